@@ -1,0 +1,31 @@
+/* crypto/merkle.h -- RFC 6962 section 2.1 (RFC 9162) Merkle trees over SHA-256. */
+#pragma once
+
+#include "crypto/key.h"
+
+enum { MERKLE_PROOF_MAX = 64 };
+
+struct merkle_hash {
+	uint8_t b[HASH_LEN];
+};
+
+/* A growing tree, kept as the roots of its full subtrees. */
+struct merkle {
+	uint64_t size;
+	struct merkle_hash stack[64]; /* largest first; as many as size has bits set */
+};
+
+struct merkle_hash merkle_leaf(struct bytes data); /* SHA-256(0x00 | data) */
+void merkle_add(struct merkle *tree, struct merkle_hash leaf);
+struct merkle_hash merkle_root(const struct merkle *tree); /* of the empty tree: SHA-256 of nothing */
+
+/* Proofs over leaf hashes that the caller fetches: leaf(ctx, i, out) for 0 <= i < size. Return the number of hashes written. */
+typedef int (*merkle_leaf_fn)(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err);
+int merkle_prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t index, uint64_t size, merkle_leaf_fn leaf,
+			   void *ctx, struct error *err) _must_check_;
+int merkle_prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t old_size, uint64_t new_size,
+			     merkle_leaf_fn leaf, void *ctx, struct error *err) _must_check_;
+bool merkle_verify_inclusion(struct merkle_hash leaf, uint64_t index, uint64_t size, struct merkle_hash root,
+			     const struct merkle_hash *proof, size_t len);
+bool merkle_verify_consistency(uint64_t old_size, struct merkle_hash old_root, uint64_t new_size, struct merkle_hash new_root,
+			       const struct merkle_hash *proof, size_t len);

@@ -1,0 +1,56 @@
+/* crypto/root.h -- the fleet root: people, keys, roles, thresholds, succession (docs/reference/formats.md section 3).
+ *
+ * Counts people, never signatures or key ids; a key's bytes appear once in a root; thresholds are 1 to the number of people who
+ * may; version N+1 carries the threshold of N and of N+1. Persist a root only after root_succeeds() said yes. */
+#pragma once
+
+#include "crypto/statement.h"
+
+struct root;
+
+/* The six roles. */
+enum role { ROLE_ROOT, ROLE_ADMIN, ROLE_READER, ROLE_AUDITOR, ROLE_DEPLOYER, ROLE_RETIRER };
+enum { ROLES = ROLE_RETIRER + 1, ROOT_PEOPLE_MAX = 64, ROOT_CHAIN_MAX = 256 };
+const char *role_name(enum role role);
+bool role_parse(enum role *out, const char *name);
+
+/* Takes the statement over (also on failure). Checks the rules inside one root; verifies no signature. */
+int root_new(struct root **out, struct statement *st, struct error *err) _must_check_;
+struct root *root_free(struct root *root);
+void root_freep(struct root **root);
+
+const struct statement *root_statement(const struct root *root);
+uint64_t root_version(const struct root *root);
+const char *root_fleet(const struct root *root); /* the fleet's id; for version 1 made from its own hash */
+const char *root_name(const struct root *root);
+
+/* The first root: signed by its own root role's threshold, and, if fleet is given, having that id. */
+int root_accept_first(const struct root *root, const char *fleet, struct error *err) _must_check_;
+/* May next follow root? version + 1, prev, fleet, thresholds of both. E_DENIED or E_SEAL says which check failed. */
+int root_succeeds(const struct root *root, const struct root *next, struct error *err) _must_check_;
+
+bool root_has_role(const struct root *root, const char *person, enum role role);
+/* How many people an order of this kind takes ("root", "factory-reset", "purge", anything else). */
+unsigned root_threshold(const struct root *root, const char *kind);
+/* Whose key is it? NULL: nobody's. */
+const char *root_person_of(const struct root *root, const struct sign_pub *key);
+size_t root_people(const struct root *root);
+const char *root_person(const struct root *root, size_t i);
+/* Keys of people as in `key` lines; false past the end. */
+bool root_key(const struct root *root, size_t i, const char **person, struct sign_pub *key);
+/* Reading keys of the people with role a, or b. Returns how many, at most AGE_RECIPIENTS_MAX. names (may be NULL): whose. */
+size_t root_recipients(struct age_recipient *out, const char **names, const struct root *root, enum role a, enum role b);
+size_t root_archive_keys(struct sign_pub *out, size_t max, const struct root *root);
+size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root);
+
+/* Judges statements that operators sign: invite and admit by role admin, login by anybody, root by role root. */
+struct signers root_signers(const struct root *root);
+/* Verifies st by the root: operators' types as above (threshold of the kind), checkpoint by an archive key (first signature).
+ * Device types are E_DENIED here: they verify against the device's own key. */
+int root_verify(const struct root *root, const struct statement *st, struct error *err) _must_check_;
+
+/* OpenSSH allowed_signers(5 of ssh-keygen) lines of the root's own keys: people with namespaces per role, archive with
+ * "git,checkpoint@holdfast". Principals: person names, "archive". */
+void root_allowed_signers(struct buf *out, const struct root *root);
+/* One line for a device. Principal: its id; namespaces enrol, epoch, snapshot, status, receipt. */
+void allowed_signers_device(struct buf *out, const char *id, const struct sign_pub *key);

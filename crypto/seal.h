@@ -1,0 +1,27 @@
+/* crypto/seal.h -- a configuration in an age file: zstd, then padding, then age (docs/reference/formats.md section 4). */
+#pragma once
+
+#include "crypto/age.h"
+
+enum {
+	CONFIG_MAX = 1 << 20,       /* bytes of one configuration */
+	SEAL_MAX = 4 << 20,         /* bytes of one seal */
+	SEAL_PAD_MIN = 256,
+	SECRETS_MAX = 1 << 20,
+};
+
+/* Padme (PETS 2019), at least SEAL_PAD_MIN. */
+size_t seal_padded_len(size_t len);
+
+/* Seals text. base: empty for a key frame, else the text that zstd --patch-from is given. */
+int seal_text(struct buf *out, const struct age_recipient *to, struct bytes text, struct bytes base, struct error *err) _must_check_;
+/* Opens what seal_text() made; at most CONFIG_MAX bytes (a frame without content size, or with a window over 8 MiB + base, is
+ * refused: E_FORMAT). */
+int seal_open_text(struct buf *out, const struct age_identity *id, struct bytes sealed, struct bytes base, struct error *err) _must_check_;
+
+/* How long would the compressed delta be? For "a delta over half its base makes a new base". */
+size_t seal_compressed_len(struct bytes text, struct bytes base);
+
+/* Small secret texts (secrets table, epoch identities): uncompressed, filled up with "\n". */
+int seal_secret(struct buf *out, const struct age_recipient *to, size_t n, struct bytes text, struct error *err) _must_check_;
+int seal_open_secret(struct buf *out, const struct age_identity *id, struct bytes sealed, struct error *err) _must_check_; /* fill taken off */

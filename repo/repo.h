@@ -1,0 +1,159 @@
+/* repo/repo.h -- the archive: one bare git repository, a journal before it, an index beside it, the keyring outside it.
+ *
+ * This is the only door to storage: nothing outside repo/ touches libgit2 or SQL. The folder of a repository:
+ *
+ *   archive.git/      the truth: branch main, every commit signed by the archive key
+ *   journal/          what is acknowledged and not yet packed
+ *   index.db          SQLite; repo_reindex() makes it anew from archive.git
+ *   keyring/<id>/     sealed epoch identities, plain age files; never in git
+ *   lock              one process writes
+ *
+ * Writing: repo_submit() queues; the journal thread appends all that has arrived, syncs once, and then answers each
+ * sender; at most once a second (at once when idle) the packer thread turns the journal into one pack and one signed
+ * commit and moves main. Reading is from the index and the trees, from any thread.
+ *
+ * The caller has verified signatures and roles (crypto/). The repository checks what needs history: chains, numbers, that a
+ * seal that is referred to is there, one root after another. */
+#pragma once
+
+#include "crypto/root.h"
+#include "crypto/statement.h"
+
+struct repo;
+
+enum { REPO_CREATE = 1, REPO_READ_ONLY = 2 };
+
+enum {
+	REPO_SEEN = 1,   /* exactly this statement is archived (or journaled) already: as good as done */
+	REPO_FORK = 2,   /* another statement has this number: kept as evidence, an alarm is raised, not accepted */
+	REPO_GAP = 3,    /* the number is not the next one, or prev does not match, or a seal referred to is not there */
+	REPO_ABSENT = 4, /* no such device, snapshot, epoch, ... */
+	REPO_BUSY = 5,   /* the queue is full: nothing was taken, try later */
+};
+
+/* Opens (REPO_CREATE: makes) the repository in folder dir. key: the archive key, borrowed until repo_close(); NULL with
+ * REPO_READ_ONLY. Replays the journal, removes stale locks and temporary packs, brings the index up to the tip: so it
+ * may take seconds. E_DENIED when another process has it open for writing. */
+int repo_open(struct repo **out, const char *dir, const struct sign_key *key, unsigned flags, struct error *err) _must_check_;
+/* Packs what is journaled, then closes. */
+struct repo *repo_close(struct repo *repo);
+void repo_closep(struct repo **repo);
+
+/* Drops and rebuilds every table of the index from archive.git (with the repository closed by others). */
+int repo_reindex(const char *dir, const struct sign_key *key, struct error *err) _must_check_;
+
+/* ---- writing ------------------------------------------------------------------------------------------------ */
+
+/* What became of a submission: result 0 or one of REPO_*, or a negative code with err. Called once, from the journal
+ * thread, after the sync; must not block. head_number/head_hash: the device's chain head as it is now (for REPO_GAP answers). */
+struct repo_outcome {
+	int result;
+	uint64_t head_number;
+	uint8_t head_hash[HASH_LEN];
+	const struct error *err;
+};
+typedef void (*repo_done_fn)(void *ctx, const struct repo_outcome *outcome);
+
+/* Queues one container (its bytes are copied): root, invite, enrol, admit, epoch, snapshot. Bounded at 4,096 items or 64 MiB:
+ * REPO_BUSY beyond, and done is not called. Returns 0 when queued. */
+int repo_submit(struct repo *repo, struct bytes container, repo_done_fn done, void *ctx, struct error *err) _must_check_;
+/* The same, waiting for the outcome. Returns outcome->result. */
+int repo_submit_wait(struct repo *repo, struct bytes container, struct error *err) _must_check_;
+
+/* Called (from the packer thread) after each commit is durable, with what changed for whom: device id, or NULL for the root. */
+typedef void (*repo_news_fn)(void *ctx, const char *device, enum statement_type type);
+void repo_on_news(struct repo *repo, repo_news_fn fn, void *ctx);
+
+/* Waits until all that was acknowledged before the call is packed and committed. */
+int repo_flush(struct repo *repo, struct error *err) _must_check_;
+
+/* ---- reading ------------------------------------------------------------------------------------------------ */
+
+/* The root in force as a parsed object, with a reference count behind it: release with repo_root_put(). REPO_ABSENT before
+ * the first one. Sees journaled roots at once. */
+int repo_root_get(const struct root **out, struct repo *repo, struct error *err) _must_check_;
+void repo_root_put(struct repo *repo, const struct root *root);
+/* Appends the whole statements of root versions from..newest. */
+int repo_roots(struct buf *out, struct repo *repo, uint64_t from_version, struct error *err) _must_check_;
+
+struct repo_device {
+	char id[ID_LEN + 1];
+	char name[64];   /* from admit; "" before */
+	char labels[1200]; /* "site:north role:ring", "" */
+	char driver[64], model[128], serial[128], firmware[128];
+	bool admitted;
+	struct sign_pub key;
+	struct age_recipient box;
+	uint64_t head_number;      /* chain head, journaled ones included */
+	uint8_t head_hash[HASH_LEN];
+	uint64_t snapshot_number;  /* newest snapshot, 0: none */
+	int64_t snapshot_s;        /* its time as the device says */
+	uint64_t epoch;
+	char saved[8];             /* yes, no, unknown, "" */
+	int64_t unsaved_since_s;
+	char mode[16];
+	int64_t hold_s;
+	unsigned forks;            /* alarms */
+	int64_t enrolled_s, seen_s; /* seen: repo_touch(), not archived */
+	char invite[ID_LEN + 1];
+};
+
+/* REPO_ABSENT when unknown. Sees journaled statements at once (key, head). */
+int repo_device_get(struct repo_device *out, struct repo *repo, const char *id, struct error *err) _must_check_;
+/* All devices in order of name, then id; fn returns non-zero to stop. */
+typedef int (*repo_device_fn)(void *ctx, const struct repo_device *device);
+int repo_devices(struct repo *repo, repo_device_fn fn, void *ctx, struct error *err) _must_check_;
+/* Notes a status: seen now, what it says of saved, unsaved-since, mode, hold. Not archived, not durable. */
+void repo_touch(struct repo *repo, const struct statement *status, int64_t now_s);
+
+struct repo_entry {
+	enum statement_type type;
+	uint64_t number;
+	int64_t time_s;     /* as the device says */
+	uint64_t position;  /* in the log */
+	char reason[64], saved[8], mode[16], note[912];
+	uint64_t epoch, lines_added, lines_removed;
+	uint8_t hash[HASH_LEN];
+	char commit[41];
+};
+/* A device's chain, newest first, at most limit, numbers below `below` (0: from the head). */
+typedef int (*repo_entry_fn)(void *ctx, const struct repo_entry *entry);
+int repo_log(struct repo *repo, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err) _must_check_;
+
+/* Appends the full container (statement and every seal it lists) of snapshot `number` (0: newest). REPO_ABSENT. */
+int repo_snapshot(struct buf *out, struct repo *repo, const char *id, uint64_t number, struct error *err) _must_check_;
+/* Appends the statement with signatures of one type: enrol, admit, or epoch (newest; number = epoch, 0 newest). No seals. */
+int repo_statement(struct buf *out, struct repo *repo, const char *id, enum statement_type type, uint64_t number, struct error *err) _must_check_;
+/* Appends the epoch's full container: statement, body-key, secrets-key from the keyring. REPO_ABSENT when shredded. */
+int repo_epoch(struct buf *out, struct repo *repo, const char *id, uint64_t epoch, struct error *err) _must_check_;
+/* Appends, for every invite (id NULL) or one: the full invite container. */
+int repo_invites(struct buf *out, struct repo *repo, const char *id, struct error *err) _must_check_;
+
+struct repo_head {
+	char commit[41];       /* "" when empty */
+	uint64_t log_size;
+};
+int repo_head(struct repo_head *out, struct repo *repo, struct error *err) _must_check_;
+/* Appends the newest checkpoint's whole statement; REPO_ABSENT before the first. */
+int repo_checkpoint(struct buf *out, struct repo *repo, struct error *err) _must_check_;
+int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uint64_t old_size, uint64_t new_size, struct error *err) _must_check_;
+
+/* ---- looking at any archive, a mirror for instance: no index, no key, offline ------------------------------- */
+
+/* What an audit found wrong; kind is a word ("commit-signature", "statement-signature", "chain", "log", "seal", ...). */
+typedef void (*repo_finding_fn)(void *ctx, const char *kind, const char *where, const char *text);
+struct repo_audit {
+	uint64_t commits, statements, devices, seals, findings;
+	char tip[41];
+	uint64_t log_size;
+	uint8_t log_root[HASH_LEN];
+};
+/* Walks every commit of refs/heads/main of the bare repository at path, oldest first: commit signatures by an archive key
+ * of the root then in force, every new statement verified, roots in succession from the one whose fleet id is given, chains
+ * without gap, seals of the right hash, the log's checkpoints. must_contain: a commit that has to be an ancestor (or
+ * NULL). progress may be NULL. */
+int repo_audit(struct repo_audit *out, const char *path, const char *fleet, const char *must_contain, repo_finding_fn fn, void *ctx,
+	       void (*progress)(void *ctx, uint64_t done, uint64_t total), struct error *err) _must_check_;
+
+/* As repo_snapshot() and friends, but from a bare repository alone, at a revision ("main" when NULL). */
+int repo_mirror_devices(const char *path, repo_device_fn fn, void *ctx, struct error *err) _must_check_;

@@ -1,0 +1,136 @@
+/* tests/unit/test-base.c -- base: bytes, clock, files, processes, YAML. */
+#include "tests/test.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/proc.h"
+#include "base/yaml.h"
+
+#include <stdlib.h>
+
+TEST(base64_round_trips_and_refuses_what_is_not_canonical)
+{
+	for (size_t len = 0; len < 20; len++) {
+		_cleanup_(buf_done) struct buf text = { 0 }, back = { 0 };
+		uint8_t in[20];
+
+		memset(in, (int)(250 + len), sizeof(in));
+		base64_encode(&text, bytes_of(in, len));
+		CHECK(base64_decode(&back, buf_bytes(&text)));
+		CHECK(bytes_equal(buf_bytes(&back), bytes_of(in, len)));
+	}
+	_cleanup_(buf_done) struct buf out = { 0 };
+	CHECK(!base64_decode(&out, bytes_str("QQ=")));
+	CHECK(!base64_decode(&out, bytes_str("QR=="))); /* bits left over */
+	CHECK(!base64_decode(&out, bytes_str("Q Q=")));
+	CHECK(!base64_decode(&out, bytes_str("====")));
+}
+
+TEST(numbers_are_plain_decimal)
+{
+	uint64_t n;
+
+	CHECK(number_parse(&n, bytes_str("9007199254740991")) && n == (1ULL << 53) - 1);
+	CHECK(!number_parse(&n, bytes_str("9007199254740992")));
+	CHECK(!number_parse(&n, bytes_str("010")));
+	CHECK(!number_parse(&n, bytes_str("-1")));
+	CHECK(!number_parse(&n, bytes_str("")));
+	CHECK(number_parse(&n, bytes_str("0")) && n == 0);
+}
+
+TEST(times_are_dates_that_exist)
+{
+	int64_t t;
+
+	CHECK(clock_parse(&t, bytes_str("2024-02-29T23:59:59Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-02-29T00:00:00Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-04-31T00:00:00Z")));
+	CHECK(!clock_parse(&t, bytes_str("2019-12-31T00:00:00Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-04-30 00:00:00Z")));
+}
+
+TEST(a_reader_remembers_that_it_ran_short)
+{
+	struct reader rd = reader_over(bytes_of("\0\0\0\5abc", 7));
+
+	CHECK_EQ(read_bytes(&rd, read_u32(&rd)).len, 0);
+	CHECK_EQ(read_u8(&rd), 0);
+	CHECK(!reader_done(&rd));
+}
+
+TEST(a_file_is_replaced_whole_and_read_within_its_bound)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/a", test_folder());
+	_cleanup_(buf_done) struct buf back = { 0 }, more = { 0 };
+	struct error err = { 0 };
+
+	CHECK_EQ(fs_read(&back, path, 10, &err), FS_ABSENT);
+	CHECK_OK(fs_write(path, bytes_str("hello"), 0600, &err));
+	CHECK_OK(fs_replace(path, bytes_str("world"), 0644, &err));
+	CHECK_OK(fs_read(&back, path, 5, &err));
+	CHECK_BYTES(buf_bytes(&back), "world");
+	CHECK_EQ(fs_read(&more, path, 4, &err), E_LIMIT);
+	CHECK_OK(fs_remove(path, &err));
+	CHECK_EQ(fs_read(&back, path, 10, &err), FS_ABSENT);
+}
+
+TEST(a_child_is_bounded_in_time_and_output)
+{
+	const char *const cat[] = { "cat", NULL }, *const nap[] = { "sleep", "20", NULL }, *const yes[] = { "yes", NULL },
+			  *const none[] = { "no-such-program-here", NULL };
+	struct proc_result r;
+	struct error err = { 0 };
+
+	CHECK_OK(proc_run(&r, cat, bytes_str("abc"), 5000, 100, &err));
+	CHECK_BYTES(buf_bytes(&r.out), "abc");
+	proc_result_done(&r);
+	CHECK_EQ(proc_run(&r, nap, bytes_str(""), 100, 100, &err), E_PEER);
+	proc_result_done(&r);
+	CHECK_EQ(proc_run(&r, yes, bytes_str(""), 5000, 1000, &err), E_LIMIT);
+	proc_result_done(&r);
+	CHECK_EQ(proc_run(&r, none, bytes_str(""), 5000, 1000, &err), E_SYS);
+	proc_result_done(&r);
+}
+
+struct settings {
+	unsigned vlan;
+};
+
+static const cyaml_schema_field_t settings_fields[] = {
+	CYAML_FIELD_UINT("vlan", CYAML_FLAG_DEFAULT, struct settings, vlan),
+	CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t settings_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct settings, settings_fields),
+};
+
+static int load(const char *text, unsigned *vlan, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/s.yaml", test_folder());
+	void *out = NULL;
+	int r;
+
+	CHECK_EQ(fs_write(path, bytes_str(text), 0600, err), 0);
+	r = yaml_load(&out, path, &settings_schema, err);
+	if (r == 0) {
+		*vlan = ((struct settings *)out)->vlan;
+		yaml_free(&settings_schema, out);
+	}
+	return r;
+}
+
+TEST(settings_refuse_what_would_be_read_in_a_surprising_way)
+{
+	struct error err = { 0 };
+	unsigned vlan = 0;
+
+	CHECK_OK(load("vlan: 10\n", &vlan, &err));
+	CHECK_EQ(vlan, 10);
+	CHECK_EQ(load("vlan: 010\n", &vlan, &err), E_FORMAT);
+	CHECK(strstr(err.text, ":1:7:") && strstr(err.text, "leading zero"));
+	CHECK_EQ(load("vlan: &a 10\n", &vlan, &err), E_FORMAT);
+	CHECK_EQ(load("vlan: !!int 10\n", &vlan, &err), E_FORMAT);
+	CHECK_EQ(load("vlan: 10\n---\nvlan: 11\n", &vlan, &err), E_FORMAT);
+	CHECK_EQ(load("vlan: 10\nlan: 11\n", &vlan, &err), E_FORMAT);
+	CHECK(strstr(err.text, "lan"));
+}
