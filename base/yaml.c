@@ -116,7 +116,7 @@ static const cyaml_config_t *config_with(struct buf *messages, cyaml_config_t *c
 	return config;
 }
 
-int yaml_load(void **out, const char *path, const cyaml_schema_value_t *schema, struct error *err)
+int yaml_file_load(void **out, const char *path, const cyaml_schema_value_t *schema, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 }, messages = { 0 };
 	cyaml_config_t config;
@@ -136,7 +136,7 @@ int yaml_load(void **out, const char *path, const cyaml_schema_value_t *schema, 
 	return 0;
 }
 
-void yaml_free(const cyaml_schema_value_t *schema, void *data)
+void yaml_file_free(const cyaml_schema_value_t *schema, void *data)
 {
 	_cleanup_(buf_done) struct buf messages = { 0 };
 	cyaml_config_t config;

@@ -2,13 +2,14 @@
  *
  * A strict subset: before libcyaml sees the file, a pass over libyaml's events refuses what it would read in a
  * surprising way: numbers with leading zeros (read as octal), anchors and aliases, tags, several documents,
- * nesting over 16, files over 1 MiB. Unknown keys are errors with line and column. */
+ * nesting over 16, files over 1 MiB. Unknown keys are errors with line and column. (Not yaml_load/yaml_free: libyaml has such
+ * symbols.) */
 #pragma once
 
 #include "base/error.h"
 
 #include <cyaml/cyaml.h>
 
-/* Loads path into *out (allocated by libcyaml, freed with yaml_free()). E_FORMAT names file, line and column. */
-int yaml_load(void **out, const char *path, const cyaml_schema_value_t *schema, struct error *err) _must_check_;
-void yaml_free(const cyaml_schema_value_t *schema, void *data);
+/* Loads path into *out (allocated by libcyaml, freed with yaml_file_free()). E_FORMAT names file, line and column. */
+int yaml_file_load(void **out, const char *path, const cyaml_schema_value_t *schema, struct error *err) _must_check_;
+void yaml_file_free(const cyaml_schema_value_t *schema, void *data);

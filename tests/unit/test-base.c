@@ -111,10 +111,10 @@ static int load(const char *text, unsigned *vlan, struct error *err)
 	int r;
 
 	CHECK_EQ(fs_write(path, bytes_str(text), 0600, err), 0);
-	r = yaml_load(&out, path, &settings_schema, err);
+	r = yaml_file_load(&out, path, &settings_schema, err);
 	if (r == 0) {
 		*vlan = ((struct settings *)out)->vlan;
-		yaml_free(&settings_schema, out);
+		yaml_file_free(&settings_schema, out);
 	}
 	return r;
 }
