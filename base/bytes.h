@@ -43,7 +43,7 @@ void buf_add_bytes(struct buf *buf, struct bytes in);
 void buf_add_str(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *fmt, ...) _printf_(2, 3);
-void buf_vaddf(struct buf *buf, const char *fmt, va_list ap);
+void buf_vaddf(struct buf *buf, const char *fmt, va_list ap) _printf_(2, 0);
 void buf_add_u32be(struct buf *buf, uint32_t value);
 uint8_t *buf_extend(struct buf *buf, size_t len); /* len new zero bytes; returns where they begin */
 void buf_truncate(struct buf *buf, size_t len);   /* wipes what falls away */

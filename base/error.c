@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void fill(struct error *err, int code, int sys, const char *fmt, va_list ap)
+static void _printf_(4, 0) fill(struct error *err, int code, int sys, const char *fmt, va_list ap)
 {
 	err->code = code;
 	err->sys = sys;

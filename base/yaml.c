@@ -92,7 +92,7 @@ static int pre_pass(const char *path, struct bytes in, struct error *err)
 }
 
 /* libcyaml reports through its log: keep the first line and every "line:" place. */
-static void keep_message(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
+static void _printf_(3, 0) keep_message(cyaml_log_t level, void *ctx, const char *fmt, va_list args)
 {
 	struct buf *out = ctx;
 
