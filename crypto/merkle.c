@@ -1,0 +1,222 @@
+/* crypto/merkle.c -- RFC 6962 section 2.1 Merkle trees over SHA-256. */
+#include "crypto/merkle.h"
+
+#include <sodium.h>
+#include <string.h>
+
+struct merkle_hash merkle_leaf(struct bytes data)
+{
+	crypto_hash_sha256_state st;
+	struct merkle_hash out;
+	const uint8_t zero = 0;
+
+	crypto_hash_sha256_init(&st);
+	crypto_hash_sha256_update(&st, &zero, 1);
+	crypto_hash_sha256_update(&st, data.ptr, data.len);
+	crypto_hash_sha256_final(&st, out.b);
+	return out;
+}
+
+static struct merkle_hash node(struct merkle_hash left, struct merkle_hash right)
+{
+	uint8_t in[1 + 2 * HASH_LEN] = { 1 };
+	struct merkle_hash out;
+
+	memcpy(in + 1, left.b, HASH_LEN);
+	memcpy(in + 1 + HASH_LEN, right.b, HASH_LEN);
+	crypto_hash_sha256(out.b, in, sizeof(in));
+	return out;
+}
+
+void merkle_add(struct merkle *tree, struct merkle_hash leaf)
+{
+	unsigned depth = (unsigned)__builtin_popcountll(tree->size);
+
+	/* as many subtrees of one size merge as the size has ones at its end */
+	for (uint64_t size = tree->size; size & 1; size >>= 1)
+		leaf = node(tree->stack[--depth], leaf);
+	tree->stack[depth] = leaf;
+	tree->size++;
+}
+
+struct merkle_hash merkle_root(const struct merkle *tree)
+{
+	unsigned depth = (unsigned)__builtin_popcountll(tree->size);
+	struct merkle_hash root;
+
+	if (!depth) {
+		crypto_hash_sha256(root.b, NULL, 0);
+		return root;
+	}
+	root = tree->stack[--depth];
+	while (depth)
+		root = node(tree->stack[--depth], root);
+	return root;
+}
+
+/* The largest power of two below n (n >= 2). */
+static uint64_t split(uint64_t n)
+{
+	uint64_t k = 1;
+
+	while (k << 1 < n)
+		k <<= 1;
+	return k;
+}
+
+static int range_root(struct merkle_hash *out, uint64_t from, uint64_t count, merkle_leaf_fn leaf, void *ctx, struct error *err)
+{
+	struct merkle tree = { 0 };
+
+	for (uint64_t i = 0; i < count; i++) {
+		struct merkle_hash h;
+		int r = leaf(ctx, from + i, &h, err);
+
+		if (r < 0)
+			return r;
+		merkle_add(&tree, h);
+	}
+	*out = merkle_root(&tree);
+	return 0;
+}
+
+int merkle_prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t index, uint64_t size, merkle_leaf_fn leaf, void *ctx,
+			   struct error *err)
+{
+	uint64_t from = 0;
+	int n = 0;
+
+	if (index >= size)
+		return error_set(err, E_FORMAT, "leaf %llu is not in a tree of %llu", (unsigned long long)index, (unsigned long long)size);
+	while (size > 1) {
+		uint64_t k = split(size);
+		bool left = index - from < k;
+		int r = left ? range_root(&proof[n], from + k, size - k, leaf, ctx, err) : range_root(&proof[n], from, k, leaf, ctx, err);
+
+		if (r < 0)
+			return r;
+		n++;
+		from += left ? 0 : k;
+		size = left ? k : size - k;
+	}
+	/* found from the root down; a proof is written from the leaf up */
+	for (int i = 0; i < n / 2; i++) {
+		struct merkle_hash swap = proof[i];
+
+		proof[i] = proof[n - 1 - i];
+		proof[n - 1 - i] = swap;
+	}
+	return n;
+}
+
+int merkle_prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t old_size, uint64_t new_size, merkle_leaf_fn leaf,
+			     void *ctx, struct error *err)
+{
+	struct merkle_hash down[MERKLE_PROOF_MAX];
+	uint64_t from = 0, m = old_size, size = new_size;
+	bool whole = true; /* the old tree is exactly what is left of the range */
+	int n = 0, r;
+
+	if (!old_size || old_size > new_size)
+		return error_set(err, E_FORMAT, "no consistency proof from %llu to %llu", (unsigned long long)old_size, (unsigned long long)new_size);
+	while (m != size) {
+		uint64_t k = split(size);
+
+		if (m <= k) {
+			r = range_root(&down[n], from + k, size - k, leaf, ctx, err);
+			size = k;
+		} else {
+			r = range_root(&down[n], from, k, leaf, ctx, err);
+			from += k;
+			m -= k;
+			size -= k;
+			whole = false;
+		}
+		if (r < 0)
+			return r;
+		n++;
+	}
+	if (!whole) {
+		r = range_root(&down[n], from, size, leaf, ctx, err);
+		if (r < 0)
+			return r;
+		n++;
+	}
+	for (int i = 0; i < n; i++)
+		proof[i] = down[n - 1 - i];
+	return n;
+}
+
+static bool equal(struct merkle_hash a, struct merkle_hash b)
+{
+	return !memcmp(a.b, b.b, HASH_LEN);
+}
+
+/* RFC 9162 section 2.1.3.2. */
+bool merkle_verify_inclusion(struct merkle_hash leaf, uint64_t index, uint64_t size, struct merkle_hash root, const struct merkle_hash *proof,
+			     size_t len)
+{
+	uint64_t fn = index, sn = size - 1;
+
+	if (index >= size)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!sn)
+			return false;
+		if (fn & 1 || fn == sn) {
+			leaf = node(proof[i], leaf);
+			while (!(fn & 1) && fn) {
+				fn >>= 1;
+				sn >>= 1;
+			}
+		} else {
+			leaf = node(leaf, proof[i]);
+		}
+		fn >>= 1;
+		sn >>= 1;
+	}
+	return !sn && equal(leaf, root);
+}
+
+/* RFC 9162 section 2.1.4.2. */
+bool merkle_verify_consistency(uint64_t old_size, struct merkle_hash old_root, uint64_t new_size, struct merkle_hash new_root,
+			       const struct merkle_hash *proof, size_t len)
+{
+	uint64_t fn = old_size - 1, sn = new_size - 1;
+	struct merkle_hash fr, sr;
+	size_t i = 0;
+
+	if (!old_size || old_size > new_size)
+		return false;
+	if (old_size == new_size)
+		return !len && equal(old_root, new_root);
+	if (!(old_size & (old_size - 1))) {
+		fr = old_root; /* a power of two: the old root itself begins the proof */
+	} else {
+		if (!len)
+			return false;
+		fr = proof[i++];
+	}
+	sr = fr;
+	while (fn & 1) {
+		fn >>= 1;
+		sn >>= 1;
+	}
+	for (; i < len; i++) {
+		if (!sn)
+			return false;
+		if (fn & 1 || fn == sn) {
+			fr = node(proof[i], fr);
+			sr = node(proof[i], sr);
+			while (!(fn & 1) && fn) {
+				fn >>= 1;
+				sn >>= 1;
+			}
+		} else {
+			sr = node(sr, proof[i]);
+		}
+		fn >>= 1;
+		sn >>= 1;
+	}
+	return !sn && equal(fr, old_root) && equal(sr, new_root);
+}

@@ -1,0 +1,497 @@
+/* crypto/root.c -- the fleet root: people, keys, roles, thresholds, succession.
+ *
+ * Every rule here stands against a published mistake of somebody else: thresholds of 0, one key under two names counted
+ * twice, versions skipped, a state stored before it was checked. */
+#include "crypto/root.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const role_names[ROLES] = { "root", "admin", "reader", "auditor", "deployer", "retirer" };
+
+struct root_key_line {
+	const char *person;
+	struct sign_pub key;
+};
+
+struct root {
+	struct statement *st;
+	char fleet[ID_LEN + 1];
+	size_t people;
+	const char *person[ROOT_PEOPLE_MAX];
+	bool has[ROOT_PEOPLE_MAX][ROLES];
+	size_t key_count;
+	struct root_key_line keys[128];
+};
+
+const char *role_name(enum role role)
+{
+	return role_names[role];
+}
+
+bool role_parse(enum role *out, const char *name)
+{
+	for (size_t i = 0; i < ROLES; i++) {
+		if (!strcmp(role_names[i], name)) {
+			*out = (enum role)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int person_index(const struct root *root, struct bytes name)
+{
+	for (size_t i = 0; i < root->people; i++)
+		if (bytes_is(name, root->person[i]))
+			return (int)i;
+	return -1;
+}
+
+/* "first rest": the statement's grammar has made sure of the space. */
+static struct bytes first_word(const char *value, struct bytes *rest)
+{
+	const char *space = strchr(value, ' ');
+
+	*rest = bytes_str(space + 1);
+	return bytes_of(value, (size_t)(space - value));
+}
+
+static int take_people(struct root *root, struct error *err)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = statement_at(root->st, "person", i)); i++) {
+		if (person_index(root, bytes_str(name)) >= 0)
+			return error_set(err, E_FORMAT, "root names person '%s' twice", name);
+		root->person[root->people++] = name;
+	}
+	return 0;
+}
+
+static int take_keys(struct root *root, struct error *err)
+{
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(root->st, "key", i)); i++) {
+		struct root_key_line *line = &root->keys[root->key_count];
+		struct bytes rest, who = first_word(value, &rest);
+		int person = person_index(root, who), r;
+
+		if (person < 0)
+			return error_set(err, E_FORMAT, "root gives a key to '%.*s', who is no person of it", (int)who.len, (const char *)who.ptr);
+		r = sign_pub_parse(&line->key, rest, false, err);
+		if (r < 0)
+			return r;
+		line->person = root->person[person];
+		for (size_t k = 0; k < root->key_count; k++)
+			if (sign_pub_equal(&root->keys[k].key, &line->key))
+				return error_set(err, E_FORMAT, "root has one key twice (for '%s' and '%s')", root->keys[k].person, line->person);
+		root->key_count++;
+	}
+	return 0;
+}
+
+static int take_readers(struct root *root, struct error *err)
+{
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(root->st, "reading-key", i)); i++) {
+		struct bytes rest, who = first_word(value, &rest);
+
+		if (person_index(root, who) < 0)
+			return error_set(err, E_FORMAT, "root gives a reading key to '%.*s', who is no person of it", (int)who.len,
+					 (const char *)who.ptr);
+	}
+	return 0;
+}
+
+static int take_roles(struct root *root, struct error *err)
+{
+	bool seen[ROLES] = { false };
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(root->st, "role", i)); i++) {
+		_cleanup_(mem_freep) char *copy = mem_strdup(value);
+		char *save, *word = strtok_r(copy, " ", &save);
+		enum role role;
+
+		if (!role_parse(&role, word))
+			return error_set(err, E_FORMAT, "root has an unknown role '%s'", word);
+		if (seen[role])
+			return error_set(err, E_FORMAT, "root lists role '%s' twice", word);
+		seen[role] = true;
+		while ((word = strtok_r(NULL, " ", &save))) {
+			int person = person_index(root, bytes_str(word));
+
+			if (person < 0)
+				return error_set(err, E_FORMAT, "root gives role '%s' to '%s', who is no person of it", role_names[role], word);
+			if (root->has[person][role])
+				return error_set(err, E_FORMAT, "root gives role '%s' to '%s' twice", role_names[role], word);
+			root->has[person][role] = true;
+		}
+	}
+	return seen[ROLE_ROOT] ? 0 : error_set(err, E_FORMAT, "root has nobody in role 'root'");
+}
+
+static unsigned count_role(const struct root *root, enum role role)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < root->people; i++)
+		n += root->has[i][role];
+	return n;
+}
+
+/* Which role's people are counted for an order of this kind. */
+static enum role role_for(const char *kind)
+{
+	if (!strcmp(kind, "root"))
+		return ROLE_ROOT;
+	if (!strcmp(kind, "factory-reset") || !strcmp(kind, "purge"))
+		return ROLE_RETIRER;
+	if (!strcmp(kind, "admit") || !strcmp(kind, "invite"))
+		return ROLE_ADMIN;
+	return ROLE_DEPLOYER;
+}
+
+static int check_thresholds(const struct root *root, struct error *err)
+{
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(root->st, "threshold", i)); i++) {
+		_cleanup_(mem_freep) char *kind = NULL;
+		struct bytes rest, word = first_word(value, &rest);
+		uint64_t n = 0;
+
+		kind = mem_strndup((const char *)word.ptr, word.len);
+		number_parse(&n, rest);
+		if (!n)
+			return error_set(err, E_FORMAT, "root has threshold 0 for '%s'", kind);
+		if (n > count_role(root, role_for(kind)))
+			return error_set(err, E_FORMAT, "root asks %llu people for '%s', but only %u may", (unsigned long long)n, kind,
+					 count_role(root, role_for(kind)));
+		for (size_t k = 0; k < i; k++)
+			if (!strncmp(statement_at(root->st, "threshold", k), value, word.len + 1))
+				return error_set(err, E_FORMAT, "root has two thresholds for '%s'", kind);
+	}
+	return 0;
+}
+
+static int check_version(struct root *root, struct error *err)
+{
+	const char *fleet = statement_get(root->st, "fleet");
+	uint64_t version = statement_number(root->st, "version");
+	bool first = version == 1;
+
+	if (!version)
+		return error_set(err, E_FORMAT, "root has version 0");
+	if (first == !!fleet || first == !!statement_get(root->st, "prev"))
+		return error_set(err, E_FORMAT, "root of version %llu must%s name fleet and prev", (unsigned long long)version, first ? " not" : "");
+	if (first)
+		id_of_hash(root->fleet, statement_hash(root->st));
+	else
+		memcpy(root->fleet, fleet, ID_LEN + 1);
+	if (statement_time(root->st, "expires") <= statement_time(root->st, "time"))
+		return error_set(err, E_FORMAT, "root expires before it begins");
+	return 0;
+}
+
+int root_new(struct root **out, struct statement *st, struct error *err)
+{
+	_cleanup_(root_freep) struct root *root = mem_alloc(sizeof(*root));
+
+	root->st = st;
+	if (statement_type(st) != STATEMENT_ROOT)
+		return error_set(err, E_FORMAT, "a %s is no root", statement_type_name(statement_type(st)));
+	if (check_version(root, err) < 0 || take_people(root, err) < 0 || take_keys(root, err) < 0 || take_readers(root, err) < 0 ||
+	    take_roles(root, err) < 0 || check_thresholds(root, err) < 0)
+		return err->code;
+	*out = steal(root);
+	return 0;
+}
+
+struct root *root_free(struct root *root)
+{
+	if (!root)
+		return NULL;
+	statement_free(root->st);
+	free(root);
+	return NULL;
+}
+
+void root_freep(struct root **root)
+{
+	*root = root_free(*root);
+}
+
+const struct statement *root_statement(const struct root *root)
+{
+	return root->st;
+}
+
+uint64_t root_version(const struct root *root)
+{
+	return statement_number(root->st, "version");
+}
+
+const char *root_fleet(const struct root *root)
+{
+	return root->fleet;
+}
+
+const char *root_name(const struct root *root)
+{
+	return statement_get(root->st, "name");
+}
+
+/* ---- who may sign ---- */
+
+const char *root_person_of(const struct root *root, const struct sign_pub *key)
+{
+	for (size_t i = 0; i < root->key_count; i++)
+		if (sign_pub_equal(&root->keys[i].key, key))
+			return root->keys[i].person;
+	return NULL;
+}
+
+bool root_has_role(const struct root *root, const char *person, enum role role)
+{
+	int i = person_index(root, bytes_str(person));
+
+	return i >= 0 && root->has[i][role];
+}
+
+static bool may_sign(const struct root *root, const char *person, enum statement_type type)
+{
+	switch (type) {
+	case STATEMENT_ROOT:
+		return root_has_role(root, person, ROLE_ROOT);
+	case STATEMENT_INVITE:
+	case STATEMENT_ADMIT:
+		return root_has_role(root, person, ROLE_ADMIN);
+	case STATEMENT_LOGIN:
+		return true;
+	case STATEMENT_ENROL:
+	case STATEMENT_EPOCH:
+	case STATEMENT_SNAPSHOT:
+	case STATEMENT_STATUS:
+	case STATEMENT_CHECKPOINT:
+		return false;
+	}
+	return false;
+}
+
+static const char *who(void *ctx, const struct sign_pub *key, enum statement_type type)
+{
+	const struct root *root = ctx;
+	const char *person = root_person_of(root, key);
+
+	return person && may_sign(root, person, type) ? person : NULL;
+}
+
+struct signers root_signers(const struct root *root)
+{
+	return (struct signers){ who, (void *)(uintptr_t)root };
+}
+
+unsigned root_threshold(const struct root *root, const char *kind)
+{
+	size_t len = strlen(kind);
+	const char *value;
+	unsigned may = count_role(root, role_for(kind));
+
+	for (size_t i = 0; (value = statement_at(root->st, "threshold", i)); i++)
+		if (!strncmp(value, kind, len) && value[len] == ' ')
+			return (unsigned)strtoul(value + len + 1, NULL, 10);
+	if (!strcmp(kind, "factory-reset") || !strcmp(kind, "purge"))
+		return 2;
+	return !strcmp(kind, "root") && may >= 2 ? 2 : 1;
+}
+
+static int verify_first_line_checkpoint(const struct root *root, const struct statement *st, struct error *err)
+{
+	struct sign_pub archive[4];
+	size_t n = root_archive_keys(archive, ARRAY_SIZE(archive), root);
+	const struct sshsig *sig = statement_sig(st, 0);
+
+	for (size_t i = 0; i < n; i++)
+		if (sign_pub_equal(&archive[i], &sig->key))
+			return sshsig_verify(sig, statement_namespace(STATEMENT_CHECKPOINT), statement_text(st), err);
+	return error_set(err, E_DENIED, "checkpoint is not signed by an archive key of root version %llu", (unsigned long long)root_version(root));
+}
+
+int root_verify(const struct root *root, const struct statement *st, struct error *err)
+{
+	enum statement_type type = statement_type(st);
+	const char *fleet = statement_get(st, "fleet");
+	struct signers by = root_signers(root);
+
+	if (type != STATEMENT_ROOT && (!fleet || strcmp(fleet, root->fleet) != 0))
+		return error_set(err, E_DENIED, "%s is of another fleet", statement_type_name(type));
+	if (type == STATEMENT_CHECKPOINT)
+		return verify_first_line_checkpoint(root, st, err);
+	return statement_verify(st, &by, root_threshold(root, statement_type_name(type)), err);
+}
+
+/* ---- succession ---- */
+
+int root_accept_first(const struct root *root, const char *fleet, struct error *err)
+{
+	if (root_version(root) != 1)
+		return error_set(err, E_DENIED, "the first root has version %llu, not 1", (unsigned long long)root_version(root));
+	if (fleet && strcmp(fleet, root->fleet) != 0)
+		return error_set(err, E_DENIED, "the first root is that of fleet '%s', not of '%s'", root->fleet, fleet);
+	return root_verify(root, root->st, err);
+}
+
+/* In a root that changes people, a signature may belong to the old ones, the new ones, or both: each side counts its own and
+ * ignores the other's, but somebody unknown to both is refused. */
+struct pair {
+	const struct root *mine, *other;
+};
+
+static const char *who_of_pair(void *ctx, const struct sign_pub *key, enum statement_type type)
+{
+	const struct pair *pair = ctx;
+	const char *person = who((void *)(uintptr_t)pair->mine, key, type);
+
+	if (person)
+		return person;
+	return who((void *)(uintptr_t)pair->other, key, type) ? "" : NULL; /* "" is counted below as one too many */
+}
+
+static int carried_by(const struct root *mine, const struct root *other, const struct statement *st, struct error *err)
+{
+	struct pair pair = { mine, other };
+	struct signers by = { who_of_pair, &pair };
+	unsigned need = root_threshold(mine, "root");
+
+	for (size_t i = 0; i < statement_sig_count(st); i++) {
+		if (!who((void *)(uintptr_t)mine, &statement_sig(st, i)->key, STATEMENT_ROOT)) {
+			need++; /* the others count as one "" among the people */
+			break;
+		}
+	}
+	if (statement_verify(st, &by, need, err) < 0)
+		return error_add(err, "by the people of root version %llu", (unsigned long long)root_version(mine));
+	return 0;
+}
+
+int root_succeeds(const struct root *root, const struct root *next, struct error *err)
+{
+	uint8_t prev[HASH_LEN];
+
+	if (root_version(next) != root_version(root) + 1)
+		return error_set(err, E_DENIED, "root version %llu cannot follow version %llu", (unsigned long long)root_version(next),
+				 (unsigned long long)root_version(root));
+	if (strcmp(root->fleet, next->fleet) != 0)
+		return error_set(err, E_DENIED, "the next root is of another fleet");
+	if (!statement_get_hash(prev, next->st, "prev") || memcmp(prev, statement_hash(root->st), HASH_LEN) != 0)
+		return error_set(err, E_DENIED, "the next root does not name the one before it");
+	if (carried_by(root, next, next->st, err) < 0)
+		return err->code;
+	return carried_by(next, root, next->st, err);
+}
+
+/* ---- lists ---- */
+
+size_t root_people(const struct root *root)
+{
+	return root->people;
+}
+
+const char *root_person(const struct root *root, size_t i)
+{
+	return i < root->people ? root->person[i] : NULL;
+}
+
+bool root_key(const struct root *root, size_t i, const char **person, struct sign_pub *key)
+{
+	if (i >= root->key_count)
+		return false;
+	*person = root->keys[i].person;
+	*key = root->keys[i].key;
+	return true;
+}
+
+size_t root_recipients(struct age_recipient *out, const char **names, const struct root *root, enum role a, enum role b)
+{
+	struct error ignored;
+	const char *value;
+	size_t n = 0;
+
+	for (size_t i = 0; (value = statement_at(root->st, "reading-key", i)) && n < AGE_RECIPIENTS_MAX; i++) {
+		struct bytes rest, name = first_word(value, &rest);
+		int person = person_index(root, name);
+
+		if (person < 0 || (!root->has[person][a] && !root->has[person][b]) || age_recipient_parse(&out[n], rest, &ignored) < 0)
+			continue;
+		if (names)
+			names[n] = root->person[person];
+		n++;
+	}
+	return n;
+}
+
+size_t root_archive_keys(struct sign_pub *out, size_t max, const struct root *root)
+{
+	struct error ignored;
+	const char *value;
+	size_t n = 0;
+
+	for (size_t i = 0; n < max && (value = statement_at(root->st, "archive", i)); i++)
+		if (sign_pub_parse(&out[n], bytes_str(value), false, &ignored) == 0)
+			n++;
+	return n;
+}
+
+size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root)
+{
+	const char *value;
+	size_t n = 0;
+
+	for (size_t i = 0; n < max && (value = statement_at(root->st, "tls-pin", i)); i++) {
+		_cleanup_(buf_done) struct buf raw = { 0 };
+
+		if (base64_decode(&raw, bytes_str(value)) && raw.len == 32)
+			memcpy(out[n++], raw.ptr, 32);
+	}
+	return n;
+}
+
+/* ---- export ---- */
+
+void root_allowed_signers(struct buf *out, const struct root *root)
+{
+	static const enum statement_type operator_types[] = { STATEMENT_ROOT, STATEMENT_INVITE, STATEMENT_ADMIT, STATEMENT_LOGIN };
+	struct sign_pub archive[4];
+	size_t n = root_archive_keys(archive, ARRAY_SIZE(archive), root);
+	char text[SIGN_PUB_TEXT_MAX];
+
+	for (size_t i = 0; i < root->key_count; i++) {
+		const char *comma = "";
+
+		buf_addf(out, "%s namespaces=\"", root->keys[i].person);
+		for (size_t t = 0; t < ARRAY_SIZE(operator_types); t++) {
+			if (!may_sign(root, root->keys[i].person, operator_types[t]))
+				continue;
+			buf_addf(out, "%s%s", comma, statement_namespace(operator_types[t]));
+			comma = ",";
+		}
+		sign_pub_text(text, &root->keys[i].key);
+		buf_addf(out, "\" %s\n", text);
+	}
+	for (size_t i = 0; i < n; i++) {
+		sign_pub_text(text, &archive[i]);
+		buf_addf(out, "archive namespaces=\"git,checkpoint@holdfast\" %s\n", text);
+	}
+}
+
+void allowed_signers_device(struct buf *out, const char *id, const struct sign_pub *key)
+{
+	char text[SIGN_PUB_TEXT_MAX];
+
+	sign_pub_text(text, key);
+	buf_addf(out, "%s namespaces=\"enrol@holdfast,epoch@holdfast,snapshot@holdfast,status@holdfast,receipt@holdfast\" %s\n", id, text);
+}

@@ -1,0 +1,722 @@
+/* crypto/statement.c -- the one grammar and the one verifier.
+ *
+ * The table below is docs/reference/formats.md section 3: which keys a type has, in which order, what form their values
+ * have, and how often they occur. Everything else follows from it. */
+#include "crypto/statement.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { ID, HASH, NUMBER, TIME, NAME, LABEL, WORD, TEXT, KEY, RECIPIENT, PIN, SAVED, POINT, PAIR, SEAL, NAME_KEY, NAME_RECIPIENT,
+	    WORD_NAMES, WORD_NUMBER };
+
+struct field {
+	const char *key;
+	enum kind kind;
+	unsigned min, max;
+};
+
+enum { FIELDS_MAX = 32 };
+
+static const struct type {
+	const char *name, *space;
+	struct field fields[FIELDS_MAX];
+} types[STATEMENT_TYPES] = {
+	[STATEMENT_ROOT] = { "root", "root@holdfast", {
+		{ "fleet", ID, 0, 1 }, { "version", NUMBER, 1, 1 }, { "prev", HASH, 0, 1 }, { "time", TIME, 1, 1 },
+		{ "expires", TIME, 1, 1 }, { "name", NAME, 1, 1 }, { "person", NAME, 1, 64 }, { "key", NAME_KEY, 1, 128 },
+		{ "reading-key", NAME_RECIPIENT, 1, 64 }, { "role", WORD_NAMES, 1, 16 }, { "threshold", WORD_NUMBER, 0, 16 },
+		{ "archive", KEY, 1, 4 }, { "witness", NAME_KEY, 0, 8 }, { "tls-pin", PIN, 1, 4 }, { "server", TEXT, 1, 4 } } },
+	[STATEMENT_INVITE] = { "invite", "invite@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "invite", ID, 1, 1 }, { "device-name", NAME, 1, 1 }, { "label", LABEL, 0, 16 },
+		{ "time", TIME, 1, 1 }, { "expires", TIME, 1, 1 }, { "root", NUMBER, 1, 1 }, { "secret", SEAL, 1, 1 } } },
+	[STATEMENT_ENROL] = { "enrol", "enrol@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "number", NUMBER, 1, 1 }, { "invite", ID, 1, 1 }, { "key", KEY, 1, 1 },
+		{ "box", RECIPIENT, 1, 1 }, { "driver", WORD, 1, 1 }, { "model", TEXT, 0, 1 }, { "serial", TEXT, 0, 1 },
+		{ "firmware", TEXT, 0, 1 }, { "replaces", ID, 0, 1 }, { "time", TIME, 1, 1 }, { "mac", HASH, 1, 1 } } },
+	[STATEMENT_ADMIT] = { "admit", "admit@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "enrol", HASH, 1, 1 }, { "device-name", NAME, 1, 1 },
+		{ "label", LABEL, 0, 16 }, { "time", TIME, 1, 1 }, { "root", NUMBER, 1, 1 } } },
+	[STATEMENT_EPOCH] = { "epoch", "epoch@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "number", NUMBER, 1, 1 }, { "prev", HASH, 1, 1 }, { "time", TIME, 1, 1 },
+		{ "epoch", NUMBER, 1, 1 }, { "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "body", RECIPIENT, 1, 1 },
+		{ "secrets", RECIPIENT, 1, 1 }, { "body-key", SEAL, 1, 1 }, { "secrets-key", SEAL, 1, 1 } } },
+	[STATEMENT_SNAPSHOT] = { "snapshot", "snapshot@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "number", NUMBER, 1, 1 }, { "prev", HASH, 1, 1 }, { "time", TIME, 1, 1 },
+		{ "epoch", NUMBER, 1, 1 }, { "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "reason", WORD, 1, 1 },
+		{ "saved", SAVED, 1, 1 }, { "unsaved-since", TIME, 0, 1 }, { "mode", WORD, 1, 1 }, { "hold", TIME, 0, 1 },
+		{ "changed", PAIR, 1, 1 }, { "model", TEXT, 0, 1 }, { "serial", TEXT, 0, 1 }, { "firmware", TEXT, 0, 1 },
+		{ "note", TEXT, 0, 1 }, { "base", SEAL, 1, 1 }, { "delta", SEAL, 0, 1 }, { "startup", SEAL, 0, 1 },
+		{ "secrets", SEAL, 0, 1 } } },
+	[STATEMENT_STATUS] = { "status", "status@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "time", TIME, 1, 1 }, { "head", POINT, 1, 1 }, { "root", NUMBER, 1, 1 },
+		{ "checkpoint", POINT, 0, 1 }, { "saved", SAVED, 1, 1 }, { "unsaved-since", TIME, 0, 1 }, { "mode", WORD, 1, 1 },
+		{ "hold", TIME, 0, 1 }, { "note", TEXT, 0, 1 }, { "wait", NUMBER, 1, 1 } } },
+	[STATEMENT_CHECKPOINT] = { "checkpoint", "checkpoint@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "size", NUMBER, 1, 1 }, { "tree", HASH, 1, 1 }, { "root", NUMBER, 1, 1 }, { "time", TIME, 1, 1 } } },
+	[STATEMENT_LOGIN] = { "login", "login@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "person", NAME, 1, 1 }, { "server", TEXT, 1, 1 }, { "challenge", HASH, 1, 1 }, { "time", TIME, 1, 1 } } },
+};
+
+static const char first_line[] = "holdfast-statement/1 ";
+static const char begin_signature[] = "-----BEGIN SSH SIGNATURE-----";
+
+struct line {
+	const struct field *field;
+	const char *value;
+};
+
+struct statement {
+	enum statement_type type;
+	char *whole; /* text and signatures, as received */
+	size_t text_len, whole_len;
+	char *values; /* the text with its lines cut into C strings */
+	struct line *lines;
+	size_t count;
+	struct sshsig sigs[STATEMENT_SIGS_MAX];
+	size_t sig_count;
+	uint8_t hash[HASH_LEN];
+};
+
+const char *statement_type_name(enum statement_type type)
+{
+	return types[type].name;
+}
+
+const char *statement_namespace(enum statement_type type)
+{
+	return types[type].space;
+}
+
+bool statement_type_parse(enum statement_type *out, struct bytes name)
+{
+	for (size_t i = 0; i < STATEMENT_TYPES; i++) {
+		if (bytes_is(name, types[i].name)) {
+			*out = (enum statement_type)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- forms of values ---- */
+
+static bool in_class(struct bytes in, const char *more, size_t max)
+{
+	if (!in.len || in.len > max)
+		return false;
+	for (size_t i = 0; i < in.len; i++) {
+		uint8_t c = in.ptr[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && !(c && strchr(more, c)))
+			return false;
+	}
+	return true;
+}
+
+static bool is_name(struct bytes in)
+{
+	return in_class(in, "._-", 63) && !strchr("._-", in.ptr[0]);
+}
+
+static bool is_word(struct bytes in)
+{
+	return in_class(in, "-", 63);
+}
+
+static bool is_hash(struct bytes in)
+{
+	uint8_t hash[HASH_LEN];
+
+	return hex_decode(hash, sizeof(hash), in);
+}
+
+static bool is_number(struct bytes in)
+{
+	uint64_t n;
+
+	return number_parse(&n, in);
+}
+
+/* Cuts the part before the next space off *rest; false when there is no space. */
+static bool cut(struct bytes *rest, struct bytes *part)
+{
+	const uint8_t *space = rest->len ? memchr(rest->ptr, ' ', rest->len) : NULL;
+
+	if (!space)
+		return false;
+	*part = bytes_of(rest->ptr, (size_t)(space - rest->ptr));
+	*rest = bytes_from(*rest, part->len + 1);
+	return true;
+}
+
+static bool is_label(struct bytes in)
+{
+	const uint8_t *colon = memchr(in.ptr, ':', in.len);
+
+	return colon && is_name(bytes_of(in.ptr, (size_t)(colon - in.ptr))) && is_name(bytes_from(in, (size_t)(colon - in.ptr) + 1));
+}
+
+static bool is_key(struct bytes in)
+{
+	struct error ignored;
+	struct sign_pub pub;
+
+	return sign_pub_parse(&pub, in, false, &ignored) == 0;
+}
+
+static bool is_recipient(struct bytes in)
+{
+	struct error ignored;
+	struct age_recipient to;
+
+	return age_recipient_parse(&to, in, &ignored) == 0;
+}
+
+static bool is_pin(struct bytes in)
+{
+	_cleanup_(buf_done) struct buf raw = { 0 };
+
+	return base64_decode(&raw, in) && raw.len == 32;
+}
+
+static bool is_pair(struct bytes in, bool (*first)(struct bytes), bool (*second)(struct bytes))
+{
+	struct bytes part;
+
+	return cut(&in, &part) && first(part) && second(in);
+}
+
+static bool is_seal(struct bytes in)
+{
+	struct bytes number, len;
+	uint64_t n;
+
+	return cut(&in, &number) && cut(&in, &len) && is_number(number) && number_parse(&n, len) && n >= 1 && n <= CONTAINER_MAX / 2 &&
+	       is_hash(in);
+}
+
+static bool is_word_names(struct bytes in)
+{
+	struct bytes part;
+
+	if (!cut(&in, &part) || !is_word(part))
+		return false;
+	while (cut(&in, &part))
+		if (!is_name(part))
+			return false;
+	return is_name(in);
+}
+
+static bool has_form(enum kind kind, struct bytes in)
+{
+	int64_t t;
+
+	switch (kind) {
+	case ID:
+		return id_is_valid(in);
+	case HASH:
+		return is_hash(in);
+	case NUMBER:
+		return is_number(in);
+	case TIME:
+		return clock_parse(&t, in);
+	case NAME:
+		return is_name(in);
+	case LABEL:
+		return is_label(in);
+	case WORD:
+		return is_word(in);
+	case TEXT:
+		return in.len <= 900;
+	case KEY:
+		return is_key(in);
+	case RECIPIENT:
+		return is_recipient(in);
+	case PIN:
+		return is_pin(in);
+	case SAVED:
+		return bytes_is(in, "yes") || bytes_is(in, "no") || bytes_is(in, "unknown");
+	case POINT:
+		return is_pair(in, is_number, is_hash);
+	case PAIR:
+		return is_pair(in, is_number, is_number);
+	case SEAL:
+		return is_seal(in);
+	case NAME_KEY:
+		return is_pair(in, is_name, is_key);
+	case NAME_RECIPIENT:
+		return is_pair(in, is_name, is_recipient);
+	case WORD_NAMES:
+		return is_word_names(in);
+	case WORD_NUMBER:
+		return is_pair(in, is_word, is_number);
+	}
+	return false;
+}
+
+/* ---- parsing ---- */
+
+/* How far the text goes: up to the first signature block. Checks lines and characters. */
+static int measure_text(size_t *text_len, struct bytes in, struct error *err)
+{
+	struct bytes rest = in, line;
+	size_t lines = 0;
+
+	while (bytes_next_line(&rest, &line)) {
+		size_t at = (size_t)(line.ptr - in.ptr);
+
+		if (line.len >= sizeof(begin_signature) - 1 && !memcmp(line.ptr, begin_signature, sizeof(begin_signature) - 1)) {
+			*text_len = at;
+			return 0;
+		}
+		if (++lines > STATEMENT_LINES_MAX || at + line.len >= STATEMENT_TEXT_MAX)
+			return error_set(err, E_FORMAT, "statement is over %d lines or %d bytes", STATEMENT_LINES_MAX, STATEMENT_TEXT_MAX);
+		if (line.len > STATEMENT_LINE_MAX)
+			return error_set(err, E_FORMAT, "statement line %zu is over %d bytes", lines, STATEMENT_LINE_MAX);
+		for (size_t i = 0; i < line.len; i++)
+			if (line.ptr[i] < 0x20 || line.ptr[i] > 0x7e)
+				return error_set(err, E_FORMAT, "statement line %zu holds byte 0x%02x; only printable ASCII is allowed", lines,
+						 line.ptr[i]);
+		if (at + line.len == in.len)
+			return error_set(err, E_FORMAT, "statement line %zu has no newline", lines);
+	}
+	*text_len = in.len;
+	return 0;
+}
+
+static int parse_line(struct line *out, const struct type *type, size_t *field, unsigned *times, char *text, size_t len, size_t number,
+		      struct error *err)
+{
+	char *colon = memchr(text, ':', len), *value;
+	size_t i = *field;
+
+	if (!colon || colon == text || colon[1] != ' ' || !colon[2] || colon[2] == ' ' || text[len - 1] == ' ')
+		return error_set(err, E_FORMAT, "statement line %zu is not 'key: value'", number);
+	*colon = 0;
+	value = colon + 2;
+	/* the field in hand again, or a later one with only optional ones between */
+	while (type->fields[i].key && strcmp(type->fields[i].key, text) != 0) {
+		if (*times < type->fields[i].min)
+			return error_set(err, E_FORMAT, "statement line %zu: '%.40s' where '%s' is needed", number, text, type->fields[i].key);
+		i++;
+		*times = 0;
+	}
+	if (!type->fields[i].key)
+		return error_set(err, E_FORMAT, "statement line %zu: '%.40s' is unknown, or misplaced, in type %s", number, text, type->name);
+	if (++*times > type->fields[i].max)
+		return error_set(err, E_FORMAT, "statement line %zu: '%s' occurs more than %u time(s)", number, text, type->fields[i].max);
+	if (!has_form(type->fields[i].kind, bytes_of(value, len - (size_t)(value - text))))
+		return error_set(err, E_FORMAT, "statement line %zu: value of '%s' does not have the right form", number, text);
+	*field = i;
+	*out = (struct line){ &type->fields[i], value };
+	return 0;
+}
+
+/* Cuts st->values into lines and checks them against the table. */
+static int parse_text(struct statement *st, struct error *err)
+{
+	struct bytes rest = bytes_of(st->values, st->text_len), line;
+	const struct type *type;
+	size_t field = 0, number = 1, prefix = sizeof(first_line) - 1;
+	unsigned times = 0;
+
+	if (!bytes_next_line(&rest, &line) || line.len <= prefix || memcmp(line.ptr, first_line, prefix) != 0)
+		return error_set(err, E_FORMAT, "statement does not begin with '%s<type>'", first_line);
+	if (!statement_type_parse(&st->type, bytes_from(line, prefix)))
+		return error_set(err, E_FORMAT, "statement is of an unknown type '%.*s'", line.len - prefix > 40 ? 40 : (int)(line.len - prefix),
+				 (const char *)line.ptr + prefix);
+	type = &types[st->type];
+	st->lines = mem_alloc(STATEMENT_LINES_MAX * sizeof(*st->lines));
+	while (bytes_next_line(&rest, &line)) {
+		char *text = st->values + (line.ptr - (const uint8_t *)st->values);
+		int r;
+
+		text[line.len] = 0;
+		r = parse_line(&st->lines[st->count], type, &field, &times, text, line.len, ++number, err);
+		if (r < 0)
+			return r;
+		st->count++;
+	}
+	for (; type->fields[field].key; field++, times = 0)
+		if (times < type->fields[field].min)
+			return error_set(err, E_FORMAT, "statement of type %s ends without '%s'", type->name, type->fields[field].key);
+	return 0;
+}
+
+static int parse_signatures(struct statement *st, struct bytes in, size_t *used, struct error *err)
+{
+	while (in.len > sizeof(begin_signature) && !memcmp(in.ptr, begin_signature, sizeof(begin_signature) - 1)) {
+		size_t len;
+		int r;
+
+		if (st->sig_count == STATEMENT_SIGS_MAX)
+			return error_set(err, E_FORMAT, "statement has more than %d signatures", STATEMENT_SIGS_MAX);
+		r = sshsig_parse(&st->sigs[st->sig_count], in, &len, err);
+		if (r < 0)
+			return error_add(err, "signature %zu", st->sig_count + 1);
+		st->sig_count++;
+		*used += len;
+		in = bytes_from(in, len);
+	}
+	return 0;
+}
+
+/* No more than this can belong to a statement: what is behind it is not looked at. */
+static struct bytes window(struct bytes in)
+{
+	if (in.len > STATEMENT_MAX)
+		in.len = STATEMENT_MAX;
+	return in;
+}
+
+int statement_parse(struct statement **out, struct bytes in, bool unsigned_ok, size_t *used, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *st = mem_alloc(sizeof(*st));
+	size_t text_len = 0, sig_len = 0;
+	int r = measure_text(&text_len, window(in), err);
+
+	if (r < 0)
+		return r;
+	st->text_len = text_len;
+	st->values = mem_strndup((const char *)in.ptr, text_len);
+	r = parse_text(st, err);
+	if (r < 0)
+		return r;
+	r = parse_signatures(st, window(bytes_from(in, text_len)), &sig_len, err);
+	if (r < 0)
+		return r;
+	if (!st->sig_count && !unsigned_ok)
+		return error_set(err, E_FORMAT, "statement of type %s has no signature", types[st->type].name);
+	st->whole_len = text_len + sig_len;
+	st->whole = mem_strndup((const char *)in.ptr, st->whole_len);
+	sha256(st->hash, bytes_of(st->whole, text_len));
+	if (used)
+		*used = st->whole_len;
+	*out = steal(st);
+	return 0;
+}
+
+struct statement *statement_free(struct statement *st)
+{
+	if (!st)
+		return NULL;
+	free(st->whole);
+	free(st->values);
+	free(st->lines);
+	free(st);
+	return NULL;
+}
+
+void statement_freep(struct statement **st)
+{
+	*st = statement_free(*st);
+}
+
+/* ---- reading ---- */
+
+enum statement_type statement_type(const struct statement *st)
+{
+	return st->type;
+}
+
+struct bytes statement_text(const struct statement *st)
+{
+	return bytes_of(st->whole, st->text_len);
+}
+
+struct bytes statement_whole(const struct statement *st)
+{
+	return bytes_of(st->whole, st->whole_len);
+}
+
+const uint8_t *statement_hash(const struct statement *st)
+{
+	return st->hash;
+}
+
+void statement_hash_hex(char out[static 2 * HASH_LEN + 1], const struct statement *st)
+{
+	hex_encode(out, st->hash, HASH_LEN);
+}
+
+size_t statement_count(const struct statement *st, const char *key)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < st->count; i++)
+		n += !strcmp(st->lines[i].field->key, key);
+	return n;
+}
+
+const char *statement_at(const struct statement *st, const char *key, size_t i)
+{
+	for (size_t at = 0; at < st->count; at++)
+		if (!strcmp(st->lines[at].field->key, key) && !i--)
+			return st->lines[at].value;
+	return NULL;
+}
+
+const char *statement_get(const struct statement *st, const char *key)
+{
+	return statement_at(st, key, 0);
+}
+
+uint64_t statement_number(const struct statement *st, const char *key)
+{
+	const char *value = statement_get(st, key);
+	uint64_t n = 0;
+
+	return value && number_parse(&n, bytes_str(value)) ? n : 0;
+}
+
+int64_t statement_time(const struct statement *st, const char *key)
+{
+	const char *value = statement_get(st, key);
+	int64_t t = 0;
+
+	return value && clock_parse(&t, bytes_str(value)) ? t : 0;
+}
+
+bool statement_get_hash(uint8_t out[static HASH_LEN], const struct statement *st, const char *key)
+{
+	const char *value = statement_get(st, key);
+
+	return value && hex_decode(out, HASH_LEN, bytes_str(value));
+}
+
+bool statement_get_point(uint64_t *number, uint8_t hash[static HASH_LEN], const struct statement *st, const char *key)
+{
+	const char *value = statement_get(st, key);
+	struct bytes rest, part;
+
+	if (!value)
+		return false;
+	rest = bytes_str(value);
+	return cut(&rest, &part) && number_parse(number, part) && hex_decode(hash, HASH_LEN, rest);
+}
+
+size_t statement_sig_count(const struct statement *st)
+{
+	return st->sig_count;
+}
+
+const struct sshsig *statement_sig(const struct statement *st, size_t i)
+{
+	return &st->sigs[i];
+}
+
+/* ---- verifying ---- */
+
+static bool is_new(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(names[i], name))
+			return false;
+	return true;
+}
+
+int statement_verify(const struct statement *st, const struct signers *by, unsigned need, struct error *err)
+{
+	const char *people[STATEMENT_SIGS_MAX];
+	size_t count = 0;
+
+	assert(need >= 1);
+	for (size_t i = 0; i < st->sig_count; i++) {
+		const struct sshsig *sig = &st->sigs[i];
+		const char *who;
+		char print[52];
+
+		if (sshsig_verify(sig, types[st->type].space, statement_text(st), err) < 0)
+			return error_add(err, "signature %zu of a %s", i + 1, types[st->type].name);
+		who = by->who(by->ctx, &sig->key, st->type);
+		if (!who) {
+			sign_pub_fingerprint(print, &sig->key);
+			return error_set(err, E_DENIED, "key '%s' may not sign a %s", print, types[st->type].name);
+		}
+		if (is_new(people, count, who))
+			people[count++] = who;
+	}
+	if (count < need)
+		return error_set(err, E_DENIED, "%s is signed by %zu of the %u people that it takes", types[st->type].name, count, need);
+	return 0;
+}
+
+static const char *only_this(void *ctx, const struct sign_pub *key, enum statement_type type _unused_)
+{
+	return sign_pub_equal(ctx, key) ? "it" : NULL;
+}
+
+int statement_verify_by(const struct statement *st, const struct sign_pub *key, struct error *err)
+{
+	struct sign_pub copy = *key;
+	struct signers by = { only_this, &copy };
+
+	if (st->sig_count != 1)
+		return error_set(err, E_DENIED, "%s has %zu signatures where one is needed", types[st->type].name, st->sig_count);
+	return statement_verify(st, &by, 1, err);
+}
+
+/* ---- building ---- */
+
+void statement_begin(struct buf *text, enum statement_type type)
+{
+	buf_addf(text, "%s%s\n", first_line, types[type].name);
+}
+
+void statement_add(struct buf *text, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	buf_addf(text, "%s: ", key);
+	va_start(ap, fmt);
+	buf_vaddf(text, fmt, ap);
+	va_end(ap);
+	buf_add_char(text, '\n');
+}
+
+void statement_add_time(struct buf *text, const char *key, int64_t time_s)
+{
+	char value[CLOCK_TEXT_LEN];
+
+	clock_text(value, time_s);
+	statement_add(text, key, "%s", value);
+}
+
+void statement_add_hash(struct buf *text, const char *key, const uint8_t hash[static HASH_LEN])
+{
+	char value[2 * HASH_LEN + 1];
+
+	hex_encode(value, hash, HASH_LEN);
+	statement_add(text, key, "%s", value);
+}
+
+void statement_add_point(struct buf *text, const char *key, uint64_t number, const uint8_t hash[static HASH_LEN])
+{
+	char value[2 * HASH_LEN + 1];
+
+	hex_encode(value, hash, HASH_LEN);
+	statement_add(text, key, "%llu %s", (unsigned long long)number, value);
+}
+
+void statement_add_seal(struct buf *text, const char *key, uint64_t number, struct bytes seal)
+{
+	char value[2 * HASH_LEN + 1];
+
+	sha256_hex(value, seal);
+	statement_add(text, key, "%llu %zu %s", (unsigned long long)number, seal.len, value);
+}
+
+int statement_check(struct bytes text, struct error *err)
+{
+	struct statement *st = NULL;
+	size_t used = 0;
+	int r = statement_parse(&st, text, true, &used, err);
+
+	if (r == 0 && (used != text.len || st->sig_count))
+		r = error_set(err, E_FORMAT, "statement is signed already");
+	statement_free(st);
+	return r;
+}
+
+int statement_sign(struct buf *text, const struct sign_key *key, struct error *err)
+{
+	struct statement *st = NULL;
+	int r = statement_parse(&st, buf_bytes(text), true, NULL, err);
+
+	if (r == 0)
+		sshsig_sign(text, key, types[st->type].space, statement_text(st));
+	statement_free(st);
+	return r;
+}
+
+/* ---- seals ---- */
+
+static void parse_seal(struct seal_ref *out, const struct line *line)
+{
+	struct bytes rest = bytes_str(line->value), number = { 0 }, len = { 0 };
+	uint64_t n = 0;
+
+	/* the form was checked when the statement was parsed */
+	cut(&rest, &number);
+	cut(&rest, &len);
+	out->name = line->field->key;
+	number_parse(&out->number, number);
+	number_parse(&n, len);
+	out->len = (size_t)n;
+	hex_decode(out->hash, HASH_LEN, rest);
+}
+
+size_t statement_seals(struct seal_ref out[static CONTAINER_SEALS_MAX], const struct statement *st)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < st->count && n < CONTAINER_SEALS_MAX; i++)
+		if (st->lines[i].field->kind == SEAL)
+			parse_seal(&out[n++], &st->lines[i]);
+	return n;
+}
+
+bool statement_seal(struct seal_ref *out, const struct statement *st, const char *name)
+{
+	for (size_t i = 0; i < st->count; i++) {
+		if (st->lines[i].field->kind == SEAL && !strcmp(st->lines[i].field->key, name)) {
+			parse_seal(out, &st->lines[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The number by which a statement's own seals are known: its chain number; types without one have number 1. */
+static uint64_t own_number(const struct statement *st)
+{
+	return statement_get(st, "number") ? statement_number(st, "number") : 1;
+}
+
+int container_parse(struct container *out, struct bytes in, enum container_kind kind, size_t *used, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	struct container c = { 0 };
+	size_t at = 0;
+	int r = statement_parse(&st, in, false, &at, err);
+
+	if (r < 0)
+		return r;
+	c.count = statement_seals(c.refs, st);
+	for (size_t i = 0; i < c.count; i++) {
+		const struct seal_ref *ref = &c.refs[i];
+		uint8_t hash[HASH_LEN];
+
+		if (kind == CONTAINER_ATTACHED && ref->number != own_number(st))
+			continue;
+		if (ref->len > CONTAINER_MAX - at || ref->len > in.len - at)
+			return error_set(err, E_FORMAT, "seal '%s' of %zu bytes is cut short or too large", ref->name, ref->len);
+		c.seals[i] = bytes_of(in.ptr + at, ref->len);
+		sha256(hash, c.seals[i]);
+		if (memcmp(hash, ref->hash, HASH_LEN) != 0)
+			return error_set(err, E_SEAL, "seal '%s' is not the one that the statement names", ref->name);
+		at += ref->len;
+	}
+	c.st = steal(st);
+	*used = at;
+	*out = c;
+	return 0;
+}
+
+void container_done(struct container *c)
+{
+	c->st = statement_free(c->st);
+}
+
+struct bytes container_seal(const struct container *c, const char *name)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (!strcmp(c->refs[i].name, name))
+			return c->seals[i];
+	return (struct bytes){ 0 };
+}
