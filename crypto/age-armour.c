@@ -22,7 +22,7 @@ bool age_is_armoured(struct bytes in)
 {
 	in = trim_left(in);
 	/* also a broken first line: an error in armour is to be named as such */
-	return in.len >= 10 && !memcmp(in.ptr, "-----BEGIN", 10);
+	return in.len >= 5 && !memcmp(in.ptr, "-----", 5);
 }
 
 static bool next_line(struct bytes *rest, struct bytes *line)
@@ -54,7 +54,7 @@ int age_unarmour(struct buf *out, struct bytes in, struct error *err)
 	}
 	if (trim_left(rest).len)
 		return error_set(err, E_FORMAT, "age armour has bytes behind its end line");
-	if (!text.len || !base64_decode(out, buf_bytes(&text))) {
+	if (!base64_decode(out, buf_bytes(&text))) {
 		buf_done(out);
 		return error_set(err, E_FORMAT, "age armour is not canonical base64");
 	}

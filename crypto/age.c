@@ -253,6 +253,8 @@ static int open_payload(struct buf *out, struct bytes in, struct bytes file_key,
 	_cleanup_(secret_done) struct secret key = { 0 };
 	size_t begin = out->len;
 
+	if (in.len < NONCE_LEN)
+		return error_set(err, E_FORMAT, "age header is not followed by a whole nonce");
 	if (in.len < NONCE_LEN + TAG_LEN)
 		return error_set(err, E_SEAL, "age payload is cut short");
 	secret_init(&key, 32);

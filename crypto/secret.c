@@ -28,9 +28,12 @@ int crypto_start(struct error *err)
 
 void secret_init(struct secret *out, size_t len)
 {
+	/* again and again is fine: it does its work once */
+	if (sodium_init() < 0)
+		abort();
 	out->ptr = sodium_malloc(len ? len : 1);
 	if (!out->ptr)
-		abort(); /* out of memory, or of pages that may be locked */
+		abort(); /* out of memory */
 	out->len = len;
 	memset(out->ptr, 0, len);
 }
