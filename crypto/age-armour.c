@@ -38,6 +38,7 @@ int age_unarmour(struct buf *out, struct bytes in, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct bytes rest = trim_left(in), line;
+	size_t begin = out->len;
 	bool full = true;
 
 	if (!next_line(&rest, &line) || !bytes_is(line, begin_line))
@@ -55,7 +56,7 @@ int age_unarmour(struct buf *out, struct bytes in, struct error *err)
 	if (trim_left(rest).len)
 		return error_set(err, E_FORMAT, "age armour has bytes behind its end line");
 	if (!base64_decode(out, buf_bytes(&text))) {
-		buf_done(out);
+		buf_truncate(out, begin);
 		return error_set(err, E_FORMAT, "age armour is not canonical base64");
 	}
 	return 0;

@@ -56,10 +56,13 @@ static void hkdf(uint8_t out[static 32], struct bytes key, struct bytes salt, co
 	sodium_memzero(&st, sizeof(st));
 }
 
-/* ---- header: reading ---- */
+/* Header: reading. */
 
 static bool base64_raw(uint8_t *out, size_t max, size_t *len, struct bytes text)
 {
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] > 126)
+			return false; /* libsodium 1.0.18 takes every byte from 0x80 on for an 'A' */
 	/* unpadded and canonical; libsodium refuses bits left over */
 	return sodium_base642bin(out, max, (const char *)text.ptr, text.len, NULL, len, NULL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0;
 }
@@ -152,7 +155,7 @@ static bool is_kind(const struct stanza *st, const char *kind)
 	return st->arg_count && bytes_is(st->args[0], kind);
 }
 
-/* ---- stanzas ---- */
+/* Stanzas. */
 
 static void header_mac(uint8_t out[static 32], struct bytes file_key, struct bytes signed_part)
 {
@@ -164,6 +167,7 @@ static void header_mac(uint8_t out[static 32], struct bytes file_key, struct byt
 	crypto_auth_hmacsha256_init(&st, key.ptr, key.len);
 	crypto_auth_hmacsha256_update(&st, signed_part.ptr, signed_part.len);
 	crypto_auth_hmacsha256_final(&st, out);
+	sodium_memzero(&st, sizeof(st));
 }
 
 static bool unwrap(uint8_t file_key[static FILE_KEY_LEN], const uint8_t wrap[static 32], const struct stanza *st)
@@ -234,11 +238,11 @@ static int scrypt_open(uint8_t file_key[static FILE_KEY_LEN], const struct stanz
 		return error_set(err, E_FORMAT, "age header: a scrypt work factor over %d is refused", AGE_SCRYPT_WORK_MAX);
 	secret_init(&wrap, 32);
 	if (!scrypt_wrap_key(wrap.ptr, passphrase, salt, (unsigned)work))
-		return error_set(err, E_SYS, "no memory for scrypt");
+		return error_sys(err, "cannot derive a key by scrypt");
 	return unwrap(file_key, wrap.ptr, st);
 }
 
-/* ---- payload ---- */
+/* Payload. */
 
 static void chunk_nonce(uint8_t nonce[static 12], uint64_t index, bool last)
 {
@@ -306,7 +310,7 @@ static void seal_payload(struct buf *out, struct bytes plain, struct bytes file_
 	} while (plain.len);
 }
 
-/* ---- sealing ---- */
+/* Sealing. */
 
 static void add_base64_raw(struct buf *out, struct bytes in)
 {
@@ -378,7 +382,7 @@ int age_seal_passphrase(struct buf *out, struct bytes passphrase, unsigned work,
 	secret_init(&wrap, 32);
 	randombytes_buf(salt, sizeof(salt));
 	if (!scrypt_wrap_key(wrap.ptr, passphrase, salt, work))
-		return error_set(err, E_SYS, "no memory for scrypt");
+		return error_sys(err, "cannot derive a key by scrypt");
 	wrap_body(body, wrap.ptr, file_key.ptr);
 	buf_addf(out, "%s\n-> scrypt ", version_line);
 	add_base64_raw(out, bytes_of(salt, sizeof(salt)));
@@ -389,7 +393,7 @@ int age_seal_passphrase(struct buf *out, struct bytes passphrase, unsigned work,
 	return 0;
 }
 
-/* ---- opening ---- */
+/* Opening. */
 
 static int open_with(struct buf *out, struct bytes sealed, const struct age_identity *id, struct bytes passphrase, size_t max,
 		     struct error *err)
@@ -471,7 +475,7 @@ bool age_is_passphrase_file(struct bytes in)
 	return begins(in, "age-encryption.org/v1\n-> scrypt ");
 }
 
-/* ---- keys as text ---- */
+/* Keys as text. */
 
 void age_identity_new(struct age_identity *out)
 {
