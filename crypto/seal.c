@@ -1,11 +1,20 @@
-/* crypto/seal.c -- a configuration in an age file: zstd, then padding, then age. */
+/* crypto/seal.c -- a configuration in an age file: zstd, then padding, then age.
+ *
+ * Unpacking meets its bounds before it takes memory: a seal is not authenticated by its sender, so the frame in it may be
+ * anybody's. One data frame that tells its content size, then padding, and nothing else. */
 #include "crypto/seal.h"
 
-#include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
 
-enum { LEVEL = 3, LEVEL_SMALL = 19, SMALL = 64 << 10, SKIP_HEAD = 8, WINDOW_LOG_MAX = 23 };
+enum {
+	LEVEL = 3,
+	LEVEL_SMALL = 19, /* a sixth smaller; up to SMALL it takes at most 30 ms, and key frames are rare */
+	SMALL = 64 << 10,
+	SKIP_HEAD = 8,
+	WINDOW_MAX = 8 << 20, /* what RFC 8878 section 3.1.1.1.2 asks every decoder to support */
+};
 
 size_t seal_padded_len(size_t len)
 {
@@ -50,7 +59,10 @@ static int compress(struct buf *out, struct bytes text, struct bytes base, struc
 	ZSTD_CCtx *ctx = ZSTD_createCCtx();
 	size_t bound = ZSTD_compressBound(text.len), r, begin = out->len;
 
-	ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, text.len <= SMALL ? LEVEL_SMALL : LEVEL);
+	if (!ctx)
+		abort(); /* out of memory */
+	/* on a delta level 19 gains nothing over level 3 with long distance matching */
+	ZSTD_CCtx_setParameter(ctx, ZSTD_c_compressionLevel, !base.len && text.len <= SMALL ? LEVEL_SMALL : LEVEL);
 	ZSTD_CCtx_setParameter(ctx, ZSTD_c_contentSizeFlag, 1);
 	if (base.len) {
 		/* all of base and text must lie in the window: both are at most CONFIG_MAX, 2^20 */
@@ -108,37 +120,82 @@ static bool only_padding(struct bytes in)
 	return true;
 }
 
+/* The window that the frame's head asks for (RFC 8878 section 3.1.1.1); 0 in a single segment, where the content size bounds it. */
+static uint64_t frame_window(struct bytes frame)
+{
+	unsigned exponent, mantissa;
+
+	if (frame.len < 6 || frame.ptr[4] & 0x20)
+		return 0;
+	exponent = frame.ptr[5] >> 3;
+	mantissa = frame.ptr[5] & 7;
+	return (1ULL << (10 + exponent)) / 8 * (8 + mantissa);
+}
+
+/* Everything that can be known before a byte is unpacked. */
+static int check_packed(size_t *frame_len, size_t *text_len, struct bytes packed, size_t base_len, struct error *err)
+{
+	static const uint8_t magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
+	unsigned long long size;
+
+	/* libzstd would also take a skippable frame (as an empty text) and the formats before 1.0 */
+	if (packed.len < 5 || memcmp(packed.ptr, magic, sizeof(magic)) != 0)
+		return error_set(err, E_FORMAT, "seal does not begin with a zstd frame");
+	size = ZSTD_getFrameContentSize(packed.ptr, packed.len);
+	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN)
+		return error_set(err, E_FORMAT, "zstd frame does not tell its content size");
+	if (size > CONFIG_MAX)
+		return error_set(err, E_LIMIT, "zstd frame announces %llu bytes, over %d", size, CONFIG_MAX);
+	if (frame_window(packed) > WINDOW_MAX + base_len)
+		return error_set(err, E_FORMAT, "zstd frame asks for a window over %d bytes", WINDOW_MAX);
+	if (ZSTD_getDictID_fromFrame(packed.ptr, packed.len))
+		return error_set(err, E_FORMAT, "zstd frame asks for a dictionary");
+	*frame_len = ZSTD_findFrameCompressedSize(packed.ptr, packed.len);
+	if (ZSTD_isError(*frame_len))
+		return error_set(err, E_FORMAT, "zstd frame is cut short");
+	if (!only_padding(bytes_from(packed, *frame_len)))
+		return error_set(err, E_FORMAT, "zstd frame has bytes behind it that are no padding");
+	*text_len = (size_t)size;
+	return 0;
+}
+
 static int decompress(struct buf *out, struct bytes packed, struct bytes base, struct error *err)
 {
-	unsigned long long size = ZSTD_getFrameContentSize(packed.ptr, packed.len);
-	size_t frame = ZSTD_findFrameCompressedSize(packed.ptr, packed.len), begin = out->len, r;
+	size_t frame_len, text_len, begin = out->len, got;
 	ZSTD_DCtx *ctx;
+	int r = check_packed(&frame_len, &text_len, packed, base.len, err);
 
-	/* all bounds before any memory */
-	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || ZSTD_isError(frame))
-		return error_set(err, E_FORMAT, "not a zstd frame with its content size");
-	if (size > CONFIG_MAX)
-		return error_set(err, E_FORMAT, "zstd frame announces %llu bytes, over %d", size, CONFIG_MAX);
-	if (!only_padding(bytes_from(packed, frame)))
-		return error_set(err, E_FORMAT, "zstd frame has bytes behind it that are no padding");
+	if (r < 0)
+		return r;
 	ctx = ZSTD_createDCtx();
-	ZSTD_DCtx_setParameter(ctx, ZSTD_d_windowLogMax, WINDOW_LOG_MAX);
+	if (!ctx)
+		abort(); /* out of memory */
 	if (base.len)
 		ZSTD_DCtx_refPrefix(ctx, base.ptr, base.len);
-	r = ZSTD_decompressDCtx(ctx, buf_extend(out, (size_t)size), (size_t)size, packed.ptr, frame);
+	got = ZSTD_decompressDCtx(ctx, buf_extend(out, text_len), text_len, packed.ptr, frame_len);
 	ZSTD_freeDCtx(ctx);
-	if (ZSTD_isError(r) || r != size) {
+	if (ZSTD_isError(got) || got != text_len) {
 		buf_truncate(out, begin);
-		return error_set(err, E_FORMAT, "zstd frame does not open: %s", ZSTD_isError(r) ? ZSTD_getErrorName(r) : "short");
+		return error_set(err, E_FORMAT, "zstd frame does not open: %s", ZSTD_isError(got) ? ZSTD_getErrorName(got) : "short");
 	}
 	return 0;
+}
+
+static int open_sealed(struct buf *out, const struct age_identity *id, struct bytes sealed, struct error *err)
+{
+	if (sealed.len > SEAL_MAX)
+		return error_set(err, E_LIMIT, "seal of %zu bytes is over %d", sealed.len, SEAL_MAX);
+	return age_open(out, sealed, id, SEAL_MAX, err);
 }
 
 int seal_open_text(struct buf *out, const struct age_identity *id, struct bytes sealed, struct bytes base, struct error *err)
 {
 	_cleanup_(buf_done) struct buf packed = { 0 };
-	int r = age_open(&packed, sealed, id, SEAL_MAX, err);
+	int r;
 
+	if (base.len > CONFIG_MAX)
+		return error_set(err, E_LIMIT, "base of %zu bytes is over %d", base.len, CONFIG_MAX);
+	r = open_sealed(&packed, id, sealed, err);
 	if (r < 0)
 		return r;
 	return decompress(out, buf_bytes(&packed), base, err);
@@ -147,7 +204,7 @@ int seal_open_text(struct buf *out, const struct age_identity *id, struct bytes 
 int seal_secret(struct buf *out, const struct age_recipient *to, size_t n, struct bytes text, struct error *err)
 {
 	_cleanup_(buf_done) struct buf filled = { 0 };
-	size_t want = seal_padded_len(text.len);
+	size_t want = seal_padded_len(text.len + 1); /* its last line ends in any case */
 
 	if (text.len > SECRETS_MAX)
 		return error_set(err, E_LIMIT, "secrets of %zu bytes are over %d", text.len, SECRETS_MAX);
@@ -159,12 +216,17 @@ int seal_secret(struct buf *out, const struct age_recipient *to, size_t n, struc
 int seal_open_secret(struct buf *out, const struct age_identity *id, struct bytes sealed, struct error *err)
 {
 	size_t begin = out->len;
-	int r = age_open(out, sealed, id, SEAL_MAX, err);
+	int r = open_sealed(out, id, sealed, err);
 
 	if (r < 0)
 		return r;
-	/* the text's own last newline stays */
-	while (out->len > begin + 1 && out->ptr[out->len - 1] == '\n' && out->ptr[out->len - 2] == '\n')
+	while (out->len > begin && out->ptr[out->len - 1] == '\n')
 		buf_truncate(out, out->len - 1);
+	if (out->len > begin)
+		buf_add_char(out, '\n');
+	if (out->len - begin > SECRETS_MAX + 1) {
+		buf_truncate(out, begin);
+		return error_set(err, E_LIMIT, "secrets are over %d bytes", SECRETS_MAX);
+	}
 	return 0;
 }

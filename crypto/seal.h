@@ -15,13 +15,14 @@ size_t seal_padded_len(size_t len);
 
 /* Seals text. base: empty for a key frame, else the text that zstd --patch-from is given. */
 int seal_text(struct buf *out, const struct age_recipient *to, struct bytes text, struct bytes base, struct error *err) _must_check_;
-/* Opens what seal_text() made; at most CONFIG_MAX bytes (a frame without content size, or with a window over 8 MiB + base, is
- * refused: E_FORMAT). */
+/* Opens what seal_text() made; at most CONFIG_MAX bytes (E_LIMIT). A frame without content size, with a window over 8 MiB + base, or
+ * with anything but padding behind it is refused: E_FORMAT. */
 int seal_open_text(struct buf *out, const struct age_identity *id, struct bytes sealed, struct bytes base, struct error *err) _must_check_;
 
 /* How long would the compressed delta be? For "a delta over half its base makes a new base". */
 size_t seal_compressed_len(struct bytes text, struct bytes base);
 
-/* Small secret texts (secrets table, epoch identities): uncompressed, filled up with "\n". */
+/* Small secret texts (secrets table, epoch identities): uncompressed, filled up with "\n". Opening takes the fill off: the text comes
+ * back with exactly one "\n" at its end (none when it is empty). */
 int seal_secret(struct buf *out, const struct age_recipient *to, size_t n, struct bytes text, struct error *err) _must_check_;
-int seal_open_secret(struct buf *out, const struct age_identity *id, struct bytes sealed, struct error *err) _must_check_; /* fill taken off */
+int seal_open_secret(struct buf *out, const struct age_identity *id, struct bytes sealed, struct error *err) _must_check_;
