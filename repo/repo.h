@@ -16,6 +16,7 @@
  * seal that is referred to is there, one root after another. */
 #pragma once
 
+#include "crypto/merkle.h"
 #include "crypto/root.h"
 #include "crypto/statement.h"
 

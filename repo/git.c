@@ -1,0 +1,413 @@
+/* repo/git.c -- the git side: trees, commits, the branch. */
+#include "repo/git.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "crypto/sshsig.h"
+#include "repo/pack.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TREE_ENTRY_MIN = 6 + 1 + 1 + 20 };
+
+struct git_store {
+	git_repository *repo;
+	git_odb *odb;
+	char *path;
+};
+
+struct round {
+	struct git_store *git;
+	struct pack *pack;
+	git_oid tip, tree;
+	bool has_tip;
+	int64_t tip_s;
+};
+
+int git_fail(struct error *err, const char *what)
+{
+	const git_error *e = git_error_last();
+
+	return error_set(err, E_SYS, "%s: %s", what, e ? e->message : "libgit2 failed");
+}
+
+/* What a killed writer leaves: temporary files and lock files. We hold the repository's own lock, so nobody else is at work. */
+static void tidy(const char *folder, const char *infix)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", folder, entry->d_name);
+
+		if (strstr(entry->d_name, infix))
+			unlink(path);
+	}
+	closedir(dir);
+}
+
+static int create(const char *path, struct error *err)
+{
+	git_repository_init_options opts = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+	git_repository *repo = NULL;
+	git_config *config = NULL;
+	int r;
+
+	opts.flags = GIT_REPOSITORY_INIT_BARE | GIT_REPOSITORY_INIT_MKPATH;
+	opts.mode = 0700;
+	opts.initial_head = "main";
+	r = git_repository_init_ext(&repo, path, &opts);
+	if (r == 0)
+		r = git_repository_config(&config, repo);
+	/* nobody but us packs, and a push from outside is refused */
+	if (r == 0)
+		r = git_config_set_int32(config, "gc.auto", 0);
+	if (r == 0)
+		r = git_config_set_bool(config, "receive.denyNonFastForwards", 1);
+	git_config_free(config);
+	git_repository_free(repo);
+	return r < 0 ? git_fail(err, "cannot make the git repository") : 0;
+}
+
+int git_store_open(struct git_store **out, const char *path, bool make, struct error *err)
+{
+	struct git_store *git = mem_alloc(sizeof(*git));
+
+	git_libgit2_init();
+	git->path = mem_strdup(path);
+	if (make && access(path, F_OK) < 0 && create(path, err) < 0) {
+		git_store_close(git);
+		return err->code;
+	}
+	if (git_repository_open_bare(&git->repo, path) < 0 || git_repository_odb(&git->odb, git->repo) < 0) {
+		git_fail(err, "cannot open the git repository");
+		git_store_close(git);
+		return error_add(err, "'%s'", path);
+	}
+	if (make) {
+		_cleanup_(mem_freep) char *packs = mem_printf("%s/objects/pack", path), *heads = mem_printf("%s/refs/heads", path);
+
+		tidy(packs, ".tmp-");
+		tidy(heads, ".tmp-");
+		tidy(heads, ".lock");
+	}
+	*out = git;
+	return 0;
+}
+
+struct git_store *git_store_close(struct git_store *git)
+{
+	if (!git)
+		return NULL;
+	git_odb_free(git->odb);
+	git_repository_free(git->repo);
+	free(git->path);
+	free(git);
+	git_libgit2_shutdown();
+	return NULL;
+}
+
+git_repository *git_store_repository(struct git_store *git)
+{
+	return git->repo;
+}
+
+bool git_store_tip(git_oid *out, struct git_store *git)
+{
+	return git_reference_name_to_id(out, git->repo, "refs/heads/main") == 0;
+}
+
+/* ---- trees ---- */
+
+struct node {
+	struct bytes name;
+	git_oid id;
+	bool is_tree;
+};
+
+struct nodes {
+	struct node *list;
+	size_t count, cap;
+};
+
+static void nodes_add(struct nodes *nodes, struct node node)
+{
+	if (nodes->count == nodes->cap) {
+		nodes->cap = nodes->cap ? nodes->cap * 2 : 16;
+		nodes->list = mem_grow(nodes->list, nodes->cap * sizeof(node));
+	}
+	nodes->list[nodes->count++] = node;
+}
+
+/* git sorts a folder as if its name ended in "/". */
+static int node_cmp(const struct node *a, const struct node *b)
+{
+	size_t len = a->name.len < b->name.len ? a->name.len : b->name.len;
+	int r = memcmp(a->name.ptr, b->name.ptr, len);
+	uint8_t x, y;
+
+	if (r)
+		return r;
+	x = a->name.len > len ? a->name.ptr[len] : a->is_tree ? '/' : 0;
+	y = b->name.len > len ? b->name.ptr[len] : b->is_tree ? '/' : 0;
+	return x - y;
+}
+
+static int parse_tree(struct nodes *out, struct bytes raw, struct error *err)
+{
+	while (raw.len) {
+		const uint8_t *space = memchr(raw.ptr, ' ', raw.len), *nul = memchr(raw.ptr, 0, raw.len);
+		struct node node = { 0 };
+
+		if (!space || !nul || nul < space || (size_t)(nul - raw.ptr) + 21 > raw.len)
+			return error_set(err, E_FORMAT, "a git tree is malformed");
+		node.is_tree = raw.ptr[0] == '4';
+		node.name = bytes_of(space + 1, (size_t)(nul - space) - 1);
+		git_oid_fromraw(&node.id, nul + 1);
+		nodes_add(out, node);
+		raw = bytes_from(raw, (size_t)(nul - raw.ptr) + 21);
+	}
+	return 0;
+}
+
+static struct bytes first_part(const char *path)
+{
+	const char *slash = strchr(path, '/');
+
+	return slash ? bytes_of(path, (size_t)(slash - path)) : bytes_str(path);
+}
+
+static struct node *find_node(struct nodes *nodes, struct bytes name)
+{
+	for (size_t i = 0; i < nodes->count; i++)
+		if (bytes_equal(nodes->list[i].name, name))
+			return &nodes->list[i];
+	return NULL;
+}
+
+static int node_order(const void *a, const void *b)
+{
+	return node_cmp(a, b);
+}
+
+static int write_tree(git_oid *out, struct pack *pack, struct nodes *nodes, struct error *err)
+{
+	_cleanup_(buf_done) struct buf raw = { 0 };
+
+	qsort(nodes->list, nodes->count, sizeof(*nodes->list), node_order);
+	for (size_t i = 0; i < nodes->count; i++) {
+		buf_add_str(&raw, nodes->list[i].is_tree ? "40000 " : "100644 ");
+		buf_add_bytes(&raw, nodes->list[i].name);
+		buf_add_char(&raw, 0);
+		buf_add(&raw, nodes->list[i].id.id, 20);
+	}
+	return pack_add(out, pack, GIT_OBJECT_TREE, buf_bytes(&raw), err);
+}
+
+static int update_tree(git_oid *out, bool *empty, struct round *round, const git_oid *old, const struct change *changes, size_t count,
+		       size_t skip, struct error *err);
+
+/* One name of a folder: the changes[from..to) all begin with it. */
+static int update_name(struct nodes *nodes, struct round *round, const struct change *changes, size_t count, size_t skip, struct error *err)
+{
+	struct bytes name = first_part(changes[0].path + skip);
+	bool is_file = !changes[0].path[skip + name.len], empty = false;
+	struct node *old = find_node(nodes, name), fresh = { .name = name, .is_tree = !is_file };
+	int r = 0;
+
+	if (is_file && changes[0].remove)
+		empty = true;
+	else if (is_file)
+		r = pack_add(&fresh.id, round->pack, GIT_OBJECT_BLOB, changes[0].blob, err);
+	else
+		r = update_tree(&fresh.id, &empty, round, old ? &old->id : NULL, changes, count, skip + name.len + 1, err);
+	if (r < 0)
+		return r;
+	if (old && !empty)
+		old->id = fresh.id;
+	else if (old)
+		*old = nodes->list[--nodes->count];
+	else if (!empty)
+		nodes_add(nodes, fresh);
+	return 0;
+}
+
+static int read_old(struct nodes *nodes, git_odb_object **keep, struct round *round, const git_oid *old, struct error *err)
+{
+	struct bytes raw;
+
+	if (!pack_tree(&raw, round->pack, old)) {
+		if (git_odb_read(keep, round->git->odb, old) < 0)
+			return git_fail(err, "cannot read a tree: is a pack missing? run git fsck; restore it from a mirror");
+		raw = bytes_of(git_odb_object_data(*keep), git_odb_object_size(*keep));
+	}
+	return parse_tree(nodes, raw, err);
+}
+
+/* Names borrow from the raw bytes of the old tree; the pack's own tree buffer may move while subtrees are added, so they are
+ * copied first. */
+static int update_tree(git_oid *out, bool *empty, struct round *round, const git_oid *old, const struct change *changes, size_t count,
+		       size_t skip, struct error *err)
+{
+	_cleanup_(buf_done) struct buf names = { 0 };
+	struct nodes nodes = { 0 };
+	git_odb_object *keep = NULL;
+	int r = 0;
+
+	if (old)
+		r = read_old(&nodes, &keep, round, old, err);
+	if (r == 0 && !keep) {
+		size_t at = 0;
+
+		for (size_t i = 0; i < nodes.count; i++)
+			buf_add_bytes(&names, nodes.list[i].name);
+		for (size_t i = 0; i < nodes.count; at += nodes.list[i++].name.len)
+			nodes.list[i].name.ptr = names.ptr + at;
+	}
+	for (size_t from = 0, to; r == 0 && from < count; from = to) {
+		struct bytes name = first_part(changes[from].path + skip);
+
+		for (to = from + 1; to < count && bytes_equal(first_part(changes[to].path + skip), name); to++)
+			;
+		r = update_name(&nodes, round, changes + from, to - from, skip, err);
+	}
+	*empty = !nodes.count;
+	if (r == 0 && (nodes.count || !skip))
+		r = write_tree(out, round->pack, &nodes, err);
+	git_odb_object_free(keep);
+	free(nodes.list);
+	return r;
+}
+
+/* ---- commits ---- */
+
+int git_round_begin(struct round **out, struct git_store *git, struct error *err)
+{
+	struct round *round = mem_alloc(sizeof(*round));
+
+	round->git = git;
+	round->pack = pack_new();
+	round->has_tip = git_store_tip(&round->tip, git);
+	if (round->has_tip) {
+		git_commit *commit = NULL;
+
+		if (git_commit_lookup(&commit, git->repo, &round->tip) < 0) {
+			git_round_free(round);
+			return git_fail(err, "cannot read the newest commit: is a pack missing? run git fsck; restore it from a mirror");
+		}
+		round->tree = *git_commit_tree_id(commit);
+		round->tip_s = git_commit_time(commit);
+		git_commit_free(commit);
+	}
+	*out = round;
+	return 0;
+}
+
+void git_round_free(struct round *round)
+{
+	if (!round)
+		return;
+	pack_free(round->pack);
+	free(round);
+}
+
+/* The signature as a header: every further line begins with a space, the last newline is dropped (git's own form). */
+static void add_signature(struct buf *out, struct bytes armoured)
+{
+	buf_add_str(out, "gpgsig ");
+	for (size_t i = 0; i + 1 < armoured.len; i++) {
+		buf_add_char(out, (char)armoured.ptr[i]);
+		if (armoured.ptr[i] == '\n')
+			buf_add_char(out, ' ');
+	}
+	buf_add_char(out, '\n');
+}
+
+int git_round_commit(git_oid *out, struct round *round, const struct change *changes, size_t count, const char *message, const char *email,
+		     const struct sign_key *key, struct error *err)
+{
+	_cleanup_(buf_done) struct buf head = { 0 }, text = { 0 }, sig = { 0 }, whole = { 0 };
+	char hex[GIT_OID_HEXSZ + 1] = { 0 };
+	int64_t now = clock_now_s();
+	bool empty;
+	int r = update_tree(&round->tree, &empty, round, round->has_tip ? &round->tree : NULL, changes, count, 0, err);
+
+	if (r < 0)
+		return r;
+	if (now < round->tip_s)
+		now = round->tip_s; /* never before its parent, whatever the clock says */
+	git_oid_fmt(hex, &round->tree);
+	buf_addf(&head, "tree %s\n", hex);
+	if (round->has_tip) {
+		git_oid_fmt(hex, &round->tip);
+		buf_addf(&head, "parent %s\n", hex);
+	}
+	buf_addf(&head, "author holdfast <%s> %lld +0000\ncommitter holdfast <%s> %lld +0000\n", email, (long long)now, email, (long long)now);
+	buf_addf(&text, "%s\n%s", buf_text(&head), message);
+	sshsig_sign(&sig, key, "git", buf_bytes(&text));
+	buf_add_bytes(&whole, buf_bytes(&head));
+	add_signature(&whole, buf_bytes(&sig));
+	buf_addf(&whole, "\n%s", message);
+	r = pack_add(&round->tip, round->pack, GIT_OBJECT_COMMIT, buf_bytes(&whole), err);
+	if (r < 0)
+		return r;
+	round->has_tip = true;
+	round->tip_s = now;
+	*out = round->tip;
+	return 0;
+}
+
+int git_round_finish(struct round *round, struct error *err)
+{
+	_cleanup_(mem_freep) char *packs = mem_printf("%s/objects/pack", round->git->path);
+	_cleanup_(mem_freep) char *branch = mem_printf("%s/refs/heads/main", round->git->path);
+	char hex[GIT_OID_HEXSZ + 2] = { 0 };
+
+	if (pack_write(round->pack, packs, err) < 0)
+		return err->code;
+	git_oid_fmt(hex, &round->tip);
+	hex[GIT_OID_HEXSZ] = '\n';
+	if (fs_write(branch, bytes_of(hex, GIT_OID_HEXSZ + 1), 0644, err) < 0)
+		return err->code;
+	git_odb_refresh(round->git->odb);
+	return 0;
+}
+
+/* ---- reading ---- */
+
+int git_read_file(struct buf *out, git_repository *repo, const git_oid *commit_id, const char *path, size_t max, struct error *err)
+{
+	git_commit *commit = NULL;
+	git_tree *tree = NULL;
+	git_tree_entry *entry = NULL;
+	git_blob *blob = NULL;
+	int r = git_commit_lookup(&commit, repo, commit_id);
+
+	if (r == 0)
+		r = git_commit_tree(&tree, commit);
+	if (r == 0)
+		r = git_tree_entry_bypath(&entry, tree, path);
+	if (r == 0)
+		r = git_blob_lookup(&blob, repo, git_tree_entry_id(entry));
+	if (r == 0 && (uint64_t)git_blob_rawsize(blob) > max)
+		r = error_set(err, E_LIMIT, "'%s' is over %zu bytes", path, max);
+	else if (r == 0)
+		buf_add(out, git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob));
+	else if (r == GIT_ENOTFOUND && tree && !entry)
+		r = 1;
+	else {
+		git_fail(err, "is a pack missing? run git fsck, restore it from a mirror");
+		r = error_add(err, "cannot read '%s'", path);
+	}
+	git_blob_free(blob);
+	git_tree_entry_free(entry);
+	git_tree_free(tree);
+	git_commit_free(commit);
+	return r;
+}

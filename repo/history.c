@@ -1,0 +1,191 @@
+/* repo/history.c -- walking commits with the statements that each one brings. */
+#include "repo/history.h"
+
+#include "repo/layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct gather {
+	git_repository *repo;
+	struct history_commit *commit;
+	size_t cap;
+	struct error *err;
+};
+
+static int read_statement(struct statement **out, git_repository *repo, const git_oid *id, const char *path, struct error *err)
+{
+	git_blob *blob = NULL;
+	size_t used = 0;
+	int r;
+
+	if (git_blob_lookup(&blob, repo, id) < 0) {
+		git_fail(err, "is a pack missing? run git fsck, restore it from a mirror");
+		return error_add(err, "cannot read '%s'", path);
+	}
+	r = statement_parse(out, bytes_of(git_blob_rawcontent(blob), (size_t)git_blob_rawsize(blob)), false, &used, err);
+	if (r == 0 && used != (size_t)git_blob_rawsize(blob)) {
+		*out = statement_free(*out);
+		r = error_set(err, E_FORMAT, "bytes behind the statement");
+	}
+	git_blob_free(blob);
+	return r < 0 ? error_add(err, "'%s'", path) : 0;
+}
+
+static int take_delta(const git_diff_delta *delta, float progress _unused_, void *payload)
+{
+	struct gather *g = payload;
+	const char *path = delta->new_file.path;
+	struct history_item *item;
+	bool is_fork;
+
+	if (delta->status == GIT_DELTA_DELETED || strlen(path) >= sizeof(item->path))
+		return 0;
+	if (!strcmp(path, "log/checkpoint"))
+		return read_statement(&g->commit->checkpoint, g->repo, &delta->new_file.id, path, g->err);
+	if (!layout_is_statement(path, &is_fork))
+		return 0;
+	if (g->commit->count == g->cap) {
+		g->cap = g->cap ? g->cap * 2 : 64;
+		g->commit->items = mem_grow(g->commit->items, g->cap * sizeof(*item));
+	}
+	item = &g->commit->items[g->commit->count];
+	*item = (struct history_item){ .is_fork = is_fork };
+	memcpy(item->path, path, strlen(path) + 1);
+	if (read_statement(&item->st, g->repo, &delta->new_file.id, path, g->err) < 0)
+		return -1;
+	g->commit->count++;
+	return 0;
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return strcmp(((const struct history_item *)a)->path, ((const struct history_item *)b)->path);
+}
+
+static void commit_done(struct history_commit *commit)
+{
+	for (size_t i = 0; i < commit->count; i++)
+		statement_free(commit->items[i].st);
+	free(commit->items);
+	statement_free(commit->checkpoint);
+}
+
+static int visit(git_repository *repo, const git_oid *id, struct history_commit *out, struct error *err)
+{
+	struct gather g = { .repo = repo, .commit = out, .err = err };
+	git_commit *commit = NULL, *parent = NULL;
+	git_tree *tree = NULL, *old = NULL;
+	git_diff *diff = NULL;
+	int r = git_commit_lookup(&commit, repo, id);
+
+	err->code = 0;
+	out->id = *id;
+	git_oid_fmt(out->hex, id);
+	out->hex[40] = 0;
+	if (r == 0 && git_commit_parentcount(commit) > 1)
+		r = error_set(err, E_FORMAT, "commit %s has more than one parent: the history is one line", out->hex);
+	if (r == 0)
+		r = git_commit_tree(&tree, commit);
+	if (r == 0 && git_commit_parentcount(commit))
+		r = git_commit_parent(&parent, commit, 0);
+	if (r == 0 && parent)
+		r = git_commit_tree(&old, parent);
+	if (r == 0)
+		r = git_diff_tree_to_tree(&diff, repo, old, tree, NULL);
+	if (r == 0)
+		r = git_diff_foreach(diff, take_delta, NULL, NULL, NULL, &g);
+	if (r == 0 && out->count)
+		qsort(out->items, out->count, sizeof(*out->items), by_path);
+	git_diff_free(diff);
+	git_tree_free(old);
+	git_tree_free(tree);
+	git_commit_free(parent);
+	git_commit_free(commit);
+	if (r < 0 && !err->code)
+		git_fail(err, "is a pack missing? run git fsck, restore it from a mirror");
+	return r < 0 ? error_add(err, "commit %s", out->hex) : 0;
+}
+
+static int list_commits(git_oid **out, size_t *count, git_repository *repo, const git_oid *tip, const git_oid *after, struct error *err)
+{
+	git_revwalk *walk = NULL;
+	size_t cap = 0;
+	git_oid id;
+	int r = git_revwalk_new(&walk, repo);
+
+	*out = NULL;
+	*count = 0;
+	if (r == 0)
+		r = git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL | GIT_SORT_REVERSE);
+	if (r == 0)
+		r = git_revwalk_push(walk, tip);
+	if (r == 0 && after)
+		r = git_revwalk_hide(walk, after);
+	while (r == 0 && (r = git_revwalk_next(&id, walk)) == 0) {
+		if (*count == cap) {
+			cap = cap ? cap * 2 : 256;
+			*out = mem_grow(*out, cap * sizeof(**out));
+		}
+		(*out)[(*count)++] = id;
+	}
+	git_revwalk_free(walk);
+	return r == GIT_ITEROVER ? 0 : git_fail(err, "cannot walk the history: is a pack missing? run git fsck, restore it from a mirror");
+}
+
+int history_walk(git_repository *repo, const git_oid *tip, const git_oid *after, history_fn fn, void *ctx, struct error *err)
+{
+	git_oid *ids = NULL;
+	size_t count = 0;
+	int r = list_commits(&ids, &count, repo, tip, after, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct history_commit commit = { 0 };
+
+		r = visit(repo, &ids[i], &commit, err);
+		if (r == 0)
+			r = fn(ctx, &commit, i, count, err);
+		commit_done(&commit);
+	}
+	free(ids);
+	return r;
+}
+
+static int rank(const struct history_item *item)
+{
+	switch (statement_type(item->st)) {
+	case STATEMENT_ROOT:
+		return 0;
+	case STATEMENT_INVITE:
+		return 1;
+	case STATEMENT_ENROL:
+	case STATEMENT_EPOCH:
+	case STATEMENT_SNAPSHOT:
+		return item->is_fork ? 4 : 2;
+	case STATEMENT_ADMIT:
+		return 3;
+	case STATEMENT_STATUS:
+	case STATEMENT_CHECKPOINT:
+	case STATEMENT_LOGIN:
+		break;
+	}
+	return 5;
+}
+
+static int by_order(const void *a, const void *b)
+{
+	const struct history_item *x = *(struct history_item *const *)a, *y = *(struct history_item *const *)b;
+	uint64_t m = statement_number(x->st, "number"), n = statement_number(y->st, "number");
+
+	if (rank(x) != rank(y))
+		return rank(x) - rank(y);
+	return m < n ? -1 : m > n;
+}
+
+void history_in_order(struct history_item **out, const struct history_commit *commit)
+{
+	for (size_t i = 0; i < commit->count; i++)
+		out[i] = &commit->items[i];
+	if (commit->count)
+		qsort(out, commit->count, sizeof(*out), by_order);
+}

@@ -1,0 +1,27 @@
+/* repo/history.h -- walking commits, oldest first, with the statements that each one brings. Internal to repo/. */
+#pragma once
+
+#include "repo/git.h"
+
+#include "crypto/statement.h"
+
+struct history_item {
+	struct statement *st;
+	char path[160];
+	bool is_fork;
+};
+
+struct history_commit {
+	git_oid id;
+	char hex[41];
+	struct history_item *items; /* in the order of the log: by path */
+	size_t count;
+	struct statement *checkpoint; /* NULL when this commit brings none */
+};
+
+typedef int (*history_fn)(void *ctx, const struct history_commit *commit, uint64_t index, uint64_t total, struct error *err);
+
+/* All commits of `tip` that are not reached from `after` (NULL: all). A statement that does not parse is an error naming its path. */
+int history_walk(git_repository *repo, const git_oid *tip, const git_oid *after, history_fn fn, void *ctx, struct error *err) _must_check_;
+/* The items of a commit in the order in which they can be entered: roots, invites, then each device's by number, admissions last. */
+void history_in_order(struct history_item **out, const struct history_commit *commit);

@@ -1,0 +1,42 @@
+/* repo/keyring.c -- sealed epoch identities: plain age files outside git. */
+#include "repo/keyring.h"
+
+#include "base/fs.h"
+
+static const char *const parts[] = { "body", "secrets" };
+
+static char *path_of(const char *folder, const char *device, uint64_t epoch, const char *part)
+{
+	return mem_printf("%s/%s/%llu.%s.age", folder, device, (unsigned long long)epoch, part);
+}
+
+int keyring_put(const char *folder, const char *device, const struct container *epoch, struct error *err)
+{
+	_cleanup_(mem_freep) char *dir = mem_printf("%s/%s", folder, device);
+	uint64_t number = statement_number(epoch->st, "epoch");
+
+	if (fs_mkdirs(dir, 0700, err) < 0 || fs_sync_dir(folder, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		_cleanup_(mem_freep) char *path = path_of(folder, device, number, parts[i]), *name = mem_printf("%s-key", parts[i]);
+		struct bytes seal = container_seal(epoch, name);
+
+		if (!seal.ptr)
+			return error_set(err, E_FORMAT, "epoch does not bring its seal '%s'", name);
+		if (fs_write(path, seal, 0600, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+int keyring_get(struct buf *out, const char *folder, const char *device, uint64_t epoch, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		_cleanup_(mem_freep) char *path = path_of(folder, device, epoch, parts[i]);
+		int r = fs_read(out, path, CONTAINER_MAX, err);
+
+		if (r != 0)
+			return r < 0 ? r : 1;
+	}
+	return 0;
+}

@@ -1,0 +1,219 @@
+/* repo/pack.c -- a git pack and its index, written by hand. */
+#include "repo/pack.h"
+
+#include "base/fs.h"
+
+#include <nettle/sha1.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+enum { SHA1_LEN = 20, SMALL_TREE = 64 };
+
+struct entry {
+	git_oid id;
+	uint32_t crc, offset;
+	size_t tree_at, tree_len; /* into trees, for trees */
+};
+
+struct pack {
+	struct buf body; /* from the first object on; the head is made when it is written */
+	struct buf trees;
+	struct entry *entries;
+	size_t count, cap;
+	uint32_t *slots; /* hash table: index + 1 */
+	size_t slot_count;
+};
+
+struct pack *pack_new(void)
+{
+	struct pack *pack = mem_alloc(sizeof(*pack));
+
+	pack->slot_count = 1024;
+	pack->slots = mem_alloc(pack->slot_count * sizeof(*pack->slots));
+	return pack;
+}
+
+struct pack *pack_free(struct pack *pack)
+{
+	if (!pack)
+		return NULL;
+	buf_done(&pack->body);
+	buf_done(&pack->trees);
+	free(pack->entries);
+	free(pack->slots);
+	free(pack);
+	return NULL;
+}
+
+size_t pack_count(const struct pack *pack)
+{
+	return pack->count;
+}
+
+static size_t slot_of(const struct pack *pack, const git_oid *id)
+{
+	uint32_t hash;
+	size_t at;
+
+	memcpy(&hash, id->id, sizeof(hash)); /* an id is random enough as it is */
+	for (at = hash % pack->slot_count; pack->slots[at]; at = (at + 1) % pack->slot_count)
+		if (git_oid_equal(&pack->entries[pack->slots[at] - 1].id, id))
+			break;
+	return at;
+}
+
+static void grow(struct pack *pack)
+{
+	if (pack->count == pack->cap) {
+		pack->cap = pack->cap ? pack->cap * 2 : 256;
+		pack->entries = mem_grow(pack->entries, pack->cap * sizeof(*pack->entries));
+	}
+	if (pack->count * 2 < pack->slot_count)
+		return;
+	free(pack->slots);
+	pack->slot_count *= 4;
+	pack->slots = mem_alloc(pack->slot_count * sizeof(*pack->slots));
+	for (size_t i = 0; i < pack->count; i++)
+		pack->slots[slot_of(pack, &pack->entries[i].id)] = (uint32_t)i + 1;
+}
+
+/* Type and length in 7-bit groups, the first with 4 bits of length. */
+static void add_head(struct buf *out, git_object_t type, size_t len)
+{
+	uint8_t c = (uint8_t)((unsigned)type << 4 | (len & 15));
+
+	for (len >>= 4; len; len >>= 7) {
+		buf_add_char(out, (char)(c | 0x80));
+		c = len & 0x7f;
+	}
+	buf_add_char(out, (char)c);
+}
+
+static int add_deflated(struct buf *out, struct bytes data, int level, struct error *err)
+{
+	uLong bound = compressBound(data.len);
+	size_t begin = out->len;
+	uLongf len = bound;
+
+	if (compress2(buf_extend(out, bound), &len, data.ptr, data.len, level) != Z_OK)
+		return error_set(err, E_SYS, "zlib cannot deflate %zu bytes", data.len);
+	buf_truncate(out, begin + len);
+	return 0;
+}
+
+/* Hashes and ciphertext do not deflate; statements and commits are half text. */
+static int level_for(git_object_t type, struct bytes data)
+{
+	if (type == GIT_OBJECT_TREE)
+		return data.len > SMALL_TREE ? 1 : 0;
+	return memchr(data.ptr, 0, data.len < 4096 ? data.len : 4096) ? 0 : 1;
+}
+
+int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes data, struct error *err)
+{
+	struct entry entry = { .offset = (uint32_t)pack->body.len + 12 };
+	size_t begin = pack->body.len;
+
+	if (git_odb_hash(&entry.id, data.ptr, data.len, type) < 0)
+		return error_set(err, E_SYS, "cannot hash an object");
+	*out = entry.id;
+	if (pack->slots[slot_of(pack, &entry.id)])
+		return 0;
+	if (pack->body.len > 1U << 30)
+		return error_set(err, E_LIMIT, "a pack over 1 GiB");
+	grow(pack);
+	add_head(&pack->body, type, data.len);
+	if (add_deflated(&pack->body, data, level_for(type, data), err) < 0)
+		return err->code;
+	entry.crc = (uint32_t)crc32(0, pack->body.ptr + begin, (uInt)(pack->body.len - begin));
+	if (type == GIT_OBJECT_TREE) {
+		entry.tree_at = pack->trees.len;
+		entry.tree_len = data.len;
+		buf_add_bytes(&pack->trees, data);
+	}
+	pack->slots[slot_of(pack, &entry.id)] = (uint32_t)pack->count + 1;
+	pack->entries[pack->count++] = entry;
+	return 0;
+}
+
+bool pack_tree(struct bytes *out, const struct pack *pack, const git_oid *id)
+{
+	uint32_t slot = pack->slots[slot_of(pack, id)];
+	const struct entry *entry = slot ? &pack->entries[slot - 1] : NULL;
+
+	if (!entry || !entry->tree_len)
+		return false;
+	*out = bytes_of(pack->trees.ptr + entry->tree_at, entry->tree_len);
+	return true;
+}
+
+static void add_sha1(struct buf *out, struct bytes over)
+{
+	struct sha1_ctx ctx;
+
+	sha1_init(&ctx);
+	sha1_update(&ctx, over.len, over.ptr);
+	sha1_digest(&ctx, SHA1_LEN, buf_extend(out, SHA1_LEN));
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return git_oid_cmp(&((const struct entry *)a)->id, &((const struct entry *)b)->id);
+}
+
+/* Index version 2: fan-out, ids, CRCs, offsets, both trailers. */
+static void make_index(struct buf *out, const struct pack *pack, const uint8_t *pack_trailer)
+{
+	struct entry *sorted = mem_alloc(pack->count * sizeof(*sorted));
+	size_t at = 0;
+
+	memcpy(sorted, pack->entries, pack->count * sizeof(*sorted));
+	qsort(sorted, pack->count, sizeof(*sorted), by_id);
+	buf_add(out, "\377tOc", 4);
+	buf_add_u32be(out, 2);
+	for (unsigned first = 0; first < 256; first++) {
+		while (at < pack->count && sorted[at].id.id[0] <= first)
+			at++;
+		buf_add_u32be(out, (uint32_t)at);
+	}
+	for (size_t i = 0; i < pack->count; i++)
+		buf_add(out, sorted[i].id.id, SHA1_LEN);
+	for (size_t i = 0; i < pack->count; i++)
+		buf_add_u32be(out, sorted[i].crc);
+	for (size_t i = 0; i < pack->count; i++)
+		buf_add_u32be(out, sorted[i].offset);
+	buf_add(out, pack_trailer, SHA1_LEN);
+	add_sha1(out, buf_bytes(out));
+	free(sorted);
+}
+
+int pack_write(const struct pack *pack, const char *folder, struct error *err)
+{
+	_cleanup_(buf_done) struct buf file = { 0 }, index = { 0 };
+	_cleanup_(mem_freep) char *pack_path = NULL, *index_path = NULL;
+	char name[2 * SHA1_LEN + 1];
+
+	buf_add_str(&file, "PACK");
+	buf_add_u32be(&file, 2);
+	buf_add_u32be(&file, (uint32_t)pack->count);
+	buf_add_bytes(&file, buf_bytes(&pack->body));
+	add_sha1(&file, buf_bytes(&file));
+	make_index(&index, pack, file.ptr + file.len - SHA1_LEN);
+	hex_encode(name, file.ptr + file.len - SHA1_LEN, SHA1_LEN);
+	pack_path = mem_printf("%s/pack-%s.pack", folder, name);
+	index_path = mem_printf("%s/pack-%s.idx", folder, name);
+	/* the pack first: an index makes git look for its pack */
+	if (fs_write(pack_path, buf_bytes(&file), 0444, err) < 0)
+		return err->code;
+	if (fs_write(index_path, buf_bytes(&index), 0444, err) < 0) {
+		struct error ignored;
+
+		if (fs_remove(pack_path, &ignored) < 0)
+			return err->code; /* an unused pack stays: harmless */
+		return err->code;
+	}
+	return 0;
+}

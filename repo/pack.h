@@ -1,0 +1,21 @@
+/* repo/pack.h -- a git pack (version 2) and its index, written by hand: no deltas, no search (gitformat-pack(5)). Internal to repo/.
+ *
+ * Several times faster than libgit2's packbuilder, because nothing is looked for: what is sealed does not delta. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+#include <git2.h>
+
+struct pack;
+
+struct pack *pack_new(void);
+struct pack *pack_free(struct pack *pack);
+/* Adds an object (once, however often it is given) and answers with its id. */
+int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes data, struct error *err) _must_check_;
+/* A tree that was added to this pack: its bytes. False when there is none. */
+bool pack_tree(struct bytes *out, const struct pack *pack, const git_oid *id);
+size_t pack_count(const struct pack *pack);
+/* Writes pack-<sha1>.pack and .idx into folder (objects/pack); both and the folder are on disk when it returns 0. */
+int pack_write(const struct pack *pack, const char *folder, struct error *err) _must_check_;

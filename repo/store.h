@@ -1,0 +1,48 @@
+/* repo/store.h -- the index: what git says, in tables (SQLite). Internal to repo/; another store can take its place behind these functions.
+ *
+ * Everything in it can be made anew from git and the journal, so it is never the truth, and its transactions need no sync of their own.
+ * A row of chain or log exists from the moment that its statement is journaled; it gets commit and position when it is packed. */
+#pragma once
+
+#include "repo/repo.h"
+
+struct store;
+
+int store_open(struct store **out, const char *path, struct error *err) _must_check_;
+struct store *store_close(struct store *store);
+
+int store_begin(struct store *store, struct error *err) _must_check_;
+int store_commit(struct store *store, struct error *err) _must_check_;
+void store_rollback(struct store *store);
+/* Empties every table. */
+int store_clear(struct store *store, struct error *err) _must_check_;
+
+/* What judging a submission needs: the same answers as repo_submit(); REPO_FORK with *keep_fork when it is new evidence. */
+int store_judge(struct store *store, const struct container *c, const struct root *root, bool *keep_fork, struct error *err) _must_check_;
+/* Enters a judged statement. */
+int store_enter(struct store *store, const struct statement *st, struct error *err) _must_check_;
+int store_enter_fork(struct store *store, const struct statement *st, bool *is_new, struct error *err) _must_check_;
+/* Is this very statement of a chain entered already? False for other types: entering them again changes nothing. */
+bool store_is_entered(struct store *store, const struct statement *st);
+/* 1 when this very statement (or evidence) is packed already, 0 when not. */
+int store_is_packed(struct store *store, const struct statement *st, bool is_fork, struct error *err) _must_check_;
+/* Enters where a packed statement lies. leaf: its place in the log. */
+int store_place(struct store *store, const struct statement *st, const char *commit, uint64_t position, struct error *err) _must_check_;
+int store_log_add(struct store *store, uint64_t position, const struct merkle_hash *leaf, struct error *err) _must_check_;
+int store_log_leaf(struct merkle_hash *out, struct store *store, uint64_t position, struct error *err) _must_check_;
+/* The packed tip ("" when none) and the log's size. */
+int store_tip(char commit[static 41], uint64_t *log_size, struct store *store, struct error *err) _must_check_;
+int store_set_tip(struct store *store, const char *commit, uint64_t log_size, struct error *err) _must_check_;
+
+/* Rows. Positive REPO_ABSENT when there is none. */
+int store_root(struct buf *out, struct store *store, uint64_t version, struct error *err) _must_check_; /* whole statement; 0: newest */
+int store_device(struct repo_device *out, struct store *store, const char *id, struct error *err) _must_check_;
+int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct error *err) _must_check_;
+int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err) _must_check_;
+/* Where a chain statement lies. number 0: the newest snapshot. epoch (type EPOCH): by epoch number, 0: the newest. commit is "" while unpacked. */
+int store_find(char commit[static 41], struct store *store, const char *id, enum statement_type type, uint64_t number, struct error *err) _must_check_;
+/* Ids of invites. */
+int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), void *ctx, struct error *err) _must_check_;
+int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err) _must_check_;
+/* Whole statement of the newest snapshot, enrol or admit of a device. */
+int store_newest(struct buf *out, struct store *store, const char *id, enum statement_type type, struct error *err) _must_check_;
