@@ -1,0 +1,250 @@
+/* tests/fleet.c -- a small fleet in memory for tests. */
+#include "tests/fleet.h"
+
+#include "base/clock.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+static void must(int r, const struct error *err)
+{
+	if (r != 0) {
+		fprintf(stderr, "fixture: %s\n", err->text);
+		assert(r == 0);
+	}
+}
+
+void fleet_init(struct fleet *fleet)
+{
+	char key[SIGN_PUB_TEXT_MAX], archive[SIGN_PUB_TEXT_MAX], reader[AGE_RECIPIENT_LEN + 1];
+	struct statement *st = NULL;
+	struct error err = { 0 };
+
+	*fleet = (struct fleet){ 0 };
+	sign_key_new(&fleet->operator);
+	sign_key_new(&fleet->archive);
+	age_identity_new(&fleet->reader);
+	sign_pub_text(key, &fleet->operator.pub);
+	sign_pub_text(archive, &fleet->archive.pub);
+	age_recipient_text(reader, &fleet->reader.pub);
+	statement_begin(&fleet->root, STATEMENT_ROOT);
+	statement_add(&fleet->root, "version", "1");
+	statement_add_time(&fleet->root, "time", clock_now_s());
+	statement_add_time(&fleet->root, "expires", clock_now_s() + 86400);
+	statement_add(&fleet->root, "name", "plant-a");
+	statement_add(&fleet->root, "person", "alice");
+	statement_add(&fleet->root, "key", "alice %s", key);
+	statement_add(&fleet->root, "reading-key", "alice %s", reader);
+	for (int i = 0; i < ROLES; i++)
+		statement_add(&fleet->root, "role", "%s alice", role_name((enum role)i));
+	statement_add(&fleet->root, "archive", "%s", archive);
+	statement_add(&fleet->root, "tls-pin", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+	statement_add(&fleet->root, "server", "https://localhost:8443");
+	must(statement_sign(&fleet->root, &fleet->operator, &err), &err);
+	must(statement_parse(&st, buf_bytes(&fleet->root), false, NULL, &err), &err);
+	id_of_hash(fleet->id, statement_hash(st));
+	statement_free(st);
+}
+
+void fleet_done(struct fleet *fleet)
+{
+	sign_key_done(&fleet->operator);
+	sign_key_done(&fleet->archive);
+	age_identity_done(&fleet->reader);
+	buf_done(&fleet->root);
+}
+
+void fleet_device_init(struct fleet_device *device, const char *name)
+{
+	*device = (struct fleet_device){ 0 };
+	sign_key_new(&device->key);
+	age_identity_new(&device->box);
+	sign_pub_id(device->id, &device->key.pub);
+	snprintf(device->name, sizeof(device->name), "%s", name);
+}
+
+void fleet_device_done(struct fleet_device *device)
+{
+	sign_key_done(&device->key);
+	age_identity_done(&device->box);
+	age_identity_done(&device->body);
+	age_identity_done(&device->secrets);
+	buf_done(&device->base);
+	buf_done(&device->base_seal);
+	buf_done(&device->secrets_line);
+}
+
+static void invite_id(char out[static ID_LEN + 1], const uint8_t secret[static 32])
+{
+	uint8_t hash[HASH_LEN];
+
+	sha256(hash, bytes_of(secret, 32));
+	id_of_hash(out, hash);
+}
+
+void fleet_invite(struct buf *out, const struct fleet *fleet, const char *device_name, const uint8_t secret[static 32])
+{
+	_cleanup_(buf_done) struct buf text = { 0 }, seal = { 0 }, line = { 0 };
+	struct error err = { 0 };
+	char id[ID_LEN + 1];
+
+	invite_id(id, secret);
+	base64_encode(&line, bytes_of(secret, 32));
+	buf_add_char(&line, '\n');
+	must(seal_secret(&seal, &fleet->reader.pub, 1, buf_bytes(&line), &err), &err);
+	statement_begin(&text, STATEMENT_INVITE);
+	statement_add(&text, "fleet", "%s", fleet->id);
+	statement_add(&text, "invite", "%s", id);
+	statement_add(&text, "device-name", "%s", device_name);
+	statement_add(&text, "label", "site:north");
+	statement_add_time(&text, "time", clock_now_s());
+	statement_add_time(&text, "expires", clock_now_s() + 86400);
+	statement_add(&text, "root", "1");
+	statement_add_seal(&text, "secret", 1, buf_bytes(&seal));
+	must(statement_sign(&text, &fleet->operator, &err), &err);
+	buf_add_bytes(out, buf_bytes(&text));
+	buf_add_bytes(out, buf_bytes(&seal));
+}
+
+/* Signs the text as the device's next statement and appends it. */
+static void finish(struct buf *out, struct fleet_device *device, struct buf *text)
+{
+	struct error err = { 0 };
+
+	sha256(device->head, buf_bytes(text));
+	must(statement_sign(text, &device->key, &err), &err);
+	buf_add_bytes(out, buf_bytes(text));
+}
+
+void fleet_enrol(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const uint8_t secret[static 32])
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	char id[ID_LEN + 1], key[SIGN_PUB_TEXT_MAX], box[AGE_RECIPIENT_LEN + 1];
+	uint8_t mac[32];
+
+	invite_id(id, secret);
+	sign_pub_text(key, &device->key.pub);
+	age_recipient_text(box, &device->box.pub);
+	device->number = 1;
+	statement_begin(&text, STATEMENT_ENROL);
+	statement_add(&text, "fleet", "%s", fleet->id);
+	statement_add(&text, "device", "%s", device->id);
+	statement_add(&text, "number", "1");
+	statement_add(&text, "invite", "%s", id);
+	statement_add(&text, "key", "%s", key);
+	statement_add(&text, "box", "%s", box);
+	statement_add(&text, "driver", "frr");
+	statement_add(&text, "firmware", "FRRouting 8.4.4");
+	statement_add_time(&text, "time", clock_now_s());
+	crypto_auth_hmacsha256(mac, text.ptr, text.len, secret);
+	statement_add_hash(&text, "mac", mac);
+	finish(out, device, &text);
+}
+
+void fleet_admit(struct buf *out, const struct fleet *fleet, const struct fleet_device *device)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+
+	assert(device->number == 1); /* the head is still the enrolment */
+	statement_begin(&text, STATEMENT_ADMIT);
+	statement_add(&text, "fleet", "%s", fleet->id);
+	statement_add(&text, "device", "%s", device->id);
+	statement_add_hash(&text, "enrol", device->head);
+	statement_add(&text, "device-name", "%s", device->name);
+	statement_add(&text, "label", "site:north");
+	statement_add_time(&text, "time", clock_now_s());
+	statement_add(&text, "root", "1");
+	must(statement_sign(&text, &fleet->operator, &err), &err);
+	buf_add_bytes(out, buf_bytes(&text));
+}
+
+static void chain_head(struct buf *text, enum statement_type type, const struct fleet *fleet, struct fleet_device *device)
+{
+	statement_begin(text, type);
+	statement_add(text, "fleet", "%s", fleet->id);
+	statement_add(text, "device", "%s", device->id);
+	statement_add(text, "number", "%llu", (unsigned long long)++device->number);
+	statement_add_hash(text, "prev", device->head);
+	statement_add_time(text, "time", clock_now_s());
+	statement_add(text, "epoch", "%llu", (unsigned long long)device->epoch);
+	statement_add(text, "root", "1");
+}
+
+static void seal_identity(struct buf *out, const struct fleet *fleet, const struct age_identity *id)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+
+	age_identity_text(&text, id);
+	buf_add_char(&text, '\n');
+	must(seal_secret(out, &fleet->reader.pub, 1, buf_bytes(&text), &err), &err);
+}
+
+void fleet_epoch(struct buf *out, const struct fleet *fleet, struct fleet_device *device)
+{
+	_cleanup_(buf_done) struct buf text = { 0 }, body = { 0 }, secrets = { 0 };
+	char to[AGE_RECIPIENT_LEN + 1];
+
+	age_identity_done(&device->body);
+	age_identity_done(&device->secrets);
+	age_identity_new(&device->body);
+	age_identity_new(&device->secrets);
+	seal_identity(&body, fleet, &device->body);
+	seal_identity(&secrets, fleet, &device->secrets);
+	device->epoch++;
+	device->base_number = 0;
+	chain_head(&text, STATEMENT_EPOCH, fleet, device);
+	age_recipient_text(to, &device->body.pub);
+	statement_add(&text, "body", "%s", to);
+	age_recipient_text(to, &device->secrets.pub);
+	statement_add(&text, "secrets", "%s", to);
+	statement_add_seal(&text, "body-key", device->number, buf_bytes(&body));
+	statement_add_seal(&text, "secrets-key", device->number, buf_bytes(&secrets));
+	finish(out, device, &text);
+	buf_add_bytes(out, buf_bytes(&body));
+	buf_add_bytes(out, buf_bytes(&secrets));
+}
+
+/* "number length hash" of a seal, to be named again by later snapshots. */
+static void seal_line(char out[static 128], uint64_t number, struct bytes seal)
+{
+	char hash[2 * HASH_LEN + 1];
+
+	sha256_hex(hash, seal);
+	snprintf(out, 128, "%llu %zu %s", (unsigned long long)number, seal.len, hash);
+}
+
+void fleet_snapshot(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const char *running, const char *secrets)
+{
+	_cleanup_(buf_done) struct buf text = { 0 }, base = { 0 }, delta = { 0 }, sealed = { 0 };
+	struct error err = { 0 };
+	bool key_frame = !device->base_number;
+
+	chain_head(&text, STATEMENT_SNAPSHOT, fleet, device);
+	statement_add(&text, "reason", "change");
+	statement_add(&text, "saved", "yes");
+	statement_add(&text, "mode", "observe");
+	statement_add(&text, "changed", "1 1");
+	if (key_frame) {
+		device->base_number = device->number;
+		buf_done(&device->base);
+		buf_add_str(&device->base, running);
+		must(seal_text(&base, &device->body.pub, bytes_str(running), (struct bytes){ 0 }, &err), &err);
+		must(seal_secret(&sealed, &device->secrets.pub, 1, bytes_str(secrets), &err), &err);
+		seal_line(device->base_line, device->number, buf_bytes(&base));
+		seal_line(device->secrets_ref, device->number, buf_bytes(&sealed));
+	}
+	statement_add(&text, "base", "%s", device->base_line);
+	if (!key_frame && !bytes_is(buf_bytes(&device->base), running)) {
+		must(seal_text(&delta, &device->body.pub, bytes_str(running), buf_bytes(&device->base), &err), &err);
+		statement_add_seal(&text, "delta", device->number, buf_bytes(&delta));
+	}
+	statement_add(&text, "secrets", "%s", device->secrets_ref);
+	finish(out, device, &text);
+	buf_add_bytes(out, buf_bytes(&base));
+	buf_add_bytes(out, buf_bytes(&delta));
+	buf_add_bytes(out, buf_bytes(&sealed));
+}

@@ -1,0 +1,36 @@
+/* tests/fleet.h -- a small fleet in memory for tests: a root with one operator (alice), an archive key, devices that sign real chains
+ * with real seals. Everything is made by the library under test; the tests let stock tools judge it. */
+#pragma once
+
+#include "crypto/root.h"
+#include "crypto/seal.h"
+
+struct fleet {
+	struct sign_key operator, archive;
+	struct age_identity reader;
+	char id[ID_LEN + 1];
+	struct buf root; /* whole container */
+};
+
+struct fleet_device {
+	struct sign_key key;
+	struct age_identity box, body, secrets; /* a real device forgets body and secrets */
+	char id[ID_LEN + 1], name[64];
+	uint64_t number, epoch, base_number;
+	uint8_t head[HASH_LEN];
+	struct buf base, base_seal, secrets_line; /* plaintext of the base; its seal; its "secrets:" value and name */
+	char base_line[128], secrets_ref[128];
+};
+
+void fleet_init(struct fleet *fleet);
+void fleet_done(struct fleet *fleet);
+/* Containers, appended to out. */
+void fleet_invite(struct buf *out, const struct fleet *fleet, const char *device_name, const uint8_t secret[static 32]);
+void fleet_enrol(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const uint8_t secret[static 32]);
+void fleet_admit(struct buf *out, const struct fleet *fleet, const struct fleet_device *device);
+void fleet_epoch(struct buf *out, const struct fleet *fleet, struct fleet_device *device);
+/* The next snapshot with this running text: a base when there is none in this epoch, else a delta. */
+void fleet_snapshot(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const char *running, const char *secrets);
+
+void fleet_device_init(struct fleet_device *device, const char *name);
+void fleet_device_done(struct fleet_device *device);
