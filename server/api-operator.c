@@ -1,0 +1,455 @@
+/* server/api-operator.c -- what operators call: login by a signed challenge, and reads. Nothing here changes a device. */
+#include "server/http.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+enum { LOGIN_BODY_MAX = 96 << 10, LOG_LIMIT_DEFAULT = 100, LOG_LIMIT_MAX = 1000 };
+
+struct root_in_force {
+	struct repo *repo;
+	const struct root *root;
+};
+
+static void put_root(struct root_in_force *in_force)
+{
+	if (in_force->root)
+		repo_root_put(in_force->repo, in_force->root);
+}
+
+/* ---- sessions ---- */
+
+static const char *bearer(const struct call *call)
+{
+	static const char scheme[] = "Bearer ";
+	const char *value = call_request_header(call, "Authorization");
+
+	return value && !strncasecmp(value, scheme, sizeof(scheme) - 1) ? value + sizeof(scheme) - 1 : NULL;
+}
+
+static bool has_role_for(const struct root *root, const char *person, enum need need)
+{
+	switch (need) {
+	case NEED_NOTHING:
+	case NEED_SESSION:
+		return true;
+	case NEED_READER:
+		return root_has_role(root, person, ROLE_READER) || root_has_role(root, person, ROLE_AUDITOR);
+	case NEED_ADMIN:
+		return root_has_role(root, person, ROLE_ADMIN);
+	}
+	return false;
+}
+
+/* A session holds a key, not a name: who it is and what they may is asked of the root in force, each time. */
+int operator_check(struct call *call, enum need need, struct error *err)
+{
+	_cleanup_(put_root) struct root_in_force in_force = { .repo = call->server->repo };
+	const char *token, *person;
+	struct sign_pub key;
+	int r;
+
+	if (need == NEED_NOTHING)
+		return 0;
+	token = bearer(call);
+	if (!token || !sessions_find(&key, call->server->sessions, token, clock_now_s()))
+		return call_refuse(call, REFUSE_LOGIN, token ? "the session has ended" : "this is shown to operators only"), CALL_REFUSED;
+	r = repo_root_get(&in_force.root, call->server->repo, err);
+	if (r < 0)
+		return r;
+	person = r == 0 ? root_person_of(in_force.root, &key) : NULL;
+	if (!person) {
+		sessions_close(call->server->sessions, token);
+		return call_refuse(call, REFUSE_LOGIN, "the root in force does not know this session's key any more"), CALL_REFUSED;
+	}
+	if (!has_role_for(in_force.root, person, need))
+		return call_refuse(call, REFUSE_DENIED, "'%s' needs role %s for this", person, need == NEED_ADMIN ? "admin" : "reader or auditor"),
+		       CALL_REFUSED;
+	strncat(call->person, person, sizeof(call->person) - 1);
+	return 0;
+}
+
+static int get_challenge(struct call *call, struct error *err _unused_)
+{
+	char challenge[2 * HASH_LEN + 1];
+
+	sessions_challenge(challenge, call->server->sessions, clock_now_s());
+	return call_json(call, json_pack("{s:s}", "challenge", challenge));
+}
+
+/* Exactly one login statement: the whole body. */
+static int parse_login(struct statement **out, struct bytes body, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	size_t used = 0;
+	int r = statement_parse(&st, body, false, &used, err);
+
+	if (r < 0)
+		return r;
+	if (used != body.len || statement_type(st) != STATEMENT_LOGIN || statement_sig_count(st) != 1)
+		return error_set(err, E_FORMAT, "a login takes one login statement with one signature and nothing else");
+	*out = steal(st);
+	return 0;
+}
+
+static int check_login(struct call *call, const struct root *root, const struct statement *st, struct error *err)
+{
+	const struct sign_pub *key = &statement_sig(st, 0)->key;
+	int64_t now_s = clock_now_s(), skew_s = statement_time(st, "time") - now_s;
+	const char *person = root_person_of(root, key);
+	uint8_t challenge[HASH_LEN];
+	int r = root_verify(root, st, err);
+
+	if (r < 0)
+		return r;
+	if (!person || strcmp(person, statement_get(st, "person")) != 0)
+		return error_set(err, E_DENIED, "login names person '%s', but the key is not theirs", statement_get(st, "person"));
+	if (!settings_is_ours(call->server->settings, statement_get(st, "server")))
+		return error_set(err, E_DENIED, "login is for server '%s', which is not an address of this one; see 'address' in %s",
+				 statement_get(st, "server"), SERVER_SETTINGS_FILE);
+	if (skew_s > LOGIN_SKEW_S || skew_s < -LOGIN_SKEW_S)
+		return error_set(err, E_DENIED, "login is %lld seconds away from this server's clock; set the clocks",
+				 (long long)(skew_s < 0 ? -skew_s : skew_s));
+	statement_get_hash(challenge, st, "challenge");
+	/* last, so that only a genuine login uses a challenge up */
+	return sessions_use_challenge(call->server->sessions, challenge, now_s, err);
+}
+
+static int post_login(struct call *call, struct error *err)
+{
+	_cleanup_(put_root) struct root_in_force in_force = { .repo = call->server->repo };
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	char token[TOKEN_TEXT_LEN];
+	int r = parse_login(&st, buf_bytes(&call->body), err);
+
+	if (r < 0)
+		return r;
+	r = repo_root_get(&in_force.root, call->server->repo, err);
+	if (r < 0)
+		return r;
+	if (r == REPO_ABSENT)
+		return call_refuse(call, REFUSE_DENIED, "nobody has claimed this server yet; run: holdfast init");
+	r = check_login(call, in_force.root, st, err);
+	if (r == E_LIMIT)
+		return call_refuse(call, REFUSE_BUSY, "%s", err->text);
+	if (r < 0)
+		return r;
+	sessions_open(token, call->server->sessions, &statement_sig(st, 0)->key, clock_now_s());
+	log_notice("session-opened person=%s", statement_get(st, "person"));
+	call_json(call, json_pack("{s:s, s:i, s:i}", "token", token, "expires-in", SESSION_LIFE_S, "idle", SESSION_IDLE_S));
+	explicit_bzero(token, sizeof(token));
+	return 0;
+}
+
+static int delete_login(struct call *call, struct error *err _unused_)
+{
+	sessions_close(call->server->sessions, bearer(call));
+	return call_json(call, json_pack("{s:s}", "result", "ended"));
+}
+
+/* ---- the fleet ---- */
+
+static int count_device(void *ctx, const struct repo_device *device _unused_)
+{
+	++*(json_int_t *)ctx;
+	return 0;
+}
+
+static json_t *time_text(int64_t time_s)
+{
+	char text[CLOCK_TEXT_LEN];
+
+	clock_text(text, time_s);
+	return json_string(text);
+}
+
+static int get_fleet(struct call *call, struct error *err)
+{
+	_cleanup_(put_root) struct root_in_force in_force = { .repo = call->server->repo };
+	struct repo *repo = call->server->repo;
+	struct repo_head head = { 0 };
+	json_int_t devices = 0;
+	int r = repo_root_get(&in_force.root, repo, err);
+
+	if (r == 0)
+		r = repo_head(&head, repo, err);
+	if (r >= 0)
+		r = repo_devices(repo, count_device, &devices, err);
+	if (r < 0)
+		return r;
+	return call_json(call, json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:s, s:o}", "fleet", root_fleet(in_force.root), "name",
+					 root_name(in_force.root), "root", (json_int_t)root_version(in_force.root), "commit", head.commit,
+					 "log-size", (json_int_t)head.log_size, "devices", devices, "version", SERVER_VERSION, "time",
+					 time_text(clock_now_s())));
+}
+
+static int get_checkpoint(struct call *call, struct error *err)
+{
+	_cleanup_(buf_done) struct buf found = { 0 };
+	int r = repo_checkpoint(&found, call->server->repo, err);
+
+	if (r == REPO_ABSENT)
+		return call_refuse(call, REFUSE_ABSENT, "there is no checkpoint yet");
+	return r < 0 ? r : call_containers(call, &found);
+}
+
+static int get_consistency(struct call *call, struct error *err)
+{
+	const char *from = call_argument(call, "from"), *to = call_argument(call, "to");
+	struct merkle_hash proof[MERKLE_PROOF_MAX];
+	uint64_t old_size, new_size;
+	json_t *list;
+	int r, len = 0;
+
+	if (!from || !to || !number_parse(&old_size, bytes_str(from)) || !number_parse(&new_size, bytes_str(to)))
+		return call_refuse(call, REFUSE_MALFORMED, "'from' and 'to' must be sizes of the log");
+	r = repo_consistency(proof, &len, call->server->repo, old_size, new_size, err);
+	if (r == REPO_ABSENT || r == E_FORMAT || r == E_LIMIT)
+		return call_refuse(call, REFUSE_ABSENT, "the log has no such sizes");
+	if (r < 0)
+		return r;
+	list = json_array();
+	for (int i = 0; i < len; i++) {
+		char hex[2 * HASH_LEN + 1];
+
+		hex_encode(hex, proof[i].b, HASH_LEN);
+		json_array_append_new(list, json_string(hex));
+	}
+	return call_json(call, json_pack("{s:o}", "proof", list));
+}
+
+/* ---- devices ---- */
+
+static void put_text(json_t *json, const char *key, const char *text)
+{
+	if (text[0])
+		json_object_set_new(json, key, json_string(text));
+}
+
+static void put_time(json_t *json, const char *key, int64_t time_s)
+{
+	if (time_s)
+		json_object_set_new(json, key, time_text(time_s));
+}
+
+static json_t *labels_json(const char *labels)
+{
+	json_t *list = json_array();
+
+	while (*labels) {
+		size_t len = strcspn(labels, " ");
+
+		if (len)
+			json_array_append_new(list, json_stringn(labels, len));
+		labels += len + (labels[len] == ' ');
+	}
+	return list;
+}
+
+static json_t *device_json(const struct repo_device *d)
+{
+	json_t *json = json_pack("{s:s, s:s, s:o, s:b, s:I, s:I, s:I, s:i}", "id", d->id, "name", d->name, "labels", labels_json(d->labels),
+				 "admitted", (int)d->admitted, "head", (json_int_t)d->head_number, "snapshot", (json_int_t)d->snapshot_number,
+				 "epoch", (json_int_t)d->epoch, "forks", (int)d->forks);
+
+	put_text(json, "driver", d->driver);
+	put_text(json, "model", d->model);
+	put_text(json, "serial", d->serial);
+	put_text(json, "firmware", d->firmware);
+	put_text(json, "saved", d->saved);
+	put_text(json, "mode", d->mode);
+	put_text(json, "invite", d->invite);
+	put_time(json, "snapshot-time", d->snapshot_s);
+	put_time(json, "unsaved-since", d->unsaved_since_s);
+	put_time(json, "hold", d->hold_s);
+	put_time(json, "enrolled", d->enrolled_s);
+	put_time(json, "seen", d->seen_s);
+	return json;
+}
+
+static int append_device(void *ctx, const struct repo_device *device)
+{
+	json_array_append_new(ctx, device_json(device));
+	return 0;
+}
+
+static int get_devices(struct call *call, struct error *err)
+{
+	json_t *list = json_array();
+	int r = repo_devices(call->server->repo, append_device, list, err);
+
+	if (r < 0) {
+		json_decref(list);
+		return r;
+	}
+	return call_json(call, json_pack("{s:o}", "devices", list));
+}
+
+/* The id in the address: refuses what cannot be one, so that it never reaches a path or a query. */
+static const char *device_id(struct call *call)
+{
+	return id_is_valid(bytes_str(call->args[0])) ? call->args[0] : NULL;
+}
+
+static int no_device(struct call *call)
+{
+	return call_refuse(call, REFUSE_ABSENT, "there is no device '%s' here, or not that of it", call->args[0]);
+}
+
+static int get_device(struct call *call, struct error *err)
+{
+	const char *id = device_id(call);
+	struct repo_device device;
+	int r = id ? repo_device_get(&device, call->server->repo, id, err) : REPO_ABSENT;
+
+	if (r == REPO_ABSENT)
+		return no_device(call);
+	return r < 0 ? r : call_json(call, device_json(&device));
+}
+
+static int append_entry(void *ctx, const struct repo_entry *e)
+{
+	char hash[2 * HASH_LEN + 1];
+	json_t *json;
+
+	hex_encode(hash, e->hash, HASH_LEN);
+	json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "type", statement_type_name(e->type), "number", (json_int_t)e->number, "position",
+			 (json_int_t)e->position, "epoch", (json_int_t)e->epoch, "added", (json_int_t)e->lines_added, "removed",
+			 (json_int_t)e->lines_removed, "hash", hash);
+	put_time(json, "time", e->time_s);
+	put_text(json, "reason", e->reason);
+	put_text(json, "saved", e->saved);
+	put_text(json, "mode", e->mode);
+	put_text(json, "note", e->note);
+	put_text(json, "commit", e->commit);
+	json_array_append_new(ctx, json);
+	return 0;
+}
+
+static bool number_argument(uint64_t *out, const struct call *call, const char *key)
+{
+	const char *text = call_argument(call, key);
+
+	return !text || number_parse(out, bytes_str(text));
+}
+
+static int get_log(struct call *call, struct error *err)
+{
+	uint64_t below = 0, limit = LOG_LIMIT_DEFAULT;
+	const char *id = device_id(call);
+	struct repo_device device;
+	json_t *list;
+	int r;
+
+	if (!number_argument(&below, call, "below") || !number_argument(&limit, call, "limit") || limit < 1 || limit > LOG_LIMIT_MAX)
+		return call_refuse(call, REFUSE_MALFORMED, "'below' must be a number, 'limit' 1 to %d", LOG_LIMIT_MAX);
+	r = id ? repo_device_get(&device, call->server->repo, id, err) : REPO_ABSENT;
+	if (r == REPO_ABSENT)
+		return no_device(call);
+	if (r < 0)
+		return r;
+	list = json_array();
+	r = repo_log(call->server->repo, id, below, (unsigned)limit, append_entry, list, err);
+	if (r < 0) {
+		json_decref(list);
+		return r;
+	}
+	return call_json(call, json_pack("{s:o}", "entries", list));
+}
+
+/* ---- statements with their seals ---- */
+
+/* "newest" is 0, which is no number of a statement. */
+static bool number_in_address(uint64_t *out, const char *text)
+{
+	*out = 0;
+	return !strcmp(text, "newest") || (number_parse(out, bytes_str(text)) && *out);
+}
+
+static int give(struct call *call, int r, struct buf *found)
+{
+	if (r == REPO_ABSENT)
+		return no_device(call);
+	return r < 0 ? r : call_containers(call, found);
+}
+
+static int get_snapshot(struct call *call, struct error *err)
+{
+	_cleanup_(buf_done) struct buf found = { 0 };
+	const char *id = device_id(call);
+	uint64_t number;
+
+	if (!id || !number_in_address(&number, call->args[1]))
+		return no_device(call);
+	return give(call, repo_snapshot(&found, call->server->repo, id, number, err), &found);
+}
+
+static int get_epoch(struct call *call, struct error *err)
+{
+	_cleanup_(buf_done) struct buf found = { 0 };
+	const char *id = device_id(call);
+	uint64_t number;
+
+	if (!id || !number_in_address(&number, call->args[1]))
+		return no_device(call);
+	return give(call, repo_epoch(&found, call->server->repo, id, number, err), &found);
+}
+
+static int get_statement(struct call *call, enum statement_type type, struct error *err)
+{
+	_cleanup_(buf_done) struct buf found = { 0 };
+	const char *id = device_id(call);
+
+	if (!id)
+		return no_device(call);
+	return give(call, repo_statement(&found, call->server->repo, id, type, 0, err), &found);
+}
+
+static int get_enrol(struct call *call, struct error *err)
+{
+	return get_statement(call, STATEMENT_ENROL, err);
+}
+
+static int get_admit(struct call *call, struct error *err)
+{
+	return get_statement(call, STATEMENT_ADMIT, err);
+}
+
+static int get_invites(struct call *call, struct error *err)
+{
+	_cleanup_(buf_done) struct buf found = { 0 };
+	int r = repo_invites(&found, call->server->repo, NULL, err);
+
+	return r < 0 ? r : call_containers(call, &found);
+}
+
+static int get_invite(struct call *call, struct error *err)
+{
+	_cleanup_(buf_done) struct buf found = { 0 };
+	const char *id = device_id(call);
+	int r = id ? repo_invites(&found, call->server->repo, id, err) : REPO_ABSENT;
+
+	if (r == REPO_ABSENT || (r == 0 && !found.len))
+		return call_refuse(call, REFUSE_ABSENT, "there is no invite '%s' here", call->args[0]);
+	return r < 0 ? r : call_containers(call, &found);
+}
+
+const struct route operator_routes[] = {
+	{ "GET", "/v1/challenge", 0, NEED_NOTHING, false, get_challenge },
+	{ "POST", "/v1/login", LOGIN_BODY_MAX, NEED_NOTHING, false, post_login },
+	{ "DELETE", "/v1/login", 0, NEED_SESSION, false, delete_login },
+	{ "GET", "/v1/fleet", 0, NEED_SESSION, false, get_fleet },
+	{ "GET", "/v1/checkpoint", 0, NEED_SESSION, false, get_checkpoint },
+	{ "GET", "/v1/consistency", 0, NEED_SESSION, false, get_consistency },
+	{ "GET", "/v1/devices", 0, NEED_SESSION, false, get_devices },
+	{ "GET", "/v1/devices/*", 0, NEED_SESSION, false, get_device },
+	{ "GET", "/v1/devices/*/log", 0, NEED_SESSION, false, get_log },
+	{ "GET", "/v1/devices/*/snapshots/*", 0, NEED_SESSION, false, get_snapshot },
+	{ "GET", "/v1/devices/*/enrol", 0, NEED_SESSION, false, get_enrol },
+	{ "GET", "/v1/devices/*/admit", 0, NEED_SESSION, false, get_admit },
+	{ "GET", "/v1/devices/*/epochs/*", 0, NEED_READER, false, get_epoch },
+	{ "GET", "/v1/invites", 0, NEED_ADMIN, false, get_invites },
+	{ "GET", "/v1/invites/*", 0, NEED_ADMIN, false, get_invite },
+	{ 0 },
+};

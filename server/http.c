@@ -1,0 +1,510 @@
+/* server/http.c -- HTTPS by libmicrohttpd: its daemon, routing, bodies, limits.
+ *
+ * Poll mode: a connection that is suspended costs its threads nothing, and the others are few. The rest is care with an open port: no
+ * post processor, no authentication of the library's, exactly one Content-Length for a body and no Transfer-Encoding, nothing
+ * allocated before a bound was met. */
+#include "server/http.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "server/tls.h"
+
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	POOL_BYTES = 6 << 10,        /* per connection: request line and headers fit, or 431 */
+	PER_ADDRESS_MAX = 1024,      /* connections; a NAT may hide many devices */
+	BODIES_MAX = 128 << 20,      /* bytes of all bodies in memory */
+	BACKLOG = 4096,
+	IDLE_SECONDS = 15,           /* between requests */
+	ANSWER_SECONDS = 60,         /* to take an answer, and 1 s more per 64 KiB */
+	SPARE_FDS = 256,             /* for git, SQLite, pipes */
+	STEP_MS = 250,               /* how finely waits and deadlines are kept */
+	GRACE_SECONDS = 10,
+};
+
+struct http {
+	struct server *server;
+	struct MHD_Daemon *daemon;
+	struct buf key_pem, cert_pem;
+	int listener;
+	pthread_t attendant;
+	_Atomic bool attendant_stops;
+};
+
+bool server_is_stopping(struct server *server)
+{
+	bool stopping;
+
+	pthread_mutex_lock(&server->lock);
+	stopping = server->stopping;
+	pthread_mutex_unlock(&server->lock);
+	return stopping;
+}
+
+/* ---- a call ---- */
+
+static uint64_t in_seconds(uint64_t seconds)
+{
+	return clock_mono_ms() + seconds * 1000;
+}
+
+static struct call *call_new(struct server *server, struct MHD_Connection *conn, const char *path)
+{
+	struct call *call = mem_alloc(sizeof(*call));
+
+	call->server = server;
+	call->conn = conn;
+	call->fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	call->begun_ms = clock_mono_ms();
+	strncat(call->path, path, sizeof(call->path) - 1);
+	atomic_fetch_add(&server->calls, 1);
+	return call;
+}
+
+void call_drop_body(struct call *call)
+{
+	atomic_fetch_sub(&call->server->body_bytes, call->counted);
+	call->counted = 0;
+	buf_done(&call->body);
+}
+
+static void call_free(struct call *call)
+{
+	call_drop_body(call);
+	buf_done(&call->reply.body);
+	statement_free(call->statement);
+	atomic_fetch_sub(&call->server->calls, 1);
+	free(call);
+}
+
+/* ---- routing ---- */
+
+/* Does path match pattern? '*' takes one part, which is copied to args. */
+static bool match(char args[CALL_ARGS_MAX][CALL_ARG_LEN], const char *pattern, const char *path)
+{
+	size_t n = 0;
+
+	for (;;) {
+		if (*pattern == '*') {
+			size_t len = strcspn(path, "/");
+
+			if (!len || len >= CALL_ARG_LEN || n == CALL_ARGS_MAX)
+				return false;
+			memcpy(args[n], path, len);
+			args[n++][len] = 0;
+			path += len;
+			pattern++;
+		} else if (*pattern != *path) {
+			return false;
+		} else if (!*pattern) {
+			return true;
+		} else {
+			pattern++;
+			path++;
+		}
+	}
+}
+
+static int find_route(struct call *call, const char *method, const char *path)
+{
+	static const struct route *const tables[] = { device_routes, operator_routes };
+	const struct route *other = NULL;
+
+	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
+		for (const struct route *r = tables[t]; r->method; r++) {
+			if (!match(call->args, r->path, path))
+				continue;
+			if (!strcmp(r->method, method)) {
+				call->route = r;
+				return 0;
+			}
+			other = r;
+		}
+	}
+	if (!other) {
+		call_refuse(call, REFUSE_ABSENT, "there is no such address here");
+		return CALL_REFUSED;
+	}
+	call_header(call, "Allow", "%s", other->method);
+	call_refuse(call, REFUSE_METHOD, "this address does not take that method");
+	return CALL_REFUSED;
+}
+
+/* ---- headers ---- */
+
+struct length_headers {
+	unsigned lengths, encodings;
+	const char *value;
+};
+
+static enum MHD_Result count_header(void *ctx, enum MHD_ValueKind kind _unused_, const char *key, const char *value)
+{
+	struct length_headers *h = ctx;
+
+	if (!strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH)) {
+		h->lengths++;
+		h->value = value;
+	} else if (!strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING)) {
+		h->encodings++;
+	}
+	return MHD_YES;
+}
+
+/* Two lengths, or a length and an encoding, are how requests are smuggled past a proxy: neither is taken. */
+static int check_length(struct call *call)
+{
+	struct length_headers h = { 0 };
+	uint64_t n = 0;
+
+	MHD_get_connection_values(call->conn, MHD_HEADER_KIND, count_header, &h);
+	if (h.encodings)
+		return call_refuse(call, REFUSE_LENGTH, "Transfer-Encoding is not taken"), CALL_REFUSED;
+	if (h.lengths > 1)
+		return call_refuse(call, REFUSE_MALFORMED, "%u Content-Length headers", h.lengths), CALL_REFUSED;
+	if (!call->route->body_max) {
+		if (h.value && strcmp(h.value, "0") != 0)
+			return call_refuse(call, REFUSE_MALFORMED, "a body where none is taken"), CALL_REFUSED;
+		return 0;
+	}
+	if (!h.value)
+		return call_refuse(call, REFUSE_LENGTH, "no Content-Length"), CALL_REFUSED;
+	if (!number_parse(&n, bytes_str(h.value)) || !n)
+		return call_refuse(call, REFUSE_MALFORMED, "Content-Length is not a positive number"), CALL_REFUSED;
+	if (n > call->route->body_max)
+		return call_refuse(call, REFUSE_LARGE, "a body of %llu bytes; at most %zu are taken here", (unsigned long long)n,
+				   call->route->body_max), CALL_REFUSED;
+	call->announced = (size_t)n;
+	return 0;
+}
+
+static int check_room(struct call *call)
+{
+	if (!call->route->always && server_is_stopping(call->server))
+		return call_refuse(call, REFUSE_STOPPING, "the server is stopping"), CALL_REFUSED;
+	if (atomic_load(&call->server->body_bytes) + call->announced > BODIES_MAX)
+		return call_refuse(call, REFUSE_BUSY, "too many bodies at a time"), CALL_REFUSED;
+	return 0;
+}
+
+static enum MHD_Result answer(struct call *call, const char *method);
+
+/* All that can be judged before a body is read. */
+static enum MHD_Result begin(struct call *call, const char *method, const char *path)
+{
+	const struct server *server = call->server;
+
+	if (find_route(call, method, path) != 0 || check_length(call) != 0 || check_room(call) != 0)
+		return answer(call, method);
+	sweeper_set(server->sweeper, call->fd,
+		    call->announced ? in_seconds(server->settings->body_seconds + call->announced / (64 << 10)) : 0);
+	return MHD_YES;
+}
+
+/* ---- bodies ---- */
+
+/* Memory is taken, and counted, as bytes arrive: who only announces much takes nothing from the others. */
+static void take_body(struct call *call, const char *data, size_t len)
+{
+	struct server *server = call->server;
+
+	if (call->is_overloaded)
+		return;
+	if (len > call->announced - call->body.len || atomic_fetch_add(&server->body_bytes, len) + len > BODIES_MAX) {
+		call->is_overloaded = true;
+		call->counted += len;
+		call_drop_body(call);
+		return;
+	}
+	call->counted += len;
+	buf_add(&call->body, data, len);
+}
+
+/* ---- answers ---- */
+
+static void log_call(const struct call *call, const char *method)
+{
+	log_debug("request method=%s path=%s status=%u took_ms=%llu", method, call->path, call->reply.status,
+		  (unsigned long long)(clock_mono_ms() - call->begun_ms));
+}
+
+static enum MHD_Result answer(struct call *call, const char *method)
+{
+	struct reply *reply = &call->reply;
+	size_t len = reply->body.len;
+	/* the empty body has no buffer to hand over */
+	struct MHD_Response *response = MHD_create_response_from_buffer(len, len ? buf_steal_text(&reply->body) : (void *)(uintptr_t)"",
+									len ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result r;
+
+	if (!response)
+		return MHD_NO;
+	if (reply->type)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	for (size_t i = 0; i < reply->header_count; i++)
+		MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+	if (server_is_stopping(call->server))
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	sweeper_set(call->server->sweeper, call->fd, in_seconds(ANSWER_SECONDS + len / (64 << 10)));
+	call->is_answered = true;
+	r = MHD_queue_response(call->conn, reply->status, response);
+	MHD_destroy_response(response);
+	log_call(call, method);
+	return r;
+}
+
+static int run(struct call *call, struct error *err)
+{
+	int r;
+
+	if (call->is_overloaded)
+		return call_refuse(call, REFUSE_BUSY, "too many bodies at a time");
+	r = operator_check(call, call->route->need, err);
+	if (r != 0)
+		return r == CALL_REFUSED ? 0 : r;
+	return call->route->run(call, err);
+}
+
+static enum MHD_Result proceed(struct call *call, const char *method)
+{
+	struct error err = { 0 };
+	int r;
+
+	sweeper_set(call->server->sweeper, call->fd, 0);
+	r = run(call, &err);
+	if (r == CALL_SUSPENDED) {
+		call->is_resumed = true; /* it will be, by the time we look again */
+		return MHD_YES;
+	}
+	if (r < 0)
+		call_refuse_error(call, &err);
+	call_drop_body(call);
+	return answer(call, method);
+}
+
+/* ---- what libmicrohttpd calls ---- */
+
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const char *path, const char *method,
+				  const char *version _unused_, const char *data, size_t *len, void **state)
+{
+	struct http *http = ctx;
+	struct call *call = *state;
+
+	if (!call) {
+		call = *state = call_new(http->server, conn, path);
+		return begin(call, method, path);
+	}
+	if (*len) {
+		take_body(call, data, *len);
+		*len = 0;
+		return MHD_YES;
+	}
+	if (call->is_answered)
+		return MHD_YES;
+	return proceed(call, method);
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *conn _unused_, void **state, enum MHD_RequestTerminationCode why _unused_)
+{
+	struct http *http = ctx;
+	struct call *call = *state;
+
+	if (!call)
+		return;
+	/* the library's idle timeout ends a silent connection earlier; this one ends a request that trickles in */
+	sweeper_set(http->server->sweeper, call->fd, in_seconds(IDLE_SECONDS + http->server->settings->header_seconds));
+	call_free(call);
+	*state = NULL;
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_ctx _unused_, enum MHD_ConnectionNotificationCode what)
+{
+	struct http *http = ctx;
+	int fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	bool opened = what == MHD_CONNECTION_NOTIFY_STARTED;
+
+	sweeper_set(http->server->sweeper, fd, opened ? in_seconds(http->server->settings->header_seconds) : 0);
+}
+
+static void _printf_(2, 0) on_log(void *ctx _unused_, const char *fmt, va_list ap)
+{
+	char text[240];
+	size_t len;
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	len = strlen(text);
+	if (len && text[len - 1] == '\n')
+		text[len - 1] = 0;
+	log_debug("microhttpd text=\"%s\"", text);
+}
+
+static void *attend(void *ctx)
+{
+	struct http *http = ctx;
+
+	while (!http->attendant_stops) {
+		size_t cut;
+
+		wait_step(http->server->wait, STEP_MS);
+		cut = sweeper_run(http->server->sweeper, clock_mono_ms());
+		if (cut)
+			log_info("cut connections=%zu: handshake, headers, body or answer took too long", cut);
+	}
+	return NULL;
+}
+
+/* ---- start and stop ---- */
+
+static int bind_to(const char *address, struct error *err)
+{
+	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM }, *found = NULL;
+	_cleanup_(fd_closep) int fd = -1;
+	char host[SETTINGS_ADDRESS_MAX], port_text[8];
+	int on = 1, off = 0, r;
+	unsigned port;
+
+	if (settings_split(host, &port, address, err) < 0)
+		return err->code;
+	snprintf(port_text, sizeof(port_text), "%u", port);
+	r = getaddrinfo(host, port_text, &hints, &found);
+	if (r != 0)
+		return error_set(err, E_FORMAT, "cannot listen on '%s': %s", address, gai_strerror(r));
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)); /* accepted ones inherit it: dead peers of waiting polls show */
+		if (found->ai_family == AF_INET6)
+			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	}
+	r = fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0;
+	if (r)
+		error_sys(err, "cannot listen on '%s'", address);
+	freeaddrinfo(found);
+	if (r)
+		return err->code;
+	r = fd;
+	fd = -1;
+	return r;
+}
+
+static int load_tls(struct http *http, struct error *err)
+{
+	_cleanup_(mem_freep) char *key = mem_printf("%s/%s", http->server->dir, SERVER_TLS_KEY_FILE);
+	_cleanup_(mem_freep) char *cert = mem_printf("%s/%s", http->server->dir, SERVER_TLS_CERT_FILE);
+	int r = fs_read(&http->key_pem, key, TLS_FILE_MAX, err);
+
+	if (r == 0)
+		r = fs_read(&http->cert_pem, cert, TLS_FILE_MAX, err);
+	if (r == FS_ABSENT)
+		return error_set(err, E_SYS, "'%s' or '%s' is missing", key, cert);
+	return r;
+}
+
+static int start_daemon(struct http *http, struct error *err)
+{
+	const struct settings *settings = http->server->settings;
+	unsigned most = (unsigned)(http->server->fds - SPARE_FDS), connections = settings->connections;
+
+	if (connections > most) {
+		log_warning("connections=%u: fewer than the %u of the settings, by the limit of open files", most, connections);
+		connections = most;
+	}
+	if (settings->threads > connections)
+		return error_set(err, E_LIMIT, "connections: fewer than threads");
+	http->daemon = MHD_start_daemon(
+		MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+			MHD_USE_SUPPRESS_DATE_NO_CLOCK,
+		0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, http->listener,
+		MHD_OPTION_THREAD_POOL_SIZE, settings->threads > 1 ? settings->threads : 0U, MHD_OPTION_CONNECTION_LIMIT, connections,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_HTTPS_MEM_KEY, buf_text(&http->key_pem),
+		MHD_OPTION_HTTPS_MEM_CERT, buf_text(&http->cert_pem), MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITY, MHD_OPTION_END);
+	if (!http->daemon)
+		return error_set(err, E_PEER, "cannot start HTTPS on '%s'; with log: debug the reason is shown", settings->listen);
+	return 0;
+}
+
+static struct http *http_free(struct http *http)
+{
+	if (!http)
+		return NULL;
+	if (http->daemon)
+		MHD_stop_daemon(http->daemon);
+	if (http->listener >= 0)
+		close(http->listener);
+	buf_done(&http->key_pem);
+	buf_done(&http->cert_pem);
+	free(http);
+	return NULL;
+}
+
+static void http_freep(struct http **http)
+{
+	*http = http_free(*http);
+}
+
+int http_start(struct http **out, struct server *server, struct error *err)
+{
+	_cleanup_(http_freep) struct http *http = mem_alloc(sizeof(*http));
+	int r;
+
+	http->server = server;
+	http->listener = -1;
+	if (server->fds < SPARE_FDS + 64)
+		return error_set(err, E_LIMIT, "only %zu open files are allowed; raise the limit", server->fds);
+	r = load_tls(http, err);
+	if (r < 0)
+		return r;
+	r = http->listener = bind_to(server->settings->listen, err);
+	if (r < 0)
+		return r;
+	r = start_daemon(http, err);
+	if (r < 0)
+		return r;
+	r = pthread_create(&http->attendant, NULL, attend, http);
+	if (r != 0) {
+		errno = r;
+		return error_sys(err, "cannot start a thread");
+	}
+	*out = steal(http);
+	return 0;
+}
+
+/* What is being made durable is answered, however long it takes: libmicrohttpd cannot stop with a suspended connection. */
+static void let_submissions_finish(struct server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	while (server->submitting)
+		pthread_cond_wait(&server->idle, &server->lock);
+	pthread_mutex_unlock(&server->lock);
+}
+
+struct http *http_stop(struct http *http)
+{
+	struct server *server = http->server;
+	uint64_t due_ms = in_seconds(GRACE_SECONDS);
+
+	pthread_mutex_lock(&server->lock);
+	server->stopping = true;
+	pthread_mutex_unlock(&server->lock);
+	MHD_quiesce_daemon(http->daemon);
+	wait_stop(server->wait);
+	let_submissions_finish(server);
+	while (atomic_load(&server->calls) && clock_mono_ms() < due_ms)
+		usleep(20 * 1000);
+	http->attendant_stops = true;
+	pthread_join(http->attendant, NULL);
+	return http_free(http);
+}

@@ -1,0 +1,92 @@
+/* server/http.h -- HTTPS by libmicrohttpd: connections, bodies, limits, answers; and what a handler sees of it.
+ *
+ * A handler runs in one of a few threads once the whole body is there. It fills call->reply (call_json(), call_refuse(), ...) and
+ * returns 0; or it suspends the call and returns CALL_SUSPENDED, and is called again when it was resumed; or it returns a failure, which
+ * becomes problem+json by its code. It must not block for longer than the disk takes. */
+#pragma once
+
+#include "server/ingest.h"
+#include "server/server.h"
+
+#include <jansson.h>
+
+enum { CALL_SUSPENDED = 1 };
+enum { CALL_ARGS_MAX = 2, CALL_ARG_LEN = 64, REPLY_HEADERS_MAX = 3 };
+
+struct reply_header {
+	const char *name;
+	char value[64];
+};
+
+struct reply {
+	unsigned status;
+	const char *type; /* media type, static */
+	struct buf body;
+	struct reply_header headers[REPLY_HEADERS_MAX];
+	size_t header_count;
+};
+
+struct route;
+
+struct call {
+	struct server *server;
+	struct MHD_Connection *conn;
+	int fd;
+	const struct route *route;
+	char path[128]; /* for the log */
+	char args[CALL_ARGS_MAX][CALL_ARG_LEN]; /* what stood for the '*' of the route */
+	struct buf body;
+	size_t announced; /* bytes of body, by Content-Length */
+	size_t counted;   /* of server->body_bytes */
+	bool is_overloaded, is_answered, is_resumed;
+	uint64_t begun_ms;
+	struct reply reply;
+	char person[64]; /* whose session it is */
+	/* what a handler keeps while suspended */
+	struct submission submission;
+	struct waiter waiter;
+	struct statement *statement;
+};
+
+/* What a route asks of the caller before its handler runs. */
+enum need { NEED_NOTHING, NEED_SESSION, NEED_READER, NEED_ADMIN };
+
+typedef int (*call_fn)(struct call *call, struct error *err);
+
+struct route {
+	const char *method, *path; /* '*' stands for one part of a path */
+	size_t body_max;           /* 0: no body */
+	enum need need;
+	bool always; /* answered while stopping, too */
+	call_fn run;
+};
+
+extern const struct route device_routes[], operator_routes[]; /* each ends with one whose method is NULL */
+
+enum refusal { REFUSE_MALFORMED, REFUSE_LOGIN, REFUSE_DENIED, REFUSE_ABSENT, REFUSE_METHOD, REFUSE_CLAIMED, REFUSE_FORK, REFUSE_GAP,
+	       REFUSE_LENGTH, REFUSE_LARGE, REFUSE_FAILED, REFUSE_BUSY, REFUSE_STORAGE, REFUSE_STOPPING };
+
+void call_header(struct call *call, const char *name, const char *fmt, ...) _printf_(3, 4);
+/* All of these return 0, for `return call_json(...)`. */
+int call_text(struct call *call, unsigned status, const char *text);
+int call_json(struct call *call, json_t *json); /* takes json over */
+int call_containers(struct call *call, struct buf *body); /* takes the body over */
+/* problem+json. The detail says what failed; what to do about it is added from a table. */
+int call_refuse(struct call *call, enum refusal why, const char *fmt, ...) _printf_(3, 4);
+int call_refuse_with(struct call *call, enum refusal why, json_t *more, const char *detail); /* takes more over; may be NULL */
+/* The same by an error's code. */
+int call_refuse_error(struct call *call, const struct error *err);
+void call_drop_body(struct call *call); /* once it is not needed: a call may wait long */
+const char *call_argument(const struct call *call, const char *key); /* of the query; NULL when absent */
+const char *call_request_header(const struct call *call, const char *name);
+
+/* Checks session and role: 0 when the call may go on; CALL_REFUSED when the refusal is in call->reply. In api-operator.c. */
+enum { CALL_REFUSED = 1 };
+int operator_check(struct call *call, enum need need, struct error *err) _must_check_;
+
+struct http;
+
+int http_start(struct http **out, struct server *server, struct error *err) _must_check_;
+/* Graceful: takes no more connections, answers what waits with 503, lets calls in hand finish (at most ten seconds for slow bodies,
+ * as long as it takes for what is being made durable). */
+struct http *http_stop(struct http *http);

@@ -1,0 +1,153 @@
+/* server/settings.c -- holdfastd.yaml: a libcyaml schema, defaults, and what a schema cannot say. */
+#include "server/settings.h"
+
+#include "base/yaml.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	THREADS_MAX = 64,
+	CONNECTIONS_DEFAULT = 20000,
+	CONNECTIONS_MAX = 1000000,
+	HEADER_SECONDS_DEFAULT = 10,
+	BODY_SECONDS_DEFAULT = 20,
+	SECONDS_MAX = 600,
+};
+
+static const cyaml_strval_t levels[] = {
+	{ "error", LOG_ERROR }, { "warning", LOG_WARNING }, { "notice", LOG_NOTICE }, { "info", LOG_INFO }, { "debug", LOG_DEBUG },
+};
+
+static const cyaml_schema_value_t address_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 3, SETTINGS_ADDRESS_MAX - 1) };
+
+static const cyaml_schema_field_t fields[] = {
+	CYAML_FIELD_SEQUENCE("address", CYAML_FLAG_POINTER, struct settings, address, &address_schema, 1, SETTINGS_ADDRESSES_MAX),
+	CYAML_FIELD_STRING_PTR("listen", CYAML_FLAG_POINTER, struct settings, listen, 3, SETTINGS_ADDRESS_MAX - 1),
+	CYAML_FIELD_UINT("threads", CYAML_FLAG_OPTIONAL, struct settings, threads),
+	CYAML_FIELD_UINT("connections", CYAML_FLAG_OPTIONAL, struct settings, connections),
+	CYAML_FIELD_UINT("header-seconds", CYAML_FLAG_OPTIONAL, struct settings, header_seconds),
+	CYAML_FIELD_UINT("body-seconds", CYAML_FLAG_OPTIONAL, struct settings, body_seconds),
+	CYAML_FIELD_ENUM("log", CYAML_FLAG_STRICT, struct settings, log, levels, ARRAY_SIZE(levels)),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct settings, fields) };
+
+static bool is_v6(const char *host)
+{
+	struct in6_addr in6;
+
+	return inet_pton(AF_INET6, host, &in6) == 1;
+}
+
+static bool is_host(const char *host)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+
+	return *host && strspn(host, allowed) == strlen(host) && !strchr(".-", *host);
+}
+
+int settings_split(char *host, unsigned *port, const char *address, struct error *err)
+{
+	const char *colon = strrchr(address, ':');
+	size_t len = colon ? (size_t)(colon - address) : 0;
+	uint64_t n = 0;
+	bool bracketed;
+
+	if (!colon || !len || len >= SETTINGS_ADDRESS_MAX || !number_parse(&n, bytes_str(colon + 1)) || !n || n > 65535)
+		return error_set(err, E_FORMAT, "'%s' is not HOST:PORT", address);
+	bracketed = address[0] == '[' && address[len - 1] == ']';
+	memcpy(host, address + bracketed, len - 2U * bracketed);
+	host[len - 2U * bracketed] = 0;
+	if (bracketed ? !is_v6(host) : !is_host(host))
+		return error_set(err, E_FORMAT, "'%s' is not HOST:PORT: the host is a name in lower case, an IPv4 address or [IPv6]", address);
+	*port = (unsigned)n;
+	return 0;
+}
+
+static unsigned default_threads(void)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	/* more threads than cores only cost: every one of them wakes for every new connection */
+	return cores < 1 ? 1 : cores > 4 ? 4 : (unsigned)cores;
+}
+
+static int in_range(unsigned *value, unsigned or_else, unsigned most, const char *key, struct error *err)
+{
+	if (!*value)
+		*value = or_else;
+	if (*value > most)
+		return error_set(err, E_FORMAT, "'%s' is %u, the most is %u", key, *value, most);
+	return 0;
+}
+
+static int check(struct settings *s, struct error *err)
+{
+	char host[SETTINGS_ADDRESS_MAX];
+	unsigned port;
+
+	for (unsigned i = 0; i < s->address_count; i++)
+		if (settings_split(host, &port, s->address[i], err) < 0)
+			return error_add(err, "address");
+	if (settings_split(host, &port, s->listen, err) < 0)
+		return error_add(err, "listen");
+	if (in_range(&s->threads, default_threads(), THREADS_MAX, "threads", err) < 0 ||
+	    in_range(&s->connections, CONNECTIONS_DEFAULT, CONNECTIONS_MAX, "connections", err) < 0 ||
+	    in_range(&s->header_seconds, HEADER_SECONDS_DEFAULT, SECONDS_MAX, "header-seconds", err) < 0)
+		return err->code;
+	return in_range(&s->body_seconds, BODY_SECONDS_DEFAULT, SECONDS_MAX, "body-seconds", err);
+}
+
+int settings_load(struct settings **out, const char *path, struct error *err)
+{
+	_cleanup_(settings_freep) struct settings *s = NULL;
+	void *data = NULL;
+	int r = yaml_file_load(&data, path, &schema, err);
+
+	if (r < 0)
+		return r;
+	s = data;
+	if (check(s, err) < 0)
+		return error_add(err, "%s", path);
+	*out = steal(s);
+	return 0;
+}
+
+void settings_freep(struct settings **settings)
+{
+	if (*settings)
+		yaml_file_free(&schema, *settings);
+	*settings = NULL;
+}
+
+void settings_text(struct buf *out, const char *const *addresses, size_t count, const char *listen)
+{
+	buf_add_str(out, "# holdfastd.yaml -- settings of holdfastd(8), read once at start.\n\n"
+			 "# What operators and devices dial. A login is valid only for one of these; the first is given out.\n"
+			 "address:\n");
+	for (size_t i = 0; i < count; i++)
+		buf_addf(out, "  - \"%s\"\n", addresses[i]);
+	buf_addf(out, "\n# The address and port to bind; \"[::]:8443\" takes IPv4 as well.\nlisten: \"%s\"\n\n", listen);
+	buf_addf(out,
+		 "# Threads for HTTPS. Default: as many as there are cores, at most 4.\n#threads: 2\n\n"
+		 "# Open connections at a time; every waiting device is one. The limit of open files must be above it.\n#connections: %d\n\n"
+		 "# How long handshake and headers, and a body (and 1 s more per 64 KiB), may take altogether.\n"
+		 "#header-seconds: %d\n#body-seconds: %d\n\n"
+		 "# error, warning, notice, info or debug (a line per request)\nlog: info\n",
+		 CONNECTIONS_DEFAULT, HEADER_SECONDS_DEFAULT, BODY_SECONDS_DEFAULT);
+}
+
+bool settings_is_ours(const struct settings *settings, const char *url)
+{
+	static const char scheme[] = "https://";
+
+	if (strncmp(url, scheme, sizeof(scheme) - 1) != 0)
+		return false;
+	for (unsigned i = 0; i < settings->address_count; i++)
+		if (!strcmp(url + sizeof(scheme) - 1, settings->address[i]))
+			return true;
+	return false;
+}

@@ -1,0 +1,35 @@
+/* server/settings.h -- holdfastd.yaml, read once at start. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/log.h"
+
+enum {
+	SETTINGS_ADDRESSES_MAX = 4, /* as many as a root may name */
+	SETTINGS_ADDRESS_MAX = 261, /* host name, colon, port */
+};
+
+/* The struct that libcyaml fills: text is owned by it. */
+struct settings {
+	char **address; /* "host:port" as clients dial; the first one stands in the setup string */
+	unsigned address_count;
+	char *listen;         /* "address:port" to bind */
+	unsigned threads;     /* of the HTTP side; 0 in the file: as many as cores, at most 4 */
+	unsigned connections; /* open at a time */
+	unsigned header_seconds, body_seconds; /* absolute deadlines: handshake and headers; body */
+	enum log_level log;
+};
+
+/* Reads and checks path; defaults are filled in. E_FORMAT names file, line and key. The caller ends it with settings_freep(). */
+int settings_load(struct settings **out, const char *path, struct error *err) _must_check_;
+void settings_freep(struct settings **settings);
+
+/* The commented file that `holdfastd init` writes. */
+void settings_text(struct buf *out, const char *const *addresses, size_t count, const char *listen);
+
+/* Splits "host:port" or "[v6]:port" into its parts (host without brackets). E_FORMAT otherwise. host: SETTINGS_ADDRESS_MAX bytes. */
+int settings_split(char *host, unsigned *port, const char *address, struct error *err) _must_check_;
+
+/* Is url "https://" and one of our addresses? */
+bool settings_is_ours(const struct settings *settings, const char *url);

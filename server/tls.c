@@ -1,0 +1,107 @@
+/* server/tls.c -- the server's own certificate: self-signed, P-256, found again by its public key alone (a pin). */
+#include "server/tls.h"
+
+#include "server/settings.h"
+
+#include <arpa/inet.h>
+#include <gnutls/abstract.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { CERT_YEARS = 20, SERIAL_LEN = 16 };
+
+struct making {
+	gnutls_x509_privkey_t key;
+	gnutls_x509_crt_t cert;
+	gnutls_datum_t key_pem, cert_pem;
+};
+
+static void making_done(struct making *m)
+{
+	if (m->key_pem.data)
+		explicit_bzero(m->key_pem.data, m->key_pem.size);
+	gnutls_free(m->key_pem.data);
+	gnutls_free(m->cert_pem.data);
+	if (m->cert)
+		gnutls_x509_crt_deinit(m->cert);
+	if (m->key)
+		gnutls_x509_privkey_deinit(m->key);
+}
+
+static int set_name(gnutls_x509_crt_t cert, const char *address)
+{
+	char host[SETTINGS_ADDRESS_MAX];
+	struct error ignored;
+	unsigned char ip[16];
+	unsigned port;
+
+	if (settings_split(host, &port, address, &ignored) < 0)
+		return GNUTLS_E_INVALID_REQUEST;
+	if (inet_pton(AF_INET, host, ip) == 1)
+		return gnutls_x509_crt_set_subject_alt_name(cert, GNUTLS_SAN_IPADDRESS, ip, 4, GNUTLS_FSAN_APPEND);
+	if (inet_pton(AF_INET6, host, ip) == 1)
+		return gnutls_x509_crt_set_subject_alt_name(cert, GNUTLS_SAN_IPADDRESS, ip, 16, GNUTLS_FSAN_APPEND);
+	return gnutls_x509_crt_set_subject_alt_name(cert, GNUTLS_SAN_DNSNAME, host, (unsigned)strlen(host), GNUTLS_FSAN_APPEND);
+}
+
+/* The usual fields. Nobody checks the dates of a pinned key; they are there because some clients look at them all the same. */
+static int fill_cert(struct making *m, const char *const *addresses, size_t count)
+{
+	uint8_t serial[SERIAL_LEN];
+	time_t now = time(NULL);
+	int r;
+
+	randombytes_buf(serial, sizeof(serial));
+	serial[0] = (uint8_t)((serial[0] & 0x7f) | 0x01); /* positive, and not 0 */
+	if ((r = gnutls_x509_crt_set_version(m->cert, 3)) < 0 || (r = gnutls_x509_crt_set_serial(m->cert, serial, sizeof(serial))) < 0 ||
+	    (r = gnutls_x509_crt_set_activation_time(m->cert, now - 86400)) < 0 ||
+	    (r = gnutls_x509_crt_set_expiration_time(m->cert, now + CERT_YEARS * 365L * 86400)) < 0 ||
+	    (r = gnutls_x509_crt_set_dn_by_oid(m->cert, GNUTLS_OID_X520_COMMON_NAME, 0, "holdfastd", 9)) < 0 ||
+	    (r = gnutls_x509_crt_set_key(m->cert, m->key)) < 0 ||
+	    (r = gnutls_x509_crt_set_basic_constraints(m->cert, 0, -1)) < 0 ||
+	    (r = gnutls_x509_crt_set_key_usage(m->cert, GNUTLS_KEY_DIGITAL_SIGNATURE)) < 0 ||
+	    (r = gnutls_x509_crt_set_key_purpose_oid(m->cert, GNUTLS_KP_TLS_WWW_SERVER, 0)) < 0)
+		return r;
+	for (size_t i = 0; i < count; i++)
+		if ((r = set_name(m->cert, addresses[i])) < 0)
+			return r;
+	return gnutls_x509_crt_sign2(m->cert, m->cert, m->key, GNUTLS_DIG_SHA256, 0);
+}
+
+int tls_make(struct buf *key_pem, struct buf *cert_pem, const char *const *addresses, size_t count, struct error *err)
+{
+	_cleanup_(making_done) struct making m = { 0 };
+	int r;
+
+	if ((r = gnutls_x509_privkey_init(&m.key)) < 0 || (r = gnutls_x509_crt_init(&m.cert)) < 0 ||
+	    (r = gnutls_x509_privkey_generate(m.key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0)) < 0 ||
+	    (r = fill_cert(&m, addresses, count)) < 0 || (r = gnutls_x509_privkey_export2(m.key, GNUTLS_X509_FMT_PEM, &m.key_pem)) < 0 ||
+	    (r = gnutls_x509_crt_export2(m.cert, GNUTLS_X509_FMT_PEM, &m.cert_pem)) < 0)
+		return error_set(err, E_PEER, "cannot make a certificate: %s", gnutls_strerror(r));
+	buf_add(key_pem, m.key_pem.data, m.key_pem.size);
+	buf_add(cert_pem, m.cert_pem.data, m.cert_pem.size);
+	return 0;
+}
+
+int tls_pin(uint8_t pin[static HASH_LEN], struct bytes cert_pem, struct error *err)
+{
+	gnutls_datum_t in = { .data = (unsigned char *)(uintptr_t)cert_pem.ptr, .size = (unsigned)cert_pem.len }, spki = { 0 };
+	gnutls_x509_crt_t cert = NULL;
+	gnutls_pubkey_t pub = NULL;
+	int r;
+
+	if ((r = gnutls_x509_crt_init(&cert)) == 0 && (r = gnutls_x509_crt_import(cert, &in, GNUTLS_X509_FMT_PEM)) == 0 &&
+	    (r = gnutls_pubkey_init(&pub)) == 0 && (r = gnutls_pubkey_import_x509(pub, cert, 0)) == 0 &&
+	    (r = gnutls_pubkey_export2(pub, GNUTLS_X509_FMT_DER, &spki)) == 0)
+		sha256(pin, bytes_of(spki.data, spki.size));
+	gnutls_free(spki.data);
+	if (pub)
+		gnutls_pubkey_deinit(pub);
+	if (cert)
+		gnutls_x509_crt_deinit(cert);
+	return r < 0 ? error_set(err, E_FORMAT, "not a certificate in PEM: %s", gnutls_strerror(r)) : 0;
+}

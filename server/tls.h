@@ -1,0 +1,16 @@
+/* server/tls.h -- the server's own certificate: self-signed, P-256, found again by its public key alone (a pin). */
+#pragma once
+
+#include "crypto/key.h"
+
+/* Only TLS 1.3; X25519 first. Browsers and small TLS libraries have no Ed25519 certificates, so the key is P-256. */
+#define TLS_PRIORITY \
+	"NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:+AES-128-GCM:+AES-256-GCM:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1"
+
+enum { TLS_FILE_MAX = 64 << 10 };
+
+/* Makes key and certificate for these hosts ("host:port"), as PEM. */
+int tls_make(struct buf *key_pem, struct buf *cert_pem, const char *const *addresses, size_t count, struct error *err) _must_check_;
+
+/* The pin of a certificate in PEM: SHA-256 of its SubjectPublicKeyInfo in DER. */
+int tls_pin(uint8_t pin[static HASH_LEN], struct bytes cert_pem, struct error *err) _must_check_;

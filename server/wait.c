@@ -1,0 +1,214 @@
+/* server/wait.c -- polls that wait: suspended connections, found again by device, descriptor and time. */
+#include "server/wait.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { BUCKETS = 8192, EVENTS_AT_ONCE = 256 };
+
+struct wait {
+	pthread_mutex_t lock; /* guards all below; taken before libmicrohttpd's own, never the other way round */
+	int epoll;
+	uint64_t mark;
+	uint32_t serial;
+	bool stopping;
+	size_t count, fds;
+	struct waiter *all;
+	struct waiter *buckets[BUCKETS];
+	struct waiter *by_fd[];
+};
+
+int wait_new(struct wait **out, size_t fds, struct error *err)
+{
+	struct wait *w;
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll < 0)
+		return error_sys(err, "cannot make an epoll set");
+	w = mem_alloc(sizeof(*w) + fds * sizeof(w->by_fd[0]));
+	w->epoll = epoll;
+	w->fds = fds;
+	pthread_mutex_init(&w->lock, NULL);
+	*out = w;
+	return 0;
+}
+
+struct wait *wait_free(struct wait *w)
+{
+	if (!w)
+		return NULL;
+	assert(!w->count);
+	close(w->epoll);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+	return NULL;
+}
+
+uint64_t wait_mark(struct wait *w)
+{
+	uint64_t mark;
+
+	pthread_mutex_lock(&w->lock);
+	mark = w->mark;
+	pthread_mutex_unlock(&w->lock);
+	return mark;
+}
+
+/* An id is base32 of a hash: its first characters are evenly spread. */
+static struct waiter **bucket_of(struct wait *w, const char *device)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < 4 && device[i]; i++)
+		n = n * 32 + (uint32_t)(device[i] & 31);
+	return &w->buckets[n % BUCKETS];
+}
+
+static void link_in(struct wait *w, struct waiter *p)
+{
+	struct waiter **bucket = bucket_of(w, p->device);
+
+	p->next = w->all;
+	p->at = &w->all;
+	if (p->next)
+		p->next->at = &p->next;
+	w->all = p;
+	p->chain_next = *bucket;
+	p->chain_at = bucket;
+	if (p->chain_next)
+		p->chain_next->chain_at = &p->chain_next;
+	*bucket = p;
+	w->by_fd[p->fd] = p;
+	w->count++;
+}
+
+static void unlink_from(struct wait *w, struct waiter *p)
+{
+	*p->at = p->next;
+	if (p->next)
+		p->next->at = p->at;
+	*p->chain_at = p->chain_next;
+	if (p->chain_next)
+		p->chain_next->chain_at = p->chain_at;
+	w->by_fd[p->fd] = NULL;
+	w->count--;
+}
+
+/* With the lock held. The call may be gone as soon as its connection is resumed: nothing touches p afterwards. */
+static void wake(struct wait *w, struct waiter *p, enum wait_why why)
+{
+	unlink_from(w, p);
+	epoll_ctl(w->epoll, EPOLL_CTL_DEL, p->fd, NULL);
+	p->is_parked = false;
+	p->why = why;
+	MHD_resume_connection(p->conn);
+}
+
+static void wake_device(struct wait *w, const char *device, enum wait_why why)
+{
+	struct waiter *next;
+
+	for (struct waiter *p = *bucket_of(w, device); p; p = next) {
+		next = p->chain_next;
+		if (!strcmp(p->device, device))
+			wake(w, p, why);
+	}
+}
+
+static void wake_all(struct wait *w, enum wait_why why)
+{
+	while (w->all)
+		wake(w, w->all, why);
+}
+
+static int park(struct wait *w, struct waiter *p, struct error *err)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT };
+
+	p->serial = ++w->serial;
+	/* descriptors are used again, so an event names the stay as well, not the waiter's address */
+	ev.data.u64 = (uint64_t)p->serial << 32 | (uint32_t)p->fd;
+	if (epoll_ctl(w->epoll, EPOLL_CTL_ADD, p->fd, &ev) < 0)
+		return error_sys(err, "cannot watch a waiting connection");
+	wake_device(w, p->device, WAIT_REPLACED);
+	p->is_parked = true;
+	link_in(w, p);
+	MHD_suspend_connection(p->conn);
+	return 0;
+}
+
+int wait_park(struct wait *w, struct waiter *p, uint64_t mark, struct error *err)
+{
+	int r;
+
+	assert(p->fd >= 0 && (size_t)p->fd < w->fds && !p->is_parked);
+	pthread_mutex_lock(&w->lock);
+	r = w->stopping ? WAIT_STOPPING : w->mark != mark ? WAIT_CHANGED : park(w, p, err);
+	pthread_mutex_unlock(&w->lock);
+	return r;
+}
+
+void wait_news(struct wait *w, const char *device)
+{
+	pthread_mutex_lock(&w->lock);
+	w->mark++;
+	if (device)
+		wake_device(w, device, WAIT_NEWS);
+	else
+		wake_all(w, WAIT_NEWS);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void wait_stop(struct wait *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	wake_all(w, WAIT_STOP);
+	pthread_mutex_unlock(&w->lock);
+}
+
+size_t wait_count(struct wait *w)
+{
+	size_t count;
+
+	pthread_mutex_lock(&w->lock);
+	count = w->count;
+	pthread_mutex_unlock(&w->lock);
+	return count;
+}
+
+static void wake_overdue(struct wait *w, uint64_t now_ms)
+{
+	struct waiter *next;
+
+	for (struct waiter *p = w->all; p; p = next) {
+		next = p->next;
+		if (p->due_ms <= now_ms)
+			wake(w, p, WAIT_TIME);
+	}
+}
+
+void wait_step(struct wait *w, int timeout_ms)
+{
+	struct epoll_event events[EVENTS_AT_ONCE];
+	int n = epoll_wait(w->epoll, events, EVENTS_AT_ONCE, timeout_ms);
+
+	pthread_mutex_lock(&w->lock);
+	for (int i = 0; i < n; i++) {
+		struct waiter *p = w->by_fd[(uint32_t)events[i].data.u64];
+
+		if (p && p->serial == events[i].data.u64 >> 32)
+			wake(w, p, WAIT_PEER);
+	}
+	wake_overdue(w, clock_mono_ms());
+	pthread_mutex_unlock(&w->lock);
+}

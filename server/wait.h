@@ -1,0 +1,48 @@
+/* server/wait.h -- polls that wait: suspended connections, found again by device, descriptor and time.
+ *
+ * A suspended connection is blind: libmicrohttpd watches neither its peer nor its age. So each has a sentinel here (its descriptor in
+ * an epoll set of ours): a peer that left, or that sent its next request behind the waiting one, wakes it. One poll per device waits: a
+ * newer one ends the older, so a stolen identity in use is noticed by its owner.
+ *
+ * No news is lost between looking and waiting: a call takes a mark, looks, and parks with that mark; when news came since, it looks again. */
+#pragma once
+
+#include "crypto/key.h"
+
+struct MHD_Connection;
+struct wait;
+
+enum wait_why { WAIT_NEWS, WAIT_TIME, WAIT_PEER, WAIT_REPLACED, WAIT_STOP };
+
+/* Embedded in a call; all zero before the first park. */
+struct waiter {
+	char device[ID_LEN + 1];
+	struct MHD_Connection *conn;
+	int fd;
+	uint64_t due_ms;   /* clock_mono_ms() */
+	enum wait_why why; /* valid after it was woken */
+	bool is_parked;
+	uint32_t serial;
+	struct waiter *next, **at;           /* all of them */
+	struct waiter *chain_next, **chain_at; /* those whose device falls into the same bucket */
+};
+
+enum { WAIT_CHANGED = 1, WAIT_STOPPING = 2 };
+
+int wait_new(struct wait **out, size_t fds, struct error *err) _must_check_;
+struct wait *wait_free(struct wait *wait);
+
+uint64_t wait_mark(struct wait *wait);
+
+/* Suspends the connection until news, waiter->due_ms, or its peer; then the HTTP side calls the handler again. Returns 0 when parked;
+ * WAIT_CHANGED when there was news since the mark, WAIT_STOPPING when the server stops (not parked in both cases). */
+int wait_park(struct wait *wait, struct waiter *waiter, uint64_t mark, struct error *err) _must_check_;
+
+/* There is news for a device, or for all (NULL). */
+void wait_news(struct wait *wait, const char *device);
+/* Wakes all, and parks nobody any more. */
+void wait_stop(struct wait *wait);
+size_t wait_count(struct wait *wait);
+
+/* One turn of the thread that minds the waiting: blocks at most timeout_ms. */
+void wait_step(struct wait *wait, int timeout_ms);
