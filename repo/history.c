@@ -159,17 +159,18 @@ static int rank(const struct history_item *item)
 	case STATEMENT_INVITE:
 		return 1;
 	case STATEMENT_ENROL:
-	case STATEMENT_EPOCH:
-	case STATEMENT_SNAPSHOT:
-		return item->is_fork ? 4 : 2;
+		return item->is_fork ? 5 : 2;
 	case STATEMENT_ADMIT:
 		return 3;
+	case STATEMENT_EPOCH:
+	case STATEMENT_SNAPSHOT:
+		return item->is_fork ? 5 : 4;
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
 		break;
 	}
-	return 5;
+	return 6;
 }
 
 static int by_order(const void *a, const void *b)

@@ -23,5 +23,6 @@ typedef int (*history_fn)(void *ctx, const struct history_commit *commit, uint64
 
 /* All commits of `tip` that are not reached from `after` (NULL: all). A statement that does not parse is an error naming its path. */
 int history_walk(git_repository *repo, const git_oid *tip, const git_oid *after, history_fn fn, void *ctx, struct error *err) _must_check_;
-/* The items of a commit in the order in which they can be entered: roots, invites, then each device's by number, admissions last. */
+/* The items of a commit in the order in which they can be entered: roots, invites, enrolments, admissions, then each
+ * device's by number, evidence last. */
 void history_in_order(struct history_item **out, const struct history_commit *commit);

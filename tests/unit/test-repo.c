@@ -346,6 +346,76 @@ TEST(a_missing_pack_is_said_clearly)
 	world_done(&w);
 }
 
+struct findings {
+	uint64_t n;
+	char kinds[400];
+};
+
+static void note(void *ctx, const char *kind, const char *where _unused_, const char *text _unused_)
+{
+	struct findings *f = ctx;
+	size_t len = strlen(f->kinds);
+
+	f->n++;
+	snprintf(f->kinds + len, sizeof(f->kinds) - len, "%s ", kind);
+}
+
+static struct findings audit(struct world *w, const char *fleet, const char *seen)
+{
+	_cleanup_(mem_freep) char *git = mem_printf("%s/archive.git", w->dir);
+	struct findings f = { 0 };
+	struct repo_audit out;
+	struct error err = { 0 };
+
+	CHECK_OK(repo_audit(&out, git, fleet, seen, note, &f, NULL, &err));
+	CHECK_EQ(out.findings, f.n);
+	return f;
+}
+
+static int count_device(void *ctx, const struct repo_device *device)
+{
+	CHECK(device->admitted);
+	CHECK_STR(device->name, "r1");
+	++*(int *)ctx;
+	return 0;
+}
+
+TEST(an_audit_of_a_sound_archive_finds_nothing_and_of_a_forged_one_what_was_forged)
+{
+	_cleanup_(mem_freep) char *git = NULL;
+	struct repo_head head;
+	struct error err = { 0 };
+	struct findings f;
+	int devices = 0;
+	struct world w;
+
+	world_init(&w);
+	for (int i = 0; i < 4; i++)
+		CHECK_EQ(post(&w, make_snapshot), 0);
+	CHECK_OK(repo_flush(w.repo, &err));
+	CHECK_OK(repo_head(&head, w.repo, &err));
+	f = audit(&w, w.fleet.id, head.commit);
+	if (f.n)
+		fail_msg("%s", f.kinds);
+	git = mem_printf("%s/archive.git", w.dir);
+	CHECK_OK(repo_mirror_devices(git, count_device, &devices, &err));
+	CHECK_EQ(devices, 1);
+	f = audit(&w, "aaaaaaaaaaaaaaaaaaaaaaaaaa", NULL); /* another fleet's archive */
+	CHECK(strstr(f.kinds, "root"));
+	f = audit(&w, w.fleet.id, "0123456789012345678901234567890123456789");
+	CHECK_STR(f.kinds, "history ");
+	/* a commit by somebody else, putting an old snapshot back */
+	shell(w.dir, "git clone -q archive.git work && cd work && f=$(git ls-files | grep /snapshot$) && git checkout -q HEAD~2 -- $f && "
+		     "git -c user.name=x -c user.email=x@localhost commit -qm forged && git push -q origin HEAD:main");
+	f = audit(&w, w.fleet.id, NULL);
+	CHECK(strstr(f.kinds, "commit-signature") && strstr(f.kinds, "chain") && strstr(f.kinds, "log"));
+	/* the newest commit cut off: what was seen before is gone */
+	shell(w.dir, "git -C archive.git update-ref refs/heads/main main~2");
+	f = audit(&w, w.fleet.id, head.commit);
+	CHECK_STR(f.kinds, "history ");
+	world_done(&w);
+}
+
 TEST(texts_are_compared_in_memory)
 {
 	_cleanup_(buf_done) struct buf out = { 0 };

@@ -1,0 +1,402 @@
+/* repo/audit.c -- judges any archive from the git folder alone: no index, no key, no network.
+ *
+ * It walks the one line of commits from the first and believes nothing that it has not verified: each root by the root before it (the
+ * first by the fleet id that the caller knows), each commit by an archive key of the root in force, each statement by whoever may sign
+ * it, each device's chain by its numbers and hashes, each seal by its hash, each checkpoint by the log rebuilt on the way. */
+#include "repo/git.h"
+#include "repo/history.h"
+#include "repo/layout.h"
+#include "repo/repo.h"
+
+#include "crypto/sshsig.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct chain {
+	char id[ID_LEN + 1];
+	struct sign_pub key;
+	uint64_t number;
+	uint8_t head[HASH_LEN], enrol[HASH_LEN];
+	bool admitted;
+};
+
+struct audit {
+	struct repo_audit *out;
+	const char *fleet, *must_contain;
+	bool contained;
+	repo_finding_fn fn;
+	void *ctx;
+	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	git_repository *git;
+	struct root *root;
+	struct merkle log;
+	void *chains; /* tsearch(3) tree of struct chain by id */
+};
+
+static void found(struct audit *a, const char *kind, const char *where, const char *text)
+{
+	a->out->findings++;
+	a->fn(a->ctx, kind, where, text);
+}
+
+static int chain_cmp(const void *a, const void *b)
+{
+	return strcmp(((const struct chain *)a)->id, ((const struct chain *)b)->id);
+}
+
+static struct chain *chain_of(struct audit *a, const char *id)
+{
+	struct chain probe, **at;
+
+	memcpy(probe.id, id, ID_LEN + 1);
+	at = tfind(&probe, &a->chains, chain_cmp);
+	return at ? *at : NULL;
+}
+
+/* ---- statements ---- */
+
+static void audit_root(struct audit *a, const struct history_item *item)
+{
+	struct error err = { 0 };
+	struct statement *copy = NULL;
+	struct root *next = NULL;
+	int r = statement_parse(&copy, statement_whole(item->st), false, NULL, &err);
+
+	if (r == 0)
+		r = root_new(&next, copy, &err);
+	if (r == 0)
+		r = a->root ? root_succeeds(a->root, next, &err) : root_accept_first(next, a->fleet, &err);
+	if (r < 0) {
+		found(a, "root", item->path, err.text);
+		root_free(next);
+		return;
+	}
+	root_free(a->root);
+	a->root = next;
+}
+
+static void audit_enrol(struct audit *a, const struct history_item *item)
+{
+	const char *id = statement_get(item->st, "device");
+	struct chain *chain = mem_alloc(sizeof(*chain));
+	struct error err = { 0 };
+	char made[ID_LEN + 1];
+
+	memcpy(chain->id, id, ID_LEN + 1);
+	chain->number = 1;
+	memcpy(chain->head, statement_hash(item->st), HASH_LEN);
+	memcpy(chain->enrol, statement_hash(item->st), HASH_LEN);
+	if (sign_pub_parse(&chain->key, bytes_str(statement_get(item->st, "key")), false, &err) < 0 ||
+	    statement_verify_by(item->st, &chain->key, &err) < 0)
+		found(a, "statement-signature", item->path, err.text);
+	sign_pub_id(made, &chain->key);
+	if (strcmp(made, id) != 0)
+		found(a, "statement-signature", item->path, "the device's id is not made from its key");
+	if (chain_of(a, id)) {
+		found(a, "chain", item->path, "the device is enrolled a second time");
+		free(chain);
+		return;
+	}
+	if (!tsearch(chain, &a->chains, chain_cmp))
+		abort(); /* out of memory */
+	a->out->devices++;
+}
+
+static void audit_admit(struct audit *a, const struct history_item *item)
+{
+	struct chain *chain = chain_of(a, statement_get(item->st, "device"));
+	struct error err = { 0 };
+	uint8_t enrol[HASH_LEN];
+
+	if (!a->root || root_verify(a->root, item->st, &err) < 0)
+		found(a, "statement-signature", item->path, a->root ? err.text : "there is no root yet");
+	if (!chain || !statement_get_hash(enrol, item->st, "enrol") || memcmp(enrol, chain->enrol, HASH_LEN) != 0)
+		found(a, "chain", item->path, "it admits an enrolment that is not there");
+	else
+		chain->admitted = true;
+}
+
+static void audit_seals(struct audit *a, const struct history_item *item, const git_oid *commit)
+{
+	struct seal_ref refs[CONTAINER_SEALS_MAX];
+	size_t n = statement_type(item->st) == STATEMENT_SNAPSHOT ? statement_seals(refs, item->st) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_(mem_freep) char *name = mem_printf("%s.age", refs[i].name);
+		_cleanup_(buf_done) struct buf seal = { 0 };
+		char path[PATH_MAX_LEN];
+		uint8_t hash[HASH_LEN];
+		struct error err = { 0 };
+
+		layout_device_path(path, statement_get(item->st, "device"), name);
+		if (git_read_file(&seal, a->git, commit, path, CONTAINER_MAX, &err) != 0) {
+			found(a, "seal", path, err.code ? err.text : "it is named by the snapshot and not there");
+			continue;
+		}
+		sha256(hash, buf_bytes(&seal));
+		if (seal.len != refs[i].len || memcmp(hash, refs[i].hash, HASH_LEN) != 0)
+			found(a, "seal", path, "it is not the one that the snapshot names");
+		a->out->seals++;
+	}
+}
+
+static void audit_chain(struct audit *a, const struct history_item *item, const git_oid *commit)
+{
+	struct chain *chain = chain_of(a, statement_get(item->st, "device"));
+	struct error err = { 0 };
+	uint8_t prev[HASH_LEN];
+
+	if (!chain) {
+		found(a, "chain", item->path, "its device was never enrolled");
+		return;
+	}
+	if (statement_verify_by(item->st, &chain->key, &err) < 0)
+		found(a, "statement-signature", item->path, err.text);
+	if (!chain->admitted)
+		found(a, "chain", item->path, "its device is not admitted");
+	if (statement_number(item->st, "number") != chain->number + 1 || !statement_get_hash(prev, item->st, "prev") ||
+	    memcmp(prev, chain->head, HASH_LEN) != 0)
+		found(a, "chain", item->path, "it does not follow the statement before it: one is missing or was replaced");
+	chain->number = statement_number(item->st, "number");
+	memcpy(chain->head, statement_hash(item->st), HASH_LEN);
+	audit_seals(a, item, commit);
+}
+
+/* Evidence: a statement that the device did sign and that does not fit. It is no fault of the archive, but somebody must know. */
+static void audit_fork(struct audit *a, const struct history_item *item)
+{
+	struct chain *chain = chain_of(a, statement_get(item->st, "device"));
+	struct error err = { 0 };
+
+	if (chain && statement_verify_by(item->st, &chain->key, &err) == 0)
+		found(a, "fork", item->path, "the device signed two statements with one number: a clone, or a roll-back of its memory");
+}
+
+static void audit_item(struct audit *a, const struct history_item *item, const git_oid *commit)
+{
+	struct error err = { 0 };
+
+	if (item->is_fork) {
+		audit_fork(a, item);
+		return;
+	}
+	switch (statement_type(item->st)) {
+	case STATEMENT_ROOT:
+		audit_root(a, item);
+		return;
+	case STATEMENT_INVITE:
+		if (!a->root || root_verify(a->root, item->st, &err) < 0)
+			found(a, "statement-signature", item->path, a->root ? err.text : "there is no root yet");
+		return;
+	case STATEMENT_ENROL:
+		audit_enrol(a, item);
+		return;
+	case STATEMENT_ADMIT:
+		audit_admit(a, item);
+		return;
+	case STATEMENT_EPOCH:
+	case STATEMENT_SNAPSHOT:
+		audit_chain(a, item, commit);
+		return;
+	case STATEMENT_STATUS:
+	case STATEMENT_CHECKPOINT:
+	case STATEMENT_LOGIN:
+		found(a, "layout", item->path, "a statement of this type has no place here");
+		return;
+	}
+}
+
+/* ---- commits ---- */
+
+static void audit_signature(struct audit *a, const struct history_commit *commit)
+{
+	git_buf sig = { 0 }, data = { 0 };
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct sign_pub keys[4];
+	struct sshsig parsed;
+	struct error err = { 0 };
+	git_oid id = commit->id;
+	bool known = false;
+	size_t used, n;
+
+	if (!a->root) {
+		found(a, "commit-signature", commit->hex, "the first commit brings no root that could say whose signature counts");
+		return;
+	}
+	if (git_commit_extract_signature(&sig, &data, a->git, &id, "gpgsig") < 0) {
+		found(a, "commit-signature", commit->hex, "it is not signed");
+		return;
+	}
+	buf_add(&text, sig.ptr, sig.size);
+	if (!text.len || text.ptr[text.len - 1] != '\n')
+		buf_add_char(&text, '\n');
+	n = root_archive_keys(keys, ARRAY_SIZE(keys), a->root);
+	if (sshsig_parse(&parsed, buf_bytes(&text), &used, &err) < 0 || sshsig_verify(&parsed, "git", bytes_of(data.ptr, data.size), &err) < 0) {
+		found(a, "commit-signature", commit->hex, err.text);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			known = known || sign_pub_equal(&keys[i], &parsed.key);
+		if (!known)
+			found(a, "commit-signature", commit->hex, "it is signed by a key that is not the archive's");
+	}
+	git_buf_dispose(&sig);
+	git_buf_dispose(&data);
+}
+
+static void audit_log(struct audit *a, const struct history_commit *commit)
+{
+	struct merkle_hash root, said;
+	struct error err = { 0 };
+
+	for (size_t i = 0; i < commit->count; i++)
+		merkle_add(&a->log, merkle_leaf(statement_text(commit->items[i].st)));
+	if (!commit->checkpoint) {
+		found(a, "log", commit->hex, "it brings no checkpoint");
+		return;
+	}
+	if (!a->root || root_verify(a->root, commit->checkpoint, &err) < 0)
+		found(a, "log", commit->hex, a->root ? err.text : "there is no root yet");
+	root = merkle_root(&a->log);
+	if (statement_number(commit->checkpoint, "size") != a->log.size || !statement_get_hash(said.b, commit->checkpoint, "tree") ||
+	    memcmp(said.b, root.b, HASH_LEN) != 0)
+		found(a, "log", commit->hex, "its checkpoint does not match the statements that lie there: something was dropped, added or moved");
+}
+
+static int audit_commit(void *ctx, const struct history_commit *commit, uint64_t index, uint64_t total, struct error *err _unused_)
+{
+	struct audit *a = ctx;
+	_cleanup_(mem_freep) struct history_item **order = mem_alloc((commit->count + 1) * sizeof(*order));
+
+	history_in_order(order, commit);
+	for (size_t i = 0; i < commit->count; i++)
+		audit_item(a, order[i], &commit->id);
+	audit_signature(a, commit);
+	audit_log(a, commit);
+	a->out->commits++;
+	a->out->statements += commit->count;
+	memcpy(a->out->tip, commit->hex, sizeof(commit->hex));
+	if (a->must_contain && !strcmp(a->must_contain, commit->hex))
+		a->contained = true;
+	if (a->progress)
+		a->progress(a->ctx, index + 1, total);
+	return 0;
+}
+
+/* Opens a bare repository of anybody's making; replacement objects are not looked at (libgit2 knows none). */
+static int open_mirror(struct git_store **out, git_oid *tip, const char *path, struct error *err)
+{
+	if (git_store_open(out, path, false, err) < 0)
+		return err->code;
+	if (git_store_tip(tip, *out))
+		return 0;
+	*out = git_store_close(*out);
+	return error_set(err, E_FORMAT, "'%s' has no branch 'main'", path);
+}
+
+int repo_audit(struct repo_audit *out, const char *path, const char *fleet, const char *must_contain, repo_finding_fn fn, void *ctx,
+	       void (*progress)(void *ctx, uint64_t done, uint64_t total), struct error *err)
+{
+	struct audit a = { .out = out, .fleet = fleet, .must_contain = must_contain, .fn = fn, .ctx = ctx, .progress = progress };
+	struct git_store *git = NULL;
+	struct merkle_hash root;
+	git_oid tip;
+	int r = open_mirror(&git, &tip, path, err);
+
+	*out = (struct repo_audit){ 0 };
+	if (r < 0)
+		return r;
+	a.git = git_store_repository(git);
+	r = history_walk(a.git, &tip, NULL, audit_commit, &a, err);
+	if (r == 0 && must_contain && !a.contained)
+		found(&a, "history", out->tip, "the commit that was seen before is not part of this history: it was rewritten, or another one is shown");
+	out->log_size = a.log.size;
+	root = merkle_root(&a.log);
+	memcpy(out->log_root, root.b, HASH_LEN);
+	tdestroy(a.chains, free);
+	root_free(a.root);
+	git_store_close(git);
+	return r;
+}
+
+/* ---- devices of a mirror ---- */
+
+struct mirror {
+	bool is_stopped; /* by fn, which is no failure */
+	git_repository *git;
+	git_oid tip;
+	repo_device_fn fn;
+	void *ctx;
+	struct error *err;
+};
+
+static int read_whole(struct statement **out, const struct mirror *m, const char *path)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	int r = git_read_file(&text, m->git, &m->tip, path, STATEMENT_MAX, m->err);
+
+	if (r != 0)
+		return r;
+	return statement_parse(out, buf_bytes(&text), false, NULL, m->err);
+}
+
+static int mirror_device(struct mirror *m, const char *enrol_path)
+{
+	_cleanup_(statement_freep) struct statement *enrol = NULL, *admit = NULL;
+	struct repo_device device = { 0 };
+	char path[PATH_MAX_LEN];
+	int r = read_whole(&enrol, m, enrol_path);
+
+	if (r == 0)
+		r = sign_pub_parse(&device.key, bytes_str(statement_get(enrol, "key")), false, m->err);
+	if (r == 0)
+		r = age_recipient_parse(&device.box, bytes_str(statement_get(enrol, "box")), m->err);
+	if (r != 0)
+		return r;
+	memcpy(device.id, statement_get(enrol, "device"), sizeof(device.id));
+	layout_device_path(path, device.id, "admit");
+	r = read_whole(&admit, m, path);
+	if (r < 0)
+		return r;
+	if (r == 0) {
+		const char *name = statement_get(admit, "device-name");
+
+		device.admitted = true;
+		memcpy(device.name, name, strlen(name) + 1);
+	}
+	m->is_stopped = m->fn(m->ctx, &device);
+	return m->is_stopped;
+}
+
+static int visit_entry(const char *folder, const git_tree_entry *entry, void *payload)
+{
+	_cleanup_(mem_freep) char *path = NULL;
+
+	if (strcmp(git_tree_entry_name(entry), "enrol") != 0 || strncmp(folder, "devices/", 8) != 0)
+		return 0;
+	path = mem_printf("%s%s", folder, git_tree_entry_name(entry));
+	return mirror_device(payload, path) ? -1 : 0;
+}
+
+int repo_mirror_devices(const char *path, repo_device_fn fn, void *ctx, struct error *err)
+{
+	struct mirror m = { .fn = fn, .ctx = ctx, .err = err };
+	struct git_store *git = NULL;
+	git_commit *commit = NULL;
+	git_tree *tree = NULL;
+	int r = open_mirror(&git, &m.tip, path, err);
+
+	if (r < 0)
+		return r;
+	err->code = 0;
+	m.git = git_store_repository(git);
+	if (git_commit_lookup(&commit, m.git, &m.tip) < 0 || git_commit_tree(&tree, commit) < 0)
+		git_fail(err, "is a pack missing? run git fsck, restore it from a mirror");
+	else if (git_tree_walk(tree, GIT_TREEWALK_PRE, visit_entry, &m) < 0 && !err->code && !m.is_stopped)
+		git_fail(err, "cannot walk the tree");
+	git_tree_free(tree);
+	git_commit_free(commit);
+	git_store_close(git);
+	return err->code;
+}
