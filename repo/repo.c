@@ -414,38 +414,81 @@ static int item_order(const void *a, const void *b)
 	return strcmp(p, q);
 }
 
-/* Takes from the list, in order, every item whose path this commit does not have yet; the others stay for the next commit. A device's
- * later statement never overtakes its earlier one: once one of a device had to wait, all behind it wait. */
-static void take_bundle(struct bundle *out, struct list *list)
+/* Where an item goes: which of the round's commits. */
+struct slot {
+	struct item *item;
+	size_t arrived, commit;
+	char who[PATH_MAX_LEN]; /* the device, or for what has none, its path */
+	char path[PATH_MAX_LEN];
+};
+
+static int slot_order(const void *a, const void *b)
 {
-	struct { char key[PATH_MAX_LEN]; } *seen = mem_alloc((list->count + 1) * sizeof(*seen));
-	size_t seen_count = 0;
-	struct list later;
+	const struct slot *x = a, *y = b;
+	int r = strcmp(x->who, y->who);
+
+	return r ? r : x->arrived < y->arrived ? -1 : 1;
+}
+
+/* A path takes one statement per commit, and a device's statements stay in their order: so each goes into the first commit that is not
+ * before the device's last one and does not have its path yet. Returns how many commits that takes. */
+static size_t assign_commits(struct slot *slots, size_t count)
+{
+	size_t commits = 0;
+
+	qsort(slots, count, sizeof(*slots), slot_order);
+	for (size_t i = 0, first = 0; i < count; i++) {
+		if (strcmp(slots[i].who, slots[first].who) != 0)
+			first = i;
+		slots[i].commit = i > first ? slots[i - 1].commit : 0;
+		for (size_t k = i; k-- > first && slots[k].commit == slots[i].commit;) {
+			if (!strcmp(slots[k].path, slots[i].path)) {
+				slots[i].commit++;
+				break;
+			}
+		}
+		if (slots[i].commit >= commits)
+			commits = slots[i].commit + 1;
+	}
+	return commits;
+}
+
+/* Empties the list into as many bundles as it takes. */
+static size_t make_bundles(struct bundle **out, struct list *list)
+{
+	struct slot *slots = mem_alloc((list->count + 1) * sizeof(*slots));
+	size_t count = 0, commits;
+	struct bundle *bundles;
 	struct item *item;
 
-	list_init(&later);
-	out->items = mem_alloc(list->count * sizeof(*out->items));
-	out->changes = mem_alloc((list->count * CHANGES_MAX + 1) * sizeof(*out->changes));
 	while ((item = list_take(list))) {
-		char path[PATH_MAX_LEN];
-		bool again = false;
+		const char *device = statement_get(item->c.st, "device");
 
-		layout_path(path, item->c.st, item->kind == KIND_FORK);
-		for (size_t i = 0; !again && i < seen_count; i++)
-			again = !strcmp(seen[i].key, path);
-		if (again) {
-			list_add(&later, item);
-			continue;
-		}
-		memcpy(seen[seen_count++].key, path, sizeof(path));
-		out->items[out->item_count++] = item;
-		out->change_count += layout_changes(out->changes + out->change_count, &item->c, item->kind == KIND_FORK);
+		slots[count] = (struct slot){ .item = item, .arrived = count };
+		layout_path(slots[count].path, item->c.st, item->kind == KIND_FORK);
+		snprintf(slots[count].who, sizeof(slots[count].who), "%s", device ? device : slots[count].path);
+		count++;
 	}
-	*list = later;
-	if (!list->first)
-		list->last = &list->first;
-	free(seen);
-	qsort(out->items, out->item_count, sizeof(*out->items), item_order);
+	commits = assign_commits(slots, count);
+	bundles = mem_alloc((commits + 1) * sizeof(*bundles));
+	for (size_t i = 0; i < count; i++)
+		bundles[slots[i].commit].item_count++;
+	for (size_t i = 0; i < commits; i++) {
+		bundles[i].items = mem_alloc(bundles[i].item_count * sizeof(*bundles[i].items));
+		bundles[i].changes = mem_alloc((bundles[i].item_count * CHANGES_MAX + 1) * sizeof(*bundles[i].changes));
+		bundles[i].item_count = 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct bundle *b = &bundles[slots[i].commit];
+
+		b->items[b->item_count++] = slots[i].item;
+		b->change_count += layout_changes(b->changes + b->change_count, &slots[i].item->c, slots[i].item->kind == KIND_FORK);
+	}
+	for (size_t i = 0; i < commits; i++)
+		qsort(bundles[i].items, bundles[i].item_count, sizeof(*bundles[i].items), item_order);
+	free(slots);
+	*out = bundles;
+	return commits;
 }
 
 static void bundle_done(struct bundle *b)
@@ -536,12 +579,10 @@ static int pack_list(struct repo *repo, struct list *list, struct error *err)
 	size_t count = 0;
 	int r = git_round_begin(&round, repo->git, err);
 
-	while (r == 0 && list->first) {
-		bundles = mem_grow(bundles, (count + 1) * sizeof(*bundles));
-		bundles[count] = (struct bundle){ 0 };
-		take_bundle(&bundles[count++], list);
-		r = commit_bundle(repo, round, &bundles[count - 1], &log, err);
-	}
+	if (r == 0)
+		count = make_bundles(&bundles, list);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = commit_bundle(repo, round, &bundles[i], &log, err);
 	if (r == 0 && count)
 		r = git_round_finish(round, err);
 	if (r == 0 && count) {
