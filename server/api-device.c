@@ -13,7 +13,7 @@ enum {
 	/* half of the full handshakes that a core was measured to do; the window keeps a storm of reconnects below it */
 	RECONNECTS_PER_S = 1500,
 	WINDOW_MIN_S = 5,
-	PROBE_BYTES = 64 << 10,
+	PROBE_BYTES = 1 << 20, /* room for a good many posts, not just for the next one */
 };
 
 /* ---- health ---- */
