@@ -1,0 +1,298 @@
+/* agent/apply.c -- the process that alone touches one device. */
+#include "agent/apply.h"
+
+#include "agent/confine.h"
+#include "agent/hold.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "crypto/key.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+struct apply {
+	const struct settings_device *dev;
+	const struct device_driver *driver;
+	const char *state_dir;
+	struct ipc ipc;
+	int watch; /* inotify; -1: none */
+};
+
+void apply_look_put(struct buf *out, const struct apply_look *look)
+{
+	buf_add_u32be(out, look->is_same);
+	buf_add(out, look->digest, sizeof(look->digest));
+	if (look->is_same)
+		return;
+	buf_add_u32be(out, look->is_whole);
+	buf_add_u32be(out, look->has_startup);
+	put_field(out, bytes_str(look->missing));
+	put_field(out, bytes_str(look->incarnation));
+	put_field(out, look->running);
+	put_field(out, look->startup);
+}
+
+bool apply_look_get(struct apply_look *out, struct reader *rd)
+{
+	struct bytes digest;
+
+	*out = (struct apply_look){ 0 };
+	out->is_same = read_u32(rd) != 0;
+	digest = read_bytes(rd, sizeof(out->digest));
+	if (!digest.len)
+		return false;
+	memcpy(out->digest, digest.ptr, digest.len);
+	if (out->is_same)
+		return reader_done(rd);
+	out->is_whole = read_u32(rd) != 0;
+	out->has_startup = read_u32(rd) != 0;
+	if (!get_text_field(rd, out->missing, sizeof(out->missing)) ||
+	    !get_text_field(rd, out->incarnation, sizeof(out->incarnation)))
+		return false;
+	out->running = get_field(rd);
+	out->startup = get_field(rd);
+	return reader_done(rd) && out->running.len <= DEVICE_TEXT_MAX && out->startup.len <= DEVICE_TEXT_MAX;
+}
+
+void apply_result_put(struct buf *out, int code, const char *text)
+{
+	buf_add_u32be(out, (uint32_t)-code);
+	put_field(out, bytes_str(code ? text : ""));
+}
+
+bool apply_result_get(struct reader *rd, struct error *err)
+{
+	uint32_t code = read_u32(rd);
+
+	err->code = 0;
+	if (!get_text_field(rd, err->text, sizeof(err->text)) || code > (uint32_t)-E_PEER)
+		return false;
+	err->code = -(int)code;
+	return true;
+}
+
+void apply_digest(uint8_t out[static APPLY_DIGEST_LEN], struct bytes text, bool is_there)
+{
+	_cleanup_(buf_done) struct buf all = { 0 };
+
+	buf_add_char(&all, is_there ? '1' : '0');
+	buf_add_bytes(&all, text);
+	sha256(out, buf_bytes(&all));
+}
+
+static void digest_of_look(uint8_t out[static APPLY_DIGEST_LEN], const struct device_look *look)
+{
+	_cleanup_(buf_done) struct buf all = { 0 };
+
+	buf_add_char(&all, look->is_whole ? '1' : '0');
+	buf_add_char(&all, look->has_startup ? '1' : '0');
+	put_field(&all, bytes_str(look->missing));
+	put_field(&all, bytes_str(look->incarnation));
+	put_field(&all, buf_bytes(&look->running));
+	put_field(&all, buf_bytes(&look->startup));
+	sha256(out, buf_bytes(&all));
+}
+
+static int do_look(struct apply *a, struct bytes known, struct buf *out, struct error *err)
+{
+	_cleanup_(device_look_done) struct device_look look = { 0 };
+	struct apply_look ans = { 0 };
+
+	if (a->driver->look(&look, a->dev, err) < 0)
+		return err->code;
+	digest_of_look(ans.digest, &look);
+	ans.is_same = known.len == APPLY_DIGEST_LEN && !memcmp(known.ptr, ans.digest, APPLY_DIGEST_LEN);
+	ans.is_whole = look.is_whole;
+	ans.has_startup = look.has_startup;
+	memcpy(ans.missing, look.missing, sizeof(ans.missing));
+	memcpy(ans.incarnation, look.incarnation, sizeof(ans.incarnation));
+	ans.running = buf_bytes(&look.running);
+	ans.startup = buf_bytes(&look.startup);
+	apply_result_put(out, 0, "");
+	apply_look_put(out, &ans);
+	return 0;
+}
+
+static int do_facts(struct apply *a, struct buf *out, struct error *err)
+{
+	struct device_facts facts = { 0 };
+
+	if (a->driver->facts(&facts, a->dev, err) < 0)
+		return err->code;
+	apply_result_put(out, 0, "");
+	put_field(out, bytes_str(facts.model));
+	put_field(out, bytes_str(facts.serial));
+	put_field(out, bytes_str(facts.firmware));
+	return 0;
+}
+
+/* Looks, and makes the canonical texts and their digests. E_PEER when a part is missing. */
+static int look_whole(struct apply *a, struct device_look *look, struct buf *running, struct buf *startup,
+		      struct apply_expect *seen, struct error *err)
+{
+	if (a->driver->look(look, a->dev, err) < 0)
+		return err->code;
+	if (!look->is_whole)
+		return error_set(err, E_PEER, "the device is not whole, missing: %s", look->missing);
+	a->driver->canonical(running, buf_bytes(&look->running));
+	a->driver->canonical(startup, buf_bytes(&look->startup));
+	apply_digest(seen->running, buf_bytes(running), true);
+	apply_digest(seen->startup, buf_bytes(startup), look->has_startup);
+	return 0;
+}
+
+/* Still what core saw, and nobody holds it? */
+static int check_still(struct apply *a, const struct apply_expect *seen, struct bytes expected, struct error *err)
+{
+	struct hold hold;
+	int r;
+
+	if (expected.len != sizeof(*seen) || memcmp(expected.ptr, seen, sizeof(*seen)) != 0)
+		return error_set(err, E_DENIED, "the configuration changed since it was looked at");
+	r = hold_read(&hold, a->state_dir, clock_now_s(), err);
+	if (r < 0)
+		return r;
+	return r == HOLD_NONE ? 0 : error_set(err, E_DENIED, "a hold is in force");
+}
+
+/* Read back: nothing that the device or the disk says about its own success counts. */
+static int check_equal(struct apply *a, struct error *err)
+{
+	_cleanup_(device_look_done) struct device_look look = { 0 };
+	_cleanup_(buf_done) struct buf running = { 0 }, startup = { 0 };
+	struct apply_expect seen;
+
+	if (look_whole(a, &look, &running, &startup, &seen, err) < 0)
+		return error_add(err, "reading back");
+	if (!look.has_startup || !bytes_equal(buf_bytes(&running), buf_bytes(&startup)))
+		return error_set(err, E_PEER, "read back, startup is not equal to running");
+	return 0;
+}
+
+static int do_change(struct apply *a, bool is_save, struct bytes expected, struct buf *out, struct error *err)
+{
+	_cleanup_(device_look_done) struct device_look look = { 0 };
+	_cleanup_(buf_done) struct buf running = { 0 }, startup = { 0 };
+	unsigned needs = is_save ? DEVICE_SAVE : DEVICE_REVERT;
+	struct apply_expect seen;
+	int r;
+
+	if (!(a->driver->capabilities & needs))
+		return error_set(err, E_DENIED, "driver '%s' cannot do this", a->driver->name);
+	if (look_whole(a, &look, &running, &startup, &seen, err) < 0 || check_still(a, &seen, expected, err) < 0)
+		return err->code;
+	if (!is_save && (!look.has_startup || !startup.len))
+		return error_set(err, E_DENIED, "there is no startup configuration to return to");
+	r = is_save ? a->driver->save(a->dev, buf_bytes(&look.running), err) :
+		      a->driver->revert(a->dev, buf_bytes(&look.startup), err);
+	if (r < 0 || check_equal(a, err) < 0)
+		return err->code;
+	apply_result_put(out, 0, "");
+	return 0;
+}
+
+static int answer_one(struct apply *a, const struct ipc_msg *msg, struct error *err)
+{
+	_cleanup_(buf_done) struct buf out = { 0 };
+	struct error failure = { 0 };
+	int r;
+
+	if (msg->kind == IPC_FACTS)
+		r = do_facts(a, &out, &failure);
+	else if (msg->kind == IPC_LOOK)
+		r = do_look(a, msg->body, &out, &failure);
+	else if (msg->kind == IPC_SAVE || msg->kind == IPC_REVERT)
+		r = do_change(a, msg->kind == IPC_SAVE, msg->body, &out, &failure);
+	else
+		return error_set(err, E_PEER, "message of kind %d", (int)msg->kind);
+	if (r < 0) {
+		buf_truncate(&out, 0);
+		apply_result_put(&out, r, failure.text);
+	}
+	return ipc_send_wait(&a->ipc, msg->kind, msg->id, buf_bytes(&out), err);
+}
+
+/* The folder is watched, since a save replaces the file. */
+static void start_watch(struct apply *a)
+{
+	_cleanup_(mem_freep) char *dir = mem_strdup(a->driver->startup_path(a->dev));
+	char *slash = strrchr(dir, '/');
+
+	if (slash)
+		slash[slash == dir] = 0;
+	a->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (a->watch >= 0 && inotify_add_watch(a->watch, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) < 0)
+		fd_closep(&a->watch);
+}
+
+/* Was one of the events about the startup file? */
+static bool take_events(struct apply *a)
+{
+	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
+	const char *name = strrchr(a->driver->startup_path(a->dev), '/');
+	bool is_ours = false;
+	ssize_t n;
+
+	while ((n = read(a->watch, events, sizeof(events))) > 0)
+		for (char *at = events; at < events + n;) {
+			const struct inotify_event *ev = (const struct inotify_event *)(void *)at;
+
+			is_ours = is_ours || (ev->mask & IN_Q_OVERFLOW) || (ev->len && name && !strcmp(ev->name, name + 1));
+			at += sizeof(*ev) + ev->len;
+		}
+	return is_ours;
+}
+
+static int serve(struct apply *a, struct error *err)
+{
+	for (;;) {
+		struct pollfd pfd[2] = { { a->ipc.fd, POLLIN, 0 }, { a->watch, POLLIN, 0 } };
+		struct ipc_msg msg;
+		int r;
+
+		if (poll(pfd, 2, -1) < 0 && errno != EINTR)
+			return error_sys(err, "cannot wait");
+		if (pfd[1].revents && take_events(a) && ipc_send_wait(&a->ipc, IPC_NOTICE, 0, (struct bytes){ 0 }, err) < 0)
+			return err->code;
+		if (!pfd[0].revents)
+			continue;
+		if (ipc_fill(&a->ipc, err) < 0)
+			return err->code;
+		while ((r = ipc_next(&a->ipc, &msg, err)) == 0)
+			if (answer_one(a, &msg, err) < 0)
+				return err->code;
+		if (r < 0)
+			return r;
+	}
+}
+
+int apply_main(int fd, int parent, const struct settings_device *dev, const char *state_dir)
+{
+	struct apply a = { .dev = dev, .driver = device_driver(dev->driver), .state_dir = state_dir, .watch = -1 };
+	struct error err = { 0 };
+
+	signal(SIGPIPE, SIG_IGN);
+	clearenv();
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("VTYSH_PAGER", "cat", 1);
+	setenv("LC_ALL", "C", 1);
+	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
+	if (confine_child(parent, &err) < 0) {
+		log_failure(LOG_ERROR, "apply-unconfined", &err);
+		return 1;
+	}
+	confine_apply();
+	ipc_init(&a.ipc, fd);
+	start_watch(&a);
+	if (serve(&a, &err) < 0)
+		log_debug("apply-ends device=%s why=\"%s\"", dev->name, err.text);
+	ipc_done(&a.ipc);
+	fd_closep(&a.watch);
+	return 0;
+}

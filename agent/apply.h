@@ -1,0 +1,40 @@
+/* agent/apply.h -- the process that alone touches one device. No network, no keys; a handful of requests.
+ *
+ * One such process per device, so that a device that hangs holds up nobody else. It judges for itself before it acts:
+ * it looks again, and refuses when the device is not what core saw. */
+#pragma once
+
+#include "agent/device.h"
+#include "agent/ipc.h"
+
+enum { APPLY_DIGEST_LEN = 32 };
+
+/* Answers begin with a result: 0, or a code of base/error.h and a text. */
+
+/* IPC_LOOK: asks with the digest of the look before (or nothing); an equal one is answered without the texts. */
+struct apply_look {
+	bool is_same; /* nothing below but digest */
+	uint8_t digest[APPLY_DIGEST_LEN];
+	bool is_whole, has_startup;
+	char missing[256];
+	char incarnation[512];
+	struct bytes running, startup; /* as the device gave them */
+};
+
+/* IPC_SAVE, IPC_REVERT: asks with the digests of both canonical texts as core saw them. Answers 0 when the device was looked at
+ * afterwards and startup equals running. */
+struct apply_expect {
+	uint8_t running[APPLY_DIGEST_LEN];
+	uint8_t startup[APPLY_DIGEST_LEN];
+};
+
+void apply_look_put(struct buf *out, const struct apply_look *look);
+bool apply_look_get(struct apply_look *out, struct reader *rd);
+void apply_result_put(struct buf *out, int code, const char *text);
+/* Returns false when it is no result at all; otherwise the code in err->code (0: done) and its text. */
+bool apply_result_get(struct reader *rd, struct error *err);
+/* Of a canonical text; absent: another than of the empty text. */
+void apply_digest(uint8_t out[static APPLY_DIGEST_LEN], struct bytes text, bool is_there);
+
+/* The process for one device. state_dir: the device's folder, for its hold. */
+int apply_main(int fd, int parent, const struct settings_device *dev, const char *state_dir);

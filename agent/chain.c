@@ -1,0 +1,149 @@
+/* agent/chain.c -- a device's chain as bytes: one file, replaced whole.
+ *
+ * All integers big-endian; every text is a 32-bit length and its bytes. The magic changes with the layout. */
+#include "agent/snapshot.h"
+
+#include <sodium.h>
+#include <string.h>
+
+static const char magic[] = "holdfast-agent-chain/1\n";
+
+static void put_u64(struct buf *out, uint64_t value)
+{
+	buf_add_u32be(out, (uint32_t)(value >> 32));
+	buf_add_u32be(out, (uint32_t)value);
+}
+
+static void put_bytes(struct buf *out, struct bytes in)
+{
+	buf_add_u32be(out, (uint32_t)in.len);
+	buf_add_bytes(out, in);
+}
+
+static void put_seal(struct buf *out, const struct chain_seal *seal)
+{
+	buf_add_u32be(out, seal->is_there);
+	put_u64(out, seal->ref.number);
+	put_u64(out, seal->ref.len);
+	buf_add(out, seal->ref.hash, HASH_LEN);
+	buf_add(out, seal->digest, HASH_LEN);
+}
+
+void chain_write(struct buf *out, const struct chain *c)
+{
+	buf_add_str(out, magic);
+	put_u64(out, c->number);
+	buf_add(out, c->hash, HASH_LEN);
+	put_u64(out, (uint64_t)c->time_s);
+	put_u64(out, c->epoch);
+	put_u64(out, (uint64_t)c->epoch_time_s);
+	buf_add(out, c->readers, HASH_LEN);
+	buf_add(out, c->body.pub, sizeof(c->body.pub));
+	buf_add(out, c->secrets_to.pub, sizeof(c->secrets_to.pub));
+	buf_add(out, c->token_key, sizeof(c->token_key));
+	buf_add_u32be(out, c->has_snapshot);
+	put_u64(out, c->deltas);
+	put_seal(out, &c->base);
+	put_seal(out, &c->delta);
+	put_seal(out, &c->startup);
+	put_seal(out, &c->secrets);
+	put_bytes(out, buf_bytes(&c->base_text));
+	put_bytes(out, buf_bytes(&c->running_text));
+	put_bytes(out, buf_bytes(&c->startup_text));
+	buf_add_u32be(out, c->had_startup);
+	put_u64(out, c->text_epoch);
+	buf_add_u32be(out, (uint32_t)c->saved);
+	put_u64(out, (uint64_t)c->unsaved_since_s);
+	buf_add_u32be(out, c->is_blocked);
+	put_bytes(out, bytes_str(c->incarnation));
+	put_bytes(out, buf_bytes(&c->newest));
+}
+
+static void get_fixed(uint8_t *out, size_t len, struct reader *rd)
+{
+	struct bytes in = read_bytes(rd, len);
+
+	if (in.len == len)
+		memcpy(out, in.ptr, len);
+}
+
+static void get_seal(struct chain_seal *seal, const char *name, struct reader *rd)
+{
+	seal->is_there = read_u32(rd) != 0;
+	seal->ref.name = name;
+	seal->ref.number = read_u64(rd);
+	seal->ref.len = (size_t)read_u64(rd);
+	get_fixed(seal->ref.hash, HASH_LEN, rd);
+	get_fixed(seal->digest, HASH_LEN, rd);
+}
+
+static void get_text(struct buf *out, struct reader *rd)
+{
+	buf_add_bytes(out, read_bytes(rd, read_u32(rd)));
+}
+
+static void get_epoch(struct chain *c, struct reader *rd)
+{
+	c->epoch = read_u64(rd);
+	c->epoch_time_s = (int64_t)read_u64(rd);
+	get_fixed(c->readers, HASH_LEN, rd);
+	get_fixed(c->body.pub, sizeof(c->body.pub), rd);
+	get_fixed(c->secrets_to.pub, sizeof(c->secrets_to.pub), rd);
+	get_fixed(c->token_key, sizeof(c->token_key), rd);
+}
+
+int chain_read(struct chain *out, struct bytes in, struct error *err)
+{
+	_cleanup_(chain_done) struct chain c = { 0 };
+	struct reader rd = reader_over(in);
+	struct bytes incarnation;
+
+	if (!bytes_is(read_bytes(&rd, sizeof(magic) - 1), magic))
+		return error_set(err, E_FORMAT, "not a chain file of this version");
+	c.number = read_u64(&rd);
+	get_fixed(c.hash, HASH_LEN, &rd);
+	c.time_s = (int64_t)read_u64(&rd);
+	get_epoch(&c, &rd);
+	c.has_snapshot = read_u32(&rd) != 0;
+	c.deltas = read_u64(&rd);
+	get_seal(&c.base, "base", &rd);
+	get_seal(&c.delta, "delta", &rd);
+	get_seal(&c.startup, "startup", &rd);
+	get_seal(&c.secrets, "secrets", &rd);
+	get_text(&c.base_text, &rd);
+	get_text(&c.running_text, &rd);
+	get_text(&c.startup_text, &rd);
+	c.had_startup = read_u32(&rd) != 0;
+	c.text_epoch = read_u64(&rd);
+	c.saved = (enum commit_saved)(read_u32(&rd) % 3);
+	c.unsaved_since_s = (int64_t)read_u64(&rd);
+	c.is_blocked = read_u32(&rd) != 0;
+	incarnation = read_bytes(&rd, read_u32(&rd));
+	if (incarnation.len && incarnation.len < sizeof(c.incarnation))
+		memcpy(c.incarnation, incarnation.ptr, incarnation.len);
+	get_text(&c.newest, &rd);
+	if (!reader_done(&rd))
+		return error_set(err, E_FORMAT, "chain file of %zu bytes is cut short or too long", in.len);
+	*out = c;
+	memset(&c, 0, sizeof(c));
+	return 0;
+}
+
+void chain_copy(struct chain *out, const struct chain *from)
+{
+	*out = *from;
+	out->base_text = out->running_text = out->startup_text = out->newest = (struct buf){ 0 };
+	buf_add_bytes(&out->base_text, buf_bytes(&from->base_text));
+	buf_add_bytes(&out->running_text, buf_bytes(&from->running_text));
+	buf_add_bytes(&out->startup_text, buf_bytes(&from->startup_text));
+	buf_add_bytes(&out->newest, buf_bytes(&from->newest));
+}
+
+void chain_done(struct chain *c)
+{
+	buf_done(&c->base_text);
+	buf_done(&c->running_text);
+	buf_done(&c->startup_text);
+	buf_done(&c->newest);
+	sodium_memzero(c, sizeof(*c));
+}

@@ -1,0 +1,56 @@
+/* agent/device.h -- the one door to a kind of device: a table of functions.
+ *
+ * look, save, revert and facts touch the device and run in the apply process only; they may wait (each has its deadline).
+ * canonical and secrets are pure and run wherever text is compared or sealed. */
+#pragma once
+
+#include "agent/settings.h"
+#include "base/bytes.h"
+
+enum { DEVICE_TEXT_MAX = 1 << 20, DEVICE_WORD_MAX = 128 };
+
+enum device_capability {
+	DEVICE_STARTUP = 1 << 0, /* what will boot can be read */
+	DEVICE_SAVE = 1 << 1,
+	DEVICE_REVERT = 1 << 2,
+};
+
+struct device_facts {
+	char model[DEVICE_WORD_MAX]; /* "" when unknown */
+	char serial[DEVICE_WORD_MAX];
+	char firmware[DEVICE_WORD_MAX];
+};
+
+/* One moment of a device. */
+struct device_look {
+	bool is_whole;         /* everything that holds a part of the configuration answered */
+	bool has_startup;
+	char missing[256];     /* what did not, when not whole */
+	char incarnation[512]; /* another text after a restart of any part; equal otherwise */
+	struct buf running, startup;
+};
+
+struct device_driver {
+	const char *name;
+	unsigned capabilities;
+
+	int (*facts)(struct device_facts *out, const struct settings_device *dev, struct error *err);
+	/* E_PEER: no answer in time; E_FORMAT: not an answer of this kind of device; not whole is no failure. */
+	int (*look)(struct device_look *out, const struct settings_device *dev, struct error *err);
+	/* Makes running (as looked at) the startup configuration, durably: the old or the new after a power cut. */
+	int (*save)(const struct settings_device *dev, struct bytes running, struct error *err);
+	/* Makes running what startup says, without writing startup. */
+	int (*revert)(const struct settings_device *dev, struct bytes startup, struct error *err);
+	/* The folder and name of the startup file, for quick notice. */
+	const char *(*startup_path)(const struct settings_device *dev);
+
+	/* Appends text without what is noise in a comparison. canonical(canonical(x)) == canonical(x). */
+	void (*canonical)(struct buf *out, struct bytes text);
+	/* Calls found for every stretch of text that must be split off, in order, without overlaps. */
+	void (*secrets)(struct bytes text, void (*found)(void *ctx, size_t at, size_t len), void *ctx);
+};
+
+extern const struct device_driver driver_frr;
+
+const struct device_driver *device_driver(const char *name); /* NULL: there is none */
+void device_look_done(struct device_look *look);

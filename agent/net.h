@@ -1,0 +1,36 @@
+/* agent/net.h -- the process that speaks to the network: HTTPS to a pinned server, and nothing else.
+ *
+ * It holds no key and reaches no device; whatever it answers, core verifies. TLS 1.3, the server's public key pinned, no
+ * certificate authorities, no redirects, no proxy from the environment. It can start no program and open no listening socket. */
+#pragma once
+
+#include "agent/ipc.h"
+
+enum { NET_ADDRESS_MAX = 300, NET_PATH_MAX = 300, NET_PINS_MAX = 4, NET_ANSWER_MAX = 8 << 20, NET_REQUESTS_MAX = 1024 };
+
+struct http_request {
+	char address[NET_ADDRESS_MAX]; /* host:port */
+	uint32_t pin_count;
+	uint8_t pins[NET_PINS_MAX][32]; /* SHA-256 of the server's SPKI; at least one */
+	char path[NET_PATH_MAX];        /* "/v1/..." */
+	bool is_post;
+	uint32_t timeout_s; /* for all of it */
+	struct bytes body;  /* POST only */
+};
+
+struct http_answer {
+	bool is_answered;   /* false: no connection, or it broke; error says why */
+	uint32_t status;
+	uint32_t window_s;  /* Holdfast-Window, 0 when absent */
+	uint32_t retry_s;   /* Retry-After, 0 when absent */
+	char error[256];
+	struct bytes body;
+};
+
+void http_request_put(struct buf *out, const struct http_request *req);
+bool http_request_get(struct http_request *out, struct bytes in);
+void http_answer_put(struct buf *out, const struct http_answer *ans);
+bool http_answer_get(struct http_answer *out, struct bytes in);
+
+/* The process: serves requests on fd until its other end closes. user: what to become when root. */
+int net_main(int fd, int parent, const char *user);

@@ -1,0 +1,167 @@
+/* agent/settings.c -- agent.yaml: a libcyaml schema, defaults, and what a schema cannot say. */
+#include "agent/settings.h"
+
+#include "base/bytes.h"
+#include "base/yaml.h"
+
+#include <string.h>
+
+enum { QUIET_DEFAULT = 30, REMIND_DEFAULT = 900, WATCH_DEFAULT = 10, SPOOL_DEFAULT = 1000, WAIT_DEFAULT = 600, SECONDS_MAX = 604800 };
+
+static const cyaml_strval_t modes[] = {
+	{ "observe", MODE_OBSERVE },
+	{ "remind", MODE_REMIND },
+	{ "commit", MODE_COMMIT },
+	{ "revert", MODE_REVERT },
+};
+
+static const cyaml_schema_value_t text_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, 4096) };
+
+static const cyaml_schema_field_t frr_fields[] = {
+	CYAML_FIELD_STRING_PTR("pathspace", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_frr, pathspace, 1, 63),
+	CYAML_FIELD_STRING_PTR("vty-socket", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_frr, vty_socket, 1, 4000),
+	CYAML_FIELD_STRING_PTR("config", CYAML_FLAG_POINTER, struct settings_frr, config, 1, 4000),
+	CYAML_FIELD_SEQUENCE("daemons", CYAML_FLAG_POINTER, struct settings_frr, daemons, &text_schema, 1, 32),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t commit_fields[] = {
+	CYAML_FIELD_ENUM("mode", CYAML_FLAG_STRICT, struct settings_commit, mode, modes, ARRAY_SIZE(modes)),
+	CYAML_FIELD_UINT("quiet", CYAML_FLAG_OPTIONAL, struct settings_commit, quiet),
+	CYAML_FIELD_UINT("remind", CYAML_FLAG_OPTIONAL, struct settings_commit, remind),
+	CYAML_FIELD_UINT("watch", CYAML_FLAG_OPTIONAL, struct settings_commit, watch),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t device_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct settings_device, name, 1, 63),
+	CYAML_FIELD_STRING_PTR("driver", CYAML_FLAG_POINTER, struct settings_device, driver, 1, 63),
+	CYAML_FIELD_MAPPING_PTR("frr", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, frr, frr_fields),
+	CYAML_FIELD_MAPPING_PTR("commit", CYAML_FLAG_POINTER, struct settings_device, commit, commit_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t device_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct settings_device, device_fields) };
+
+static const cyaml_schema_field_t fields[] = {
+	CYAML_FIELD_STRING_PTR("state", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, state, 1, 4000),
+	CYAML_FIELD_STRING_PTR("user", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, user, 1, 63),
+	CYAML_FIELD_UINT("spool", CYAML_FLAG_OPTIONAL, struct settings, spool),
+	CYAML_FIELD_UINT("wait", CYAML_FLAG_OPTIONAL, struct settings, wait),
+	CYAML_FIELD_SEQUENCE("devices", CYAML_FLAG_POINTER, struct settings, devices, &device_schema, 1, SETTINGS_DEVICES_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct settings, fields) };
+
+/* The form of a name in formats.md: it becomes a folder, so "." and "/" at its head must not be. */
+static bool name_ok(const char *name)
+{
+	if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789", *name) || !*name)
+		return false;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(name);
+}
+
+static int seconds_check(unsigned *value, unsigned or_else, unsigned least, const char *key, const char *device, struct error *err)
+{
+	if (!*value)
+		*value = or_else;
+	if (*value < least || *value > SECONDS_MAX)
+		return error_set(err, E_FORMAT, "device '%s': '%s' must be %u to %d seconds", device, key, least, SECONDS_MAX);
+	return 0;
+}
+
+static int frr_check(const struct settings_device *dev, struct error *err)
+{
+	const struct settings_frr *frr = dev->frr;
+
+	if (strcmp(dev->driver, "frr") != 0)
+		return error_set(err, E_FORMAT, "device '%s': no driver '%s' (there is: frr)", dev->name, dev->driver);
+	if (!frr)
+		return error_set(err, E_FORMAT, "device '%s': driver frr needs the key 'frr'", dev->name);
+	if (frr->config[0] != '/')
+		return error_set(err, E_FORMAT, "device '%s': 'config' must be an absolute path", dev->name);
+	if (frr->pathspace && frr->vty_socket)
+		return error_set(err, E_FORMAT, "device '%s': 'pathspace' and 'vty-socket' exclude each other", dev->name);
+	if (frr->vty_socket && frr->vty_socket[0] != '/')
+		return error_set(err, E_FORMAT, "device '%s': 'vty-socket' must be an absolute path", dev->name);
+	if (frr->pathspace && (strchr(frr->pathspace, '/') || frr->pathspace[0] == '.' || frr->pathspace[0] == '-'))
+		return error_set(err, E_FORMAT, "device '%s': 'pathspace' is no path", dev->name);
+	for (unsigned i = 0; i < frr->daemons_count; i++)
+		if (!name_ok(frr->daemons[i]))
+			return error_set(err, E_FORMAT, "device '%s': '%s' is no name of a daemon", dev->name, frr->daemons[i]);
+	return 0;
+}
+
+static int device_check(const struct settings *s, unsigned i, struct error *err)
+{
+	struct settings_device *dev = &s->devices[i];
+	struct settings_commit *commit = dev->commit;
+
+	if (!name_ok(dev->name))
+		return error_set(err, E_FORMAT, "'%s' is no name for a device: a-z 0-9 . _ - with a letter or digit first", dev->name);
+	for (unsigned k = 0; k < i; k++)
+		if (!strcmp(s->devices[k].name, dev->name))
+			return error_set(err, E_FORMAT, "two devices are called '%s'", dev->name);
+	if (frr_check(dev, err) < 0)
+		return err->code;
+	if (seconds_check(&commit->quiet, QUIET_DEFAULT, 1, "quiet", dev->name, err) < 0 ||
+	    seconds_check(&commit->remind, REMIND_DEFAULT, 1, "remind", dev->name, err) < 0)
+		return err->code;
+	return seconds_check(&commit->watch, WATCH_DEFAULT, 1, "watch", dev->name, err);
+}
+
+static int check(struct settings *s, struct error *err)
+{
+	if (!s->state)
+		s->state = mem_strdup("/var/lib/holdfast-agent");
+	if (!s->user)
+		s->user = mem_strdup("nobody");
+	if (!s->spool)
+		s->spool = SPOOL_DEFAULT;
+	if (!s->wait)
+		s->wait = WAIT_DEFAULT;
+	if (s->state[0] != '/')
+		return error_set(err, E_FORMAT, "'state' must be an absolute path");
+	if (s->wait > 3600)
+		return error_set(err, E_FORMAT, "'wait' must be 1 to 3600 seconds");
+	for (unsigned i = 0; i < s->devices_count; i++)
+		if (device_check(s, i, err) < 0)
+			return err->code;
+	return 0;
+}
+
+int settings_load(struct settings **out, const char *path, struct error *err)
+{
+	_cleanup_(settings_freep) struct settings *s = NULL;
+	void *data = NULL;
+	int r = yaml_file_load(&data, path, &schema, err);
+
+	if (r < 0)
+		return r;
+	s = data;
+	if (check(s, err) < 0)
+		return error_add(err, "%s", path);
+	*out = steal(s);
+	return 0;
+}
+
+void settings_freep(struct settings **settings)
+{
+	if (*settings)
+		yaml_file_free(&schema, *settings);
+	*settings = NULL;
+}
+
+const struct settings_device *settings_device(const struct settings *settings, const char *name)
+{
+	for (unsigned i = 0; i < settings->devices_count; i++)
+		if (!strcmp(settings->devices[i].name, name))
+			return &settings->devices[i];
+	return NULL;
+}
+
+const char *settings_mode_name(enum settings_mode mode)
+{
+	return modes[mode].str;
+}

@@ -1,0 +1,48 @@
+/* agent/settings.h -- agent.yaml: which devices, how they are reached, what becomes of unsaved changes. */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+enum settings_mode { MODE_OBSERVE, MODE_REMIND, MODE_COMMIT, MODE_REVERT };
+enum { SETTINGS_DEVICES_MAX = 256 };
+
+struct settings_frr {
+	char *pathspace;  /* vtysh -N; absent: the only instance of this machine */
+	char *vty_socket; /* vtysh --vty_socket, instead of pathspace */
+	char *config;     /* the startup file, absolute */
+	char **daemons;   /* that must answer before anything is believed or saved */
+	unsigned daemons_count;
+};
+
+struct settings_commit {
+	enum settings_mode mode;
+	unsigned quiet;  /* seconds without further change before we act */
+	unsigned remind; /* seconds between two reminders */
+	unsigned watch;  /* seconds between two looks at the device */
+};
+
+struct settings_device {
+	char *name;
+	char *driver;
+	struct settings_frr *frr;
+	struct settings_commit *commit;
+};
+
+struct settings {
+	char *state;    /* folder; one folder per device below it */
+	char *user;     /* what the network process becomes when started as root */
+	unsigned spool; /* snapshots kept for a server that is away */
+	unsigned wait;  /* seconds that a poll may wait, at most 3600 */
+	struct settings_device *devices;
+	unsigned devices_count;
+};
+
+/* Reads and checks the file; E_FORMAT names file and place. What is absent gets its default. */
+int settings_load(struct settings **out, const char *path, struct error *err) _must_check_;
+void settings_freep(struct settings **settings);
+
+/* NULL when there is none of that name. */
+const struct settings_device *settings_device(const struct settings *settings, const char *name);
+const char *settings_mode_name(enum settings_mode mode);

@@ -1,0 +1,49 @@
+/* cli/commands.h -- the one table of commands. Parser, help, completion and the man page's section come from it. */
+#pragma once
+
+#include "cli/args.h"
+
+struct command {
+	const char *noun, *verb; /* verb: NULL for a command of one word */
+	const char *synopsis;    /* what follows the words */
+	const char *help;        /* one line */
+	size_t min, max;         /* how many arguments */
+	int (*run)(struct cli *cli, const struct args *args, struct error *err);
+	const struct option_def *options; /* may be NULL */
+};
+
+extern const struct command commands[];
+extern const size_t command_count;
+extern const struct option_def global_options[];
+
+/* Finds by the first one or two words; *words tells how many were used. CLI_USAGE, with the nearest name, otherwise. */
+int command_find(const struct command **out, int *words, int argc, char **argv, struct error *err) _must_check_;
+/* "device list" */
+void command_name(char out[static 64], const struct command *command);
+/* Edit distance, swaps counted as one. */
+unsigned command_distance(const char *a, const char *b);
+
+void help_all(struct buf *out);
+void help_command(struct buf *out, const struct command *command);
+/* bash, zsh, fish; CLI_USAGE for another. */
+int completion(struct buf *out, const char *shell, struct error *err) _must_check_;
+/* The man page's section, in scdoc. */
+void help_man(struct buf *out);
+
+int cmd_init(struct cli *cli, const struct args *args, struct error *err);
+int cmd_invite(struct cli *cli, const struct args *args, struct error *err);
+int cmd_device_admit(struct cli *cli, const struct args *args, struct error *err);
+int cmd_device_list(struct cli *cli, const struct args *args, struct error *err);
+int cmd_device_show(struct cli *cli, const struct args *args, struct error *err);
+int cmd_status(struct cli *cli, const struct args *args, struct error *err);
+int cmd_log(struct cli *cli, const struct args *args, struct error *err);
+int cmd_diff(struct cli *cli, const struct args *args, struct error *err);
+int cmd_cat(struct cli *cli, const struct args *args, struct error *err);
+int cmd_audit(struct cli *cli, const struct args *args, struct error *err);
+int cmd_root_show(struct cli *cli, const struct args *args, struct error *err);
+int cmd_root_export(struct cli *cli, const struct args *args, struct error *err);
+int cmd_keyring_export(struct cli *cli, const struct args *args, struct error *err);
+int cmd_import(struct cli *cli, const struct args *args, struct error *err);
+int cmd_help(struct cli *cli, const struct args *args, struct error *err);
+int cmd_completion(struct cli *cli, const struct args *args, struct error *err);
+int cmd_version(struct cli *cli, const struct args *args, struct error *err);
