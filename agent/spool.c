@@ -37,7 +37,8 @@ static int scan(struct spool *s, struct error *err)
 		bool is_stale = (number && number <= s->acked) || strstr(entry->d_name, ".tmp-");
 
 		if (is_stale) {
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+			if (!s->is_borrowed)
+				(void)unlinkat(dirfd(dir), entry->d_name, 0);
 			continue;
 		}
 		if (!number)
@@ -73,6 +74,18 @@ int spool_open(struct spool *s, const char *dir, struct error *err)
 {
 	*s = (struct spool){ .dir = mem_strdup(dir) };
 	if (fs_mkdirs(dir, 0700, err) < 0 || read_acked(s, err) < 0 || scan(s, err) < 0) {
+		spool_done(s);
+		return err->code;
+	}
+	return 0;
+}
+
+int spool_look(struct spool *s, const char *dir, struct error *err)
+{
+	*s = (struct spool){ .dir = mem_strdup(dir), .is_borrowed = true };
+	if (access(dir, F_OK) != 0)
+		return 0;
+	if (read_acked(s, err) < 0 || scan(s, err) < 0) {
 		spool_done(s);
 		return err->code;
 	}

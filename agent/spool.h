@@ -16,10 +16,13 @@ struct spool {
 	uint64_t oldest; /* 0: empty */
 	uint64_t newest;
 	uint64_t count;
+	bool is_borrowed; /* somebody else's: nothing is removed */
 };
 
 /* Opens (or makes) the folder; removes what was acknowledged and what a cut left half-written. */
 int spool_open(struct spool *s, const char *dir, struct error *err) _must_check_;
+/* For others than the daemon: changes nothing; an absent folder is an empty spool. */
+int spool_look(struct spool *s, const char *dir, struct error *err) _must_check_;
 void spool_done(struct spool *s);
 
 /* Durable when it returns. The same number again: the same content, or E_DENIED; a number is never given another. */

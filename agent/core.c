@@ -1,0 +1,96 @@
+/* agent/core.c -- the daemon: one duty per device, one child that speaks to the network, one loop. */
+#include "agent/core.h"
+
+#include "base/log.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+uint32_t core_id(struct core *core)
+{
+	if (!++core->next_id)
+		core->next_id = 1;
+	return core->next_id;
+}
+
+static int net_took(struct child *child, const struct ipc_msg *msg, struct error *err)
+{
+	struct core *core = container_of(child, struct core, net);
+	struct http_answer answer;
+
+	if (msg->kind != IPC_HTTP_DONE || !http_answer_get(&answer, msg->body))
+		return error_set(err, E_PEER, "an answer of another form");
+	for (size_t i = 0; i < core->count; i++)
+		if (uplink_answer(&core->duties[i], msg->id, &answer))
+			break; /* nobody's: it was cancelled meanwhile */
+	return 0;
+}
+
+static void net_lost(struct child *child)
+{
+	struct core *core = container_of(child, struct core, net);
+
+	for (size_t i = 0; i < core->count; i++)
+		uplink_lost(&core->duties[i]);
+}
+
+static void net_began(struct child *child)
+{
+	struct core *core = container_of(child, struct core, net);
+
+	for (size_t i = 0; i < core->count; i++)
+		uplink_kick(&core->duties[i]);
+}
+
+static void on_signal(void *ctx, int signal)
+{
+	struct core *core = ctx;
+
+	log_notice("stopping signal=%d", signal);
+	loop_stop(core->loop);
+}
+
+static int start(struct core *core, struct error *err)
+{
+	static const int ending[] = { SIGTERM, SIGINT };
+	struct settings *s = core->settings;
+
+	if (loop_new(&core->loop, err) < 0 || loop_signals(core->loop, ending, ARRAY_SIZE(ending), on_signal, core, err) < 0)
+		return err->code;
+	core->net_argv[0] = "net";
+	core->net_argv[1] = s->user;
+	core->net = (struct child){ .name = "net",
+				    .argv = core->net_argv,
+				    .loop = core->loop,
+				    .took = net_took,
+				    .lost = net_lost,
+				    .began = net_began };
+	if (child_start(&core->net, err) < 0)
+		return err->code;
+	core->duties = mem_alloc(s->devices_count * sizeof(*core->duties));
+	for (unsigned i = 0; i < s->devices_count; i++) {
+		core->count = i + 1;
+		if (duty_start(&core->duties[i], core, &s->devices[i], err) < 0)
+			return error_add(err, "device '%s'", s->devices[i].name);
+	}
+	return 0;
+}
+
+int core_run(const char *config, struct settings *settings, struct error *err)
+{
+	struct core core = { .config = config, .settings = settings };
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	r = start(&core, err);
+	if (r == 0) {
+		log_notice("started devices=%zu", core.count);
+		r = loop_run(core.loop, err);
+	}
+	for (size_t i = 0; i < core.count; i++)
+		duty_stop(&core.duties[i]);
+	free(core.duties);
+	child_stop(&core.net);
+	loop_free(core.loop);
+	return r;
+}

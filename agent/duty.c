@@ -1,0 +1,577 @@
+/* agent/duty.c -- one device's duty: look, record what differs, see to it that it is saved. */
+#include "agent/duty.h"
+
+#include "agent/apply.h"
+#include "agent/core.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	JOIN_CHECK_MS = 5000,
+	NOTICE_MS = 200,      /* a save touches the file more than once */
+	LOOK_DEADLINE_MS = 60000,
+	CHANGE_DEADLINE_MS = 300000,
+	CHANGE_SPACING_MS = 30000, /* between snapshots of an engineer who is still typing */
+	SPOOL_OVER = 2,       /* times the setting: from there on nothing is saved either, since it could not be recorded */
+};
+
+static void ask(struct duty *d, enum ipc_kind kind, struct bytes body, unsigned deadline_ms)
+{
+	d->asked = kind;
+	d->asked_id = core_id(d->core);
+	loop_arm(d->core->loop, &d->deadline, clock_mono_ms() + deadline_ms);
+	(void)child_send(&d->apply, kind, d->asked_id, body); /* failing ends the child, and duty_lost() clears what was asked */
+}
+
+static void ask_look(struct duty *d)
+{
+	bool knows = d->has_digest && !d->wants_texts;
+
+	ask(d, IPC_LOOK, bytes_of(d->digest, knows ? sizeof(d->digest) : 0), LOOK_DEADLINE_MS);
+}
+
+static void look_in(struct duty *d, uint64_t ms)
+{
+	loop_arm(d->core->loop, &d->look, clock_mono_ms() + ms);
+}
+
+/* The next look: after `watch` seconds, or when the quiet period ends. */
+static void look_later(struct duty *d)
+{
+	uint64_t now = clock_mono_ms(), due = now + d->dev->commit->watch * 1000ULL;
+	uint64_t quiet_end = d->commit.changed_ms + d->commit.quiet_ms;
+
+	if (d->decision.why == WHY_QUIET && quiet_end < due)
+		due = quiet_end;
+	loop_arm(d->core->loop, &d->look, due);
+}
+
+static void set_trouble(struct duty *d, const char *text)
+{
+	if (*text && strcmp(text, d->trouble) != 0)
+		log_warning("trouble device=%s why=\"%s\"", d->dev->name, text);
+	if (!*text && *d->trouble)
+		log_notice("trouble-ended device=%s", d->dev->name);
+	snprintf(d->trouble, sizeof(d->trouble), "%s", text);
+}
+
+/* ---- what is said ---- */
+
+static const char *why_text(enum commit_why why)
+{
+	switch (why) {
+	case WHY_RESTARTED:
+		return "not saved: the device restarted, and running never equalled startup since; save by hand if this is wanted";
+	case WHY_FAILED:
+		return "saving failed, it is tried again later";
+	case WHY_NOT_WHOLE:
+	case WHY_NONE:
+	case WHY_MODE:
+	case WHY_QUIET:
+	case WHY_HELD:
+		return "";
+	}
+	return "";
+}
+
+static void add_note(char note[static DUTY_NOTE_MAX * 2], const char *text)
+{
+	size_t used = strlen(note);
+
+	if (*text)
+		snprintf(note + used, DUTY_NOTE_MAX * 2 - used, "%s%s", used ? "; " : "", text);
+}
+
+void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], const struct duty *d)
+{
+	note[0] = 0;
+	add_note(note, d->uplink.trouble);
+	add_note(note, d->trouble);
+	add_note(note, why_text(d->decision.why));
+	if (d->is_held) {
+		char held[DUTY_NOTE_MAX];
+
+		snprintf(held, sizeof(held), "held by %s: %s", d->hold.who, d->hold.why);
+		add_note(note, held);
+	}
+	*in = (struct snapshot_input){
+		.driver = d->driver,
+		.saved = d->decision.saved,
+		.unsaved_since_s = d->decision.unsaved_since_s,
+		.mode = settings_mode_name(d->dev->commit->mode),
+		.hold_s = d->is_held ? d->hold.until_s : 0,
+		.note = note,
+		.facts = &d->facts,
+	};
+}
+
+void duty_by(struct snapshot_by *by, const struct duty *d)
+{
+	*by = (struct snapshot_by){ &d->state.key, d->state.id, d->state.root, d->state.checkpoint, state_now(&d->state) };
+}
+
+/* For `holdfast-agent status`. Not durable: it is made again after every start. */
+static void write_status(struct duty *d)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/status", d->dir);
+	char note[DUTY_NOTE_MAX * 2], since[CLOCK_TEXT_LEN] = "-", text[sizeof(d->status_text)];
+	struct snapshot_input in;
+	struct error err = { 0 };
+
+	duty_input(&in, note, d);
+	if (in.unsaved_since_s)
+		clock_text(since, in.unsaved_since_s);
+	snprintf(text, sizeof(text), "device: %s\nadmitted: %s\nsaved: %s\nunsaved-since: %s\nmode: %s\nhead: %llu\nnote: %.300s\n", d->state.id,
+		 d->state.admit ? "yes" : "no", commit_saved_name(in.saved), since, in.mode, (unsigned long long)d->state.chain.number,
+		 *note ? note : "-");
+	if (!strcmp(text, d->status_text))
+		return;
+	snprintf(d->status_text, sizeof(d->status_text), "%s", text);
+	if (fs_write(path, bytes_str(text), 0600, &err) < 0)
+		log_failure(LOG_WARNING, "status-file", &err);
+}
+
+/* ---- recording ---- */
+
+static int make_epoch(struct duty *d, struct error *err)
+{
+	struct chain next;
+	struct snapshot_by by;
+
+	duty_by(&by, d);
+	chain_copy(&next, &d->state.chain);
+	if (epoch_make(&next, &by, err) < 0) {
+		chain_done(&next);
+		return err->code;
+	}
+	if (state_commit(&d->state, &next, err) < 0)
+		return err->code;
+	log_notice("epoch device=%s number=%llu epoch=%llu", d->dev->name, (unsigned long long)d->state.chain.number,
+		   (unsigned long long)d->state.chain.epoch);
+	return 0;
+}
+
+static int make_snapshot(struct duty *d, const struct snapshot_input *in, const char *incarnation, struct error *err)
+{
+	struct chain next;
+	struct snapshot_by by;
+
+	duty_by(&by, d);
+	chain_copy(&next, &d->state.chain);
+	if (snapshot_make(&next, in, &by, err) < 0) {
+		chain_done(&next);
+		return err->code;
+	}
+	snprintf(next.incarnation, sizeof(next.incarnation), "%s", incarnation);
+	next.is_blocked = d->commit.is_blocked;
+	if (state_commit(&d->state, &next, err) < 0)
+		return err->code;
+	log_notice("snapshot device=%s number=%llu reason=%s saved=%s", d->dev->name, (unsigned long long)d->state.chain.number, in->reason,
+		   commit_saved_name(in->saved));
+	return 0;
+}
+
+/* Why a snapshot is due; NULL: none is. */
+static const char *snapshot_reason(const struct duty *d, const struct snapshot_input *in, bool is_restarted, bool is_new_epoch)
+{
+	const struct chain *c = &d->state.chain;
+
+	if (!c->has_snapshot)
+		return "contact";
+	if (is_restarted)
+		return "boot";
+	if (d->done && in->saved == SAVED_YES)
+		return d->done;
+	if (snapshot_running_differs(c, in))
+		return "change";
+	if (snapshot_startup_differs(c, in))
+		return in->saved == SAVED_YES ? "save" : "change";
+	return is_new_epoch ? "contact" : NULL;
+}
+
+static bool may_wait(const struct duty *d, const char *reason)
+{
+	return !strcmp(reason, "change") && d->decision.action != COMMIT_SAVE && d->decision.action != COMMIT_RETURN &&
+	       clock_mono_ms() < d->change_due_ms;
+}
+
+static int check_spool(const struct duty *d, const char *reason, struct error *err)
+{
+	uint64_t most = d->core->settings->spool;
+
+	if (!strcmp(reason, "change") && d->decision.action != COMMIT_SAVE && d->decision.action != COMMIT_RETURN)
+		return d->state.spool.count < most ? 0 : error_set(err, E_LIMIT, "the spool is full (%llu): changes are not recorded until the server is back",
+								      (unsigned long long)most);
+	return d->state.spool.count < SPOOL_OVER * most ? 0 : error_set(err, E_LIMIT, "the spool is full (%llu): nothing is recorded or saved until the server is back",
+									 (unsigned long long)d->state.spool.count);
+}
+
+/* Records what the texts show, if it differs from what was recorded last. *is_recorded: nothing is left to record. */
+static int record(struct duty *d, struct snapshot_input *in, const char *incarnation, bool *is_recorded, struct error *err)
+{
+	bool is_restarted = d->view.is_restarted, is_new_epoch = epoch_is_due(&d->state.chain, d->state.root, state_now(&d->state));
+	const char *reason;
+
+	*is_recorded = false;
+	if (is_new_epoch && make_epoch(d, err) < 0)
+		return error_add(err, "new epoch");
+	reason = snapshot_reason(d, in, is_restarted, is_new_epoch || !d->state.chain.base.is_there);
+	*is_recorded = !reason;
+	if (!reason || may_wait(d, reason))
+		return 0;
+	in->reason = reason;
+	if (check_spool(d, reason, err) < 0 || make_snapshot(d, in, incarnation, err) < 0)
+		return error_add(err, "snapshot");
+	*is_recorded = true;
+	d->change_due_ms = clock_mono_ms() + CHANGE_SPACING_MS;
+	return 0;
+}
+
+/* What must survive a restart of the agent, and is in no snapshot yet. */
+static int remember(struct duty *d, const char *incarnation, struct error *err)
+{
+	struct chain *c = &d->state.chain;
+
+	if (c->is_blocked == d->commit.is_blocked && c->unsaved_since_s == d->commit.unsaved_since_s && !strcmp(c->incarnation, incarnation))
+		return 0;
+	c->is_blocked = d->commit.is_blocked;
+	c->unsaved_since_s = d->commit.unsaved_since_s;
+	snprintf(c->incarnation, sizeof(c->incarnation), "%s", incarnation);
+	return state_store_chain(&d->state, err);
+}
+
+/* ---- deciding ---- */
+
+static void act(struct duty *d)
+{
+	struct apply_expect expect;
+	bool is_save = d->decision.action == COMMIT_SAVE;
+
+	if (d->decision.action == COMMIT_REMIND) {
+		char since[CLOCK_TEXT_LEN];
+
+		clock_text(since, d->decision.unsaved_since_s);
+		log_warning("unsaved device=%s since=%s what-to-do=\"save the running configuration, or hold it with a reason\"", d->dev->name, since);
+	}
+	if (!is_save && d->decision.action != COMMIT_RETURN) {
+		look_later(d);
+		return;
+	}
+	memcpy(expect.running, d->view.running, sizeof(expect.running));
+	memcpy(expect.startup, d->view.startup, sizeof(expect.startup));
+	log_info("%s device=%s", is_save ? "saving" : "returning", d->dev->name);
+	ask(d, is_save ? IPC_SAVE : IPC_REVERT, bytes_of(&expect, sizeof(expect)), CHANGE_DEADLINE_MS);
+}
+
+static void note_hold(struct duty *d)
+{
+	struct error err = { 0 };
+	int r = hold_read(&d->hold, d->dir, state_now(&d->state), &err);
+
+	/* a hold that cannot be read is one: doing nothing is the side on which an engineer loses nothing */
+	d->is_held = r != HOLD_NONE;
+	if (r < 0)
+		d->hold = (struct hold){ .until_s = state_now(&d->state) + 3600, .who = "nobody", .why = "the hold file cannot be read" };
+}
+
+static void decide(struct duty *d)
+{
+	enum commit_saved before = d->decision.saved;
+
+	note_hold(d);
+	d->view.is_held = d->is_held;
+	d->decision = commit_step(&d->commit, &d->view, clock_mono_ms(), state_now(&d->state));
+	if (d->decision.saved != before)
+		log_notice("saved device=%s is=%s was=%s", d->dev->name, commit_saved_name(d->decision.saved), commit_saved_name(before));
+}
+
+static void finish_step(struct duty *d)
+{
+	write_status(d);
+	uplink_kick(d);
+}
+
+/* Everything is recorded, or nothing is done about it. */
+static void take_recorded(struct duty *d, int r, bool is_recorded, const struct error *err)
+{
+	d->wants_texts = !is_recorded;
+	set_trouble(d, r < 0 ? err->text : "");
+	if (r == 0 && is_recorded)
+		d->done = NULL;
+	if (is_recorded)
+		act(d);
+	else
+		look_later(d);
+	finish_step(d);
+}
+
+static bool fill_view(struct duty *d, const struct apply_look *look, struct buf *running, struct buf *startup)
+{
+	const char *known = d->state.chain.incarnation;
+
+	d->driver->canonical(running, look->running);
+	d->driver->canonical(startup, look->startup);
+	d->view = (struct commit_view){
+		.is_known = true,
+		.is_whole = look->is_whole,
+		.is_restarted = look->is_whole && *known && strcmp(known, look->incarnation) != 0,
+		.has_startup = look->has_startup,
+	};
+	apply_digest(d->view.running, buf_bytes(running), true);
+	apply_digest(d->view.startup, buf_bytes(startup), look->has_startup);
+	return look->is_whole;
+}
+
+static void take_texts(struct duty *d, const struct apply_look *look)
+{
+	_cleanup_(buf_done) struct buf running = { 0 }, startup = { 0 };
+	bool is_whole = fill_view(d, look, &running, &startup), is_recorded = false;
+	char note[DUTY_NOTE_MAX * 2];
+	struct snapshot_input in;
+	struct error err = { 0 };
+	int r;
+
+	memcpy(d->digest, look->digest, sizeof(d->digest));
+	d->has_digest = true;
+	decide(d);
+	if (!is_whole) {
+		char text[DUTY_NOTE_MAX];
+
+		snprintf(text, sizeof(text), "a part of the device does not answer: %s", look->missing);
+		set_trouble(d, text);
+		d->wants_texts = true; /* once it is whole again there may be something to record */
+		look_later(d);
+		finish_step(d);
+		return;
+	}
+	set_trouble(d, "");
+	duty_input(&in, note, d);
+	in.running = buf_bytes(&running);
+	in.startup = buf_bytes(&startup);
+	in.has_startup = look->has_startup;
+	r = record(d, &in, look->incarnation, &is_recorded, &err);
+	if (r == 0)
+		r = remember(d, look->incarnation, &err);
+	d->view.is_restarted = false;
+	take_recorded(d, r, is_recorded && r == 0, &err);
+}
+
+static void take_same(struct duty *d)
+{
+	struct error err = { 0 };
+	int r;
+
+	decide(d);
+	r = d->view.is_whole ? remember(d, d->state.chain.incarnation, &err) : 0;
+	if (r < 0)
+		set_trouble(d, err.text);
+	if (r == 0 && d->view.is_whole)
+		act(d);
+	else
+		look_later(d);
+	finish_step(d);
+}
+
+static void no_look(struct duty *d, const char *why)
+{
+	char text[DUTY_NOTE_MAX];
+
+	snprintf(text, sizeof(text), "no look at the device: %.300s", why);
+	set_trouble(d, text);
+	d->has_digest = false;
+	d->view = (struct commit_view){ 0 };
+	decide(d);
+	look_later(d);
+	finish_step(d);
+}
+
+static int took_look(struct duty *d, struct reader *rd, struct error *err)
+{
+	struct apply_look look;
+	struct error failure = { 0 };
+
+	if (!apply_result_get(rd, &failure))
+		return error_set(err, E_PEER, "an answer of another form");
+	if (failure.code < 0) {
+		no_look(d, failure.text);
+		return 0;
+	}
+	if (!apply_look_get(&look, rd) || (look.is_same && !d->has_digest))
+		return error_set(err, E_PEER, "a look of another form");
+	if (!d->state.admit)
+		look_later(d); /* nothing is recorded or done before the admission */
+	else if (look.is_same)
+		take_same(d);
+	else
+		take_texts(d, &look);
+	return 0;
+}
+
+/* Done or not, only what the next look shows is believed. */
+static int took_change(struct duty *d, enum ipc_kind kind, struct reader *rd, struct error *err)
+{
+	const char *what = kind == IPC_SAVE ? "save" : "return";
+	struct error failure = { 0 };
+
+	if (!apply_result_get(rd, &failure))
+		return error_set(err, E_PEER, "an answer of another form");
+	if (failure.code == 0) {
+		d->done = what;
+		log_info("done device=%s what=%s", d->dev->name, what);
+	} else {
+		log_warning("failed device=%s what=%s why=\"%s\"", d->dev->name, what, failure.text);
+		commit_failed(&d->commit, clock_mono_ms());
+	}
+	d->wants_texts = true;
+	ask_look(d);
+	return 0;
+}
+
+static int took_facts(struct duty *d, struct reader *rd, struct error *err)
+{
+	struct error failure = { 0 };
+
+	if (!apply_result_get(rd, &failure))
+		return error_set(err, E_PEER, "an answer of another form");
+	if (failure.code == 0 &&
+	    (!get_text_field(rd, d->facts.model, sizeof(d->facts.model)) || !get_text_field(rd, d->facts.serial, sizeof(d->facts.serial)) ||
+	     !get_text_field(rd, d->facts.firmware, sizeof(d->facts.firmware)) || !reader_done(rd)))
+		return error_set(err, E_PEER, "facts of another form");
+	ask_look(d);
+	return 0;
+}
+
+static int duty_took(struct child *child, const struct ipc_msg *msg, struct error *err)
+{
+	struct duty *d = container_of(child, struct duty, apply);
+	enum ipc_kind asked = d->asked;
+	struct reader rd = reader_over(msg->body);
+
+	if (msg->kind == IPC_NOTICE) {
+		if (!d->asked)
+			look_in(d, NOTICE_MS);
+		return 0;
+	}
+	if (!asked || msg->kind != asked || msg->id != d->asked_id)
+		return error_set(err, E_PEER, "an answer to what was not asked");
+	d->asked = 0;
+	loop_disarm(&d->deadline);
+	if (asked == IPC_LOOK)
+		return took_look(d, &rd, err);
+	if (asked == IPC_FACTS)
+		return took_facts(d, &rd, err);
+	return took_change(d, asked, &rd, err);
+}
+
+static void duty_lost(struct child *child)
+{
+	struct duty *d = container_of(child, struct duty, apply);
+
+	if (d->asked == IPC_SAVE || d->asked == IPC_REVERT)
+		commit_failed(&d->commit, clock_mono_ms());
+	d->asked = 0;
+	d->wants_texts = true;
+	loop_disarm(&d->deadline);
+	loop_disarm(&d->look);
+}
+
+static void duty_began(struct child *child)
+{
+	struct duty *d = container_of(child, struct duty, apply);
+
+	ask(d, IPC_FACTS, (struct bytes){ 0 }, LOOK_DEADLINE_MS);
+}
+
+static void overdue(struct loop_timer *timer)
+{
+	struct duty *d = container_of(timer, struct duty, deadline);
+
+	no_look(d, "it did not answer in time");
+	child_fail(&d->apply, "no answer in time");
+}
+
+/* ---- joining, starting ---- */
+
+static int start_joined(struct duty *d, struct error *err)
+{
+	const struct chain *c = &d->state.chain;
+
+	d->is_joined = true;
+	commit_init(&d->commit, d->dev->commit, c->unsaved_since_s, c->is_blocked);
+	log_notice("duty device=%s id=%s mode=%s admitted=%s", d->dev->name, d->state.id, settings_mode_name(d->dev->commit->mode),
+		   d->state.admit ? "yes" : "no");
+	write_status(d);
+	uplink_kick(d);
+	return child_start(&d->apply, err);
+}
+
+static void due(struct loop_timer *timer)
+{
+	struct duty *d = container_of(timer, struct duty, look);
+	struct error err = { 0 };
+
+	if (d->is_joined) {
+		if (!d->asked && d->apply.pid)
+			ask_look(d);
+		return;
+	}
+	if (state_open(&d->state, d->dir, &err) == 0 && start_joined(d, &err) == 0)
+		return;
+	if (err.code < 0 && err.code != E_DENIED) /* denied: join holds the lock at this moment */
+		log_failure(LOG_ERROR, "not-joined", &err);
+	look_in(d, JOIN_CHECK_MS);
+}
+
+int duty_start(struct duty *d, struct core *core, const struct settings_device *dev, struct error *err)
+{
+	int r;
+
+	d->core = core;
+	d->dev = dev;
+	d->driver = device_driver(dev->driver);
+	d->dir = mem_printf("%s/%s", core->settings->state, dev->name);
+	d->apply_argv[0] = "apply";
+	d->apply_argv[1] = core->config;
+	d->apply_argv[2] = dev->name;
+	d->apply = (struct child){ .name = dev->name,
+				   .argv = d->apply_argv,
+				   .loop = core->loop,
+				   .took = duty_took,
+				   .lost = duty_lost,
+				   .began = duty_began };
+	d->look.fire = due;
+	d->deadline.fire = overdue;
+	r = state_open(&d->state, d->dir, err);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return start_joined(d, err);
+	log_notice("not-joined device=%s what-to-do=\"holdfast-agent join -d %s INVITE-FILE\"", dev->name, dev->name);
+	look_in(d, JOIN_CHECK_MS);
+	return 0;
+}
+
+void duty_stop(struct duty *d)
+{
+	uplink_stop(d);
+	child_stop(&d->apply);
+	loop_disarm(&d->look);
+	loop_disarm(&d->deadline);
+	if (d->is_joined)
+		state_done(&d->state);
+	free(d->dir);
+	d->dir = NULL;
+}
+
+void duty_news(struct duty *d)
+{
+	write_status(d);
+	d->wants_texts = true;
+	if (!d->asked && d->apply.pid)
+		look_in(d, 0);
+}

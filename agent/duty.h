@@ -1,0 +1,61 @@
+/* agent/duty.h -- one device's duty: look, record what differs, see to it that it is saved, send it.
+ *
+ * The order never changes: what a look shows is recorded in a signed snapshot (on disk, in the spool) before anything is done
+ * about it, and what was done is believed when the next look shows it. So whatever dies, and whenever, the next look goes on
+ * from what is true.
+ *
+ *   look -> [epoch] -> [snapshot] -> decide (agent/commit.h) -> save or return -> look -> snapshot
+ */
+#pragma once
+
+#include "agent/child.h"
+#include "agent/commit.h"
+#include "agent/hold.h"
+#include "agent/state.h"
+#include "agent/uplink.h"
+
+enum { DUTY_NOTE_MAX = 400 };
+
+struct core;
+
+struct duty {
+	struct core *core;
+	const struct settings_device *dev;
+	const struct device_driver *driver;
+	char *dir;
+	struct state state;
+	bool is_joined;
+
+	/* the device side */
+	struct child apply;
+	const char *apply_argv[4];
+	enum ipc_kind asked; /* 0: nothing is being asked */
+	uint32_t asked_id;
+	struct loop_timer deadline, look;
+	struct device_facts facts;
+	struct commit commit;
+	struct commit_view view; /* of the look before */
+	uint8_t digest[32];      /* of the look before, as apply gave it */
+	bool has_digest;
+	bool wants_texts;        /* an unchanged look must bring them again: something is to be recorded */
+	const char *done;        /* "save" or "return": what was just done, for the reason of the next snapshot */
+	uint64_t change_due_ms;  /* no further snapshot of a mere change before this */
+
+	/* what is said of it */
+	struct commit_decision decision;
+	struct hold hold;
+	bool is_held;
+	char trouble[DUTY_NOTE_MAX]; /* what keeps us from the duty; "" when nothing does */
+	char status_text[1024];      /* as last written to the file `status` */
+
+	struct uplink uplink;
+};
+
+/* Starts the duty; a device that has not joined is looked for again every few seconds. */
+int duty_start(struct duty *d, struct core *core, const struct settings_device *dev, struct error *err) _must_check_;
+void duty_stop(struct duty *d);
+/* The uplink brought an admission or a root. */
+void duty_news(struct duty *d);
+/* What a status says now; borrowed texts are d's. */
+void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], const struct duty *d);
+void duty_by(struct snapshot_by *by, const struct duty *d);

@@ -1,0 +1,317 @@
+/* agent/main.c -- holdfast-agent: the daemon, and what is said to it at the device. */
+#include "agent/apply.h"
+#include "agent/core.h"
+#include "agent/hold.h"
+#include "agent/join.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define CONFIG_DEFAULT "/etc/holdfast/agent.yaml"
+#define VERSION "0.1.0"
+
+enum { CHILD_FD = 3, OPTIONS_MAX = 8, EXIT_USAGE = 2, EXIT_FAILED = 3, EXIT_ABSENT = 6 };
+enum { E_USAGE = -20, E_ABSENT = -21 };
+
+static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
+			    "\n"
+			    "  run                                       watch the devices, until SIGTERM\n"
+			    "  join [-d DEVICE] FILE|-                   answer an invite that 'holdfast invite' made\n"
+			    "  status [DEVICE]                           what is saved, held, sent and not sent\n"
+			    "  hold DEVICE TIME --who NAME --why TEXT    leave an unsaved change alone for 30m, 2h, 3d\n"
+			    "  release DEVICE                            end a hold\n"
+			    "  export DIR                                copy what was not sent yet, for 'holdfast import'\n"
+			    "  check                                     read the settings and nothing else\n"
+			    "  version\n"
+			    "\n"
+			    "  -c FILE   settings (default " CONFIG_DEFAULT ")\n"
+			    "  -v        log more\n"
+			    "\n"
+			    "More: holdfast-agent(8).\n";
+
+struct line {
+	const char *config, *device, *who, *why;
+	bool is_verbose;
+	const char *arg[OPTIONS_MAX];
+	size_t count;
+};
+
+static int parse_line(struct line *out, int argc, char **argv, struct error *err)
+{
+	const struct {
+		const char *name;
+		const char **value;
+	} options[] = { { "-c", &out->config }, { "-d", &out->device }, { "--who", &out->who }, { "--why", &out->why } };
+
+	for (int i = 1; i < argc; i++) {
+		size_t k = 0;
+
+		while (k < ARRAY_SIZE(options) && strcmp(argv[i], options[k].name) != 0)
+			k++;
+		if (!strcmp(argv[i], "-v")) {
+			out->is_verbose = true;
+		} else if (k < ARRAY_SIZE(options)) {
+			if (++i == argc)
+				return error_set(err, E_USAGE, "option '%s' needs a value", options[k].name);
+			*options[k].value = argv[i];
+		} else if (argv[i][0] == '-' && argv[i][1]) {
+			return error_set(err, E_USAGE, "unknown option '%s'", argv[i]);
+		} else if (out->count == OPTIONS_MAX) {
+			return error_set(err, E_USAGE, "too many arguments");
+		} else {
+			out->arg[out->count++] = argv[i];
+		}
+	}
+	return 0;
+}
+
+/* The device named, or the only one there is. */
+static int find_device(const struct settings_device **out, const struct settings *settings, const char *name, struct error *err)
+{
+	if (!name && settings->devices_count > 1)
+		return error_set(err, E_USAGE, "the settings name %u devices: say which one", settings->devices_count);
+	*out = name ? settings_device(settings, name) : &settings->devices[0];
+	return *out ? 0 : error_set(err, E_ABSENT, "no device '%s' in the settings", name);
+}
+
+static char *folder_of(const struct settings *settings, const struct settings_device *dev)
+{
+	return mem_printf("%s/%s", settings->state, dev->name);
+}
+
+/* ---- commands: line->arg[0] is the command itself ---- */
+
+static int cmd_run(const struct line *line, struct settings *settings, struct error *err)
+{
+	return core_run(line->config, settings, err);
+}
+
+static int cmd_join(const struct line *line, struct settings *settings, struct error *err)
+{
+	const struct settings_device *dev;
+
+	return find_device(&dev, settings, line->device, err) < 0 ? err->code : join(line->config, settings, dev, line->arg[1], err);
+}
+
+/* What the daemon last wrote, and what the spool holds. */
+static int print_status(const struct settings *settings, const struct settings_device *dev, struct error *err)
+{
+	_cleanup_(mem_freep) char *dir = folder_of(settings, dev), *path = mem_printf("%s/status", dir), *chain = mem_printf("%s/chain", dir),
+				   *spool_dir = mem_printf("%s/spool", dir);
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct spool spool;
+	struct hold hold;
+	char until[CLOCK_TEXT_LEN];
+	int r;
+
+	printf("name: %s\n", dev->name);
+	if (access(chain, F_OK) != 0) {
+		printf("joined: no\n");
+		return 0;
+	}
+	r = fs_read(&text, path, 4096, err);
+	if (r < 0)
+		return r;
+	printf("joined: yes\n%s", r == FS_ABSENT ? "note: the daemon has not looked at it yet\n" : buf_text(&text));
+	if (hold_read(&hold, dir, clock_now_s(), err) == 0) {
+		clock_text(until, hold.until_s);
+		printf("held: until %s by %s: %s\n", until, hold.who, hold.why);
+	}
+	if (spool_look(&spool, spool_dir, err) < 0)
+		return err->code;
+	printf("unsent: %llu\n", (unsigned long long)spool.count);
+	spool_done(&spool);
+	return 0;
+}
+
+static int cmd_status(const struct line *line, struct settings *settings, struct error *err)
+{
+	const struct settings_device *dev;
+
+	if (line->count > 1)
+		return find_device(&dev, settings, line->arg[1], err) < 0 ? err->code : print_status(settings, dev, err);
+	for (unsigned i = 0; i < settings->devices_count; i++) {
+		if (i)
+			putchar('\n');
+		if (print_status(settings, &settings->devices[i], err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+static int cmd_hold(const struct line *line, struct settings *settings, struct error *err)
+{
+	const struct settings_device *dev;
+	struct hold hold = { 0 };
+	_cleanup_(mem_freep) char *dir = NULL;
+	int64_t seconds = hold_duration(line->arg[2]);
+
+	if (!seconds)
+		return error_set(err, E_USAGE, "'%s' is no time to hold: write 30m, 2h or 3d, at most 30d", line->arg[2]);
+	if (!line->who || !*line->who || !line->why || !*line->why)
+		return error_set(err, E_USAGE, "a hold says who and why: --who NAME --why TEXT");
+	if (strlen(line->who) >= sizeof(hold.who) || strlen(line->why) >= sizeof(hold.why) || strpbrk(line->who, "\n\r") || strpbrk(line->why, "\n\r"))
+		return error_set(err, E_USAGE, "--who takes %zu characters, --why %zu, on one line", sizeof(hold.who) - 1, sizeof(hold.why) - 1);
+	if (find_device(&dev, settings, line->arg[1], err) < 0)
+		return err->code;
+	dir = folder_of(settings, dev);
+	hold.until_s = clock_now_s() + seconds;
+	snprintf(hold.who, sizeof(hold.who), "%s", line->who);
+	snprintf(hold.why, sizeof(hold.why), "%s", line->why);
+	return hold_write(&hold, dir, err);
+}
+
+static int cmd_release(const struct line *line, struct settings *settings, struct error *err)
+{
+	const struct settings_device *dev;
+	_cleanup_(mem_freep) char *dir = NULL;
+
+	if (find_device(&dev, settings, line->arg[1], err) < 0)
+		return err->code;
+	dir = folder_of(settings, dev);
+	return hold_release(dir, err);
+}
+
+static int export_device(uint64_t *count, const char *to, const char *dir, struct error *err)
+{
+	_cleanup_(mem_freep) char *seed = mem_printf("%s/device.seed", dir), *spool_dir = mem_printf("%s/spool", dir);
+	_cleanup_(sign_key_done) struct sign_key key = { 0 };
+	struct spool spool;
+	char id[ID_LEN + 1];
+	int r = sign_key_load(&key, seed, err);
+
+	if (r != 0)
+		return r == FS_ABSENT ? 0 : r;
+	sign_pub_id(id, &key.pub);
+	if (spool_look(&spool, spool_dir, err) < 0)
+		return err->code;
+	for (uint64_t n = spool.oldest; r == 0 && n && n <= spool.newest; n++) {
+		_cleanup_(mem_freep) char *folder = mem_printf("%s/%s", to, id), *path = mem_printf("%s/%012llu", folder, (unsigned long long)n);
+		_cleanup_(buf_done) struct buf container = { 0 };
+
+		if (!spool_has(&spool, n))
+			continue; /* acknowledged meanwhile */
+		r = spool_read(&spool, n, &container, err);
+		if (r == 0)
+			r = fs_mkdirs(folder, 0700, err);
+		if (r == 0)
+			r = fs_write(path, buf_bytes(&container), 0600, err);
+		*count += r == 0;
+	}
+	spool_done(&spool);
+	return r;
+}
+
+static int cmd_export(const struct line *line, struct settings *settings, struct error *err)
+{
+	uint64_t count = 0;
+
+	for (unsigned i = 0; i < settings->devices_count; i++) {
+		_cleanup_(mem_freep) char *dir = folder_of(settings, &settings->devices[i]);
+
+		if (export_device(&count, line->arg[1], dir, err) < 0)
+			return error_add(err, "device '%s'", settings->devices[i].name);
+	}
+	printf("%llu statements in '%s'; at a machine that reaches the server: holdfast import %s\n", (unsigned long long)count, line->arg[1],
+	       line->arg[1]);
+	return 0;
+}
+
+static int cmd_check(const struct line *line, struct settings *settings, struct error *err _unused_)
+{
+	printf("%s is fine: %u device%s\n", line->config, settings->devices_count, settings->devices_count == 1 ? "" : "s");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	size_t min, max; /* arguments behind the command */
+	int (*run)(const struct line *line, struct settings *settings, struct error *err);
+} commands[] = {
+	{ "run", 0, 0, cmd_run },         { "join", 1, 1, cmd_join },     { "status", 0, 1, cmd_status }, { "hold", 2, 2, cmd_hold },
+	{ "release", 1, 1, cmd_release }, { "export", 1, 1, cmd_export }, { "check", 0, 0, cmd_check },
+};
+
+static int run_command(const struct line *line, struct error *err)
+{
+	_cleanup_(settings_freep) struct settings *settings = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(line->arg[0], commands[i].name) != 0)
+			continue;
+		if (line->count - 1 < commands[i].min || line->count - 1 > commands[i].max)
+			return error_set(err, E_USAGE, "'%s' takes other arguments; see: holdfast-agent help", line->arg[0]);
+		if (settings_load(&settings, line->config, err) < 0)
+			return err->code;
+		return commands[i].run(line, settings, err);
+	}
+	return error_set(err, E_USAGE, "unknown command '%s'; see: holdfast-agent help", line->arg[0]);
+}
+
+/* ---- the two children: "net USER PARENT", "apply CONFIG DEVICE PARENT", a socket on descriptor 3 ---- */
+
+static bool is_child(int argc, char **argv)
+{
+	struct stat st;
+
+	return ((argc == 4 && !strcmp(argv[1], "net")) || (argc == 5 && !strcmp(argv[1], "apply"))) && fstat(CHILD_FD, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+static int child_main(int argc, char **argv)
+{
+	_cleanup_(settings_freep) struct settings *settings = NULL;
+	_cleanup_(mem_freep) char *dir = NULL;
+	const struct settings_device *dev;
+	struct error err = { 0 };
+	int parent = atoi(argv[argc - 1]);
+
+	if (argc == 4)
+		return net_main(CHILD_FD, parent, argv[2]);
+	if (settings_load(&settings, argv[2], &err) < 0) {
+		log_failure(LOG_ERROR, "settings", &err);
+		return EXIT_FAILED;
+	}
+	dev = settings_device(settings, argv[3]);
+	if (!dev) {
+		log_error("no device '%s' in the settings any more", argv[3]);
+		return EXIT_FAILED;
+	}
+	dir = folder_of(settings, dev);
+	return apply_main(CHILD_FD, parent, dev, dir);
+}
+
+int main(int argc, char **argv)
+{
+	struct line line = { .config = CONFIG_DEFAULT };
+	struct error err = { 0 };
+
+	umask(077);
+	log_setup("holdfast-agent", LOG_INFO);
+	if (crypto_start(&err) < 0) {
+		log_failure(LOG_ERROR, "start", &err);
+		return EXIT_FAILED;
+	}
+	if (is_child(argc, argv))
+		return child_main(argc, argv);
+	if (parse_line(&line, argc, argv, &err) == 0) {
+		log_setup("holdfast-agent", line.is_verbose ? LOG_DEBUG : LOG_INFO);
+		if (!line.count || !strcmp(line.arg[0], "help")) {
+			fputs(usage, line.count ? stdout : stderr);
+			return line.count ? 0 : EXIT_USAGE;
+		}
+		if (!strcmp(line.arg[0], "version")) {
+			puts("holdfast-agent " VERSION);
+			return 0;
+		}
+		if (run_command(&line, &err) == 0)
+			return 0;
+	}
+	fprintf(stderr, "holdfast-agent: %s\n", err.text);
+	return err.code == E_USAGE ? EXIT_USAGE : err.code == E_ABSENT ? EXIT_ABSENT : EXIT_FAILED;
+}

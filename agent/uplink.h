@@ -1,0 +1,29 @@
+/* agent/uplink.h -- one device and the server: posts what is spooled in order, holds a poll, takes what it brings.
+ *
+ * One post and one poll are under way at a time. The server's word counts as far as it verifies (agent/state.h). Waiting times
+ * double up to five minutes and are spread at random, so that a fleet does not come back all at once. */
+#pragma once
+
+#include "agent/net.h"
+#include "base/loop.h"
+
+struct duty;
+
+struct uplink {
+	uint32_t post_id, poll_id; /* 0: none under way */
+	uint64_t post_number, poll_began_ms;
+	struct loop_timer post_retry, poll_retry;
+	unsigned post_failures, poll_failures, attempt;
+	uint32_t window_s;
+	bool is_forked;       /* the server has another statement of one of our numbers: nothing more is sent */
+	char trouble[200];    /* what the server refused, or how it lied; "" */
+	char polled_as[512];  /* what the status under way says, to notice when it is out of date */
+};
+
+/* Does what is to be done and possible now: posts, polls. Call it whenever something changed. */
+void uplink_kick(struct duty *d);
+/* An answer of net. False: it is not this device's. */
+bool uplink_answer(struct duty *d, uint32_t id, const struct http_answer *answer);
+/* net died: nothing that is under way will be answered. */
+void uplink_lost(struct duty *d);
+void uplink_stop(struct duty *d);
