@@ -6,6 +6,8 @@
 #include <sodium.h>
 #include <string.h>
 
+enum { SEED_TEXT_LEN = 45 };
+
 static const char name_ed25519[] = "ssh-ed25519";
 static const char name_sk[] = "sk-ssh-ed25519@openssh.com";
 
@@ -31,18 +33,30 @@ void sign_key_new(struct sign_key *out)
 	secret_done(&seed);
 }
 
+/* 32 bytes in base64 and a newline. libsodium 1.0.18 takes every byte from 0x80 on for an 'A', so they are refused before. */
+static bool decode_seed(struct secret *seed, struct bytes text)
+{
+	size_t len = 0;
+
+	if (text.len != SEED_TEXT_LEN || text.ptr[text.len - 1] != '\n')
+		return false;
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] > 126)
+			return false;
+	return sodium_base642bin(seed->ptr, seed->len, (const char *)text.ptr, text.len - 1, NULL, &len, NULL, sodium_base64_VARIANT_ORIGINAL) ==
+		       0 &&
+	       len == seed->len;
+}
+
 int sign_key_load(struct sign_key *out, const char *path, struct error *err)
 {
 	_cleanup_(secret_done) struct secret text = { 0 }, seed = { 0 };
-	size_t len = 0;
 	int r = secret_load(&text, path, 128, err);
 
 	if (r != 0)
 		return r;
 	secret_init(&seed, crypto_sign_SEEDBYTES);
-	if (sodium_base642bin(seed.ptr, seed.len, (const char *)text.ptr, text.len, "\n", &len, NULL,
-			      sodium_base64_VARIANT_ORIGINAL) != 0 ||
-	    len != seed.len)
+	if (!decode_seed(&seed, secret_bytes(&text)))
 		return error_set(err, E_FORMAT, "'%s' does not hold a key seed (32 bytes in base64)", path);
 	sign_key_from_seed(out, seed.ptr);
 	return 0;
@@ -158,7 +172,17 @@ void sign_pub_fingerprint(char out[static 52], const struct sign_pub *pub)
 
 bool sign_pub_equal(const struct sign_pub *a, const struct sign_pub *b)
 {
+	return a->kind == b->kind && sign_pub_same_key(a, b) && !strcmp(a->application, b->application);
+}
+
+bool sign_pub_same_key(const struct sign_pub *a, const struct sign_pub *b)
+{
 	return memcmp(a->key, b->key, sizeof(a->key)) == 0;
+}
+
+bool sign_pub_verify(const struct sign_pub *pub, const uint8_t sig[static 64], struct bytes data)
+{
+	return crypto_sign_verify_detached(sig, data.ptr, data.len, pub->key) == 0;
 }
 
 void sign_pub_id(char out[static ID_LEN + 1], const struct sign_pub *pub)

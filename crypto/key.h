@@ -35,7 +35,12 @@ int sign_pub_from_blob(struct sign_pub *out, struct bytes blob, struct error *er
 void sign_pub_blob(struct buf *out, const struct sign_pub *pub);
 void sign_pub_text(char out[static SIGN_PUB_TEXT_MAX], const struct sign_pub *pub);
 void sign_pub_fingerprint(char out[static 52], const struct sign_pub *pub); /* "SHA256:..." as ssh-keygen -l */
-bool sign_pub_equal(const struct sign_pub *a, const struct sign_pub *b);    /* the key bytes alone decide */
+/* May one stand for the other where a signature is judged: kind, key bytes and application are the same, as in ssh-keygen. */
+bool sign_pub_equal(const struct sign_pub *a, const struct sign_pub *b);
+/* Is it one key, perhaps in two guises? The key bytes alone decide: for lists in which a key must not stand twice. */
+bool sign_pub_same_key(const struct sign_pub *a, const struct sign_pub *b);
+/* The one place that judges an Ed25519 signature: strict as RFC 8032 section 5.1.7, and without keys or R of small order. */
+bool sign_pub_verify(const struct sign_pub *pub, const uint8_t sig[static 64], struct bytes data);
 /* The id of a device with this key (docs/reference/formats.md section 1). */
 void sign_pub_id(char out[static ID_LEN + 1], const struct sign_pub *pub);
 /* The id form of any SHA-256. */

@@ -85,7 +85,7 @@ static int take_keys(struct root *root, struct error *err)
 			return r;
 		line->person = root->person[person];
 		for (size_t k = 0; k < root->key_count; k++)
-			if (sign_pub_equal(&root->keys[k].key, &line->key))
+			if (sign_pub_same_key(&root->keys[k].key, &line->key))
 				return error_set(err, E_FORMAT, "root has one key twice (for '%s' and '%s')", root->keys[k].person, line->person);
 		root->key_count++;
 	}

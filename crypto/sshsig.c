@@ -165,7 +165,7 @@ int sshsig_verify(const struct sshsig *sig, const char *space, struct bytes msg,
 		token_data(&token, sig, what);
 		what = buf_bytes(&token);
 	}
-	if (crypto_sign_verify_detached(sig->sig, what.ptr, what.len, sig->key.key) != 0)
+	if (!sign_pub_verify(&sig->key, sig->sig, what))
 		return error_set(err, E_SEAL, "signature does not hold");
 	return 0;
 }
