@@ -1,18 +1,24 @@
 /* cli/api.h -- the server's side as the operator's command sees it: HTTPS, pinned, TLS 1.3; sessions by signed login; answers verified.
  *
  * What comes back is believed only as far as it verifies: roots by succession, statements by their signers, the history by the
- * checkpoint and its proof of consistency. Failures: CLI_UNREACHED (no connection, wrong pin), CLI_LOGIN, E_DENIED, CLI_ABSENT, CLI_CONFLICT,
- * E_PEER for the rest, with the server's own words. */
+ * checkpoint and its proof of consistency. Failures: CLI_UNREACHED (no connection, wrong pin, busy for long), CLI_LOGIN, E_DENIED,
+ * CLI_ABSENT, CLI_CONFLICT, E_LIMIT (more than a bound), E_PEER for the rest, with the server's own words. */
 #pragma once
 
 #include "cli/home.h"
 
 #include <jansson.h>
 
+enum {
+	API_LIST_MAX = 64 << 20,                        /* JSON, and lists of containers */
+	API_ROOTS_MAX = ROOT_CHAIN_MAX * STATEMENT_MAX, /* what GET /v1/roots may bring */
+};
+
 struct api;
 
-/* For init, before there is a home: no session, only api_claim() and api_get() of open paths. */
+/* For init, before there is a home: no session, only api_claim() and api_get() of open paths. Connects to nothing yet. */
 int api_open_bare(struct api **out, const char *address, const uint8_t pin[static 32], struct error *err) _must_check_;
+/* CLI_CONFLICT: somebody has claimed the server already. */
 int api_claim(struct api *api, const char *code, struct bytes root, struct error *err) _must_check_;
 
 /* With a home: takes over newer roots, opens (or goes on with) a session, checks that the server's log descends from the one seen last
@@ -22,7 +28,7 @@ struct api *api_free(struct api *api);
 
 /* GET path, appended to out, at most max bytes. Logs in anew once when the session ended. */
 int api_get(struct buf *out, struct api *api, const char *path, size_t max, struct error *err) _must_check_;
-/* The same, parsed. The caller json_decref()s. */
+/* The same, parsed; at most API_LIST_MAX. The caller json_decref()s. */
 int api_get_json(json_t **out, struct api *api, const char *path, struct error *err) _must_check_;
 /* POST of one attached container to /v1/objects. 0: stored, 1: seen already. */
 int api_post_object(struct api *api, struct bytes container, struct error *err) _must_check_;

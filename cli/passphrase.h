@@ -1,0 +1,11 @@
+/* cli/passphrase.h -- asking for a passphrase on the terminal, unseen, into locked memory. */
+#pragma once
+
+#include "crypto/secret.h"
+
+/* May somebody be asked? There is a terminal, and standard input or error is one: a script with both redirected is not asked. */
+bool passphrase_can_ask(void);
+/* E_DENIED without a terminal; E_LIMIT when it is too long. An empty one is an answer, too. */
+int passphrase_ask(struct secret *out, const char *prompt, struct error *err) _must_check_;
+/* Twice, until both are the same; not empty. */
+int passphrase_choose(struct secret *out, const char *what, struct error *err) _must_check_;
