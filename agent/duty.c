@@ -228,7 +228,8 @@ static int record(struct duty *d, struct snapshot_input *in, const char *incarna
 	if (check_spool(d, reason, err) < 0 || make_snapshot(d, in, incarnation, err) < 0)
 		return error_add(err, "snapshot");
 	*is_recorded = true;
-	d->change_due_ms = clock_mono_ms() + CHANGE_SPACING_MS;
+	if (!strcmp(reason, "change"))
+		d->change_due_ms = clock_mono_ms() + CHANGE_SPACING_MS;
 	return 0;
 }
 

@@ -1,0 +1,120 @@
+# examples/plant.bash -- a small plant on one machine: a server, an operator, an agent beside each router; to be sourced after routers.bash.
+#
+#   plant_begin DIR          folders; nothing runs yet
+#   plant_server             makes the server on a free port of this machine and starts it
+#   plant_operator           makes the operator's keys and claims the server
+#   plant_agent r1 [MODE]    invites router r1, answers, starts its agent (mode commit when not said)
+#   plant_admit              admits whoever answered
+#   plant_stop               ends agents and server; DIR stays
+#
+# DIR/server, DIR/operator, DIR/agents/<name> (its state, agent.yaml beside it), DIR/logs. PROGRAMS names the folder of the build.
+
+PLANT_DIR=
+PLANT_QUIET=${PLANT_QUIET:-5}
+declare -A PLANT_PIDS=()
+
+plant_say() { echo "plant: $*" >&2; }
+plant_build() { # FOLDER: the programs, as users get them
+	[ -f "$1/build.ninja" ] || meson setup -Dtests=true "$1" >"$1.log" 2>&1 || { tail -n 20 "$1.log" >&2; return 1; }
+	ninja -C "$1" server/holdfastd agent/holdfast-agent cli/holdfast >"$1.log" 2>&1 || { grep -v '^\[' "$1.log" | tail -n 40 >&2; return 1; }
+	rm -f "$1.log"
+}
+holdfastd() { "$PROGRAMS/server/holdfastd" "$@"; }
+holdfast() { "$PROGRAMS/cli/holdfast" --home "$PLANT_DIR/operator" "$@"; }
+plant_agent_command() { "$PROGRAMS/agent/holdfast-agent" -c "$PLANT_DIR/agents/$1.yaml" "${@:2}"; }
+
+# plant_until SECONDS COMMAND...: true as soon as the command is
+plant_until() {
+	local end=$((SECONDS + $1))
+	until "${@:2}"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
+plant_begin() {
+	PLANT_DIR=$1
+	(umask 077; mkdir -p "$PLANT_DIR/agents" "$PLANT_DIR/logs")
+	chmod 755 "$PLANT_DIR"
+}
+
+plant_free_port() {
+	local port
+	while :; do
+		port=$((20000 + RANDOM % 12000))
+		(exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+	done
+}
+
+# plant_spawn NAME COMMAND...: in the background, its words in DIR/logs/NAME
+plant_spawn() {
+	"${@:2}" >>"$PLANT_DIR/logs/$1" 2>&1 </dev/null &
+	PLANT_PIDS[$1]=$!
+}
+# plant_end NAME [SIGNAL]
+plant_end() {
+	local pid=${PLANT_PIDS[$1]:-}
+	[ -n "$pid" ] || return 0
+	kill -"${2:-TERM}" "$pid" 2>/dev/null
+	wait "$pid" 2>/dev/null
+	unset "PLANT_PIDS[$1]"
+}
+plant_stop() {
+	local name
+	for name in "${!PLANT_PIDS[@]}"; do [ "$name" = server ] || plant_end "$name"; done
+	plant_end server
+}
+
+plant_server_is_ready() { curl -s -k -o /dev/null -f "https://127.0.0.1:$PLANT_PORT/readyz"; }
+plant_server_start() {
+	PLANT_PORT=${PLANT_PORT:-$(sed -n 's/^listen: "127.0.0.1:\([0-9]*\)"/\1/p' "$PLANT_DIR/server/holdfastd.yaml")}
+	plant_spawn server "$PROGRAMS/server/holdfastd" serve "$PLANT_DIR/server"
+	plant_until 20 plant_server_is_ready || { plant_say "the server does not start: $(tail -n 3 "$PLANT_DIR/logs/server")"; return 1; }
+}
+plant_server() {
+	PLANT_PORT=$(plant_free_port)
+	(umask 077; holdfastd init "$PLANT_DIR/server" --address "localhost:$PLANT_PORT" --listen "127.0.0.1:$PLANT_PORT" \
+		--setup "$PLANT_DIR/setup") && plant_server_start
+}
+
+plant_operator() {
+	holdfast init --setup "$PLANT_DIR/setup" --name plant-a --person "${1:-alice}" --no-passphrase && rm -f "$PLANT_DIR/setup"
+}
+
+plant_agent_yaml() { # NAME MODE
+	cat <<-END
+		state: $PLANT_DIR/agents
+		wait: 60
+		devices:
+		  - name: $1
+		    driver: frr
+		    frr:
+		      pathspace: $(router_pathspace "$1")
+		      config: $(realpath "$(router_file "$1")")
+		      daemons: [$(echo $ROUTER_DAEMONS | sed 's/ /, /g')]
+		    commit: {mode: $2, quiet: $PLANT_QUIET, remind: 60, watch: 1}
+	END
+}
+plant_agent_start() { plant_spawn "agent-$1" "$PROGRAMS/agent/holdfast-agent" -c "$PLANT_DIR/agents/$1.yaml" run; }
+plant_join() { # NAME MODE [LABEL...]
+	local labels=()
+	for label in "${@:3}"; do labels+=(--label "$label"); done
+	plant_agent_yaml "$1" "$2" >"$PLANT_DIR/agents/$1.yaml"
+	holdfast invite --name "$1" "${labels[@]}" -o "$PLANT_DIR/agents/$1.invite" &&
+		plant_agent_command "$1" join "$PLANT_DIR/agents/$1.invite" && rm -f "$PLANT_DIR/agents/$1.invite"
+}
+plant_agent() { plant_join "$1" "${2:-commit}" "${@:3}" && plant_agent_start "$1"; }
+plant_admit() { holdfast device admit --all; }
+
+# plant_field NAME FIELD: of one device, as the server knows it
+plant_field() { holdfast device show "$1" --json | jq -r ".$2 // \"\""; }
+plant_is() { [ "$(plant_field "$1" "$2")" = "$3" ]; } # NAME FIELD VALUE
+# plant_settled NAME [SECONDS]: all that its agent recorded is in the archive, and saved
+plant_has_snapshot() { [ "$(plant_field "$1" snapshot)" -gt "${2:-0}" ] 2>/dev/null; }
+
+# plant_export: what recovery needs, beside the rest
+plant_export() {
+	rm -rf "$PLANT_DIR/archive.git"
+	git clone -q --mirror "$PLANT_DIR/server/archive.git" "$PLANT_DIR/archive.git" &&
+		holdfast root export --devices -o "$PLANT_DIR/allowed_signers" && holdfast keyring export "$PLANT_DIR/keyring"
+}
