@@ -246,7 +246,9 @@ struct forged {
 	const char *behind, *inner_behind, *key_behind;
 };
 
-static const struct forged honest = { "SSHSIG", space, "", "sha512", "ssh-ed25519", "ssh-ed25519", 1, sizeof(space) - 1, 32, 64, "", "", "" };
+static const struct forged honest = {
+	"SSHSIG", space, "", "sha512", "ssh-ed25519", "ssh-ed25519", 1, sizeof(space) - 1, 32, 64, "", "", ""
+};
 
 static void forged_data(struct buf *out, const struct forged *f, struct bytes msg)
 {
@@ -304,11 +306,11 @@ static int parse_blob_of(const struct forged *f)
 	return r < 0 ? r : sshsig_verify(&parsed, space, bytes_str("text"), &err);
 }
 
-#define FORGED(...)                              \
-	({                                       \
-		struct forged f_ = honest;       \
-		__VA_ARGS__;                     \
-		parse_blob_of(&f_);              \
+#define FORGED(...) \
+	({ \
+		struct forged f_ = honest; \
+		__VA_ARGS__; \
+		parse_blob_of(&f_); \
 	})
 
 TEST(a_blob_has_one_form_only)
@@ -336,7 +338,7 @@ TEST(a_blob_has_one_form_only)
 	CHECK_EQ(FORGED(f_.sig_len = 65), E_FORMAT);
 	CHECK_EQ(FORGED(f_.space_len = 0), E_FORMAT);
 	CHECK_EQ(FORGED(f_.space = long_space, f_.space_len = 64), E_FORMAT);
-	CHECK_EQ(FORGED(f_.space = long_space, f_.space_len = 63), E_SEAL); /* whole, but for somebody else */
+	CHECK_EQ(FORGED(f_.space = long_space, f_.space_len = 63), E_SEAL);              /* whole, but for somebody else */
 	CHECK_EQ(FORGED(f_.space = "snapshot@holdfast\0", f_.space_len = 18), E_FORMAT); /* as a C string it would be ours */
 	CHECK_EQ(FORGED(f_.space = "snapshot@holdfast2", f_.space_len = 18), E_SEAL);
 }
@@ -688,11 +690,13 @@ TEST(ed25519_agrees_with_wycheproof)
 	int n = 0;
 
 	CHECK(file);
-	json_array_foreach(json_object_get(file, "testGroups"), i, group) {
+	json_array_foreach(json_object_get(file, "testGroups"), i, group)
+	{
 		struct sign_pub pub = { .kind = SIGN_ED25519 };
 
 		CHECK_EQ(from_hex(pub.key, 32, json_object_get(group, "publicKey"), "pk"), 32);
-		json_array_foreach(json_object_get(group, "tests"), j, test) {
+		json_array_foreach(json_object_get(group, "tests"), j, test)
+		{
 			ed25519_check(&pub, test);
 			n++;
 		}
@@ -706,8 +710,8 @@ TEST(ed25519_agrees_with_wycheproof)
 /* S + L holds in the equation as well; RFC 8032 section 5.1.7 refuses it. */
 static void add_order(uint8_t s[static 32])
 {
-	static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
-					   0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
+	static const uint8_t order[32] = { 0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58,       0xd6,
+					   0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10 };
 	unsigned carry = 0;
 
 	for (int i = 0; i < 32; i++) {
@@ -807,8 +811,9 @@ TEST(a_public_key_has_one_form_only)
 
 		CHECK_EQ(sign_pub_parse(&pub, bytes_str(changed), false, &err), E_FORMAT);
 	}
-	_cleanup_(mem_freep) char *renamed = mem_printf("sk-ssh-ed25519@openssh.com %s", base64), *upper = mem_printf("SSH-ED25519 %s", base64),
-				  *tab = mem_printf("ssh-ed25519\t%s", base64), *two = mem_printf("ssh-ed25519  %s", base64),
+	_cleanup_(mem_freep) char *renamed = mem_printf("sk-ssh-ed25519@openssh.com %s", base64),
+				  *upper = mem_printf("SSH-ED25519 %s", base64), *tab = mem_printf("ssh-ed25519\t%s", base64),
+				  *two = mem_printf("ssh-ed25519  %s", base64),
 				  *option = mem_printf("cert-authority ssh-ed25519 %s", base64);
 	CHECK_EQ(sign_pub_parse(&pub, bytes_str(renamed), false, &err), E_FORMAT);
 	CHECK_EQ(sign_pub_parse(&pub, bytes_str(upper), false, &err), E_FORMAT);
@@ -839,10 +844,12 @@ TEST(a_key_comes_back_from_its_seed_and_only_its_owner_may_read_it)
 TEST(a_damaged_key_file_is_refused)
 {
 	static const char *const bad[] = {
-		"", "\n", "AAAA\n",
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",      /* not padded */
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=\n",     /* not canonical */
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",     /* 33 bytes */
+		"",
+		"\n",
+		"AAAA\n",
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n",  /* not padded */
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB=\n", /* not canonical */
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n", /* 33 bytes */
 		"AAAAAAAAAAAAAAAAAAAAA\nAAAAAAAAAAAAAAAAAAAAAA=\n",
 		"\200AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n", /* libsodium 1.0.18 reads bytes from 0x80 on as 'A' */
 	};
