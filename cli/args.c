@@ -120,3 +120,30 @@ int args_no_literal(const char *text, struct error *err)
 				 "put it into a file (mode 0600) and name that, or give '-' and write it to standard input");
 	return 0;
 }
+
+/* docs/reference/formats.md section 1 */
+static bool is_name(struct bytes in)
+{
+	if (!in.len || in.len > 63 || strchr("._-", in.ptr[0]))
+		return false;
+	for (size_t i = 0; i < in.len; i++)
+		if (!in.ptr[i] || !strchr("abcdefghijklmnopqrstuvwxyz0123456789._-", in.ptr[i]))
+			return false;
+	return true;
+}
+
+int args_check_name(const char *option, const char *text, struct error *err)
+{
+	return is_name(bytes_str(text)) ? 0 :
+					  error_set(err, CLI_USAGE,
+						    "'--%s %.80s' is no name: 1 to 63 of a-z 0-9 . _ - and a letter or digit first", option, text);
+}
+
+int args_check_label(const char *text, struct error *err)
+{
+	const char *colon = strchr(text, ':');
+
+	if (colon && is_name(bytes_of(text, (size_t)(colon - text))) && is_name(bytes_str(colon + 1)))
+		return 0;
+	return error_set(err, CLI_USAGE, "'--label %.80s' is no label; write KEY:VALUE, as in site:north", text);
+}

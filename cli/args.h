@@ -33,3 +33,6 @@ const char *args_at(const struct args *args, const char *name, size_t i); /* the
 int args_duration(int64_t *out_s, const char *text, struct error *err) _must_check_;
 /* A secret must not stand in an argument: everybody on the machine can read it there. */
 int args_no_literal(const char *text, struct error *err) _must_check_;
+/* A name as statements take it, a label as KEY:VALUE; CLI_USAGE names the option and the form. */
+int args_check_name(const char *option, const char *text, struct error *err) _must_check_;
+int args_check_label(const char *text, struct error *err) _must_check_;

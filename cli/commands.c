@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_LEN = 63 };
+enum { NAME_MAX_LEN = 63, ANY = ARGS_MAX };
 
 const struct option_def global_options[] = {
 	{ "home", 0, "DIR", "the operator's folder (default $HOLDFAST_HOME, then ~/.config/holdfast)", false },
@@ -14,7 +14,43 @@ const struct option_def global_options[] = {
 	{ 0 },
 };
 
+static const struct option_def init_options[] = {
+	{ "setup", 0, "FILE|-", "the setup string that holdfastd init gave", false },
+	{ "name", 0, "NAME", "what the fleet is called", false },
+	{ "person", 0, "NAME", "who you are", false },
+	{ "key", 0, "FILE", "your SSH signing key (ed25519, a FIDO one, or the .pub of one in ssh-agent); made anew otherwise", false },
+	{ "no-passphrase", 0, NULL, "make the keys without asking for passphrases", false },
+	{ 0 },
+};
+static const struct option_def invite_options[] = {
+	{ "name", 0, "NAME", "what the device will be called", false },
+	{ "label", 0, "KEY:VALUE", "a label of the device", true },
+	{ "expires", 0, "DURATION", "how long it may be used (default 2d)", false },
+	{ "output", 'o', "FILE", "where the invite string goes (0600); standard output otherwise", false },
+	{ 0 },
+};
+static const struct option_def admit_options[] = {
+	{ "all", 0, NULL, "everybody who waits", false },
+	{ "device", 0, "ID", "which one is meant, when two answered one invite", false },
+	{ 0 },
+};
+static const struct option_def export_options[] = {
+	{ "output", 'o', "FILE", "where it goes; standard output otherwise", false },
+	{ "devices", 0, NULL, "the devices' keys as well, from the server, each verified", false },
+	{ "mirror", 0, "REPO.git", "the devices' keys as well, from a clone of the archive, offline", false },
+	{ 0 },
+};
+
 const struct command commands[] = {
+	{ "init", NULL, "--setup FILE|- --name FLEET --person NAME [--key FILE]", "make your keys and the first root, and claim a server with them",
+	  0, 0, cmd_init, init_options },
+	{ "invite", NULL, "--name DEVICE [--label KEY:VALUE]... [--expires 2d] [-o FILE]", "make the string that lets one device join", 0, 0,
+	  cmd_invite, invite_options },
+	{ "device", "admit", "NAME|ID... | --all", "admit devices that answered an invite", 0, ANY, cmd_device_admit, admit_options },
+	{ "root", "show", "", "show people, roles and keys of the fleet", 0, 0, cmd_root_show, NULL },
+	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git]", "write an allowed_signers file for ssh-keygen and git", 0, 0,
+	  cmd_root_export, export_options },
+	{ "import", NULL, "FILE|DIR...", "post what holdfast-agent export wrote", 1, ANY, cmd_import, NULL },
 	{ "help", NULL, "[COMMAND]", "explain a command", 0, 2, cmd_help, NULL },
 	{ "completion", NULL, "bash|zsh|fish", "print a completion script for a shell", 1, 1, cmd_completion, NULL },
 	{ "version", NULL, "", "print the version", 0, 0, cmd_version, NULL },

@@ -1,0 +1,354 @@
+/* cli/cmd-root.c -- `holdfast root show` and `holdfast root export`: who may do what, for people and for stock tools. */
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "cli/enrolment.h"
+#include "cli/output.h"
+#include "cli/signers.h"
+
+#include "base/fs.h"
+#include "repo/repo.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARCHIVE_KEYS_MAX = 4, PINS_MAX = 4 };
+
+/* ---- show ---- */
+
+static void roles_text(struct buf *out, const struct root *root, const char *person)
+{
+	for (int i = 0; i < ROLES; i++)
+		if (root_has_role(root, person, (enum role)i))
+			buf_addf(out, "%s%s", out->len ? "," : "", role_name((enum role)i));
+}
+
+static size_t count_role(const struct root *root, enum role role)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < root_people(root); i++)
+		n += root_has_role(root, root_person(root, i), role);
+	return n;
+}
+
+/* Kinds of orders that more than one person must sign, as they count in this root. */
+static const struct {
+	const char *kind;
+	enum role role;
+} counted[] = { { "root", ROLE_ROOT }, { "factory-reset", ROLE_RETIRER }, { "purge", ROLE_RETIRER } };
+
+static json_t *people_json(const struct root *root)
+{
+	json_t *people = json_array();
+
+	for (size_t i = 0; i < root_people(root); i++) {
+		const char *name = root_person(root, i), *who;
+		json_t *roles = json_array(), *keys = json_array();
+		struct sign_pub key;
+		char text[SIGN_PUB_TEXT_MAX];
+
+		for (int k = 0; k < ROLES; k++)
+			if (root_has_role(root, name, (enum role)k))
+				json_array_append_new(roles, json_string(role_name((enum role)k)));
+		for (size_t k = 0; root_key(root, k, &who, &key); k++) {
+			if (strcmp(who, name) != 0)
+				continue;
+			sign_pub_text(text, &key);
+			json_array_append_new(keys, json_string(text));
+		}
+		json_array_append_new(people, json_pack("{s:s, s:o, s:o}", "name", name, "roles", roles, "keys", keys));
+	}
+	return people;
+}
+
+static json_t *values_json(const struct statement *st, const char *key)
+{
+	json_t *list = json_array();
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(st, key, i)); i++)
+		json_array_append_new(list, json_string(value));
+	return list;
+}
+
+static json_t *thresholds_json(const struct root *root)
+{
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(counted); i++)
+		json_object_set_new(all, counted[i].kind, json_integer(root_threshold(root, counted[i].kind)));
+	return all;
+}
+
+static int show_json(const struct root *root, struct error *err)
+{
+	const struct statement *st = root_statement(root);
+	char hash[2 * HASH_LEN + 1];
+
+	statement_hash_hex(hash, st);
+	return output_json("root",
+			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet", root_fleet(root), "name",
+				     root_name(root), "version", (json_int_t)root_version(root), "hash", hash, "time", statement_get(st, "time"),
+				     "expires", statement_get(st, "expires"), "people", people_json(root), "reading-keys",
+				     values_json(st, "reading-key"), "thresholds", thresholds_json(root), "archive", values_json(st, "archive"),
+				     "witnesses", values_json(st, "witness"), "tls-pins", values_json(st, "tls-pin"), "servers",
+				     values_json(st, "server")),
+			   err);
+}
+
+static void add_row(struct table *table, const char *what, const char *value)
+{
+	table_add(table, (const char *const[]){ what, value });
+}
+
+static void add_facts(struct table *table, const struct root *root)
+{
+	const struct statement *st = root_statement(root);
+	_cleanup_(mem_freep) char *version = mem_printf("%llu of %s, expires %s", (unsigned long long)root_version(root),
+							statement_get(st, "time"), statement_get(st, "expires"));
+
+	add_row(table, "fleet", root_name(root));
+	add_row(table, "id", root_fleet(root));
+	add_row(table, "version", version);
+	for (size_t i = 0; i < ARRAY_SIZE(counted); i++) {
+		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people", counted[i].kind, root_threshold(root, counted[i].kind),
+							     count_role(root, counted[i].role));
+
+		add_row(table, "threshold", line);
+	}
+}
+
+static void add_people(struct table *table, const struct root *root)
+{
+	const char *who, *value;
+	struct sign_pub key;
+
+	for (size_t i = 0; i < root_people(root); i++) {
+		_cleanup_(buf_done) struct buf text = { 0 };
+
+		roles_text(&text, root, root_person(root, i));
+		if (!text.len)
+			buf_add_str(&text, "no role");
+		{
+			_cleanup_(mem_freep) char *line = mem_printf("%s: %s", root_person(root, i), buf_text(&text));
+
+			add_row(table, "person", line);
+		}
+	}
+	for (size_t i = 0; root_key(root, i, &who, &key); i++) {
+		_cleanup_(mem_freep) char *line = NULL;
+		char print[52];
+
+		sign_pub_fingerprint(print, &key);
+		line = mem_printf("%s %s%s", who, print, key.kind == SIGN_SK_ED25519 ? " (token)" : "");
+		add_row(table, "key", line);
+	}
+	for (size_t i = 0; (value = statement_at(root_statement(root), "reading-key", i)); i++)
+		add_row(table, "reading-key", value);
+}
+
+static void add_servers(struct table *table, const struct root *root)
+{
+	const struct statement *st = root_statement(root);
+	struct sign_pub keys[ARCHIVE_KEYS_MAX];
+	size_t n = root_archive_keys(keys, ARRAY_SIZE(keys), root);
+	const char *value;
+
+	for (size_t i = 0; i < n; i++) {
+		char print[52];
+
+		sign_pub_fingerprint(print, &keys[i]);
+		add_row(table, "archive", print);
+	}
+	for (size_t i = 0; (value = statement_at(st, "witness", i)); i++)
+		add_row(table, "witness", value);
+	for (size_t i = 0; (value = statement_at(st, "tls-pin", i)); i++)
+		add_row(table, "tls-pin", value);
+	for (size_t i = 0; (value = statement_at(st, "server", i)); i++)
+		add_row(table, "server", value);
+}
+
+int cmd_root_show(struct cli *cli, const struct args *args _unused_, struct error *err)
+{
+	static const char *const heads[] = { "WHAT", "VALUE" };
+	struct table table;
+	int r = cli_home(cli, err);
+
+	if (r < 0)
+		return r;
+	if (cli->json)
+		return show_json(cli->home->root, err);
+	table_init(&table, ARRAY_SIZE(heads), heads);
+	add_facts(&table, cli->home->root);
+	add_people(&table, cli->home->root);
+	add_servers(&table, cli->home->root);
+	r = table_print(&table, err);
+	table_done(&table);
+	return r;
+}
+
+/* ---- export ---- */
+
+struct export {
+	struct buf text;
+	size_t devices;
+};
+
+static int get_statement(struct buf *out, struct api *api, const char *id, const char *what, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/%s", id, what);
+
+	return api_get(out, api, path, STATEMENT_MAX, err);
+}
+
+/* The key of a device, as far as people admitted it: the server's word is not asked. */
+static int verify_device(struct sign_pub *key, struct cli *cli, const char *id, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *enrol = NULL, *admit = NULL;
+	_cleanup_(buf_done) struct buf enrol_text = { 0 }, admit_text = { 0 };
+	int r = get_statement(&enrol_text, cli->api, id, "enrol", err);
+
+	if (r == 0)
+		r = enrolment_open(&enrol, buf_bytes(&enrol_text), cli->home->fleet, id, err);
+	if (r == 0)
+		r = get_statement(&admit_text, cli->api, id, "admit", err);
+	if (r == 0)
+		r = statement_parse(&admit, buf_bytes(&admit_text), false, NULL, err);
+	if (r == 0)
+		r = enrolment_admitted(admit, enrol, cli->home->roots, cli->home->root_count, err);
+	if (r == 0)
+		r = sign_pub_parse(key, bytes_str(statement_get(enrol, "key")), false, err);
+	return r < 0 ? error_add(err, "device '%s'", id) : 0;
+}
+
+static int add_device(struct export *out, struct cli *cli, const json_t *device, struct error *err)
+{
+	const char *id = json_string_value(json_object_get(device, "id"));
+	struct sign_pub key;
+	int r;
+
+	if (!id || !id_is_valid(bytes_str(id)))
+		return error_set(err, E_PEER, "the server's list of devices is not of the documented form");
+	if (!json_is_true(json_object_get(device, "admitted")))
+		return 0;
+	r = verify_device(&key, cli, id, err);
+	if (r < 0)
+		return r;
+	allowed_signers_device(&out->text, id, &key);
+	out->devices++;
+	return 0;
+}
+
+static int add_devices(struct export *out, struct cli *cli, struct error *err)
+{
+	struct progress progress = { .what = "verified" };
+	const json_t *list, *one;
+	json_t *json;
+	size_t i;
+	int r = cli_api(cli, err);
+
+	if (r == 0)
+		r = api_get_json(&json, cli->api, "/v1/devices", err);
+	if (r < 0)
+		return r;
+	list = json_object_get(json, "devices");
+	json_array_foreach(list, i, one) {
+		r = add_device(out, cli, one, err);
+		if (r < 0)
+			break;
+		progress_show(&progress, i + 1, json_array_size(list));
+	}
+	progress_end(&progress);
+	json_decref(json);
+	return r;
+}
+
+struct judged {
+	size_t findings;
+	char first[200];
+	struct progress progress;
+};
+
+/* Two statements with one number say something of a device, not of the archive: its key is still its key. */
+static void note_finding(void *ctx, const char *kind, const char *where, const char *text)
+{
+	struct judged *judged = ctx;
+	_cleanup_(mem_freep) char *line = mem_printf("%s: %s", where, text);
+
+	if (!strcmp(kind, "fork") || judged->findings++)
+		return;
+	strncat(judged->first, line, sizeof(judged->first) - 1);
+}
+
+static void show_audited(void *ctx, uint64_t done, uint64_t total)
+{
+	struct judged *judged = ctx;
+
+	progress_show(&judged->progress, done, total);
+}
+
+static int add_mirrored(void *ctx, const struct repo_device *device)
+{
+	struct export *out = ctx;
+
+	if (device->admitted) {
+		allowed_signers_device(&out->text, device->id, &device->key);
+		out->devices++;
+	}
+	return 0;
+}
+
+/* Nobody vouches for a mirror: it is judged as a whole before its devices count. */
+static int add_from_mirror(struct export *out, const struct home *home, const char *path, struct error *err)
+{
+	struct judged judged = { .progress = { .what = "audited commits" } };
+	struct repo_audit audit;
+	int r = repo_audit(&audit, path, home->fleet, NULL, note_finding, &judged, show_audited, err);
+
+	progress_end(&judged.progress);
+	if (r < 0)
+		return error_add(err, "mirror '%s'", path);
+	if (judged.findings)
+		return error_set(err, E_SEAL, "mirror '%s' does not hold (%zu findings, see: holdfast audit): %s", path, judged.findings, judged.first);
+	return repo_mirror_devices(path, add_mirrored, out, err);
+}
+
+static int give(const struct export *out, const struct home *home, const char *file, bool json, struct error *err)
+{
+	int r = file ? fs_write(file, buf_bytes(&out->text), 0644, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (json)
+		return output_json("allowed-signers", json_pack("{s:s, s:I, s:I, s:s}", "fleet", home->fleet, "root",
+								(json_int_t)root_version(home->root), "devices", (json_int_t)out->devices,
+								file ? "file" : "text", file ? file : buf_text(&out->text)),
+				   err);
+	if (!file)
+		return output_raw(buf_bytes(&out->text), err);
+	output_note("Wrote '%s' (%zu devices). Use it:  git -c gpg.ssh.allowedSignersFile=%s verify-commit main", file, out->devices, file);
+	return 0;
+}
+
+int cmd_root_export(struct cli *cli, const struct args *args, struct error *err)
+{
+	const char *mirror = args_get(args, "mirror");
+	struct export out = { 0 };
+	bool devices = args_has(args, "devices");
+	int r = 0;
+
+	if (devices && mirror)
+		return error_set(err, CLI_USAGE, "--devices asks the server and --mirror a clone; give one of them");
+	r = devices ? cli_api(cli, err) : cli_home(cli, err);
+	if (r < 0)
+		return r;
+	signers_text(&out.text, cli->home->roots, cli->home->root_count);
+	if (devices)
+		r = add_devices(&out, cli, err);
+	else if (mirror)
+		r = add_from_mirror(&out, cli->home, mirror, err);
+	if (r == 0)
+		r = give(&out, cli->home, args_get(args, "output"), cli->json, err);
+	buf_done(&out.text);
+	return r;
+}
