@@ -16,36 +16,67 @@ static void must(int r, const struct error *err)
 	}
 }
 
-void fleet_init(struct fleet *fleet)
+/* Root 1, or the one behind fleet->root. */
+static void make_root(struct buf *out, const struct fleet *fleet, const struct statement *before)
 {
-	char key[SIGN_PUB_TEXT_MAX], archive[SIGN_PUB_TEXT_MAX], reader[AGE_RECIPIENT_LEN + 1];
+	unsigned long long version = before ? statement_number(before, "version") + 1 : 1;
+	char key[SIGN_PUB_TEXT_MAX], reader[AGE_RECIPIENT_LEN + 1];
+	struct error err = { 0 };
+
+	sign_pub_text(key, &fleet->operator.pub);
+	age_recipient_text(reader, &fleet->reader.pub);
+	statement_begin(out, STATEMENT_ROOT);
+	if (before)
+		statement_add(out, "fleet", "%s", fleet->id);
+	statement_add(out, "version", "%llu", version);
+	if (before)
+		statement_add_hash(out, "prev", statement_hash(before));
+	statement_add_time(out, "time", clock_now_s());
+	statement_add_time(out, "expires", clock_now_s() + 86400);
+	statement_add(out, "name", "plant-a");
+	statement_add(out, "person", "alice");
+	statement_add(out, "key", "alice %s", key);
+	statement_add(out, "reading-key", "alice %s", reader);
+	for (int i = 0; i < ROLES; i++)
+		statement_add(out, "role", "%s alice", role_name((enum role)i));
+	statement_add(out, "archive", "%s", fleet->archive_text);
+	statement_add(out, "tls-pin", "%s", fleet->pin);
+	statement_add(out, "server", "https://%s", fleet->address);
+	must(statement_sign(out, &fleet->operator, &err), &err);
+}
+
+void fleet_init_for(struct fleet *fleet, const struct fleet_server *server)
+{
 	struct statement *st = NULL;
 	struct error err = { 0 };
 
 	*fleet = (struct fleet){ 0 };
 	sign_key_new(&fleet->operator);
-	sign_key_new(&fleet->archive);
+	if (!server)
+		sign_key_new(&fleet->archive);
 	age_identity_new(&fleet->reader);
-	sign_pub_text(key, &fleet->operator.pub);
-	sign_pub_text(archive, &fleet->archive.pub);
-	age_recipient_text(reader, &fleet->reader.pub);
-	statement_begin(&fleet->root, STATEMENT_ROOT);
-	statement_add(&fleet->root, "version", "1");
-	statement_add_time(&fleet->root, "time", clock_now_s());
-	statement_add_time(&fleet->root, "expires", clock_now_s() + 86400);
-	statement_add(&fleet->root, "name", "plant-a");
-	statement_add(&fleet->root, "person", "alice");
-	statement_add(&fleet->root, "key", "alice %s", key);
-	statement_add(&fleet->root, "reading-key", "alice %s", reader);
-	for (int i = 0; i < ROLES; i++)
-		statement_add(&fleet->root, "role", "%s alice", role_name((enum role)i));
-	statement_add(&fleet->root, "archive", "%s", archive);
-	statement_add(&fleet->root, "tls-pin", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
-	statement_add(&fleet->root, "server", "https://localhost:8443");
-	must(statement_sign(&fleet->root, &fleet->operator, &err), &err);
+	sign_pub_text(fleet->archive_text, server ? &server->archive : &fleet->archive.pub);
+	snprintf(fleet->pin, sizeof(fleet->pin), "%s", server ? server->pin : "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+	snprintf(fleet->address, sizeof(fleet->address), "%s", server ? server->address : "localhost:8443");
+	make_root(&fleet->root, fleet, NULL);
 	must(statement_parse(&st, buf_bytes(&fleet->root), false, NULL, &err), &err);
 	id_of_hash(fleet->id, statement_hash(st));
 	statement_free(st);
+}
+
+void fleet_init(struct fleet *fleet)
+{
+	fleet_init_for(fleet, NULL);
+}
+
+void fleet_next_root(struct fleet *fleet)
+{
+	_cleanup_(statement_freep) struct statement *before = NULL;
+	struct error err = { 0 };
+
+	must(statement_parse(&before, buf_bytes(&fleet->root), false, NULL, &err), &err);
+	buf_truncate(&fleet->root, 0);
+	make_root(&fleet->root, fleet, before);
 }
 
 void fleet_done(struct fleet *fleet)
@@ -247,4 +278,35 @@ void fleet_snapshot(struct buf *out, const struct fleet *fleet, struct fleet_dev
 	buf_add_bytes(out, buf_bytes(&base));
 	buf_add_bytes(out, buf_bytes(&delta));
 	buf_add_bytes(out, buf_bytes(&sealed));
+}
+
+void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, unsigned wait_s)
+{
+	_cleanup_(statement_freep) struct statement *root = NULL;
+	struct error err = { 0 };
+
+	must(statement_parse(&root, buf_bytes(&fleet->root), false, NULL, &err), &err);
+	statement_begin(out, STATEMENT_STATUS);
+	statement_add(out, "fleet", "%s", fleet->id);
+	statement_add(out, "device", "%s", device->id);
+	statement_add_time(out, "time", clock_now_s());
+	statement_add_point(out, "head", device->number, device->head);
+	statement_add(out, "root", "%s", statement_get(root, "version"));
+	statement_add(out, "saved", "yes");
+	statement_add(out, "mode", "observe");
+	statement_add(out, "wait", "%u", wait_s);
+	must(statement_sign(out, &device->key, &err), &err);
+}
+
+void fleet_login(struct buf *out, const struct fleet *fleet, const char *url, const char *challenge)
+{
+	struct error err = { 0 };
+
+	statement_begin(out, STATEMENT_LOGIN);
+	statement_add(out, "fleet", "%s", fleet->id);
+	statement_add(out, "person", "alice");
+	statement_add(out, "server", "%s", url);
+	statement_add(out, "challenge", "%s", challenge);
+	statement_add_time(out, "time", clock_now_s());
+	must(statement_sign(out, &fleet->operator, &err), &err);
 }

@@ -9,7 +9,8 @@ struct fleet {
 	struct sign_key operator, archive;
 	struct age_identity reader;
 	char id[ID_LEN + 1];
-	struct buf root; /* whole container */
+	struct buf root; /* whole container, of the newest one */
+	char archive_text[SIGN_PUB_TEXT_MAX], pin[48], address[264];
 };
 
 struct fleet_device {
@@ -22,7 +23,16 @@ struct fleet_device {
 	char base_line[128], secrets_ref[128];
 };
 
-void fleet_init(struct fleet *fleet);
+/* A server that exists: what its setup string says. */
+struct fleet_server {
+	struct sign_pub archive;
+	const char *pin;     /* base64 of 32 bytes */
+	const char *address; /* host:port */
+};
+
+/* server: NULL for none, then the fleet has an archive key of its own; else fleet->archive stays empty. */
+void fleet_init_for(struct fleet *fleet, const struct fleet_server *server);
+void fleet_init(struct fleet *fleet); /* for no server */
 void fleet_done(struct fleet *fleet);
 /* Containers, appended to out. */
 void fleet_invite(struct buf *out, const struct fleet *fleet, const char *device_name, const uint8_t secret[static 32]);
@@ -31,6 +41,11 @@ void fleet_admit(struct buf *out, const struct fleet *fleet, const struct fleet_
 void fleet_epoch(struct buf *out, const struct fleet *fleet, struct fleet_device *device);
 /* The next snapshot with this running text: a base when there is none in this epoch, else a delta. */
 void fleet_snapshot(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const char *running, const char *secrets);
+/* Makes fleet->root the next root: as the one before, but for version and prev. */
+void fleet_next_root(struct fleet *fleet);
+/* A poll that waits, and alice's login to a server. */
+void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, unsigned wait_s);
+void fleet_login(struct buf *out, const struct fleet *fleet, const char *url, const char *challenge);
 
 void fleet_device_init(struct fleet_device *device, const char *name);
 void fleet_device_done(struct fleet_device *device);
