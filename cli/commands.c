@@ -34,6 +34,24 @@ static const struct option_def admit_options[] = {
 	{ "device", 0, "ID", "which one is meant, when two answered one invite", false },
 	{ 0 },
 };
+static const struct option_def status_options[] = {
+	{ "late", 0, "DURATION", "no contact for longer than this is late (default 2h)", false },
+	{ "check", 0, NULL, "exit 1 when anything needs you", false },
+	{ 0 },
+};
+static const struct option_def log_options[] = {
+	{ "limit", 0, "N", "how many revisions (default 20)", false },
+	{ 0 },
+};
+static const struct option_def diff_options[] = {
+	{ "reveal", 0, NULL, "show the secrets", false },
+	{ 0 },
+};
+static const struct option_def cat_options[] = {
+	{ "startup", 0, NULL, "the startup configuration instead of the running one", false },
+	{ "reveal", 0, NULL, "put the secrets back", false },
+	{ 0 },
+};
 static const struct option_def export_options[] = {
 	{ "output", 'o', "FILE", "where it goes; standard output otherwise", false },
 	{ "devices", 0, NULL, "the devices' keys as well, from the server, each verified", false },
@@ -47,9 +65,17 @@ const struct command commands[] = {
 	{ "invite", NULL, "--name DEVICE [--label KEY:VALUE]... [--expires 2d] [-o FILE]", "make the string that lets one device join", 0, 0,
 	  cmd_invite, invite_options },
 	{ "device", "admit", "NAME|ID... | --all", "admit devices that answered an invite", 0, ANY, cmd_device_admit, admit_options },
+	{ "device", "list", "[SELECTOR...]", "list devices", 0, ANY, cmd_device_list, NULL },
+	{ "device", "show", "DEVICE", "show all that is known of one device", 1, 1, cmd_device_show, NULL },
+	{ "status", NULL, "[SELECTOR...] [--late 2h] [--check]", "what needs you now", 0, ANY, cmd_status, status_options },
+	{ "log", NULL, "DEVICE [--limit N]", "the revisions of one device", 1, 1, cmd_log, log_options },
+	{ "diff", NULL, "DEVICE[@N] [DEVICE[@N]] [--reveal]", "compare configurations", 1, 2, cmd_diff, diff_options },
+	{ "cat", NULL, "DEVICE[@N] [--startup] [--reveal]", "print a configuration", 1, 1, cmd_cat, cat_options },
+	{ "audit", NULL, "MIRROR.git", "verify a whole clone of the archive, offline", 1, 1, cmd_audit, NULL },
 	{ "root", "show", "", "show people, roles and keys of the fleet", 0, 0, cmd_root_show, NULL },
 	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git]", "write an allowed_signers file for ssh-keygen and git", 0, 0,
 	  cmd_root_export, export_options },
+	{ "keyring", "export", "DIR", "write the sealed epoch keys of all devices", 1, 1, cmd_keyring_export, NULL },
 	{ "import", NULL, "FILE|DIR...", "post what holdfast-agent export wrote", 1, ANY, cmd_import, NULL },
 	{ "help", NULL, "[COMMAND]", "explain a command", 0, 2, cmd_help, NULL },
 	{ "completion", NULL, "bash|zsh|fish", "print a completion script for a shell", 1, 1, cmd_completion, NULL },

@@ -25,7 +25,6 @@ struct chain {
 struct audit {
 	struct repo_audit *out;
 	const char *fleet, *must_contain;
-	bool contained;
 	repo_finding_fn fn;
 	void *ctx;
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
@@ -277,8 +276,12 @@ static int audit_commit(void *ctx, const struct history_commit *commit, uint64_t
 	a->out->commits++;
 	a->out->statements += commit->count;
 	memcpy(a->out->tip, commit->hex, sizeof(commit->hex));
-	if (a->must_contain && !strcmp(a->must_contain, commit->hex))
-		a->contained = true;
+	if (a->must_contain && !strcmp(a->must_contain, commit->hex)) {
+		struct merkle_hash root = merkle_root(&a->log);
+
+		a->out->seen_size = a->log.size;
+		memcpy(a->out->seen_root, root.b, HASH_LEN);
+	}
 	if (a->progress)
 		a->progress(a->ctx, index + 1, total);
 	return 0;
@@ -309,7 +312,7 @@ int repo_audit(struct repo_audit *out, const char *path, const char *fleet, cons
 		return r;
 	a.git = git_store_repository(git);
 	r = history_walk(a.git, &tip, NULL, audit_commit, &a, err);
-	if (r == 0 && must_contain && !a.contained)
+	if (r == 0 && must_contain && !out->seen_size)
 		found(&a, "history", out->tip, "the commit that was seen before is not part of this history: it was rewritten, or another one is shown");
 	out->log_size = a.log.size;
 	root = merkle_root(&a.log);

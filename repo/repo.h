@@ -148,6 +148,8 @@ struct repo_audit {
 	char tip[41];
 	uint64_t log_size;
 	uint8_t log_root[HASH_LEN];
+	uint64_t seen_size; /* the log as of the commit must_contain; 0: it is not there */
+	uint8_t seen_root[HASH_LEN];
 };
 /* Walks every commit of refs/heads/main of the bare repository at path, oldest first: commit signatures by an archive key
  * of the root then in force, every new statement verified, roots in succession from the one whose fleet id is given, chains

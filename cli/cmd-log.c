@@ -1,0 +1,202 @@
+/* cli/cmd-log.c -- holdfast log: the revisions of one device, newest first.
+ *
+ * What is listed is the server's word about statements that the device signed; of the numbers at least none may be missing, and the
+ * first must not be older than the newest that the server lists elsewhere. cat, diff and audit verify. */
+#include "cli/commands.h"
+
+#include "base/clock.h"
+#include "cli/api.h"
+#include "cli/fleet.h"
+#include "cli/output.h"
+#include "cli/show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { PAGE_MAX = 1000, LIMIT_DEFAULT = 20, LIMIT_MAX = 1000000 };
+
+/* One listing while it is gathered. */
+struct listing {
+	struct cli *cli;
+	const struct fleet_member *member;
+	uint64_t below; /* the next page ends before this number; 0: begins with the newest */
+	uint64_t left;
+	json_t *entries; /* as the server gave them */
+};
+
+static void listing_done(struct listing *l)
+{
+	json_decref(l->entries);
+}
+
+static uint64_t number_of(const json_t *entry)
+{
+	json_int_t n = json_integer_value(json_object_get(entry, "number"));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static const char *text_of(const json_t *entry, const char *key)
+{
+	const char *text = json_string_value(json_object_get(entry, key));
+
+	return text ? text : "";
+}
+
+static int take_entry(struct listing *l, json_t *entry, struct error *err)
+{
+	uint64_t number = number_of(entry), head = l->member->head;
+
+	if (!json_is_object(entry) || !number)
+		return error_set(err, E_PEER, "the server's log of '%s' is malformed", l->member->id);
+	if (l->below ? number != l->below - 1 : number < head)
+		return error_set(err, E_SEAL, "the server's log of '%s' goes on with number %llu where %llu belongs: it hides a part", l->member->id,
+				 (unsigned long long)number, (unsigned long long)(l->below ? l->below - 1 : head));
+	l->below = number;
+	json_array_append(l->entries, entry);
+	return 0;
+}
+
+static int take_page(struct listing *l, const json_t *answer, struct error *err)
+{
+	const json_t *list = json_object_get(answer, "entries");
+	size_t count = json_array_size(list);
+
+	if (!count && (l->below ? l->below > 1 : l->member->head > 0))
+		return error_set(err, E_SEAL, "the server's log of '%s' ends before its beginning: it hides a part", l->member->id);
+	for (size_t i = 0; i < count && l->left; i++, l->left--)
+		if (take_entry(l, json_array_get(list, i), err) < 0)
+			return err->code;
+	return 0;
+}
+
+static int get_page(struct listing *l, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = NULL;
+	json_t *answer = NULL;
+	int r;
+
+	path = mem_printf("/v1/devices/%s/log?below=%llu&limit=%llu", l->member->id, (unsigned long long)l->below,
+			  (unsigned long long)(l->left < PAGE_MAX ? l->left : PAGE_MAX));
+	r = api_get_json(&answer, l->cli->api, path, err);
+	if (r == 0)
+		r = take_page(l, answer, err);
+	json_decref(answer);
+	return r;
+}
+
+static int gather(struct listing *l, struct error *err)
+{
+	l->entries = json_array();
+	do {
+		if (get_page(l, err) < 0)
+			return err->code;
+	} while (l->left && l->below > 1);
+	return 0;
+}
+
+/* ---- showing ---- */
+
+static void add_row(struct table *table, const json_t *entry)
+{
+	json_int_t added = json_integer_value(json_object_get(entry, "added")), removed = json_integer_value(json_object_get(entry, "removed"));
+	char number[24], lines[48] = "";
+	const char *cells[] = { number,		      text_of(entry, "time"), text_of(entry, "type"), text_of(entry, "reason"), text_of(entry, "saved"),
+				text_of(entry, "mode"), lines,			text_of(entry, "note") };
+
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)number_of(entry));
+	if (!strcmp(cells[2], "snapshot"))
+		snprintf(lines, sizeof(lines), "+%lld -%lld", (long long)added, (long long)removed);
+	table_add(table, cells);
+}
+
+/* The chain has no place for it, since an operator signed it: it stands behind the enrolment that it admits. */
+static void add_admit(struct table *table, const struct open_device *d)
+{
+	_cleanup_(mem_freep) char *note = mem_printf("by %s", d->admitted_by);
+	const char *cells[] = { "", statement_get(d->admit, "time"), "admit", "", "", "", "", note };
+
+	table_add(table, cells);
+}
+
+static int print_table(const struct listing *l, const struct open_device *d, struct error *err)
+{
+	static const char *const heads[] = { "REV", "TIME", "TYPE", "REASON", "SAVED", "MODE", "LINES", "NOTE" };
+	_cleanup_(table_done) struct table table;
+
+	table_init(&table, ARRAY_SIZE(heads), heads);
+	for (size_t i = 0; i < json_array_size(l->entries); i++) {
+		const json_t *entry = json_array_get(l->entries, i);
+
+		if (d && number_of(entry) == 1)
+			add_admit(&table, d);
+		add_row(&table, entry);
+	}
+	return table_print(&table, err);
+}
+
+static json_t *entry_json(const json_t *entry)
+{
+	static const char *const texts[] = { "type", "time", "reason", "saved", "mode", "note", "hash", "commit" };
+	static const char *const numbers[] = { "added", "removed", "epoch", "position" };
+	json_t *json = json_pack("{s:I}", "revision", (json_int_t)number_of(entry));
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		show_put_text(json, texts[i], text_of(entry, texts[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		json_object_set_new(json, numbers[i], json_integer(json_integer_value(json_object_get(entry, numbers[i]))));
+	return json;
+}
+
+static json_t *admit_json(const struct open_device *d)
+{
+	return json_pack("{s:s, s:s, s:s}", "type", "admit", "time", statement_get(d->admit, "time"), "by", d->admitted_by);
+}
+
+static int print_json(const struct listing *l, const struct open_device *d, struct error *err)
+{
+	json_t *all = json_array(), *json = json_pack("{s:s, s:o}", "device", l->member->id, "entries", all);
+
+	show_put_text(json, "name", l->member->name);
+	for (size_t i = 0; i < json_array_size(l->entries); i++) {
+		const json_t *entry = json_array_get(l->entries, i);
+
+		if (d && number_of(entry) == 1)
+			json_array_append_new(all, admit_json(d));
+		json_array_append_new(all, entry_json(entry));
+	}
+	return output_json("log", json, err);
+}
+
+static int read_limit(uint64_t *out, const struct args *args, struct error *err)
+{
+	const char *text = args_get(args, "limit");
+
+	*out = LIMIT_DEFAULT;
+	if (text && (!number_parse(out, bytes_str(text)) || !*out || *out > LIMIT_MAX))
+		return error_set(err, CLI_USAGE, "'%.40s' is no limit; write a number from 1 to %d", text, LIMIT_MAX);
+	return 0;
+}
+
+int cmd_log(struct cli *cli, const struct args *args, struct error *err)
+{
+	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
+	_cleanup_(opener_freep) struct opener *opener = NULL;
+	_cleanup_(listing_done) struct listing l = { .cli = cli };
+	const struct open_device *device = NULL;
+	int r = read_limit(&l.left, args, err);
+
+	if (r == 0)
+		r = fleet_list_get(&list, cli, err);
+	if (r == 0)
+		r = fleet_find(&l.member, &list, args->value[0], err);
+	if (r == 0)
+		r = gather(&l, err);
+	if (r == 0)
+		r = fleet_opener(&opener, cli, err);
+	if (r == 0 && l.member->is_admitted && l.below == 1)
+		r = fleet_identify(&device, opener, l.member, err);
+	if (r < 0)
+		return r;
+	return cli->json ? print_json(&l, device, err) : print_table(&l, device, err);
+}

@@ -1,0 +1,267 @@
+/* cli/cmd-status.c -- holdfast status: what needs the operator now, the most urgent first.
+ *
+ * It is made from what the server lists: a first look over many devices. What it says of one, holdfast diff verifies. Lateness is
+ * measured on the server's clock, which stamped the contacts; the root's expiry on ours, since it guards against the server. */
+#include "cli/commands.h"
+
+#include "base/clock.h"
+#include "cli/api.h"
+#include "cli/fleet.h"
+#include "cli/output.h"
+#include "cli/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LATE_DEFAULT_S = 2 * 3600, ROOT_SOON_S = 30 * 86400 };
+
+/* In the order of urgency. */
+enum what { WHAT_FORK, WHAT_ROOT, WHAT_UNSAVED, WHAT_UNKNOWN, WHAT_LATE, WHAT_WAITING, WHAT_HELD };
+enum { WHATS = WHAT_HELD + 1 };
+static const char *const what_names[WHATS] = { "fork", "root", "unsaved", "unknown", "late", "waiting", "held" };
+
+struct need {
+	enum what what;
+	const struct fleet_member *member; /* NULL for the root */
+	int64_t since_s;                   /* 0: not known */
+	char detail[160];
+	char next[160]; /* what to do about it */
+};
+
+struct report {
+	struct fleet_list list;
+	char fleet[64];
+	int64_t now_s, late_s;
+	size_t count, counts[WHATS];
+	struct need *needs;
+};
+
+static void report_done(struct report *r)
+{
+	fleet_list_done(&r->list);
+	free(r->needs);
+}
+
+static struct need *add(struct report *r, enum what what, const struct fleet_member *m, int64_t since_s)
+{
+	struct need *need;
+
+	r->needs = mem_grow(r->needs, (r->count + 1) * sizeof(*r->needs));
+	need = &r->needs[r->count++];
+	*need = (struct need){ .what = what, .member = m, .since_s = since_s };
+	r->counts[what]++;
+	return need;
+}
+
+/* ---- what a device needs ---- */
+
+static bool is_held(const struct report *r, const struct fleet_member *m)
+{
+	return m->hold_s > r->now_s;
+}
+
+static void put_hold(char *out, size_t size, const struct report *r, const struct fleet_member *m)
+{
+	char until[CLOCK_TEXT_LEN];
+
+	if (!is_held(r, m))
+		return;
+	clock_text(until, m->hold_s);
+	snprintf(out, size, "held until %s", until);
+}
+
+static void judge_saved(struct report *r, const struct fleet_member *m)
+{
+	struct need *need;
+
+	if (!strcmp(m->saved, "no")) {
+		need = add(r, WHAT_UNSAVED, m, m->unsaved_since_s);
+		put_hold(need->detail, sizeof(need->detail), r, m);
+		snprintf(need->next, sizeof(need->next), "holdfast diff %s", m->name);
+	} else if (strcmp(m->saved, "yes") != 0) {
+		need = add(r, WHAT_UNKNOWN, m, m->unsaved_since_s);
+		snprintf(need->detail, sizeof(need->detail), "%s", m->snapshot ? "not all of the device answers" : "no snapshot yet");
+		snprintf(need->next, sizeof(need->next), "holdfast %s %s", m->snapshot ? "log" : "device show", m->name);
+	} else if (is_held(r, m)) {
+		need = add(r, WHAT_HELD, m, 0);
+		put_hold(need->detail, sizeof(need->detail), r, m);
+	}
+}
+
+/* The server forgets contacts when it starts anew; until the next one, what it archived counts. */
+static int64_t last_contact_s(const struct fleet_member *m)
+{
+	if (m->seen_s)
+		return m->seen_s;
+	return m->snapshot_s > m->enrolled_s ? m->snapshot_s : m->enrolled_s;
+}
+
+static void judge_member(struct report *r, const struct fleet_member *m)
+{
+	struct need *need;
+
+	if (m->forks) {
+		need = add(r, WHAT_FORK, m, 0);
+		snprintf(need->detail, sizeof(need->detail), "%llu contradicting statements: a clone, or a roll-back of its memory",
+			 (unsigned long long)m->forks);
+		snprintf(need->next, sizeof(need->next), "holdfast device show %s", m->name[0] ? m->name : m->id);
+	}
+	if (!m->is_admitted) {
+		need = add(r, WHAT_WAITING, m, m->enrolled_s);
+		snprintf(need->next, sizeof(need->next), "holdfast device admit %s", m->id);
+		return;
+	}
+	judge_saved(r, m);
+	if (last_contact_s(m) < r->now_s - r->late_s) {
+		need = add(r, WHAT_LATE, m, last_contact_s(m));
+		snprintf(need->next, sizeof(need->next), "holdfast device show %s", m->name);
+	}
+}
+
+static void judge_root(struct report *r, const struct root *root)
+{
+	int64_t expires_s = statement_time(root_statement(root), "expires"), left_s = expires_s - clock_now_s();
+	char when[CLOCK_TEXT_LEN];
+	struct need *need;
+
+	if (left_s > ROOT_SOON_S)
+		return;
+	need = add(r, WHAT_ROOT, NULL, 0);
+	clock_text(when, expires_s);
+	snprintf(need->detail, sizeof(need->detail), "root %llu %s %s", (unsigned long long)root_version(root), left_s > 0 ? "expires" : "expired",
+		 when);
+	snprintf(need->next, sizeof(need->next), "holdfast root show");
+}
+
+/* Urgency, then the oldest; of those with no time, by name. */
+static int by_urgency(const void *a, const void *b)
+{
+	const struct need *x = a, *y = b;
+
+	if (x->what != y->what)
+		return x->what < y->what ? -1 : 1;
+	if (x->since_s != y->since_s)
+		return x->since_s < y->since_s ? -1 : 1;
+	return x->member && y->member ? strcmp(x->member->name, y->member->name) : 0;
+}
+
+static void judge(struct report *r, const struct root *root)
+{
+	judge_root(r, root);
+	for (size_t i = 0; i < r->list.count; i++)
+		judge_member(r, &r->list.members[i]);
+	if (r->count)
+		qsort(r->needs, r->count, sizeof(*r->needs), by_urgency);
+}
+
+/* ---- showing ---- */
+
+static void add_row(struct table *table, const struct need *need, int64_t now_s)
+{
+	const struct fleet_member *m = need->member;
+	char since[24];
+	const char *cells[] = { what_names[need->what], m ? m->name[0] ? m->name : m->id : "", since, m ? m->mode : "", need->detail, need->next };
+
+	show_since(since, need->since_s, now_s);
+	table_add(table, cells);
+}
+
+static void add_counts(struct buf *out, const struct report *r)
+{
+	buf_addf(out, "%s: %zu device%s, ", r->fleet, r->list.count, r->list.count == 1 ? "" : "s");
+	if (!r->count)
+		buf_add_str(out, "all saved and in contact");
+	for (size_t i = 0, n = 0; i < WHATS; i++)
+		if (r->counts[i])
+			buf_addf(out, "%s%zu %s", n++ ? ", " : "", r->counts[i], what_names[i]);
+}
+
+static int print_text(const struct report *r, struct error *err)
+{
+	static const char *const heads[] = { "WHAT", "DEVICE", "SINCE", "MODE", "DETAIL", "NEXT" };
+	_cleanup_(table_done) struct table table;
+	_cleanup_(buf_done) struct buf counts = { 0 };
+
+	add_counts(&counts, r);
+	if (!r->count) {
+		_cleanup_(buf_done) struct buf line = { 0 };
+
+		buf_addf(&line, "nothing needs you: %s\n", buf_text(&counts));
+		return output_raw(buf_bytes(&line), err);
+	}
+	table_init(&table, ARRAY_SIZE(heads), heads);
+	for (size_t i = 0; i < r->count; i++)
+		add_row(&table, &r->needs[i], r->now_s);
+	if (table_print(&table, err) < 0)
+		return err->code;
+	output_note("%s", buf_text(&counts));
+	return 0;
+}
+
+static json_t *need_json(const struct need *need)
+{
+	json_t *json = json_pack("{s:s}", "what", what_names[need->what]);
+
+	if (need->member) {
+		show_put_text(json, "device", need->member->id);
+		show_put_text(json, "name", need->member->name);
+		show_put_text(json, "mode", need->member->mode);
+		show_put_time(json, "hold", need->member->hold_s);
+	}
+	show_put_time(json, "since", need->since_s);
+	show_put_text(json, "detail", need->detail);
+	show_put_text(json, "next", need->next);
+	return json;
+}
+
+static int print_json(const struct report *r, struct error *err)
+{
+	json_t *needs = json_array(), *counts = json_object(), *json;
+
+	for (size_t i = 0; i < r->count; i++)
+		json_array_append_new(needs, need_json(&r->needs[i]));
+	for (size_t i = 0; i < WHATS; i++)
+		json_object_set_new(counts, what_names[i], json_integer((json_int_t)r->counts[i]));
+	json = json_pack("{s:s, s:I, s:o, s:o}", "fleet", r->fleet, "devices", (json_int_t)r->list.count, "counts", counts, "needs", needs);
+	show_put_time(json, "time", r->now_s);
+	return output_json("status", json, err);
+}
+
+/* ---- the command ---- */
+
+static int get_now(int64_t *now_s, struct cli *cli, struct error *err)
+{
+	json_t *answer = NULL;
+	const char *text;
+	int r = api_get_json(&answer, cli->api, "/v1/fleet", err);
+
+	if (r < 0)
+		return r;
+	text = json_string_value(json_object_get(answer, "time"));
+	if (!text || !clock_parse(now_s, bytes_str(text)))
+		r = error_set(err, E_PEER, "the server does not tell its time");
+	json_decref(answer);
+	return r;
+}
+
+int cmd_status(struct cli *cli, const struct args *args, struct error *err)
+{
+	_cleanup_(report_done) struct report report = { .late_s = LATE_DEFAULT_S };
+	int r = args_has(args, "late") ? args_duration(&report.late_s, args_get(args, "late"), err) : 0;
+
+	if (r == 0)
+		r = fleet_list_get(&report.list, cli, err);
+	if (r == 0)
+		r = fleet_list_select(&report.list, args->value, args->count, err);
+	if (r == 0)
+		r = get_now(&report.now_s, cli, err);
+	if (r < 0)
+		return r;
+	snprintf(report.fleet, sizeof(report.fleet), "%s", root_name(cli->home->root));
+	judge(&report, cli->home->root);
+	r = cli->json ? print_json(&report, err) : print_text(&report, err);
+	if (r < 0)
+		return r;
+	return args_has(args, "check") && report.count ? EXIT_FINDING : EXIT_DONE;
+}

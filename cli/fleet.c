@@ -1,0 +1,252 @@
+/* cli/fleet.c -- the devices of the fleet as the server lists them, and how a command finds the ones that are meant. */
+#include "cli/fleet.h"
+
+#include "base/clock.h"
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEAR = 3 }; /* names further apart are no slip of the finger */
+
+/* ---- the list ---- */
+
+/* Each takes one field, which may be absent; false: it is there and not what it should be. */
+static bool take_text(char *out, size_t size, const json_t *json, const char *key)
+{
+	const json_t *value = json_object_get(json, key);
+	const char *text = json_string_value(value);
+
+	if (!value)
+		return true;
+	if (!text || json_string_length(value) >= size || strlen(text) != json_string_length(value))
+		return false;
+	memcpy(out, text, strlen(text) + 1);
+	return true;
+}
+
+static bool take_number(uint64_t *out, const json_t *json, const char *key)
+{
+	const json_t *value = json_object_get(json, key);
+
+	if (!value)
+		return true;
+	*out = (uint64_t)json_integer_value(value);
+	return json_is_integer(value) && json_integer_value(value) >= 0;
+}
+
+static bool take_time(int64_t *out, const json_t *json, const char *key)
+{
+	const json_t *value = json_object_get(json, key);
+
+	return !value || (json_is_string(value) && clock_parse(out, bytes_str(json_string_value(value))));
+}
+
+static bool take_labels(char *out, size_t size, const json_t *json)
+{
+	const json_t *list = json_object_get(json, "labels");
+	size_t len = 0;
+
+	if (!list)
+		return true;
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *label = json_string_value(json_array_get(list, i));
+		int n = label && !strchr(label, ' ') ? snprintf(out + len, size - len, "%s%s", len ? " " : "", label) : -1;
+
+		if (n < 0 || (size_t)n >= size - len)
+			return false;
+		len += (size_t)n;
+	}
+	return json_is_array(list);
+}
+
+static bool take_member(struct fleet_member *m, const json_t *json)
+{
+	const json_t *admitted = json_object_get(json, "admitted");
+
+	m->is_admitted = json_is_true(admitted);
+	return json_is_object(json) && json_is_boolean(admitted) && take_text(m->id, sizeof(m->id), json, "id") && id_is_valid(bytes_str(m->id)) &&
+	       take_text(m->name, sizeof(m->name), json, "name") && take_labels(m->labels, sizeof(m->labels), json) &&
+	       take_text(m->driver, sizeof(m->driver), json, "driver") && take_text(m->model, sizeof(m->model), json, "model") &&
+	       take_text(m->serial, sizeof(m->serial), json, "serial") && take_text(m->firmware, sizeof(m->firmware), json, "firmware") &&
+	       take_text(m->saved, sizeof(m->saved), json, "saved") && take_text(m->mode, sizeof(m->mode), json, "mode") &&
+	       take_text(m->invite, sizeof(m->invite), json, "invite") && take_number(&m->head, json, "head") &&
+	       take_number(&m->snapshot, json, "snapshot") && take_number(&m->epoch, json, "epoch") && take_number(&m->forks, json, "forks") &&
+	       take_time(&m->snapshot_s, json, "snapshot-time") && take_time(&m->unsaved_since_s, json, "unsaved-since") &&
+	       take_time(&m->hold_s, json, "hold") && take_time(&m->enrolled_s, json, "enrolled") && take_time(&m->seen_s, json, "seen");
+}
+
+int fleet_list_parse(struct fleet_list *out, const json_t *answer, struct error *err)
+{
+	const json_t *list = json_object_get(answer, "devices");
+	size_t count = json_array_size(list);
+	_cleanup_(fleet_list_done) struct fleet_list made = { .count = count };
+
+	if (!json_is_array(list))
+		return error_set(err, E_PEER, "the server's list of devices is none");
+	made.members = mem_alloc((count + 1) * sizeof(*made.members));
+	for (size_t i = 0; i < count; i++)
+		if (!take_member(&made.members[i], json_array_get(list, i)))
+			return error_set(err, E_PEER, "the server's list of devices is malformed at entry %zu", i + 1);
+	*out = made;
+	made = (struct fleet_list){ 0 };
+	return 0;
+}
+
+int fleet_list_get(struct fleet_list *out, struct cli *cli, struct error *err)
+{
+	json_t *answer = NULL;
+	int r = cli_api(cli, err);
+
+	if (r == 0)
+		r = api_get_json(&answer, cli->api, "/v1/devices", err);
+	if (r == 0)
+		r = fleet_list_parse(out, answer, err);
+	json_decref(answer);
+	return r;
+}
+
+int fleet_list_select(struct fleet_list *list, const char *const terms[], size_t count, struct error *err)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct fleet_member *m = &list->members[i];
+
+		if (!select_matches(terms, count, m->id, m->name, m->labels))
+			continue;
+		if (kept != i)
+			list->members[kept] = *m;
+		kept++;
+	}
+	list->count = kept;
+	return count && !kept ? error_set(err, CLI_ABSENT, "no device matches; see: holdfast device list") : 0;
+}
+
+void fleet_list_done(struct fleet_list *list)
+{
+	free(list->members);
+	*list = (struct fleet_list){ 0 };
+}
+
+/* ---- finding one ---- */
+
+static const char *nearest(const struct fleet_list *list, const char *text)
+{
+	const char *best = NULL;
+	unsigned least = NEAR;
+
+	for (size_t i = 0; i < list->count; i++) {
+		unsigned distance = command_distance(text, list->members[i].name);
+
+		if (list->members[i].name[0] && distance < least) {
+			least = distance;
+			best = list->members[i].name;
+		}
+	}
+	return best;
+}
+
+static bool is_meant(const struct fleet_member *m, const char *text, bool by_name)
+{
+	size_t len = strlen(text);
+
+	if (by_name)
+		return !strcmp(m->name, text);
+	return len >= SELECT_ID_PREFIX_MIN && len <= ID_LEN && !strncmp(m->id, text, len);
+}
+
+int fleet_find(const struct fleet_member **out, const struct fleet_list *list, const char *text, struct error *err)
+{
+	const struct fleet_member *found = NULL;
+	const char *near;
+
+	for (int by_name = 1; by_name >= 0 && !found; by_name--) {
+		for (size_t i = 0; i < list->count; i++) {
+			const struct fleet_member *m = &list->members[i];
+
+			if (!is_meant(m, text, by_name))
+				continue;
+			if (found)
+				return error_set(err, CLI_USAGE, "'%.63s' may be device %s or %s; write the id", text, found->id, m->id);
+			found = m;
+		}
+	}
+	*out = found;
+	if (found)
+		return 0;
+	near = nearest(list, text);
+	if (near)
+		return error_set(err, CLI_ABSENT, "there is no device '%.63s'; did you mean '%s'?", text, near);
+	return error_set(err, CLI_ABSENT, "there is no device '%.63s'; see: holdfast device list", text);
+}
+
+/* ---- opening ---- */
+
+static int get_bytes(void *ctx, struct buf *out, const char *path, size_t max, struct error *err)
+{
+	const struct cli *cli = ctx;
+
+	return api_get(out, cli->api, path, max, err);
+}
+
+static int get_key(void *ctx, const struct age_identity **out, struct error *err)
+{
+	const struct cli *cli = ctx;
+
+	return home_reading_key(out, cli->home, err);
+}
+
+int fleet_opener(struct opener **out, struct cli *cli, struct error *err)
+{
+	struct open_source source = { .get = get_bytes, .key = get_key, .ctx = cli };
+	int r = cli_api(cli, err);
+
+	if (r < 0)
+		return r;
+	source.fleet = cli->home->fleet;
+	source.roots = cli->home->roots;
+	source.root_count = cli->home->root_count;
+	source.checkpoint = cli->home->checkpoint;
+	*out = opener_new(&source);
+	return 0;
+}
+
+int fleet_identify(const struct open_device **out, struct opener *opener, const struct fleet_member *member, struct error *err)
+{
+	const struct open_device *d;
+	int r = member->is_admitted ? opener_device(&d, opener, member->id, err) :
+				      error_set(err, CLI_ABSENT, "device '%s' is not admitted; see: holdfast device admit", member->id);
+
+	if (r < 0)
+		return r;
+	if (strcmp(d->name, member->name) != 0)
+		return error_set(err, E_SEAL, "the server lists device '%s' as '%.63s', and it was admitted as '%s'", d->id, member->name, d->name);
+	if (d->is_by_old_root)
+		output_note("holdfast: note: '%s' was admitted by '%s', who is no admin any more; whether it was in time, holdfast audit of a mirror "
+			    "tells",
+			    d->name, d->admitted_by);
+	*out = d;
+	return 0;
+}
+
+int fleet_open(struct opened *out, struct opener *opener, const struct fleet_list *list, const struct revision_ref *ref, struct error *err)
+{
+	struct open_wanted wanted = { .number = ref->number };
+	const struct fleet_member *member;
+	const struct open_device *device;
+	int r = fleet_find(&member, list, ref->device, err);
+
+	if (r == 0)
+		r = fleet_identify(&device, opener, member, err);
+	if (r < 0)
+		return r;
+	if (!wanted.number && !member->snapshot)
+		return error_set(err, CLI_ABSENT, "'%s' has sent no snapshot yet", device->name);
+	wanted.id = member->id;
+	wanted.at_least = member->snapshot;
+	return opener_open(out, opener, &wanted, err);
+}

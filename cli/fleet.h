@@ -1,0 +1,49 @@
+/* cli/fleet.h -- the devices of the fleet as the server lists them, and how a command finds the ones that are meant.
+ *
+ * A list is the server's word: good for choosing and for a first look. What is shown of a configuration is verified (cli/open.h), and so
+ * is that the device which a name led to is the one that was admitted under it. */
+#pragma once
+
+#include "cli/cli.h"
+#include "cli/open.h"
+#include "cli/select.h"
+
+#include <jansson.h>
+
+/* Texts are "" and numbers and times 0 where the server says nothing. */
+struct fleet_member {
+	char id[ID_LEN + 1];
+	char name[64]; /* "" before it is admitted */
+	char labels[1200]; /* "site:north role:ring" */
+	char driver[64], model[912], serial[912], firmware[912];
+	char saved[64], mode[64];
+	char invite[ID_LEN + 1];
+	bool is_admitted;
+	uint64_t head, snapshot, epoch, forks; /* numbers of the newest statement and snapshot; 0: none */
+	int64_t snapshot_s, unsaved_since_s, hold_s, enrolled_s, seen_s;
+};
+
+struct fleet_list {
+	size_t count;
+	struct fleet_member *members; /* in the server's order: by name */
+};
+
+/* E_PEER when the answer is not what http-api.md says. */
+int fleet_list_parse(struct fleet_list *out, const json_t *answer, struct error *err) _must_check_;
+/* Connects if need be. */
+int fleet_list_get(struct fleet_list *out, struct cli *cli, struct error *err) _must_check_;
+/* Keeps those that the selectors mean. CLI_ABSENT when there are selectors and nothing is left. */
+int fleet_list_select(struct fleet_list *list, const char *const terms[], size_t count, struct error *err) _must_check_;
+void fleet_list_done(struct fleet_list *list);
+
+/* By name, id, or at least six first characters of one. CLI_ABSENT, with the nearest name, when there is none; CLI_USAGE when there is
+ * more than one. */
+int fleet_find(const struct fleet_member **out, const struct fleet_list *list, const char *text, struct error *err) _must_check_;
+
+/* An opener with the home's keys and the server's bytes. */
+int fleet_opener(struct opener **out, struct cli *cli, struct error *err) _must_check_;
+/* Verifies who a listed device is: E_SEAL when it was admitted under another name than the list says. */
+int fleet_identify(const struct open_device **out, struct opener *opener, const struct fleet_member *member, struct error *err) _must_check_;
+/* Opens the revision that the operator named. */
+int fleet_open(struct opened *out, struct opener *opener, const struct fleet_list *list, const struct revision_ref *ref, struct error *err)
+	_must_check_;
