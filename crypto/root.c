@@ -9,8 +9,10 @@
 
 static const char *const role_names[ROLES] = { "root", "admin", "reader", "auditor", "deployer", "retirer" };
 
+enum { KEYS_MAX = 128, ARCHIVE_MAX = 4, WITNESSES_MAX = 8 }; /* as in the statement's table */
+
 struct root_key_line {
-	const char *person;
+	const char *person; /* of a witness: its name */
 	struct sign_pub key;
 };
 
@@ -20,8 +22,8 @@ struct root {
 	size_t people;
 	const char *person[ROOT_PEOPLE_MAX];
 	bool has[ROOT_PEOPLE_MAX][ROLES];
-	size_t key_count;
-	struct root_key_line keys[128];
+	size_t key_count, archive_count, witness_count;
+	struct root_key_line keys[KEYS_MAX], archive[ARCHIVE_MAX], witnesses[WITNESSES_MAX];
 };
 
 const char *role_name(enum role role)
@@ -69,25 +71,59 @@ static int take_people(struct root *root, struct error *err)
 	return 0;
 }
 
+static const struct root_key_line *find_line(const struct root_key_line *lines, size_t count, const struct sign_pub *key,
+					     bool (*equal)(const struct sign_pub *, const struct sign_pub *))
+{
+	for (size_t i = 0; i < count; i++)
+		if (equal(&lines[i].key, key))
+			return &lines[i];
+	return NULL;
+}
+
+/* Appends a key, unless these bytes stand in the root already: twice for people, two would be counted where there is one; of the
+ * archive and of somebody else, the server could sign as that one. */
+static int take_key(struct root *root, struct root_key_line *lines, size_t *count, const char *person, struct bytes text, struct error *err)
+{
+	struct root_key_line *line = &lines[*count];
+	const struct root_key_line *other;
+	int r = sign_pub_parse(&line->key, text, false, err);
+
+	if (r < 0)
+		return r;
+	line->person = person;
+	other = find_line(root->keys, root->key_count, &line->key, sign_pub_same_key);
+	if (!other)
+		other = find_line(root->archive, root->archive_count, &line->key, sign_pub_same_key);
+	if (!other)
+		other = find_line(root->witnesses, root->witness_count, &line->key, sign_pub_same_key);
+	if (other)
+		return error_set(err, E_FORMAT, "root has one key twice (for '%s' and '%s')", other->person, person);
+	++*count;
+	return 0;
+}
+
 static int take_keys(struct root *root, struct error *err)
 {
 	const char *value;
 
 	for (size_t i = 0; (value = statement_at(root->st, "key", i)); i++) {
-		struct root_key_line *line = &root->keys[root->key_count];
 		struct bytes rest, who = first_word(value, &rest);
-		int person = person_index(root, who), r;
+		int person = person_index(root, who);
 
 		if (person < 0)
 			return error_set(err, E_FORMAT, "root gives a key to '%.*s', who is no person of it", (int)who.len, (const char *)who.ptr);
-		r = sign_pub_parse(&line->key, rest, false, err);
-		if (r < 0)
-			return r;
-		line->person = root->person[person];
-		for (size_t k = 0; k < root->key_count; k++)
-			if (sign_pub_same_key(&root->keys[k].key, &line->key))
-				return error_set(err, E_FORMAT, "root has one key twice (for '%s' and '%s')", root->keys[k].person, line->person);
-		root->key_count++;
+		if (take_key(root, root->keys, &root->key_count, root->person[person], rest, err) < 0)
+			return err->code;
+	}
+	for (size_t i = 0; (value = statement_at(root->st, "archive", i)); i++)
+		if (take_key(root, root->archive, &root->archive_count, "the archive", bytes_str(value), err) < 0)
+			return err->code;
+	for (size_t i = 0; (value = statement_at(root->st, "witness", i)); i++) {
+		struct bytes rest;
+
+		first_word(value, &rest);
+		if (take_key(root, root->witnesses, &root->witness_count, "a witness", rest, err) < 0)
+			return err->code;
 	}
 	return 0;
 }
@@ -134,6 +170,21 @@ static int take_roles(struct root *root, struct error *err)
 	return seen[ROLE_ROOT] ? 0 : error_set(err, E_FORMAT, "root has nobody in role 'root'");
 }
 
+/* Somebody without a key, counted among those who may sign, could lock the fleet out of its own succession. */
+static int check_signers(const struct root *root, struct error *err)
+{
+	for (size_t i = 0; i < root->people; i++) {
+		const bool *has = root->has[i];
+		bool signs = has[ROLE_ROOT] || has[ROLE_ADMIN] || has[ROLE_DEPLOYER] || has[ROLE_RETIRER];
+
+		for (size_t k = 0; signs && k < root->key_count; k++)
+			signs = root->keys[k].person != root->person[i];
+		if (signs)
+			return error_set(err, E_FORMAT, "root gives a role that signs to '%s', who has no key", root->person[i]);
+	}
+	return 0;
+}
+
 static unsigned count_role(const struct root *root, enum role role)
 {
 	unsigned n = 0;
@@ -168,6 +219,11 @@ static int check_thresholds(const struct root *root, struct error *err)
 		number_parse(&n, rest);
 		if (!n)
 			return error_set(err, E_FORMAT, "root has threshold 0 for '%s'", kind);
+		if (n > STATEMENT_SIGS_MAX)
+			return error_set(err, E_FORMAT, "root asks %llu people for '%s', but a statement carries %d signatures",
+					 (unsigned long long)n, kind, STATEMENT_SIGS_MAX);
+		if (n > 1 && !strcmp(kind, "login"))
+			return error_set(err, E_FORMAT, "root asks %llu people for 'login', which is one person's", (unsigned long long)n);
 		if (n > count_role(root, role_for(kind)))
 			return error_set(err, E_FORMAT, "root asks %llu people for '%s', but only %u may", (unsigned long long)n, kind,
 					 count_role(root, role_for(kind)));
@@ -205,7 +261,7 @@ int root_new(struct root **out, struct statement *st, struct error *err)
 	if (statement_type(st) != STATEMENT_ROOT)
 		return error_set(err, E_FORMAT, "a %s is no root", statement_type_name(statement_type(st)));
 	if (check_version(root, err) < 0 || take_people(root, err) < 0 || take_keys(root, err) < 0 || take_readers(root, err) < 0 ||
-	    take_roles(root, err) < 0 || check_thresholds(root, err) < 0)
+	    take_roles(root, err) < 0 || check_signers(root, err) < 0 || check_thresholds(root, err) < 0)
 		return err->code;
 	*out = steal(root);
 	return 0;
@@ -249,10 +305,9 @@ const char *root_name(const struct root *root)
 
 const char *root_person_of(const struct root *root, const struct sign_pub *key)
 {
-	for (size_t i = 0; i < root->key_count; i++)
-		if (sign_pub_equal(&root->keys[i].key, key))
-			return root->keys[i].person;
-	return NULL;
+	const struct root_key_line *line = find_line(root->keys, root->key_count, key, sign_pub_equal);
+
+	return line ? line->person : NULL;
 }
 
 bool root_has_role(const struct root *root, const char *person, enum role role)
@@ -309,16 +364,25 @@ unsigned root_threshold(const struct root *root, const char *kind)
 	return !strcmp(kind, "root") && may >= 2 ? 2 : 1;
 }
 
-static int verify_first_line_checkpoint(const struct root *root, const struct statement *st, struct error *err)
+static const char *who_of_checkpoint(void *ctx, const struct sign_pub *key, enum statement_type type _unused_)
 {
-	struct sign_pub archive[4];
-	size_t n = root_archive_keys(archive, ARRAY_SIZE(archive), root);
-	const struct sshsig *sig = statement_sig(st, 0);
+	const struct root *root = ctx;
+	const struct root_key_line *line = find_line(root->archive, root->archive_count, key, sign_pub_equal);
 
-	for (size_t i = 0; i < n; i++)
-		if (sign_pub_equal(&archive[i], &sig->key))
-			return sshsig_verify(sig, statement_namespace(STATEMENT_CHECKPOINT), statement_text(st), err);
-	return error_set(err, E_DENIED, "checkpoint is not signed by an archive key of root version %llu", (unsigned long long)root_version(root));
+	if (!line)
+		line = find_line(root->witnesses, root->witness_count, key, sign_pub_equal);
+	return line ? line->person : NULL;
+}
+
+/* The archive signs, then witnesses cosign. */
+static int verify_checkpoint(const struct root *root, const struct statement *st, struct error *err)
+{
+	struct signers by = { who_of_checkpoint, (void *)(uintptr_t)root };
+
+	if (!find_line(root->archive, root->archive_count, &statement_sig(st, 0)->key, sign_pub_equal))
+		return error_set(err, E_DENIED, "checkpoint is not signed by an archive key of root version %llu",
+				 (unsigned long long)root_version(root));
+	return statement_verify(st, &by, 1, err);
 }
 
 int root_verify(const struct root *root, const struct statement *st, struct error *err)
@@ -330,7 +394,7 @@ int root_verify(const struct root *root, const struct statement *st, struct erro
 	if (type != STATEMENT_ROOT && (!fleet || strcmp(fleet, root->fleet) != 0))
 		return error_set(err, E_DENIED, "%s is of another fleet", statement_type_name(type));
 	if (type == STATEMENT_CHECKPOINT)
-		return verify_first_line_checkpoint(root, st, err);
+		return verify_checkpoint(root, st, err);
 	return statement_verify(st, &by, root_threshold(root, statement_type_name(type)), err);
 }
 
@@ -348,38 +412,41 @@ int root_accept_first(const struct root *root, const char *fleet, struct error *
 /* In a root that changes people, a signature may belong to the old ones, the new ones, or both: each side counts its own and
  * ignores the other's, but somebody unknown to both is refused. */
 struct pair {
-	const struct root *mine, *other;
+	const struct root *before, *after;
 };
 
 static const char *who_of_pair(void *ctx, const struct sign_pub *key, enum statement_type type)
 {
 	const struct pair *pair = ctx;
-	const char *person = who((void *)(uintptr_t)pair->mine, key, type);
+	const char *person = who((void *)(uintptr_t)pair->before, key, type);
 
-	if (person)
-		return person;
-	return who((void *)(uintptr_t)pair->other, key, type) ? "" : NULL; /* "" is counted below as one too many */
+	return person ? person : who((void *)(uintptr_t)pair->after, key, type);
 }
 
-static int carried_by(const struct root *mine, const struct root *other, const struct statement *st, struct error *err)
+/* Do as many people of `root` stand behind st as its threshold asks? The signatures are verified already. */
+static int carried_by(const struct root *root, const struct statement *st, struct error *err)
 {
-	struct pair pair = { mine, other };
-	struct signers by = { who_of_pair, &pair };
-	unsigned need = root_threshold(mine, "root");
+	bool has_signed[ROOT_PEOPLE_MAX] = { false };
+	unsigned need = root_threshold(root, "root"), count = 0;
 
 	for (size_t i = 0; i < statement_sig_count(st); i++) {
-		if (!who((void *)(uintptr_t)mine, &statement_sig(st, i)->key, STATEMENT_ROOT)) {
-			need++; /* the others count as one "" among the people */
-			break;
-		}
+		const char *person = who((void *)(uintptr_t)root, &statement_sig(st, i)->key, STATEMENT_ROOT);
+
+		if (person)
+			has_signed[person_index(root, bytes_str(person))] = true;
 	}
-	if (statement_verify(st, &by, need, err) < 0)
-		return error_add(err, "by the people of root version %llu", (unsigned long long)root_version(mine));
+	for (size_t i = 0; i < root->people; i++)
+		count += has_signed[i];
+	if (count < need)
+		return error_set(err, E_DENIED, "the next root is signed by %u of the %u people of root version %llu that it takes", count, need,
+				 (unsigned long long)root_version(root));
 	return 0;
 }
 
 int root_succeeds(const struct root *root, const struct root *next, struct error *err)
 {
+	struct pair pair = { root, next };
+	struct signers by = { who_of_pair, &pair };
 	uint8_t prev[HASH_LEN];
 
 	if (root_version(next) != root_version(root) + 1)
@@ -389,9 +456,9 @@ int root_succeeds(const struct root *root, const struct root *next, struct error
 		return error_set(err, E_DENIED, "the next root is of another fleet");
 	if (!statement_get_hash(prev, next->st, "prev") || memcmp(prev, statement_hash(root->st), HASH_LEN) != 0)
 		return error_set(err, E_DENIED, "the next root does not name the one before it");
-	if (carried_by(root, next, next->st, err) < 0)
+	if (statement_verify(next->st, &by, 1, err) < 0 || carried_by(root, next->st, err) < 0)
 		return err->code;
-	return carried_by(next, root, next->st, err);
+	return carried_by(next, next->st, err);
 }
 
 /* ---- lists ---- */
@@ -436,13 +503,10 @@ size_t root_recipients(struct age_recipient *out, const char **names, const stru
 
 size_t root_archive_keys(struct sign_pub *out, size_t max, const struct root *root)
 {
-	struct error ignored;
-	const char *value;
 	size_t n = 0;
 
-	for (size_t i = 0; n < max && (value = statement_at(root->st, "archive", i)); i++)
-		if (sign_pub_parse(&out[n], bytes_str(value), false, &ignored) == 0)
-			n++;
+	for (; n < max && n < root->archive_count; n++)
+		out[n] = root->archive[n].key;
 	return n;
 }
 

@@ -1,7 +1,9 @@
 /* crypto/root.h -- the fleet root: people, keys, roles, thresholds, succession (docs/reference/formats.md section 3).
  *
- * Counts people, never signatures or key ids; a key's bytes appear once in a root; thresholds are 1 to the number of people who
- * may; version N+1 carries the threshold of N and of N+1. Persist a root only after root_succeeds() said yes. */
+ * Counts people, never signatures or key ids; a key's bytes appear once in a root, be it a person's, the archive's or a witness's;
+ * who has a role that signs has a key; thresholds are 1 to the number of people who may, and at most as many as a statement carries
+ * signatures; version N+1 carries the threshold of N and of N+1. Persist a root only after root_succeeds() said yes. A date decides
+ * nothing here: an expired root still hands over, and what `expires` is to mean is its reader's affair. */
 #pragma once
 
 #include "crypto/statement.h"
@@ -45,8 +47,8 @@ size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root);
 
 /* Judges statements that operators sign: invite and admit by role admin, login by anybody, root by role root. */
 struct signers root_signers(const struct root *root);
-/* Verifies st by the root: operators' types as above (threshold of the kind), checkpoint by an archive key (first signature).
- * Device types are E_DENIED here: they verify against the device's own key. */
+/* Verifies st by the root: operators' types as above (threshold of the kind), checkpoint by an archive key (first signature) and any
+ * further ones by archive or witnesses. Device types are E_DENIED here: they verify against the device's own key. */
 int root_verify(const struct root *root, const struct statement *st, struct error *err) _must_check_;
 
 /* OpenSSH allowed_signers(5 of ssh-keygen) lines of the root's own keys: people with namespaces per role, archive with
