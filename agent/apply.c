@@ -16,12 +16,21 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+enum { GLANCES_MAX = 60 };
+
 struct apply {
 	const struct settings_device *dev;
 	const struct device_driver *driver;
 	const char *state_dir;
 	struct ipc ipc;
-	int watch; /* inotify; -1: none */
+	int watch;     /* inotify; -1: none */
+	char *startup; /* the file that is watched for */
+
+	/* While the glance stays the same, so does the look that had `digest`. */
+	bool has_glance;
+	unsigned glances; /* since that look */
+	uint8_t glance[DEVICE_GLANCE_LEN];
+	uint8_t digest[APPLY_DIGEST_LEN];
 };
 
 void apply_look_put(struct buf *out, const struct apply_look *look)
@@ -99,14 +108,50 @@ static void digest_of_look(uint8_t out[static APPLY_DIGEST_LEN], const struct de
 	sha256(out, buf_bytes(&all));
 }
 
+static bool glance(struct apply *a, uint8_t out[static DEVICE_GLANCE_LEN])
+{
+	struct error ignored;
+
+	return a->driver->glance && a->driver->glance(out, a->dev, &ignored) == 0;
+}
+
+/* Does a glance say that nothing changed since the look that core knows? A whole look is taken now and then all the same. */
+static bool is_unchanged(struct apply *a, struct bytes known)
+{
+	uint8_t now[DEVICE_GLANCE_LEN];
+
+	return a->has_glance && a->glances++ < GLANCES_MAX && known.len == APPLY_DIGEST_LEN &&
+	       !memcmp(known.ptr, a->digest, APPLY_DIGEST_LEN) && glance(a, now) && !memcmp(now, a->glance, sizeof(now));
+}
+
+/* Looks, with a glance before and one behind: only between two equal ones does the look belong to them. */
+static int look_and_glance(struct apply *a, struct device_look *look, struct error *err)
+{
+	uint8_t before[DEVICE_GLANCE_LEN];
+	bool has_before = glance(a, before);
+
+	a->has_glance = false;
+	if (a->driver->look(look, a->dev, err) < 0)
+		return err->code;
+	digest_of_look(a->digest, look);
+	a->has_glance = has_before && glance(a, a->glance) && !memcmp(before, a->glance, sizeof(before));
+	a->glances = 0;
+	return 0;
+}
+
 static int do_look(struct apply *a, struct bytes known, struct buf *out, struct error *err)
 {
 	_cleanup_(device_look_done) struct device_look look = { 0 };
-	struct apply_look ans = { 0 };
+	struct apply_look ans = { .is_same = is_unchanged(a, known) };
 
-	if (a->driver->look(&look, a->dev, err) < 0)
+	if (!ans.is_same && look_and_glance(a, &look, err) < 0)
 		return err->code;
-	digest_of_look(ans.digest, &look);
+	memcpy(ans.digest, a->digest, sizeof(ans.digest));
+	if (ans.is_same) {
+		apply_result_put(out, 0, "");
+		apply_look_put(out, &ans);
+		return 0;
+	}
 	ans.is_same = known.len == APPLY_DIGEST_LEN && !memcmp(known.ptr, ans.digest, APPLY_DIGEST_LEN);
 	ans.is_whole = look.is_whole;
 	ans.has_startup = look.has_startup;
@@ -218,24 +263,28 @@ static int answer_one(struct apply *a, const struct ipc_msg *msg, struct error *
 	return ipc_send_wait(&a->ipc, msg->kind, msg->id, buf_bytes(&out), err);
 }
 
-/* The folder is watched, since a save replaces the file. */
+/* The folder is watched, since a save replaces the file; of a link, that of the file behind it. */
 static void start_watch(struct apply *a)
 {
-	_cleanup_(mem_freep) char *dir = mem_strdup(a->driver->startup_path(a->dev));
-	char *slash = strrchr(dir, '/');
+	const char *path = a->driver->startup_path(a->dev);
+	char *real = realpath(path, NULL), *slash;
 
-	if (slash)
-		slash[slash == dir] = 0;
+	a->startup = real ? real : mem_strdup(path);
+	slash = strrchr(a->startup, '/');
 	a->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (a->watch >= 0 && inotify_add_watch(a->watch, dir, IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) < 0)
+	if (a->watch < 0)
+		return;
+	*slash = 0;
+	if (inotify_add_watch(a->watch, *a->startup ? a->startup : "/", IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE) < 0)
 		fd_closep(&a->watch);
+	*slash = '/';
 }
 
 /* Was one of the events about the startup file? */
 static bool take_events(struct apply *a)
 {
 	char events[4096] __attribute__((aligned(__alignof__(struct inotify_event))));
-	const char *name = strrchr(a->driver->startup_path(a->dev), '/');
+	const char *name = strrchr(a->startup, '/') + 1;
 	bool is_ours = false;
 	ssize_t n;
 
@@ -243,7 +292,7 @@ static bool take_events(struct apply *a)
 		for (char *at = events; at < events + n;) {
 			const struct inotify_event *ev = (const struct inotify_event *)(void *)at;
 
-			is_ours = is_ours || (ev->mask & IN_Q_OVERFLOW) || (ev->len && name && !strcmp(ev->name, name + 1));
+			is_ours = is_ours || (ev->mask & IN_Q_OVERFLOW) || (ev->len && !strcmp(ev->name, name));
 			at += sizeof(*ev) + ev->len;
 		}
 	return is_ours;
@@ -294,5 +343,6 @@ int apply_main(int fd, int parent, const struct settings_device *dev, const char
 		log_debug("apply-ends device=%s why=\"%s\"", dev->name, err.text);
 	ipc_done(&a.ipc);
 	fd_closep(&a.watch);
+	free(a.startup);
 	return 0;
 }

@@ -1,13 +1,13 @@
 /* agent/device.h -- the one door to a kind of device: a table of functions.
  *
- * look, save, revert and facts touch the device and run in the apply process only; they may wait (each has its deadline).
+ * look, glance, save, revert and facts touch the device and run in the apply process only; they may wait (each has its deadline).
  * canonical and secrets are pure and run wherever text is compared or sealed. */
 #pragma once
 
 #include "agent/settings.h"
 #include "base/bytes.h"
 
-enum { DEVICE_TEXT_MAX = 1 << 20, DEVICE_WORD_MAX = 128 };
+enum { DEVICE_TEXT_MAX = 1 << 20, DEVICE_WORD_MAX = 128, DEVICE_GLANCE_LEN = 32 };
 
 enum device_capability {
 	DEVICE_STARTUP = 1 << 0, /* what will boot can be read */
@@ -37,6 +37,9 @@ struct device_driver {
 	int (*facts)(struct device_facts *out, const struct settings_device *dev, struct error *err);
 	/* E_PEER: no answer in time; E_FORMAT: not an answer of this kind of device; not whole is no failure. */
 	int (*look)(struct device_look *out, const struct settings_device *dev, struct error *err);
+	/* A digest of all that a look depends on, had at a fraction of its cost: while it stays the same, so does the look. May be
+	 * NULL; after a failure only a look can tell. */
+	int (*glance)(uint8_t out[static DEVICE_GLANCE_LEN], const struct settings_device *dev, struct error *err);
 	/* Makes running (as looked at) the startup configuration, durably: the old or the new after a power cut. */
 	int (*save)(const struct settings_device *dev, struct bytes running, struct error *err);
 	/* Makes running what startup says, without writing startup. */

@@ -5,10 +5,14 @@
  * `show running-config` without a word, so `show daemons` is asked in the same session, before and after. */
 #include "agent/device.h"
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"
+#include "crypto/key.h"
 
 #include <ctype.h>
+#include <dirent.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +23,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { VTYSH_MS = 10000, RELOAD_MS = 120000, WORDS_MAX = 64, ARGS_MAX = 24 };
+#define RELOAD_PATH "/usr/lib/frr/frr-reload.py"
+
+enum { VTYSH_MS = 10000, RELOAD_MS = 120000, GLANCE_MS = 2000, RELOAD_ROUNDS = 3, WORDS_MAX = 64, ARGS_MAX = 24 };
 
 static struct bytes trim_end(struct bytes line)
 {
@@ -62,31 +68,43 @@ static size_t split_words(struct bytes *words, size_t max, struct bytes line)
 	return n;
 }
 
+/* What is no configuration of FRR's: header and comments; the package's version, which is a fact of its own; vtysh's word on how files are
+ * kept, shown or not depending on which vtysh is asked; and host names, which are the machine's: the daemons ignore the file's, and vtysh
+ * adds that of the machine on which it runs itself. */
 static bool is_noise(struct bytes line)
 {
 	struct bytes text = trim(line);
 
 	return !text.len || text.ptr[0] == '!' || text.ptr[0] == '#' || bytes_is(line, "end") ||
-	       starts(line, "Building configuration...") || starts(line, "Current configuration:") ||
-	       starts(line, "frr version "); /* the package's, not the configuration's; it is a fact of its own */
+	       starts(line, "Building configuration...") || starts(line, "Current configuration:") || starts(line, "frr version ") ||
+	       bytes_is(line, "service integrated-vtysh-config") || starts(line, "hostname ");
 }
 
-/* Drops header, comments, blank lines, trailing blanks and `end`. Of several top-level host names only the first counts:
- * vtysh adds the name of the machine on which it runs itself. */
+/* An interface that was named once and has no settings says nothing, and FRR does not let go of it. */
+static bool take_empty_interface(struct buf *out, size_t from, struct bytes line)
+{
+	size_t at = out->len;
+
+	if (at == from || !bytes_is(line, "exit"))
+		return false;
+	while (at > from && (at == out->len || out->ptr[at - 1] != '\n'))
+		at--;
+	if (!starts(bytes_of(out->ptr + at, out->len - at), "interface "))
+		return false;
+	buf_truncate(out, at);
+	return true;
+}
+
+/* Drops what is noise, and blanks at the ends of lines. */
 static void frr_canonical(struct buf *out, struct bytes text)
 {
-	bool has_name = false;
+	size_t from = out->len;
 	struct bytes line;
 
 	while (bytes_next_line(&text, &line)) {
 		line = trim_end(line);
-		if (is_noise(line))
+		if (is_noise(line) || take_empty_interface(out, from, line))
 			continue;
-		if (starts(line, "hostname ")) {
-			if (has_name)
-				continue;
-			has_name = true;
-		}
 		buf_add_bytes(out, line);
 		buf_add_char(out, '\n');
 	}
@@ -94,26 +112,36 @@ static void frr_canonical(struct buf *out, struct bytes text)
 
 /* Words of a line in a row; the secret is what follows, to the end of the line, since several of these commands take
  * blanks. Startup files are also written by hand, and FRR takes any unambiguous beginning of a keyword: '~' ends the part
- * that must be there ("pas~sword" takes pas, pass, ...). "*" is any word. The first pattern that fits counts. */
+ * that must be there ("pa~ssword" takes pa, pas, ...). "*" is any word. The first pattern that fits counts; one that begins
+ * with '-' says that its words are no secret, and what follows is looked at by itself. */
 static const char *const secret_patterns[] = {
+	"-authentication message-digest",
+	"-authentication null",
+	"-authentication mode",
+	"-authentication key-chain",
+	"-authentication keychain",
 	"area-p~assword clear", /* IS-IS */
 	"area-p~assword md5",
 	"area-p~assword",
 	"domain-p~assword clear",
 	"domain-p~assword md5",
 	"domain-p~assword",
-	"isis pas~sword clear",
-	"isis pas~sword md5",
-	"pas~sword", /* line and enable; neighbor ... password of BGP and LDP; MSDP */
-	"message-d~igest-key * md5", /* OSPF interface, virtual link */
-	"message-d~igest-key",
-	"authentication-k~ey", /* OSPF */
-	"key-id * hash-a~lgo * key", /* OSPFv3 */
-	"key-id",
-	"key-s~tring", /* key chains of RIP, EIGRP, OSPF */
-	"authentication str~ing", /* RIP */
+	"isis pa~ssword clear",
+	"isis pa~ssword md5",
+	"openfabric pa~ssword clear",
+	"openfabric pa~ssword md5",
+	"pa~ssword", /* line and enable; neighbor ... password of BGP and LDP; MSDP */
+	"ospf me~ssage-digest-key * md5",
+	"message-~digest-key * md5", /* virtual link */
+	"message-~digest-key",
+	"ospf au~thentication-key",
+	"authentication-~key",
+	"key-~id * h~ash-algo * k~ey", /* OSPFv3 */
+	"key-~id",
+	"key-~string", /* key chains of RIP, EIGRP, OSPF */
+	"authentication s~tring", /* RIP */
 	"nhrp au~thentication",
-	"tcp-md5-a~uth", /* PCEP */
+	"tcp-md5-~auth", /* PCEP */
 	"tcp-a~uthentication",
 	"snmp community",
 	"snmp-server community",
@@ -164,19 +192,33 @@ static size_t pattern_at(const char *pattern, const struct bytes *words, size_t 
 	return taken;
 }
 
+/* The first pattern that fits at words[at], NULL if none does. */
+static const char *find_pattern(const struct bytes *words, size_t count, size_t at, size_t *taken)
+{
+	for (size_t p = 0; p < ARRAY_SIZE(secret_patterns); p++) {
+		const char *pattern = secret_patterns[p];
+
+		*taken = pattern_at(pattern + (*pattern == '-'), words, count, at);
+		if (*taken)
+			return pattern;
+	}
+	return NULL;
+}
+
 /* Where the secret of this line begins; line.len when there is none. */
 static size_t secret_begin(struct bytes line)
 {
 	struct bytes words[WORDS_MAX];
-	size_t count = split_words(words, WORDS_MAX, line);
+	size_t count = split_words(words, WORDS_MAX, line), taken;
 
-	for (size_t at = 0; at < count; at++)
-		for (size_t p = 0; p < ARRAY_SIZE(secret_patterns); p++) {
-			size_t taken = pattern_at(secret_patterns[p], words, count, at);
+	for (size_t at = 0; at < count; at++) {
+		const char *pattern = find_pattern(words, count, at, &taken);
 
-			if (taken && at + taken < count)
-				return (size_t)(words[at + taken].ptr - line.ptr);
-		}
+		if (pattern && *pattern == '-')
+			at += taken - 1;
+		else if (pattern && at + taken < count)
+			return (size_t)(words[at + taken].ptr - line.ptr);
+	}
 	/* More words than we look at: a line of this kind is nothing we know, so all of it is secret. */
 	return count == WORDS_MAX ? (size_t)(words[0].ptr - line.ptr) : line.len;
 }
@@ -267,6 +309,8 @@ static int take_running(struct device_look *out, const struct settings_frr *frr,
 		return error_set(err, E_FORMAT, "what vtysh answered is no whole configuration");
 	if (memchr(body.ptr, 0, body.len))
 		return error_set(err, E_FORMAT, "there is a NUL in the running configuration");
+	if (memmem(body.ptr, body.len, "\nno service integrated-vtysh-config\n", 36))
+		return error_set(err, E_FORMAT, "each daemon keeps its own startup file here ('no service integrated-vtysh-config')");
 	if (body.len >= DEVICE_TEXT_MAX)
 		return error_set(err, E_LIMIT, "the running configuration is longer than %d bytes", DEVICE_TEXT_MAX);
 	out->is_whole = true;
@@ -313,49 +357,135 @@ static unsigned long long started_at(pid_t pid)
 	return n > 19 ? strtoull((const char *)words[19].ptr, NULL, 10) : 0;
 }
 
-/* The process that listens behind a daemon's vty socket. -1 when nothing does. */
-static pid_t listener_of(const struct settings_frr *frr, const char *daemon)
+/* The folder of the daemons' vty sockets. */
+static char *socket_folder(const struct settings_frr *frr)
+{
+	if (frr->vty_socket)
+		return mem_strdup(frr->vty_socket);
+	return mem_printf("/var/run/frr%s%s", frr->pathspace ? "/" : "", frr->pathspace ? frr->pathspace : "");
+}
+
+/* Connects to a vty socket: the descriptor and who listens there, or -1 when nobody does. */
+static int connect_vty(pid_t *pid, const char *folder, const char *socket_name)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	_cleanup_(fd_closep) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s", folder, socket_name);
 	struct ucred cred = { 0 };
 	socklen_t len = sizeof(cred);
-	int n;
+	int connected = fd;
 
-	if (frr->vty_socket)
-		n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s.vty", frr->vty_socket, daemon);
-	else
-		n = snprintf(addr.sun_path, sizeof(addr.sun_path), "/var/run/frr/%s%s%s.vty", frr->pathspace ? frr->pathspace : "",
-			     frr->pathspace ? "/" : "", daemon);
 	if (fd < 0 || n < 0 || (size_t)n >= sizeof(addr.sun_path) || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return -1;
-	return cred.pid;
+	*pid = cred.pid;
+	fd = -1;
+	return connected;
 }
 
-static void look_incarnation(struct device_look *out, const struct settings_frr *frr)
+/* Which processes answer, and since when: another text after any of them was started again. */
+static void incarnation(char *out, size_t size, const struct settings_frr *frr)
 {
+	_cleanup_(mem_freep) char *folder = socket_folder(frr);
 	size_t used = 0;
 
-	for (unsigned i = 0; i < frr->daemons_count && used < sizeof(out->incarnation) - 64; i++) {
-		pid_t pid = listener_of(frr, frr->daemons[i]);
+	*out = 0;
+	for (unsigned i = 0; i < frr->daemons_count && used + 64 < size; i++) {
+		_cleanup_(mem_freep) char *name = mem_printf("%s.vty", frr->daemons[i]);
+		pid_t pid = 0;
+		_cleanup_(fd_closep) int fd = connect_vty(&pid, folder, name);
 
-		used += (size_t)snprintf(out->incarnation + used, sizeof(out->incarnation) - used, "%d:%llu ", (int)pid,
-					 pid > 0 ? started_at(pid) : 0ULL);
+		used += (size_t)snprintf(out + used, size - used, "%d:%llu ", (int)pid, fd >= 0 ? started_at(pid) : 0ULL);
 	}
 }
 
 static int frr_look(struct device_look *out, const struct settings_device *dev, struct error *err)
 {
+	char after[sizeof(out->incarnation)];
 	int r;
 
-	look_incarnation(out, dev->frr);
+	incarnation(out->incarnation, sizeof(out->incarnation), dev->frr);
 	if (look_running(out, dev->frr, err) < 0)
 		return err->code;
+	/* One that was started in between came back empty, and would pass for an engineer who removed its part. */
+	incarnation(after, sizeof(after), dev->frr);
+	if (strcmp(after, out->incarnation) != 0)
+		return error_set(err, E_PEER, "a daemon was started or ended while the router was looked at");
 	r = fs_read(&out->startup, dev->frr->config, DEVICE_TEXT_MAX - 1, err);
 	if (r < 0)
 		return error_add(err, "the startup configuration");
 	out->has_startup = r != FS_ABSENT;
+	return 0;
+}
+
+/* Reads one answer of a vty socket into out: text, then three zero bytes and a status. */
+static int read_answer(struct buf *out, int fd, uint64_t deadline, struct error *err)
+{
+	size_t from = out->len;
+
+	for (;;) {
+		uint64_t now = clock_mono_ms();
+		struct pollfd pfd = { fd, POLLIN, 0 };
+		uint8_t chunk[4096];
+		ssize_t n;
+
+		if (now >= deadline || poll(&pfd, 1, (int)(deadline - now)) <= 0)
+			return error_set(err, E_PEER, "no answer in time");
+		n = read(fd, chunk, sizeof(chunk));
+		if (n <= 0 || out->len - from + (size_t)n > DEVICE_TEXT_MAX)
+			return error_set(err, E_PEER, "no whole answer");
+		buf_add(out, chunk, (size_t)n);
+		if (out->len - from >= 4 && !memcmp(out->ptr + out->len - 4, "\0\0", 3))
+			return 0;
+	}
+}
+
+/* What one daemon says it runs. The protocol is vtysh's own: a command ends with a zero byte. */
+static int ask_daemon(struct buf *out, const char *folder, const char *socket_name, uint64_t deadline, struct error *err)
+{
+	static const char enable[] = "enable", show[] = "show running-config";
+	pid_t pid = 0;
+	_cleanup_(fd_closep) int fd = connect_vty(&pid, folder, socket_name);
+
+	buf_addf(out, "%s %d %llu\n", socket_name, (int)pid, fd >= 0 ? started_at(pid) : 0ULL);
+	if (fd < 0)
+		return 0; /* a socket that a dead daemon left */
+	if (fd_write_all(fd, bytes_of(enable, sizeof(enable)), err) < 0 || read_answer(out, fd, deadline, err) < 0 ||
+	    fd_write_all(fd, bytes_of(show, sizeof(show)), err) < 0)
+		return err->code;
+	return read_answer(out, fd, deadline, err);
+}
+
+static int is_vty(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return len > 4 && !strcmp(entry->d_name + len - 4, ".vty");
+}
+
+/* All daemons that are there, not only those that must be: vtysh shows the configuration of any. */
+static int frr_glance(uint8_t out[static DEVICE_GLANCE_LEN], const struct settings_device *dev, struct error *err)
+{
+	_cleanup_(mem_freep) char *folder = socket_folder(dev->frr);
+	_cleanup_(buf_done) struct buf all = { 0 };
+	uint64_t deadline = clock_mono_ms() + GLANCE_MS;
+	struct dirent **sockets;
+	int count = scandir(folder, &sockets, is_vty, alphasort), r = 0;
+
+	if (count < 0)
+		return error_sys(err, "cannot open folder '%s'", folder);
+	for (int i = 0; i < count; i++) {
+		if (r == 0)
+			r = ask_daemon(&all, folder, sockets[i]->d_name, deadline, err);
+		free(sockets[i]);
+	}
+	free(sockets);
+	if (r == 0)
+		r = fs_read(&all, dev->frr->config, DEVICE_TEXT_MAX, err);
+	if (r < 0)
+		return r;
+	buf_addf(&all, "startup %d", r);
+	sha256(out, buf_bytes(&all));
 	return 0;
 }
 
@@ -398,31 +528,115 @@ static void file_text(struct buf *out, struct bytes running)
 	}
 }
 
+/* Temporary files of a save that was cut off: they hold secrets. */
+static void remove_leftovers(const char *path)
+{
+	_cleanup_(mem_freep) char *folder = mem_strdup(path), *prefix = NULL;
+	char *slash = strrchr(folder, '/');
+	const struct dirent *entry;
+	DIR *dir;
+
+	*slash = 0;
+	prefix = mem_printf("%s.tmp-", slash + 1);
+	dir = opendir(*folder ? folder : "/");
+	while (dir && (entry = readdir(dir)))
+		if (starts(bytes_str(entry->d_name), prefix))
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
+static int give_to_frr(const char *path, struct error *err)
+{
+	const struct passwd *owner = getpwnam("frr");
+
+	if (owner && lchown(path, owner->pw_uid, owner->pw_gid) < 0)
+		return error_sys(err, "cannot give '%s' to frr", path);
+	return 0;
+}
+
 static int frr_save(const struct settings_device *dev, struct bytes running, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	/* The file behind a symbolic link is replaced, not the link. */
 	_cleanup_(mem_freep) char *real = realpath(dev->frr->config, NULL);
 	const char *path = real ? real : dev->frr->config;
-	const struct passwd *owner;
+	struct stat st;
 
 	file_text(&text, running);
 	if (!text.len)
 		return error_set(err, E_FORMAT, "an empty configuration is not saved");
+	if (!real && lstat(path, &st) == 0)
+		return error_set(err, E_SYS, "'%s' is a link that leads nowhere", path);
+	remove_leftovers(path);
 	if (fs_replace(path, buf_bytes(&text), 0640, err) < 0)
 		return err->code;
-	owner = real ? NULL : getpwnam("frr");
-	if (owner && lchown(path, owner->pw_uid, owner->pw_gid) < 0)
-		return error_sys(err, "cannot give '%s' to frr", path);
-	return 0;
+	return real ? 0 : give_to_frr(path, err);
 }
+
+/* frr-reload.py hands lines to vtysh as arguments, which everybody on the machine can read, and as a file. Run through this, it hands
+ * them over on standard input instead, from memory. It depends on nothing in there but the names of its options: what it changes is
+ * Python's own open, unlink and Popen. */
+static const char quiet_reload[] =
+	"import builtins, os, subprocess, sys\n"
+	"\n"
+	"real_open, real_unlink, real_popen = open, os.unlink, subprocess.Popen\n"
+	"its_files = sys.argv[sys.argv.index('--rundir') + 1] + '/reload-'\n"
+	"files = {}\n"
+	"\n"
+	"class MemoryFile:\n"
+	"    def __init__(self, name):\n"
+	"        self.fd = files[name] = os.memfd_create('reload')\n"
+	"    def write(self, text):\n"
+	"        os.write(self.fd, text.encode())\n"
+	"    def __enter__(self):\n"
+	"        return self\n"
+	"    def __exit__(self, *why):\n"
+	"        pass\n"
+	"\n"
+	"def quiet_open(name, mode='r', *more, **options):\n"
+	"    if 'w' in mode and str(name).startswith(its_files):\n"
+	"        return MemoryFile(name)\n"
+	"    return real_open(name, mode, *more, **options)\n"
+	"\n"
+	"def quiet_unlink(name, **options):\n"
+	"    if name in files:\n"
+	"        os.close(files.pop(name))\n"
+	"    else:\n"
+	"        real_unlink(name, **options)\n"
+	"\n"
+	"def through_stdin(argv):\n"
+	"    lines = [argv[i + 1] for i in range(len(argv) - 1) if argv[i] == '-c']\n"
+	"    if argv[-2] == '-f' and argv[-1] in files:\n"
+	"        return argv[:-1] + ['/dev/stdin'], os.dup(files[argv[-1]])\n"
+	"    if len(lines) < 2:\n"
+	"        return argv, None\n"
+	"    if not lines[0].startswith('conf'):\n"
+	"        sys.exit('frr-reload.py hands over a command that is not expected')\n"
+	"    fd = os.memfd_create('commands')\n"
+	"    os.write(fd, ('\\n'.join(lines[1:]) + '\\n').encode())\n"
+	"    return argv[:argv.index('-c')] + ['-f', '/dev/stdin'], fd\n"
+	"\n"
+	"class QuietPopen(real_popen):\n"
+	"    def __init__(self, argv, **options):\n"
+	"        argv, fd = through_stdin(argv)\n"
+	"        if fd is not None:\n"
+	"            options['stdin'] = fd\n"
+	"        super().__init__(argv, **options)\n"
+	"        if fd is not None:\n"
+	"            os.close(fd)\n"
+	"\n"
+	"builtins.open, os.unlink, subprocess.Popen = quiet_open, quiet_unlink, QuietPopen\n"
+	"sys.argv = sys.argv[1:]\n"
+	"with real_open(sys.argv[0]) as program:\n"
+	"    exec(compile(program.read(), sys.argv[0], 'exec'), {'__name__': '__main__'})\n";
 
 static int run_reload(const struct settings_frr *frr, const char *dir, const char *link, struct error *err)
 {
-	const char *argv[ARGS_MAX] = { "/usr/lib/frr/frr-reload.py", "--reload", "--stdout", "--log-level", "critical",
+	const char *argv[ARGS_MAX] = { "python3", "-I", "-", RELOAD_PATH, "--reload", "--stdout", "--log-level", "critical",
 				       "--confdir", dir, "--rundir", dir };
 	_cleanup_(proc_result_done) struct proc_result res = { 0 };
-	size_t n = 9;
+	size_t n = 12;
 
 	if (frr->pathspace) {
 		argv[n++] = "-N";
@@ -433,35 +647,64 @@ static int run_reload(const struct settings_frr *frr, const char *dir, const cha
 		argv[n++] = frr->vty_socket;
 	}
 	argv[n++] = link;
-	/* Its exit status is no judge (an interface that cannot be removed is an "error"): the caller reads back. Its output may
+	/* Its exit status is no judge (an interface that cannot be removed is an "error"): the caller looks. Its output may
 	 * hold secrets and goes nowhere. */
-	return proc_run(&res, argv, (struct bytes){ 0 }, RELOAD_MS, 4 << 20, err);
+	return proc_run(&res, argv, bytes_str(quiet_reload), RELOAD_MS, 4 << 20, err);
+}
+
+static void remove_folder(const char *dir, const char *link)
+{
+	(void)unlink(link);
+	(void)rmdir(dir);
 }
 
 /* frr-reload.py runs `write` unless its file is <confdir>/frr.conf, so it gets a private folder in which that name is a
- * link to the startup file. Its temporary file goes there too, and it logs nothing: both would hold secrets. */
-static int frr_revert(const struct settings_device *dev, struct bytes startup _unused_, struct error *err)
+ * link to the startup file. It logs nothing. */
+static int reload_once(const struct settings_frr *frr, struct error *err)
 {
 	char dir[] = "/run/holdfast-reload-XXXXXX";
 	_cleanup_(mem_freep) char *link = NULL;
-	struct error ignored;
 	int r;
 
 	if (!mkdtemp(dir))
 		return error_sys(err, "cannot make a folder in /run");
 	link = mem_printf("%s/frr.conf", dir);
-	if (symlink(dev->frr->config, link) < 0)
+	if (symlink(frr->config, link) < 0)
 		r = error_sys(err, "cannot link '%s'", link);
 	else
-		r = run_reload(dev->frr, dir, link, err);
-	(void)unlink(link);
-	if (rmdir(dir) < 0) { /* killed half-way it leaves its file */
-		const char *argv[] = { "rm", "-rf", "--", dir, NULL };
-		_cleanup_(proc_result_done) struct proc_result res = { 0 };
-
-		(void)!proc_run(&res, argv, (struct bytes){ 0 }, VTYSH_MS, 4096, &ignored);
-	}
+		r = run_reload(frr, dir, link, err);
+	remove_folder(dir, link);
 	return r;
+}
+
+/* Does running say what startup says? */
+static int runs_as(const struct settings_device *dev, struct bytes startup, struct error *err)
+{
+	_cleanup_(device_look_done) struct device_look look = { 0 };
+	_cleanup_(buf_done) struct buf is = { 0 }, should = { 0 };
+
+	if (frr_look(&look, dev, err) < 0)
+		return err->code;
+	frr_canonical(&is, buf_bytes(&look.running));
+	frr_canonical(&should, startup);
+	return bytes_equal(buf_bytes(&is), buf_bytes(&should));
+}
+
+/* One reload empties a block, and only the next one takes the block away. */
+static int frr_revert(const struct settings_device *dev, struct bytes startup, struct error *err)
+{
+	int r = 0;
+
+	if (access(RELOAD_PATH, R_OK) < 0)
+		return error_sys(err, "cannot read '" RELOAD_PATH "' (Debian's package frr-pythontools)");
+	for (int round = 0; r == 0 && round < RELOAD_ROUNDS; round++) {
+		if (reload_once(dev->frr, err) < 0)
+			return err->code;
+		r = runs_as(dev, startup, err);
+	}
+	if (r < 0)
+		return r;
+	return r ? 0 : error_set(err, E_PEER, "after %d rounds of frr-reload.py running still differs from startup", RELOAD_ROUNDS);
 }
 
 static const char *frr_startup_path(const struct settings_device *dev)
@@ -474,6 +717,7 @@ const struct device_driver driver_frr = {
 	.capabilities = DEVICE_STARTUP | DEVICE_SAVE | DEVICE_REVERT,
 	.facts = frr_facts,
 	.look = frr_look,
+	.glance = frr_glance,
 	.save = frr_save,
 	.revert = frr_revert,
 	.startup_path = frr_startup_path,
