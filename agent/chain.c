@@ -1,6 +1,7 @@
 /* agent/chain.c -- a device's chain as bytes: one file, replaced whole.
  *
- * All integers big-endian; every text is a 32-bit length and its bytes. The magic changes with the layout. */
+ * All integers big-endian; every text is a 32-bit length and its bytes; the SHA-256 of all that at the end, since one bit that a
+ * disk turned would break the chain for ever. The magic changes with the layout. */
 #include "agent/snapshot.h"
 
 #include <sodium.h>
@@ -29,7 +30,7 @@ static void put_seal(struct buf *out, const struct chain_seal *seal)
 	buf_add(out, seal->digest, HASH_LEN);
 }
 
-void chain_write(struct buf *out, const struct chain *c)
+static void write_body(struct buf *out, const struct chain *c)
 {
 	buf_add_str(out, magic);
 	put_u64(out, c->number);
@@ -57,6 +58,16 @@ void chain_write(struct buf *out, const struct chain *c)
 	buf_add_u32be(out, c->is_blocked);
 	put_bytes(out, bytes_str(c->incarnation));
 	put_bytes(out, buf_bytes(&c->newest));
+}
+
+void chain_write(struct buf *out, const struct chain *c)
+{
+	size_t from = out->len;
+	uint8_t digest[HASH_LEN];
+
+	write_body(out, c);
+	sha256(digest, bytes_from(buf_bytes(out), from));
+	buf_add(out, digest, sizeof(digest));
 }
 
 static void get_fixed(uint8_t *out, size_t len, struct reader *rd)
@@ -92,14 +103,29 @@ static void get_epoch(struct chain *c, struct reader *rd)
 	get_fixed(c->token_key, sizeof(c->token_key), rd);
 }
 
+static bool digest_holds(struct bytes *in)
+{
+	uint8_t digest[HASH_LEN];
+	size_t len = in->len;
+
+	if (len < HASH_LEN)
+		return false;
+	in->len -= HASH_LEN;
+	sha256(digest, *in);
+	return !memcmp(digest, in->ptr + in->len, HASH_LEN);
+}
+
 int chain_read(struct chain *out, struct bytes in, struct error *err)
 {
 	_cleanup_(chain_done) struct chain c = { 0 };
-	struct reader rd = reader_over(in);
 	struct bytes incarnation;
+	struct reader rd;
 
-	if (!bytes_is(read_bytes(&rd, sizeof(magic) - 1), magic))
+	if (in.len < sizeof(magic) - 1 || memcmp(in.ptr, magic, sizeof(magic) - 1) != 0)
 		return error_set(err, E_FORMAT, "not a chain file of this version");
+	if (!digest_holds(&in))
+		return error_set(err, E_FORMAT, "chain file of %zu bytes is damaged: its digest does not hold", in.len);
+	rd = reader_over(bytes_from(in, sizeof(magic) - 1));
 	c.number = read_u64(&rd);
 	get_fixed(c.hash, HASH_LEN, &rd);
 	c.time_s = (int64_t)read_u64(&rd);

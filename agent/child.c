@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -31,7 +32,8 @@ static _Noreturn void become(int fd, pid_t parent, const char *const *argv)
 		args[n++] = *argv++;
 	args[n++] = parent_text;
 	args[n] = NULL;
-	if (dup2(fd, CHILD_FD) < 0)
+	/* dup2() of a descriptor to itself would leave it close-on-exec */
+	if (fd == CHILD_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, CHILD_FD) < 0)
 		_exit(127);
 	close_range(CHILD_FD + 1, ~0U, 0);
 	execv("/proc/self/exe", (char *const *)args);

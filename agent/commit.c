@@ -90,7 +90,7 @@ struct commit_decision commit_step(struct commit *c, const struct commit_view *v
 	struct commit_decision unknown = { COMMIT_NOTHING, SAVED_UNKNOWN, WHY_NOT_WHOLE, c->unsaved_since_s };
 	bool was_seen = c->is_seen;
 
-	if (view->is_restarted)
+	if (view->is_known && view->is_restarted)
 		c->is_blocked = true;
 	if (!view->is_known || !view->is_whole) {
 		c->changed_ms = mono_ms; /* what comes after must be quiet anew */

@@ -62,9 +62,12 @@ int hold_write(const struct hold *hold, const char *dir, struct error *err)
 	_cleanup_(mem_freep) char *path = mem_printf("%s/hold", dir);
 	_cleanup_(buf_done) struct buf text = { 0 };
 	char until[CLOCK_TEXT_LEN];
+	struct hold clean = { 0 };
 
 	clock_text(until, hold->until_s);
-	buf_addf(&text, "until: %s\nwho: %s\nwhy: %s\n", until, hold->who, hold->why);
+	take_value(clean.who, sizeof(clean.who), bytes_str(hold->who));
+	take_value(clean.why, sizeof(clean.why), bytes_str(hold->why));
+	buf_addf(&text, "until: %s\nwho: %s\nwhy: %s\n", until, clean.who, clean.why);
 	return fs_write(path, buf_bytes(&text), 0600, err);
 }
 

@@ -39,6 +39,18 @@ int ipc_send(struct ipc *ipc, enum ipc_kind kind, uint32_t id, struct bytes body
 	return 0;
 }
 
+/* Or a queue that never runs empty would grow for ever. */
+static void drop_sent(struct ipc *ipc)
+{
+	size_t rest = ipc->out.len - ipc->out_sent;
+
+	if (ipc->out_sent < ipc->out.len / 2)
+		return;
+	memmove(ipc->out.ptr, ipc->out.ptr + ipc->out_sent, rest);
+	buf_truncate(&ipc->out, rest);
+	ipc->out_sent = 0;
+}
+
 int ipc_flush(struct ipc *ipc, struct error *err)
 {
 	while (ipc->out_sent < ipc->out.len) {
@@ -46,8 +58,10 @@ int ipc_flush(struct ipc *ipc, struct error *err)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN)
+		if (n < 0 && errno == EAGAIN) {
+			drop_sent(ipc);
 			return IPC_MORE;
+		}
 		if (n < 0)
 			return error_set(err, E_PEER, "the other process is gone: %s", strerror(errno));
 		ipc->out_sent += (size_t)n;

@@ -12,7 +12,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-enum { CONNECT_S = 15, KEEPALIVE_S = 60, PIN_TEXT_MAX = 64, WAIT_MS = 60000, IDLE_CONNECTIONS = 16 };
+enum { CONNECT_S = 15, KEEPALIVE_S = 60, PIN_TEXT_MAX = 64, WAIT_MS = 60000, IDLE_CONNECTIONS = 16, HELD_MAX = 64 << 20 };
 
 void http_request_put(struct buf *out, const struct http_request *req)
 {
@@ -42,7 +42,7 @@ bool http_request_get(struct http_request *out, struct bytes in)
 	out->is_post = read_u32(&rd) != 0;
 	out->timeout_s = read_u32(&rd);
 	out->body = get_field(&rd);
-	return reader_done(&rd) && out->address[0] && out->path[0] == '/';
+	return reader_done(&rd) && out->address[0] && out->path[0] == '/' && out->timeout_s;
 }
 
 void http_answer_put(struct buf *out, const struct http_answer *ans)
@@ -76,6 +76,7 @@ struct net {
 	struct ipc ipc;
 	struct transfer *transfers;
 	size_t count;
+	size_t held; /* bytes of answers that are not whole yet */
 };
 
 struct transfer {
@@ -84,6 +85,7 @@ struct transfer {
 	CURL *easy;
 	uint32_t id;
 	uint32_t window_s, retry_s;
+	bool is_over; /* a bound was met */
 	struct buf request, answer;
 	char url[NET_ADDRESS_MAX + NET_PATH_MAX + 16];
 	char pins[NET_PINS_MAX * PIN_TEXT_MAX];
@@ -102,6 +104,7 @@ static void transfer_end(struct transfer *t)
 		curl_multi_remove_handle(t->net->multi, t->easy);
 		curl_easy_cleanup(t->easy);
 	}
+	t->net->held -= t->answer.len;
 	buf_done(&t->request);
 	buf_done(&t->answer);
 	free(t);
@@ -111,8 +114,10 @@ static size_t take_body(char *ptr, size_t size, size_t count, void *ctx)
 {
 	struct transfer *t = ctx;
 
-	if (t->answer.len + size * count > NET_ANSWER_MAX)
+	t->is_over = t->answer.len + size * count > NET_ANSWER_MAX || t->net->held + size * count > HELD_MAX;
+	if (t->is_over)
 		return 0; /* ends the transfer */
+	t->net->held += size * count;
 	buf_add(&t->answer, ptr, size * count);
 	return size * count;
 }
@@ -283,7 +288,9 @@ static int finish_transfers(struct net *net, struct error *err)
 		ans.status = (uint32_t)status;
 		ans.window_s = t->window_s;
 		ans.retry_s = t->retry_s;
-		if (code != CURLE_OK)
+		if (t->is_over)
+			snprintf(ans.error, sizeof(ans.error), "an answer, or all of them, over the bound");
+		else if (code != CURLE_OK)
 			snprintf(ans.error, sizeof(ans.error), "%s", t->error[0] ? t->error : curl_easy_strerror(code));
 		else
 			ans.body = buf_bytes(&t->answer);

@@ -14,7 +14,7 @@ struct http_request {
 	uint8_t pins[NET_PINS_MAX][32]; /* SHA-256 of the server's SPKI; at least one */
 	char path[NET_PATH_MAX];        /* "/v1/..." */
 	bool is_post;
-	uint32_t timeout_s; /* for all of it */
+	uint32_t timeout_s; /* for all of it; not 0 */
 	struct bytes body;  /* POST only */
 };
 

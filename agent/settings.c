@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-enum { QUIET_DEFAULT = 30, REMIND_DEFAULT = 900, WATCH_DEFAULT = 10, SPOOL_DEFAULT = 1000, WAIT_DEFAULT = 600, SECONDS_MAX = 604800 };
+enum { QUIET_DEFAULT = 30, REMIND_DEFAULT = 900, WATCH_DEFAULT = 10, SPOOL_DEFAULT = 1000, WAIT_DEFAULT = 600 };
+enum { SECONDS_MAX = 604800, SPOOL_MOST = 100000, WAIT_MOST = 3600 };
 
 static const cyaml_strval_t modes[] = {
 	{ "observe", MODE_OBSERVE },
@@ -27,9 +28,9 @@ static const cyaml_schema_field_t frr_fields[] = {
 
 static const cyaml_schema_field_t commit_fields[] = {
 	CYAML_FIELD_ENUM("mode", CYAML_FLAG_STRICT, struct settings_commit, mode, modes, ARRAY_SIZE(modes)),
-	CYAML_FIELD_UINT("quiet", CYAML_FLAG_OPTIONAL, struct settings_commit, quiet),
-	CYAML_FIELD_UINT("remind", CYAML_FLAG_OPTIONAL, struct settings_commit, remind),
-	CYAML_FIELD_UINT("watch", CYAML_FLAG_OPTIONAL, struct settings_commit, watch),
+	CYAML_FIELD_UINT_PTR("quiet", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_commit, quiet_set),
+	CYAML_FIELD_UINT_PTR("remind", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_commit, remind_set),
+	CYAML_FIELD_UINT_PTR("watch", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_commit, watch_set),
 	CYAML_FIELD_END,
 };
 
@@ -46,8 +47,8 @@ static const cyaml_schema_value_t device_schema = { CYAML_VALUE_MAPPING(CYAML_FL
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_STRING_PTR("state", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, state, 1, 4000),
 	CYAML_FIELD_STRING_PTR("user", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, user, 1, 63),
-	CYAML_FIELD_UINT("spool", CYAML_FLAG_OPTIONAL, struct settings, spool),
-	CYAML_FIELD_UINT("wait", CYAML_FLAG_OPTIONAL, struct settings, wait),
+	CYAML_FIELD_UINT_PTR("spool", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, spool_set),
+	CYAML_FIELD_UINT_PTR("wait", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, wait_set),
 	CYAML_FIELD_SEQUENCE("devices", CYAML_FLAG_POINTER, struct settings, devices, &device_schema, 1, SETTINGS_DEVICES_MAX),
 	CYAML_FIELD_END,
 };
@@ -62,13 +63,11 @@ static bool name_ok(const char *name)
 	return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(name);
 }
 
-static int seconds_check(unsigned *value, unsigned or_else, unsigned least, const char *key, const char *device, struct error *err)
+/* The default stands in for what is absent, not for a zero. */
+static int number_check(unsigned *out, const unsigned *set, unsigned or_else, unsigned most, const char *key, struct error *err)
 {
-	if (!*value)
-		*value = or_else;
-	if (*value < least || *value > SECONDS_MAX)
-		return error_set(err, E_FORMAT, "device '%s': '%s' must be %u to %d seconds", device, key, least, SECONDS_MAX);
-	return 0;
+	*out = set ? *set : or_else;
+	return *out && *out <= most ? 0 : error_set(err, E_FORMAT, "'%s' must be 1 to %u", key, most);
 }
 
 static int frr_check(const struct settings_device *dev, struct error *err)
@@ -105,10 +104,11 @@ static int device_check(const struct settings *s, unsigned i, struct error *err)
 			return error_set(err, E_FORMAT, "two devices are called '%s'", dev->name);
 	if (frr_check(dev, err) < 0)
 		return err->code;
-	if (seconds_check(&commit->quiet, QUIET_DEFAULT, 1, "quiet", dev->name, err) < 0 ||
-	    seconds_check(&commit->remind, REMIND_DEFAULT, 1, "remind", dev->name, err) < 0)
-		return err->code;
-	return seconds_check(&commit->watch, WATCH_DEFAULT, 1, "watch", dev->name, err);
+	if (number_check(&commit->quiet, commit->quiet_set, QUIET_DEFAULT, SECONDS_MAX, "quiet", err) < 0 ||
+	    number_check(&commit->remind, commit->remind_set, REMIND_DEFAULT, SECONDS_MAX, "remind", err) < 0 ||
+	    number_check(&commit->watch, commit->watch_set, WATCH_DEFAULT, SECONDS_MAX, "watch", err) < 0)
+		return error_add(err, "device '%s'", dev->name);
+	return 0;
 }
 
 static int check(struct settings *s, struct error *err)
@@ -117,14 +117,11 @@ static int check(struct settings *s, struct error *err)
 		s->state = mem_strdup("/var/lib/holdfast-agent");
 	if (!s->user)
 		s->user = mem_strdup("nobody");
-	if (!s->spool)
-		s->spool = SPOOL_DEFAULT;
-	if (!s->wait)
-		s->wait = WAIT_DEFAULT;
+	if (number_check(&s->spool, s->spool_set, SPOOL_DEFAULT, SPOOL_MOST, "spool", err) < 0 ||
+	    number_check(&s->wait, s->wait_set, WAIT_DEFAULT, WAIT_MOST, "wait", err) < 0)
+		return err->code;
 	if (s->state[0] != '/')
 		return error_set(err, E_FORMAT, "'state' must be an absolute path");
-	if (s->wait > 3600)
-		return error_set(err, E_FORMAT, "'wait' must be 1 to 3600 seconds");
 	for (unsigned i = 0; i < s->devices_count; i++)
 		if (device_check(s, i, err) < 0)
 			return err->code;

@@ -21,6 +21,7 @@ struct settings_commit {
 	unsigned quiet;  /* seconds without further change before we act */
 	unsigned remind; /* seconds between two reminders */
 	unsigned watch;  /* seconds between two looks at the device */
+	unsigned *quiet_set, *remind_set, *watch_set; /* what the file says; NULL: nothing */
 };
 
 struct settings_device {
@@ -35,6 +36,7 @@ struct settings {
 	char *user;     /* what the network process becomes when started as root */
 	unsigned spool; /* snapshots kept for a server that is away */
 	unsigned wait;  /* seconds that a poll may wait, at most 3600 */
+	unsigned *spool_set, *wait_set; /* what the file says; NULL: nothing */
 	struct settings_device *devices;
 	unsigned devices_count;
 };

@@ -166,6 +166,19 @@ static int load_all(struct state *s, struct error *err)
 	return 0;
 }
 
+/* Half-written files that a cut left; a key may be in one. */
+static void remove_leftovers(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (strstr(entry->d_name, ".tmp-"))
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
 int state_open(struct state *s, const char *dir, struct error *err)
 {
 	_cleanup_(mem_freep) char *lock = path_in(dir, "lock");
@@ -177,6 +190,8 @@ int state_open(struct state *s, const char *dir, struct error *err)
 		return STATE_NOT_JOINED;
 	}
 	s->lock = fs_lock(lock, err);
+	if (s->lock >= 0)
+		remove_leftovers(dir);
 	r = s->lock < 0 ? s->lock : load_all(s, err);
 	if (r != 0)
 		state_done(s);
@@ -275,9 +290,12 @@ int state_take_root(struct state *s, struct statement *st, struct error *err)
 		return STATE_OLD;
 	if (root_succeeds(s->root, next, err) < 0)
 		return error_add(err, "root %llu", (unsigned long long)root_version(next));
-	if (get_file(&all, s->dir, "roots", ROOTS_MAX, err) < 0)
-		return err->code;
+	r = get_file(&all, s->dir, "roots", ROOTS_MAX, err);
+	if (r != 0)
+		return r < 0 ? r : error_set(err, E_SYS, "no file '%s/roots'", s->dir);
 	buf_add_bytes(&all, statement_whole(root_statement(next)));
+	if (all.len > ROOTS_MAX)
+		return error_set(err, E_LIMIT, "roots of %zu bytes are over %d", all.len, ROOTS_MAX);
 	if (put_file(s->dir, "roots", buf_bytes(&all), err) < 0)
 		return err->code;
 	raise_floor(s, statement_time(root_statement(next), "time"));
