@@ -682,8 +682,8 @@ static int check_history_once(struct api *api, bool is_last, struct error *err)
 		return r;
 	r = home_take_seen(api->home, steal(checkpoint), belongs ? answer.commit : "", err);
 	if (r == E_DENIED || r == E_FORMAT)
-		return error_set(err, E_SEAL, "its checkpoint does not hold: %s", err->text);
-	return r == HOME_MOVED;
+		err->code = r = E_SEAL; /* it is not signed as the root says */
+	return r < 0 ? r : r == HOME_MOVED;
 }
 
 static int check_history(struct api *api, struct error *err)

@@ -382,11 +382,12 @@ static int show_table(const struct admission *a, struct error *err)
 	return r;
 }
 
-/* The exit status tells all, some and none apart; the one reason of a single device is the command's own. */
+/* A reason that all share is the command's own; else the exit status says that the list has to be read. */
 static int conclude(const struct admission *a, struct error *err)
 {
 	const struct device *first = NULL;
 	size_t chosen = 0, failed = 0;
+	bool is_shared = true;
 
 	for (size_t i = 0; i < a->device_count; i++) {
 		const struct device *d = &a->devices[i];
@@ -398,6 +399,7 @@ static int conclude(const struct admission *a, struct error *err)
 			continue;
 		failed++;
 		first = first ? first : d;
+		is_shared = is_shared && (!d->why.code || d->why.code == first->why.code);
 	}
 	if (!failed)
 		return 0;
@@ -407,7 +409,7 @@ static int conclude(const struct admission *a, struct error *err)
 	for (size_t i = 0; i < a->device_count; i++)
 		if (a->devices[i].why.code)
 			output_note("holdfast: device '%s' (%s): %s", a->devices[i].name, a->devices[i].id, a->devices[i].why.text);
-	return error_set(err, failed == chosen ? first->why.code : CLI_PARTIAL, "%zu of %zu devices are not admitted", failed, chosen);
+	return error_set(err, failed == chosen && is_shared ? first->why.code : CLI_PARTIAL, "%zu of %zu devices are not admitted", failed, chosen);
 }
 
 int cmd_device_admit(struct cli *cli, const struct args *args, struct error *err)

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -49,18 +50,26 @@ static char *placed(const struct making *m, const char *name)
 	return mem_printf("%s/%s", m->dir, name);
 }
 
-/* Only what this file put there. */
+/* One of ours, or what a write of it left when it was cut short. */
+static bool is_ours(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(key_files); i++)
+		if (!strncmp(name, key_files[i], strlen(key_files[i])))
+			return true;
+	return !strncmp(name, "root", 4);
+}
+
 static void sweep(const struct making *m)
 {
-	_cleanup_(mem_freep) char *root = staged(m, "root");
+	DIR *dir = opendir(m->stage);
+	const struct dirent *entry;
 
-	for (size_t i = 0; i < ARRAY_SIZE(key_files); i++) {
-		_cleanup_(mem_freep) char *path = staged(m, key_files[i]);
-
-		unlink(path);
-	}
-	unlink(root);
-	rmdir(m->stage);
+	while (dir && (entry = readdir(dir)))
+		if (is_ours(entry->d_name))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(m->stage); /* fails, and should, when anything else is in it */
 }
 
 /* Leaves nothing behind that nobody needs: a folder with a root in it waits for the next run. */
@@ -70,7 +79,7 @@ static void making_done(struct making *m)
 		_cleanup_(mem_freep) char *lock = placed(m, "lock");
 
 		unlink(lock);
-		rmdir(m->dir); /* fails, and should, when anything is in it */
+		rmdir(m->dir);
 	}
 	fd_closep(&m->lock);
 	setup_done(&m->setup);

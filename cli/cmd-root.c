@@ -189,10 +189,40 @@ int cmd_root_show(struct cli *cli, const struct args *args _unused_, struct erro
 
 /* ---- export ---- */
 
-struct export {
-	struct buf text;
-	size_t devices;
+struct exported {
+	char id[ID_LEN + 1];
+	struct sign_pub key;
 };
+
+struct export {
+	struct exported *devices;
+	size_t count;
+};
+
+static void add_exported(struct export *out, const char *id, const struct sign_pub *key)
+{
+	struct exported *device;
+
+	out->devices = mem_grow(out->devices, (out->count + 1) * sizeof(*out->devices));
+	device = &out->devices[out->count++];
+	memcpy(device->id, id, sizeof(device->id));
+	device->key = *key;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return strcmp(((const struct exported *)a)->id, ((const struct exported *)b)->id);
+}
+
+/* The same from the server and from a mirror. */
+static void export_text(struct buf *out, struct export *export, const struct home *home)
+{
+	signers_text(out, home->roots, home->root_count);
+	if (export->count)
+		qsort(export->devices, export->count, sizeof(*export->devices), by_id);
+	for (size_t i = 0; i < export->count; i++)
+		allowed_signers_device(out, export->devices[i].id, &export->devices[i].key);
+}
 
 static int get_statement(struct buf *out, struct api *api, const char *id, const char *what, struct error *err)
 {
@@ -232,11 +262,9 @@ static int add_device(struct export *out, struct cli *cli, const json_t *device,
 	if (!json_is_true(json_object_get(device, "admitted")))
 		return 0;
 	r = verify_device(&key, cli, id, err);
-	if (r < 0)
-		return r;
-	allowed_signers_device(&out->text, id, &key);
-	out->devices++;
-	return 0;
+	if (r == 0)
+		add_exported(out, id, &key);
+	return r;
 }
 
 static int add_devices(struct export *out, struct cli *cli, struct error *err)
@@ -289,12 +317,8 @@ static void show_audited(void *ctx, uint64_t done, uint64_t total)
 
 static int add_mirrored(void *ctx, const struct repo_device *device)
 {
-	struct export *out = ctx;
-
-	if (device->admitted) {
-		allowed_signers_device(&out->text, device->id, &device->key);
-		out->devices++;
-	}
+	if (device->admitted)
+		add_exported(ctx, device->id, &device->key);
 	return 0;
 }
 
@@ -313,42 +337,43 @@ static int add_from_mirror(struct export *out, const struct home *home, const ch
 	return repo_mirror_devices(path, add_mirrored, out, err);
 }
 
-static int give(const struct export *out, const struct home *home, const char *file, bool json, struct error *err)
+static int give(struct bytes text, size_t devices, const struct cli *cli, const char *file, struct error *err)
 {
-	int r = file ? fs_write(file, buf_bytes(&out->text), 0644, err) : 0;
+	const struct home *home = cli->home;
+	int r = file ? fs_write(file, text, 0644, err) : 0;
 
 	if (r < 0)
 		return r;
-	if (json)
+	if (cli->json)
 		return output_json("allowed-signers", json_pack("{s:s, s:I, s:I, s:s}", "fleet", home->fleet, "root",
-								(json_int_t)root_version(home->root), "devices", (json_int_t)out->devices,
-								file ? "file" : "text", file ? file : buf_text(&out->text)),
+								(json_int_t)root_version(home->root), "devices", (json_int_t)devices,
+								file ? "file" : "text", file ? file : (const char *)text.ptr),
 				   err);
 	if (!file)
-		return output_raw(buf_bytes(&out->text), err);
-	output_note("Wrote '%s' (%zu devices). Use it:  git -c gpg.ssh.allowedSignersFile=%s verify-commit main", file, out->devices, file);
+		return output_raw(text, err);
+	output_note("Wrote '%s' (%zu devices). Use it:  git -c gpg.ssh.allowedSignersFile=%s verify-commit main", file, devices, file);
 	return 0;
 }
 
 int cmd_root_export(struct cli *cli, const struct args *args, struct error *err)
 {
 	const char *mirror = args_get(args, "mirror");
-	struct export out = { 0 };
 	bool devices = args_has(args, "devices");
-	int r = 0;
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct export out = { 0 };
+	int r;
 
 	if (devices && mirror)
 		return error_set(err, CLI_USAGE, "--devices asks the server and --mirror a clone; give one of them");
-	r = devices ? cli_api(cli, err) : cli_home(cli, err);
-	if (r < 0)
-		return r;
-	signers_text(&out.text, cli->home->roots, cli->home->root_count);
-	if (devices)
+	r = cli_home(cli, err);
+	if (r == 0 && devices)
 		r = add_devices(&out, cli, err);
-	else if (mirror)
+	if (r == 0 && mirror)
 		r = add_from_mirror(&out, cli->home, mirror, err);
-	if (r == 0)
-		r = give(&out, cli->home, args_get(args, "output"), cli->json, err);
-	buf_done(&out.text);
+	if (r == 0) {
+		export_text(&text, &out, cli->home);
+		r = give(buf_bytes(&text), out.count, cli, args_get(args, "output"), err);
+	}
+	free(out.devices);
 	return r;
 }
