@@ -5,12 +5,13 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/enrolment.h"
+#include "cli/fleet.h"
 #include "cli/output.h"
-#include "cli/select.h"
 #include "cli/sign.h"
 
 #include "base/clock.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,26 +25,25 @@ struct invite {
 };
 
 struct device {
-	char id[ID_LEN + 1], name[64];
-	char *labels; /* "site:north role:ring" */
-	bool is_admitted, is_chosen, is_done;
-	size_t invite; /* in admission->invites */
-	struct error why; /* code 0: fine */
+	const struct fleet_member *member;
+	const char *name;   /* of who waits: that of its invite, or "" */
+	char labels[1200];
+	bool is_chosen, is_done;
+	size_t invite;      /* in admission->invites */
+	struct error why;   /* code 0: fine */
 };
 
 struct admission {
 	struct cli *cli;
 	const char *only; /* --device */
-	struct device *devices;
-	size_t device_count;
+	struct fleet_list list;
+	struct device *devices; /* as many as list has */
 	struct invite *invites;
 	size_t invite_count;
 };
 
 static void admission_done(struct admission *a)
 {
-	for (size_t i = 0; i < a->device_count; i++)
-		free(a->devices[i].labels);
 	for (size_t i = 0; i < a->invite_count; i++) {
 		buf_done(&a->invites[i].whole);
 		container_done(&a->invites[i].c);
@@ -51,6 +51,7 @@ static void admission_done(struct admission *a)
 	}
 	free(a->devices);
 	free(a->invites);
+	fleet_list_done(&a->list);
 }
 
 /* ---- who is there ---- */
@@ -69,51 +70,24 @@ static size_t invite_index(struct admission *a, const char *id)
 	return a->invite_count++;
 }
 
-static char *join_json_labels(const json_t *list)
-{
-	struct buf text = { 0 };
-	const json_t *label;
-	size_t i;
-
-	json_array_foreach(list, i, label)
-		if (json_is_string(label))
-			buf_addf(&text, "%s%s", i ? " " : "", json_string_value(label));
-	return buf_steal_text(&text);
-}
-
-static int take_device(struct admission *a, const json_t *json, struct error *err)
-{
-	const char *id = json_string_value(json_object_get(json, "id")), *name = json_string_value(json_object_get(json, "name"));
-	const char *invite = json_string_value(json_object_get(json, "invite"));
-	struct device *d;
-
-	if (!id || !id_is_valid(bytes_str(id)) || !invite || !id_is_valid(bytes_str(invite)) || !name || strlen(name) >= sizeof(d->name))
-		return error_set(err, E_PEER, "the server's list of devices is not of the documented form");
-	a->devices = mem_grow(a->devices, (a->device_count + 1) * sizeof(*a->devices));
-	d = &a->devices[a->device_count++];
-	*d = (struct device){ .is_admitted = json_is_true(json_object_get(json, "admitted")) };
-	strcpy(d->id, id);
-	strcpy(d->name, name);
-	d->labels = join_json_labels(json_object_get(json, "labels"));
-	d->invite = invite_index(a, invite);
-	return 0;
-}
-
 static int list_devices(struct admission *a, struct error *err)
 {
-	const json_t *list, *one;
-	json_t *json;
-	size_t i;
-	int r = api_get_json(&json, a->cli->api, "/v1/devices", err);
+	int r = fleet_list_get(&a->list, a->cli, err);
 
 	if (r < 0)
 		return r;
-	list = json_object_get(json, "devices");
-	json_array_foreach(list, i, one)
-		if (r == 0)
-			r = take_device(a, one, err);
-	json_decref(json);
-	return r;
+	a->devices = mem_alloc((a->list.count + 1) * sizeof(*a->devices));
+	for (size_t i = 0; i < a->list.count; i++) {
+		const struct fleet_member *m = &a->list.members[i];
+
+		if (!id_is_valid(bytes_str(m->invite)))
+			return error_set(err, E_PEER, "the server does not say which invite device '%s' answered", m->id);
+		a->devices[i].member = m;
+		a->devices[i].name = m->name;
+		memcpy(a->devices[i].labels, m->labels, sizeof(m->labels));
+		a->devices[i].invite = invite_index(a, m->invite);
+	}
+	return 0;
 }
 
 /* A failure stays with the invite: it is told to whoever asks for one of its devices. */
@@ -130,29 +104,31 @@ static int load_invite(struct admission *a, struct invite *invite)
 	return r;
 }
 
+static void take_name(struct device *d, const struct statement *invite)
+{
+	size_t len = 0;
+	const char *label;
+
+	d->name = statement_get(invite, "device-name");
+	for (size_t i = 0; (label = statement_at(invite, "label", i)) && len + strlen(label) + 2 < sizeof(d->labels); i++)
+		len += (size_t)snprintf(d->labels + len, sizeof(d->labels) - len, "%s%s", i ? " " : "", label);
+}
+
 /* Who waits has no name of its own yet: that of its invite is what people know. */
 static int name_waiting(struct admission *a, struct error *err)
 {
-	for (size_t i = 0; i < a->device_count; i++) {
-		struct device *d = &a->devices[i];
-		struct invite *invite = &a->invites[d->invite];
-		struct buf labels = { 0 };
-		const char *label;
+	for (size_t i = 0; i < a->list.count; i++) {
+		struct invite *invite = &a->invites[a->devices[i].invite];
 
-		if (d->is_admitted)
+		if (a->devices[i].member->is_admitted)
 			continue;
 		(void)load_invite(a, invite);
 		if (invite->why.code == E_DENIED || invite->why.code == CLI_LOGIN || invite->why.code == CLI_UNREACHED) {
 			*err = invite->why; /* of us, not of the invite */
 			return err->code;
 		}
-		if (!invite->c.st)
-			continue;
-		strcpy(d->name, statement_get(invite->c.st, "device-name"));
-		for (size_t k = 0; (label = statement_at(invite->c.st, "label", k)); k++)
-			buf_addf(&labels, "%s%s", k ? " " : "", label);
-		free(d->labels);
-		d->labels = buf_steal_text(&labels);
+		if (invite->c.st)
+			take_name(&a->devices[i], invite->c.st);
 	}
 	return 0;
 }
@@ -161,7 +137,7 @@ static int name_waiting(struct admission *a, struct error *err)
 
 static bool is_meant(const struct device *d, const char *const terms[], size_t count)
 {
-	return select_matches(terms, count, d->id, d->name, d->labels);
+	return select_matches(terms, count, d->member->id, d->name, d->labels);
 }
 
 /* A name that nobody has is more likely a slip than a wish. */
@@ -169,7 +145,7 @@ static int check_term(const struct admission *a, const char *term, struct error 
 {
 	if (*term == '!')
 		return 0;
-	for (size_t i = 0; i < a->device_count; i++)
+	for (size_t i = 0; i < a->list.count; i++)
 		if (is_meant(&a->devices[i], &term, 1))
 			return 0;
 	return error_set(err, CLI_ABSENT, "no device '%.80s' has enrolled; it does so by: holdfast-agent join", term);
@@ -179,8 +155,8 @@ static int choose_one(struct admission *a, struct error *err)
 {
 	struct device *found = NULL;
 
-	for (size_t i = 0; i < a->device_count; i++) {
-		if (strncmp(a->devices[i].id, a->only, strlen(a->only)) != 0)
+	for (size_t i = 0; i < a->list.count; i++) {
+		if (strncmp(a->devices[i].member->id, a->only, strlen(a->only)) != 0)
 			continue;
 		if (found)
 			return error_set(err, CLI_USAGE, "more than one device's id begins with '%s'", a->only);
@@ -189,7 +165,7 @@ static int choose_one(struct admission *a, struct error *err)
 	if (!found)
 		return error_set(err, CLI_ABSENT, "no device '%.80s' has enrolled", a->only);
 	found->is_chosen = true;
-	a->only = found->id;
+	a->only = found->member->id;
 	return 0;
 }
 
@@ -202,10 +178,10 @@ static int choose(struct admission *a, const struct args *args, struct error *er
 	for (size_t i = 0; i < args->count; i++)
 		if (check_term(a, args->value[i], err) < 0)
 			return err->code;
-	for (size_t i = 0; i < a->device_count; i++) {
+	for (size_t i = 0; i < a->list.count; i++) {
 		struct device *d = &a->devices[i];
 
-		d->is_chosen = all ? !d->is_admitted : is_meant(d, args->value, args->count);
+		d->is_chosen = all ? !d->member->is_admitted : is_meant(d, args->value, args->count);
 	}
 	return 0;
 }
@@ -214,12 +190,12 @@ static int choose(struct admission *a, const struct args *args, struct error *er
 
 static int load_enrol(struct statement **out, struct admission *a, const struct device *d, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/enrol", d->id);
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/enrol", d->member->id);
 	_cleanup_(buf_done) struct buf whole = { 0 };
 	int r = api_get(&whole, a->cli->api, path, STATEMENT_MAX, err);
 
 	if (r == 0)
-		r = enrolment_open(out, buf_bytes(&whole), a->cli->home->fleet, d->id, err);
+		r = enrolment_open(out, buf_bytes(&whole), a->cli->home->fleet, d->member->id, err);
 	return r;
 }
 
@@ -237,7 +213,7 @@ static int open_secret(struct admission *a, struct invite *invite, struct error 
 /* Another device that proves the same secret; NULL when there is none. */
 static const struct device *find_rival(struct admission *a, const struct device *d)
 {
-	for (size_t i = 0; i < a->device_count; i++) {
+	for (size_t i = 0; i < a->list.count; i++) {
 		const struct device *other = &a->devices[i];
 		_cleanup_(statement_freep) struct statement *enrol = NULL;
 		struct error ignored;
@@ -257,14 +233,14 @@ static int check_rivals(struct admission *a, const struct device *d, struct erro
 	if (!rival)
 		return 0;
 	if (a->only) {
-		output_note("holdfast: warning: device '%s' proved the secret of the same invite%s; find out who has it", rival->id,
-			    rival->is_admitted ? " and is admitted" : "");
+		output_note("holdfast: warning: device '%s' proved the secret of the same invite%s; find out who has it", rival->member->id,
+			    rival->member->is_admitted ? " and is admitted" : "");
 		return 0;
 	}
 	return error_set(err, CLI_CONFLICT,
 			 "ALARM: two devices proved the secret of invite '%s': '%s' and '%s'; the string got into other hands. "
 			 "Compare the ids with what the device itself shows; then admit that one with: holdfast device admit --device ID",
-			 a->invites[d->invite].id, d->id, rival->id);
+			 a->invites[d->invite].id, d->member->id, rival->member->id);
 }
 
 static int check(struct admission *a, const struct device *d, const struct statement *enrol, struct error *err)
@@ -327,10 +303,10 @@ static int admit(struct admission *a, struct device *d, struct error *err)
 /* What will fail for all the others as well ends it. */
 static void admit_chosen(struct admission *a)
 {
-	for (size_t i = 0; i < a->device_count; i++) {
+	for (size_t i = 0; i < a->list.count; i++) {
 		struct device *d = &a->devices[i];
 
-		if (!d->is_chosen || d->is_admitted)
+		if (!d->is_chosen || d->member->is_admitted)
 			continue;
 		if (admit(a, d, &d->why) < 0 && (d->why.code == CLI_UNREACHED || d->why.code == CLI_LOGIN))
 			return;
@@ -341,20 +317,20 @@ static void admit_chosen(struct admission *a)
 
 static const char *result_of(const struct device *d)
 {
-	return d->is_admitted ? "already-admitted" : d->is_done ? "admitted" : d->why.code ? "refused" : "not-tried";
+	return d->member->is_admitted ? "already-admitted" : d->is_done ? "admitted" : d->why.code ? "refused" : "not-tried";
 }
 
 static int show_json(const struct admission *a, struct error *err)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < a->device_count; i++) {
+	for (size_t i = 0; i < a->list.count; i++) {
 		const struct device *d = &a->devices[i];
 		json_t *one;
 
 		if (!d->is_chosen)
 			continue;
-		one = json_pack("{s:s, s:s, s:s}", "id", d->id, "name", d->name, "result", result_of(d));
+		one = json_pack("{s:s, s:s, s:s}", "id", d->member->id, "name", d->name, "result", result_of(d));
 		if (d->why.code)
 			json_object_set_new(one, "reason", json_string(d->why.text));
 		json_array_append_new(list, one);
@@ -369,11 +345,11 @@ static int show_table(const struct admission *a, struct error *err)
 	int r;
 
 	table_init(&table, ARRAY_SIZE(heads), heads);
-	for (size_t i = 0; i < a->device_count; i++) {
+	for (size_t i = 0; i < a->list.count; i++) {
 		const struct device *d = &a->devices[i];
 
 		if (d->is_chosen)
-			table_add(&table, (const char *const[]){ d->name, d->id, result_of(d) });
+			table_add(&table, (const char *const[]){ d->name, d->member->id, result_of(d) });
 	}
 	if (table.rows == 1) /* the heads */
 		output_note("Nobody waits to be admitted.");
@@ -389,13 +365,13 @@ static int conclude(const struct admission *a, struct error *err)
 	size_t chosen = 0, failed = 0;
 	bool is_shared = true;
 
-	for (size_t i = 0; i < a->device_count; i++) {
+	for (size_t i = 0; i < a->list.count; i++) {
 		const struct device *d = &a->devices[i];
 
 		if (!d->is_chosen)
 			continue;
 		chosen++;
-		if (d->is_admitted || d->is_done)
+		if (d->member->is_admitted || d->is_done)
 			continue;
 		failed++;
 		first = first ? first : d;
@@ -405,10 +381,10 @@ static int conclude(const struct admission *a, struct error *err)
 		return 0;
 	*err = first->why;
 	if (chosen == 1)
-		return error_add(err, "device '%s' (%s) is not admitted", first->name[0] ? first->name : "?", first->id);
-	for (size_t i = 0; i < a->device_count; i++)
+		return error_add(err, "device '%s' (%s) is not admitted", first->name[0] ? first->name : "?", first->member->id);
+	for (size_t i = 0; i < a->list.count; i++)
 		if (a->devices[i].why.code)
-			output_note("holdfast: device '%s' (%s): %s", a->devices[i].name, a->devices[i].id, a->devices[i].why.text);
+			output_note("holdfast: device '%s' (%s): %s", a->devices[i].name, a->devices[i].member->id, a->devices[i].why.text);
 	return error_set(err, failed == chosen && is_shared ? first->why.code : CLI_PARTIAL, "%zu of %zu devices are not admitted", failed, chosen);
 }
 

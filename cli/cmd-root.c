@@ -1,7 +1,7 @@
 /* cli/cmd-root.c -- `holdfast root show` and `holdfast root export`: who may do what, for people and for stock tools. */
-#include "cli/api.h"
 #include "cli/commands.h"
-#include "cli/enrolment.h"
+#include "cli/fleet.h"
+#include "cli/home.h"
 #include "cli/output.h"
 #include "cli/signers.h"
 
@@ -224,70 +224,32 @@ static void export_text(struct buf *out, struct export *export, const struct hom
 		allowed_signers_device(out, export->devices[i].id, &export->devices[i].key);
 }
 
-static int get_statement(struct buf *out, struct api *api, const char *id, const char *what, struct error *err)
+/* Each is verified as everywhere else: the server's word is not asked. An opener keeps what it learnt, so each device has its own. */
+static int add_device(struct export *out, struct cli *cli, const char *id, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/%s", id, what);
-
-	return api_get(out, api, path, STATEMENT_MAX, err);
-}
-
-/* The key of a device, as far as people admitted it: the server's word is not asked. */
-static int verify_device(struct sign_pub *key, struct cli *cli, const char *id, struct error *err)
-{
-	_cleanup_(statement_freep) struct statement *enrol = NULL, *admit = NULL;
-	_cleanup_(buf_done) struct buf enrol_text = { 0 }, admit_text = { 0 };
-	int r = get_statement(&enrol_text, cli->api, id, "enrol", err);
+	_cleanup_(opener_freep) struct opener *opener = NULL;
+	const struct open_device *device;
+	int r = fleet_opener(&opener, cli, err);
 
 	if (r == 0)
-		r = enrolment_open(&enrol, buf_bytes(&enrol_text), cli->home->fleet, id, err);
+		r = opener_device(&device, opener, id, err);
 	if (r == 0)
-		r = get_statement(&admit_text, cli->api, id, "admit", err);
-	if (r == 0)
-		r = statement_parse(&admit, buf_bytes(&admit_text), false, NULL, err);
-	if (r == 0)
-		r = enrolment_admitted(admit, enrol, cli->home->roots, cli->home->root_count, err);
-	if (r == 0)
-		r = sign_pub_parse(key, bytes_str(statement_get(enrol, "key")), false, err);
-	return r < 0 ? error_add(err, "device '%s'", id) : 0;
-}
-
-static int add_device(struct export *out, struct cli *cli, const json_t *device, struct error *err)
-{
-	const char *id = json_string_value(json_object_get(device, "id"));
-	struct sign_pub key;
-	int r;
-
-	if (!id || !id_is_valid(bytes_str(id)))
-		return error_set(err, E_PEER, "the server's list of devices is not of the documented form");
-	if (!json_is_true(json_object_get(device, "admitted")))
-		return 0;
-	r = verify_device(&key, cli, id, err);
-	if (r == 0)
-		add_exported(out, id, &key);
+		add_exported(out, id, &device->key);
 	return r;
 }
 
 static int add_devices(struct export *out, struct cli *cli, struct error *err)
 {
+	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
 	struct progress progress = { .what = "verified" };
-	const json_t *list, *one;
-	json_t *json;
-	size_t i;
-	int r = cli_api(cli, err);
+	int r = fleet_list_get(&list, cli, err);
 
-	if (r == 0)
-		r = api_get_json(&json, cli->api, "/v1/devices", err);
-	if (r < 0)
-		return r;
-	list = json_object_get(json, "devices");
-	json_array_foreach(list, i, one) {
-		r = add_device(out, cli, one, err);
-		if (r < 0)
-			break;
-		progress_show(&progress, i + 1, json_array_size(list));
+	for (size_t i = 0; i < list.count && r == 0; i++) {
+		if (list.members[i].is_admitted)
+			r = add_device(out, cli, list.members[i].id, err);
+		progress_show(&progress, i + 1, list.count);
 	}
 	progress_end(&progress);
-	json_decref(json);
 	return r;
 }
 
