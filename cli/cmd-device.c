@@ -18,10 +18,11 @@ static const char *state_of(const struct fleet_member *m)
 	return !strcmp(m->saved, "no") ? "unsaved" : "unknown";
 }
 
+/* The names are those of http-api.md. */
 static json_t *member_json(const struct fleet_member *m)
 {
 	json_t *json = json_pack("{s:s, s:o, s:b, s:s, s:I, s:I, s:I, s:I}", "id", m->id, "labels", show_labels(m->labels), "admitted",
-				 (int)m->is_admitted, "state", state_of(m), "head", (json_int_t)m->head, "revision", (json_int_t)m->snapshot, "epoch",
+				 (int)m->is_admitted, "state", state_of(m), "head", (json_int_t)m->head, "snapshot", (json_int_t)m->snapshot, "epoch",
 				 (json_int_t)m->epoch, "forks", (json_int_t)m->forks);
 
 	show_put_text(json, "name", m->name);
@@ -29,9 +30,10 @@ static json_t *member_json(const struct fleet_member *m)
 	show_put_text(json, "model", m->model);
 	show_put_text(json, "serial", m->serial);
 	show_put_text(json, "firmware", m->firmware);
+	show_put_text(json, "saved", m->saved);
 	show_put_text(json, "mode", m->mode);
 	show_put_text(json, "invite", m->invite);
-	show_put_time(json, "time", m->snapshot_s);
+	show_put_time(json, "snapshot-time", m->snapshot_s);
 	show_put_time(json, "unsaved-since", m->unsaved_since_s);
 	show_put_time(json, "hold", m->hold_s);
 	show_put_time(json, "enrolled", m->enrolled_s);
@@ -139,8 +141,8 @@ static int print_one(const struct fleet_member *m, const struct open_device *d, 
 	add_time(&table, "unsaved-since", m->unsaved_since_s);
 	add_line(&table, "mode", m->mode);
 	add_time(&table, "hold", m->hold_s);
-	add_number(&table, "revision", m->snapshot);
-	add_time(&table, "time", m->snapshot_s);
+	add_number(&table, "snapshot", m->snapshot);
+	add_time(&table, "snapshot-time", m->snapshot_s);
 	add_number(&table, "epoch", m->epoch);
 	add_line(&table, "driver", m->driver);
 	add_line(&table, "model", m->model);

@@ -139,7 +139,7 @@ static json_t *entry_json(const json_t *entry)
 {
 	static const char *const texts[] = { "type", "time", "reason", "saved", "mode", "note", "hash", "commit" };
 	static const char *const numbers[] = { "added", "removed", "epoch", "position" };
-	json_t *json = json_pack("{s:I}", "revision", (json_int_t)number_of(entry));
+	json_t *json = json_pack("{s:I}", "number", (json_int_t)number_of(entry));
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		show_put_text(json, texts[i], text_of(entry, texts[i]));
@@ -150,7 +150,7 @@ static json_t *entry_json(const json_t *entry)
 
 static json_t *admit_json(const struct open_device *d)
 {
-	return json_pack("{s:s, s:s, s:s}", "type", "admit", "time", statement_get(d->admit, "time"), "by", d->admitted_by);
+	return json_pack("{s:s, s:s}", "time", statement_get(d->admit, "time"), "by", d->admitted_by);
 }
 
 static int print_json(const struct listing *l, const struct open_device *d, struct error *err)
@@ -158,13 +158,10 @@ static int print_json(const struct listing *l, const struct open_device *d, stru
 	json_t *all = json_array(), *json = json_pack("{s:s, s:o}", "device", l->member->id, "entries", all);
 
 	show_put_text(json, "name", l->member->name);
-	for (size_t i = 0; i < json_array_size(l->entries); i++) {
-		const json_t *entry = json_array_get(l->entries, i);
-
-		if (d && number_of(entry) == 1)
-			json_array_append_new(all, admit_json(d));
-		json_array_append_new(all, entry_json(entry));
-	}
+	for (size_t i = 0; i < json_array_size(l->entries); i++)
+		json_array_append_new(all, entry_json(json_array_get(l->entries, i)));
+	if (d)
+		json_object_set_new(json, "admit", admit_json(d));
 	return output_json("log", json, err);
 }
 

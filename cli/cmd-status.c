@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LATE_DEFAULT_S = 2 * 3600, ROOT_SOON_S = 30 * 86400 };
+enum { LATE_DEFAULT_S = 2 * 3600, ROOT_SOON_S = 30 * 86400, NOTES_MAX = 50 };
 
 /* In the order of urgency. */
 enum what { WHAT_FORK, WHAT_ROOT, WHAT_UNSAVED, WHAT_UNKNOWN, WHAT_LATE, WHAT_WAITING, WHAT_HELD };
@@ -25,7 +25,7 @@ struct need {
 	enum what what;
 	const struct fleet_member *member; /* NULL for the root */
 	int64_t since_s;                   /* 0: not known */
-	char detail[160];
+	char detail[1100];
 	char next[160]; /* what to do about it */
 };
 
@@ -155,6 +155,39 @@ static void judge(struct report *r, const struct root *root)
 		qsort(r->needs, r->count, sizeof(*r->needs), by_urgency);
 }
 
+/* ---- what the devices say about it ---- */
+
+/* "not saved: ...", "held by ...": it is in the newest statement, not in the list. */
+static int add_note(struct need *need, struct cli *cli, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/log?limit=1", need->member->id);
+	size_t used = strlen(need->detail);
+	json_t *answer = NULL;
+	const char *note;
+	int r = api_get_json(&answer, cli->api, path, err);
+
+	note = json_string_value(json_object_get(json_array_get(json_object_get(answer, "entries"), 0), "note"));
+	if (r == 0 && note)
+		snprintf(need->detail + used, sizeof(need->detail) - used, "%s%s", used ? "; " : "", note);
+	json_decref(answer);
+	return r;
+}
+
+/* A request for each, so the most urgent ones have to do. */
+static int add_notes(struct report *r, struct cli *cli, struct error *err)
+{
+	for (size_t i = 0, n = 0; i < r->count && n < NOTES_MAX; i++) {
+		struct need *need = &r->needs[i];
+
+		if ((need->what != WHAT_UNSAVED && need->what != WHAT_UNKNOWN && need->what != WHAT_HELD) || !need->member->snapshot)
+			continue;
+		if (add_note(need, cli, err) < 0)
+			return err->code;
+		n++;
+	}
+	return 0;
+}
+
 /* ---- showing ---- */
 
 static void add_row(struct table *table, const struct need *need, int64_t now_s)
@@ -260,6 +293,8 @@ int cmd_status(struct cli *cli, const struct args *args, struct error *err)
 		return r;
 	snprintf(report.fleet, sizeof(report.fleet), "%s", root_name(cli->home->root));
 	judge(&report, cli->home->root);
+	if (add_notes(&report, cli, err) < 0)
+		return err->code;
 	r = cli->json ? print_json(&report, err) : print_text(&report, err);
 	if (r < 0)
 		return r;

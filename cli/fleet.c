@@ -155,7 +155,7 @@ static bool is_meant(const struct fleet_member *m, const char *text, bool by_nam
 	size_t len = strlen(text);
 
 	if (by_name)
-		return !strcmp(m->name, text);
+		return *text && !strcmp(m->name, text);
 	return len >= SELECT_ID_PREFIX_MIN && len <= ID_LEN && !strncmp(m->id, text, len);
 }
 
