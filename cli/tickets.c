@@ -43,20 +43,32 @@ static bool take_code(struct secret *out, struct bytes part)
 	return true;
 }
 
-/* host:port: enough of a check that it can stand in a URL and in a statement; the rest the connection tells. */
+/* A name or an IPv4 address, or [IPv6]: enough of a check that it can stand in a URL; the rest the connection tells. */
+static bool is_host(struct bytes host)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_", v6[] = "0123456789abcdefABCDEF:.";
+	bool bracketed = host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';
+
+	if (bracketed)
+		host = bytes_of(host.ptr + 1, host.len - 2);
+	for (size_t i = 0; i < host.len; i++)
+		if (!host.ptr[i] || !strchr(bracketed ? v6 : plain, host.ptr[i]))
+			return false;
+	return host.len > 0;
+}
+
 static bool take_address(char out[static TICKET_ADDRESS_MAX], struct bytes rest)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_[]:";
 	const uint8_t *colon = rest.ptr && rest.len ? memrchr(rest.ptr, ':', rest.len) : NULL;
 	uint64_t port;
 
-	if (!colon || colon == rest.ptr || rest.len >= TICKET_ADDRESS_MAX || memchr(rest.ptr, 0, rest.len))
+	if (!colon || rest.len >= TICKET_ADDRESS_MAX || !is_host(bytes_of(rest.ptr, (size_t)(colon - rest.ptr))))
 		return false;
 	if (!number_parse(&port, bytes_from(rest, (size_t)(colon - rest.ptr) + 1)) || !port || port > 65535)
 		return false;
 	memcpy(out, rest.ptr, rest.len);
 	out[rest.len] = 0;
-	return strspn(out, allowed) == rest.len;
+	return true;
 }
 
 static bool take_archive(struct sign_pub *out, struct bytes part)
