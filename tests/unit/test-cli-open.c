@@ -411,15 +411,22 @@ static void world_freep(struct world **at)
 	free(w);
 }
 
-/* The server answers for this path of a device with what is put into the buffer that comes back; a new command begins. */
-static struct buf *lie(struct world *w, const struct device *d, const char *what)
+/* The server answers for this path with what is put into the buffer that comes back; a new command begins. */
+static struct buf *lie_at(struct world *w, const char *path)
 {
 	struct lie *l = &w->lies[w->lie_count++];
 
 	assert_true(w->lie_count <= LIES_MAX);
 	new_opener(w);
-	snprintf(l->path, sizeof(l->path), "/v1/devices/%s/%s", d->d.id, what);
+	snprintf(l->path, sizeof(l->path), "%s", path);
 	return &l->answer;
+}
+
+static struct buf *lie(struct world *w, const struct device *d, const char *what)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/%s", d->d.id, what);
+
+	return lie_at(w, path);
 }
 
 static int try_open(struct world *w, const struct device *d, uint64_t number, uint64_t at_least, struct error *err)
@@ -782,6 +789,21 @@ TEST(a_snapshot_signed_by_somebody_else_or_nobody_is_found_out)
 	check_refused(w, &w->r1, 3, 0, E_SEAL, "snapshot");
 }
 
+/* One device may not serve two fleets with one key, and if it does, what it said in one is nothing in the other. */
+TEST(a_snapshot_of_another_fleet_is_found_out)
+{
+	_cleanup_(world_freep) struct world *w = world_new();
+	_cleanup_(buf_done) struct buf full = { 0 };
+	uint8_t *at;
+
+	put_full(&full, &w->r1, 3);
+	at = memmem(full.ptr, full.len, w->fleet.id, ID_LEN);
+	CHECK(at != NULL);
+	memset(at, 'a', ID_LEN);
+	sign_again(lie(w, &w->r1, "snapshots/3"), buf_bytes(&full), &w->r1.d.key);
+	check_refused(w, &w->r1, 3, 0, E_SEAL, "it is of fleet");
+}
+
 TEST(a_changed_cut_or_longer_container_is_found_out)
 {
 	_cleanup_(world_freep) struct world *w = world_new();
@@ -887,6 +909,37 @@ TEST(the_epoch_of_another_number_or_device_is_found_out)
 	check_refused(w, &w->r1, 3, 0, E_SEAL, "it is of device");
 }
 
+TEST(an_epoch_that_the_device_did_not_sign_is_found_out)
+{
+	_cleanup_(world_freep) struct world *w = world_new();
+	_cleanup_(buf_done) struct buf full = { 0 };
+
+	put_full(&full, &w->r1, 2);
+	sign_again(lie(w, &w->r1, "epochs/1"), buf_bytes(&full), &w->r2.d.key);
+	check_refused(w, &w->r1, 3, 0, E_SEAL, "epochs/1");
+	sign_again(lie(w, &w->r1, "epochs/1"), buf_bytes(&full), NULL);
+	check_refused(w, &w->r1, 3, 0, E_SEAL, "epochs/1");
+}
+
+TEST(a_snapshot_from_before_its_epoch_is_found_out)
+{
+	_cleanup_(world_freep) struct world *w = world_new();
+	struct device_facts facts = { 0 };
+	struct snapshot_input in = { .reason = "change", .driver = &driver_frr, .saved = SAVED_NO, .mode = "observe", .note = "", .facts = &facts };
+	struct snapshot_by by = by_of(w, &w->r1);
+	struct chain c = { 0 };
+	struct error err = { 0 };
+
+	chain_copy(&c, &w->r1.chain);
+	CHECK_OK(epoch_make(&c, &by, &err)); /* number 5 */
+	buf_add_bytes(lie(w, &w->r1, "epochs/2"), buf_bytes(&c.newest));
+	c.number = 2;
+	CHECK_OK(snapshot_make(&c, &in, &by, &err)); /* number 3, of epoch 2 */
+	buf_add_bytes(lie(w, &w->r1, "snapshots/3"), buf_bytes(&c.newest));
+	chain_done(&c);
+	check_refused(w, &w->r1, 3, 0, E_SEAL, "its epoch began after it");
+}
+
 /* An epoch as the device might sign it with another identity sealed than the one it names. */
 static void make_false_epoch(struct buf *out, const struct world *w)
 {
@@ -947,32 +1000,66 @@ TEST(a_device_that_knows_a_newer_root_gives_the_server_away)
 }
 
 /* A checkpoint of a log that the operator is not shown, signed by the archive all the same. */
-static uint64_t snap_after_other_log(struct world *w, uint64_t size)
+static void other_log(struct statement **out, const struct world *w, uint64_t size)
 {
-	struct merkle_hash tree = tree_of(w, size ? size - 1 : 0);
-	_cleanup_(statement_freep) struct statement *other = NULL;
+	sign_checkpoint(out, w, size, tree_of(w, size / 2)); /* no tree of this size */
+}
+
+static uint64_t snap_after(struct world *w, const struct statement *checkpoint)
+{
 	struct snapshot_by by = by_of(w, &w->r1);
 	struct look look = { second_text, first_text, SAVED_NO };
 
-	sign_checkpoint(&other, w, size, tree);
-	by.checkpoint = other;
+	by.checkpoint = checkpoint;
 	return snap_by(w, &w->r1, &look, &by);
 }
 
 TEST(a_device_that_was_shown_another_log_gives_the_server_away)
 {
 	_cleanup_(world_freep) struct world *w = world_new();
-	uint64_t sizes[] = { 1, 3, w->log_size, w->log_size + 1 };
 
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		uint64_t number = snap_after_other_log(w, sizes[i]);
+	for (int i = 0; i < 4; i++) {
+		/* the snapshot itself is logged next: the last one is as long as ours then */
+		uint64_t sizes[] = { 1, 3, w->log_size, w->log_size + 1 };
+		_cleanup_(statement_freep) struct statement *other = NULL;
 		struct error err = { 0 };
+		uint64_t number;
 
+		other_log(&other, w, sizes[i]);
+		number = snap_after(w, other);
 		new_opener(w);
 		CHECK_EQ(try_open(w, &w->r1, number, 0, &err), E_SEAL);
-		CHECK(strstr(err.text, "shown another log") || strstr(err.text, "two logs"));
+		CHECK(strstr(err.text, "shown another log"));
+		CHECK(!strstr(err.text, "two logs") == (i != 3));
 		CHECK_OK(try_open(w, &w->r1, 4, 0, &err));
 	}
+}
+
+TEST(another_log_is_not_taken_for_the_one_that_grew)
+{
+	_cleanup_(world_freep) struct world *w = world_new();
+	_cleanup_(statement_freep) struct statement *other = NULL;
+	_cleanup_(buf_done) struct buf forged = { 0 };
+	struct error err = { 0 };
+	uint64_t number;
+
+	other_log(&other, w, w->log_size + 9);
+	number = snap_after(w, other);
+	buf_add_bytes(lie_at(w, "/v1/checkpoint"), statement_whole(other)); /* server and device agree, and we hold another one */
+	CHECK_EQ(try_open(w, &w->r1, number, 0, &err), E_SEAL);
+	forget_lies(w);
+	buf_add_bytes(&forged, statement_text(other));
+	CHECK_OK(statement_sign(&forged, &w->r2.d.key, &err));
+	buf_add_bytes(lie_at(w, "/v1/checkpoint"), buf_bytes(&forged));
+	CHECK_EQ(try_open(w, &w->r1, number, 0, &err), E_SEAL);
+	CHECK(strstr(err.text, "archive key"));
+	forget_lies(w);
+	statement_free(other);
+	other = NULL;
+	sign_checkpoint(&other, w, 2, tree_of(w, 2));
+	buf_add_bytes(lie_at(w, "/v1/checkpoint"), statement_whole(other));
+	CHECK_EQ(try_open(w, &w->r1, number, 0, &err), E_SEAL);
+	CHECK(strstr(err.text, "the log has 2 statements, and had"));
 }
 
 TEST(a_log_that_is_kept_from_us_is_found_out_and_one_that_grew_is_not_feared)
@@ -1008,11 +1095,10 @@ TEST(a_server_that_does_not_prove_the_log_is_not_believed)
 	CHECK_OK(opener_open(&opened, w->opener, &wanted, &err));
 	CHECK(statement_get_point(&saw, tree, opened.st, "checkpoint"));
 	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
-		struct lie *l = &w->lies[w->lie_count++];
+		_cleanup_(mem_freep) char *path =
+			mem_printf("/v1/consistency?from=%llu&to=%llu", (unsigned long long)saw, (unsigned long long)w->log_size);
 
-		new_opener(w);
-		snprintf(l->path, sizeof(l->path), "/v1/consistency?from=%llu&to=%llu", (unsigned long long)saw, (unsigned long long)w->log_size);
-		buf_add_str(&l->answer, answers[i]);
+		buf_add_str(lie_at(w, path), answers[i]);
 		check_refused(w, &w->r1, 4, 0, E_SEAL, "the device was shown another log than we are");
 	}
 }
