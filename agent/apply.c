@@ -321,17 +321,23 @@ static int serve(struct apply *a, struct error *err)
 	}
 }
 
+void apply_environment(void)
+{
+	clearenv();
+	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+	setenv("LC_ALL", "C", 1);
+	setenv("VTYSH_PAGER", "cat", 1);
+	setenv("VTYSH_HISTFILE", "/dev/null", 1); /* or the commands that an engineer typed would be pushed out by ours */
+	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
+}
+
 int apply_main(int fd, int parent, const struct settings_device *dev, const char *state_dir)
 {
 	struct apply a = { .dev = dev, .driver = device_driver(dev->driver), .state_dir = state_dir, .watch = -1 };
 	struct error err = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);
-	clearenv();
-	setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
-	setenv("VTYSH_PAGER", "cat", 1);
-	setenv("LC_ALL", "C", 1);
-	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
+	apply_environment();
 	if (confine_child(parent, &err) < 0) {
 		log_failure(LOG_ERROR, "apply-unconfined", &err);
 		return 1;

@@ -36,5 +36,7 @@ bool apply_result_get(struct reader *rd, struct error *err);
 /* Of a canonical text; absent: another than of the empty text. */
 void apply_digest(uint8_t out[static APPLY_DIGEST_LEN], struct bytes text, bool is_there);
 
+/* Drops the environment that was inherited, and sets what the programs that a driver runs need. */
+void apply_environment(void);
 /* The process for one device. state_dir: the device's folder, for its hold. */
 int apply_main(int fd, int parent, const struct settings_device *dev, const char *state_dir);

@@ -5,19 +5,18 @@
  * `show running-config` without a word, so `show daemons` is asked in the same session, before and after. */
 #include "agent/device.h"
 
+#include "agent/frr-text.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"
 #include "crypto/key.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,218 +24,7 @@
 
 #define RELOAD_PATH "/usr/lib/frr/frr-reload.py"
 
-enum { VTYSH_MS = 10000, RELOAD_MS = 120000, GLANCE_MS = 2000, RELOAD_ROUNDS = 3, WORDS_MAX = 64, ARGS_MAX = 24 };
-
-static struct bytes trim_end(struct bytes line)
-{
-	while (line.len && (isspace(line.ptr[line.len - 1]) || line.ptr[line.len - 1] == 0))
-		line.len--;
-	return line;
-}
-
-static struct bytes trim(struct bytes line)
-{
-	line = trim_end(line);
-	while (line.len && isspace(line.ptr[0]))
-		line = bytes_from(line, 1);
-	return line;
-}
-
-static bool starts(struct bytes line, const char *with)
-{
-	size_t len = strlen(with);
-
-	return line.len >= len && !memcmp(line.ptr, with, len);
-}
-
-static size_t split_words(struct bytes *words, size_t max, struct bytes line)
-{
-	size_t n = 0, i = 0;
-
-	while (n < max) {
-		size_t from;
-
-		while (i < line.len && isspace(line.ptr[i]))
-			i++;
-		if (i == line.len)
-			break;
-		from = i;
-		while (i < line.len && !isspace(line.ptr[i]))
-			i++;
-		words[n++] = bytes_of(line.ptr + from, i - from);
-	}
-	return n;
-}
-
-/* What is no configuration of FRR's: header and comments; the package's version, which is a fact of its own; vtysh's word on how files are
- * kept, shown or not depending on which vtysh is asked; and host names, which are the machine's: the daemons ignore the file's, and vtysh
- * adds that of the machine on which it runs itself. */
-static bool is_noise(struct bytes line)
-{
-	struct bytes text = trim(line);
-
-	return !text.len || text.ptr[0] == '!' || text.ptr[0] == '#' || bytes_is(line, "end") ||
-	       starts(line, "Building configuration...") || starts(line, "Current configuration:") || starts(line, "frr version ") ||
-	       bytes_is(line, "service integrated-vtysh-config") || starts(line, "hostname ");
-}
-
-/* An interface that was named once and has no settings says nothing, and FRR does not let go of it. */
-static bool take_empty_interface(struct buf *out, size_t from, struct bytes line)
-{
-	size_t at = out->len;
-
-	if (at == from || !bytes_is(line, "exit"))
-		return false;
-	while (at > from && (at == out->len || out->ptr[at - 1] != '\n'))
-		at--;
-	if (!starts(bytes_of(out->ptr + at, out->len - at), "interface "))
-		return false;
-	buf_truncate(out, at);
-	return true;
-}
-
-/* Drops what is noise, and blanks at the ends of lines. */
-static void frr_canonical(struct buf *out, struct bytes text)
-{
-	size_t from = out->len;
-	struct bytes line;
-
-	while (bytes_next_line(&text, &line)) {
-		line = trim_end(line);
-		if (is_noise(line) || take_empty_interface(out, from, line))
-			continue;
-		buf_add_bytes(out, line);
-		buf_add_char(out, '\n');
-	}
-}
-
-/* Words of a line in a row; the secret is what follows, to the end of the line, since several of these commands take
- * blanks. Startup files are also written by hand, and FRR takes any unambiguous beginning of a keyword: '~' ends the part
- * that must be there ("pa~ssword" takes pa, pas, ...). "*" is any word. The first pattern that fits counts; one that begins
- * with '-' says that its words are no secret, and what follows is looked at by itself. */
-static const char *const secret_patterns[] = {
-	"-authentication message-digest",
-	"-authentication null",
-	"-authentication mode",
-	"-authentication key-chain",
-	"-authentication keychain",
-	"area-p~assword clear", /* IS-IS */
-	"area-p~assword md5",
-	"area-p~assword",
-	"domain-p~assword clear",
-	"domain-p~assword md5",
-	"domain-p~assword",
-	"isis pa~ssword clear",
-	"isis pa~ssword md5",
-	"openfabric pa~ssword clear",
-	"openfabric pa~ssword md5",
-	"pa~ssword", /* line and enable; neighbor ... password of BGP and LDP; MSDP */
-	"ospf me~ssage-digest-key * md5",
-	"message-~digest-key * md5", /* virtual link */
-	"message-~digest-key",
-	"ospf au~thentication-key",
-	"authentication-~key",
-	"key-~id * h~ash-algo * k~ey", /* OSPFv3 */
-	"key-~id",
-	"key-~string", /* key chains of RIP, EIGRP, OSPF */
-	"authentication s~tring", /* RIP */
-	"nhrp au~thentication",
-	"tcp-md5-~auth", /* PCEP */
-	"tcp-a~uthentication",
-	"snmp community",
-	"snmp-server community",
-	"snmp-server user",
-	"snmp-server host",
-	"rocommunity", /* net-snmp's words, if somebody keeps them in the same file */
-	"rwcommunity",
-	/* of no command we know, and never harmless */
-	"passwd",
-	"passp~hrase",
-	"secr~et",
-	"psk",
-	"pre-s~hared-key",
-	"shared-k~ey",
-	"auth-k~ey",
-	"auth-p~assword",
-	"private-k~ey",
-	"api-k~ey",
-};
-
-/* Does word match one pattern word of len bytes? */
-static bool word_matches(struct bytes word, const char *pattern, size_t len)
-{
-	const char *tilde = memchr(pattern, '~', len);
-	size_t least = tilde ? (size_t)(tilde - pattern) : len;
-	size_t whole = tilde ? len - 1 : len;
-
-	if (len == 1 && *pattern == '*')
-		return true;
-	if (word.len < least || word.len > whole || strncasecmp((const char *)word.ptr, pattern, least) != 0)
-		return false;
-	return !tilde || !strncasecmp((const char *)word.ptr + least, tilde + 1, word.len - least);
-}
-
-/* How many words the pattern took at words[at]; 0: it does not match here. */
-static size_t pattern_at(const char *pattern, const struct bytes *words, size_t count, size_t at)
-{
-	size_t taken = 0;
-
-	while (*pattern) {
-		size_t len = strcspn(pattern, " ");
-
-		if (at + taken >= count || !word_matches(words[at + taken], pattern, len))
-			return 0;
-		taken++;
-		pattern += len + (pattern[len] == ' ');
-	}
-	return taken;
-}
-
-/* The first pattern that fits at words[at], NULL if none does. */
-static const char *find_pattern(const struct bytes *words, size_t count, size_t at, size_t *taken)
-{
-	for (size_t p = 0; p < ARRAY_SIZE(secret_patterns); p++) {
-		const char *pattern = secret_patterns[p];
-
-		*taken = pattern_at(pattern + (*pattern == '-'), words, count, at);
-		if (*taken)
-			return pattern;
-	}
-	return NULL;
-}
-
-/* Where the secret of this line begins; line.len when there is none. */
-static size_t secret_begin(struct bytes line)
-{
-	struct bytes words[WORDS_MAX];
-	size_t count = split_words(words, WORDS_MAX, line), taken;
-
-	for (size_t at = 0; at < count; at++) {
-		const char *pattern = find_pattern(words, count, at, &taken);
-
-		if (pattern && *pattern == '-')
-			at += taken - 1;
-		else if (pattern && at + taken < count)
-			return (size_t)(words[at + taken].ptr - line.ptr);
-	}
-	/* More words than we look at: a line of this kind is nothing we know, so all of it is secret. */
-	return count == WORDS_MAX ? (size_t)(words[0].ptr - line.ptr) : line.len;
-}
-
-/* "no password", "service password-encryption" and the like have nothing behind the keyword, or another word. */
-static void frr_secrets(struct bytes text, void (*found)(void *ctx, size_t at, size_t len), void *ctx)
-{
-	const uint8_t *start = text.ptr;
-	struct bytes line;
-
-	while (bytes_next_line(&text, &line)) {
-		struct bytes body = trim_end(line);
-		size_t at = secret_begin(body);
-
-		if (at < body.len)
-			found(ctx, (size_t)(line.ptr - start) + at, body.len - at);
-	}
-}
+enum { VTYSH_MS = 10000, RELOAD_MS = 120000, GLANCE_MS = 2000, RELOAD_ROUNDS = 3, ARGS_MAX = 24 };
 
 /* Runs vtysh with these commands. Nothing secret is ever in its arguments. */
 static int vtysh(struct proc_result *res, const struct settings_frr *frr, const char *const *commands, struct error *err)
@@ -262,8 +50,8 @@ static int vtysh(struct proc_result *res, const struct settings_frr *frr, const 
 
 static bool has_word(struct bytes line, const char *word)
 {
-	struct bytes words[WORDS_MAX];
-	size_t count = split_words(words, WORDS_MAX, line);
+	struct bytes words[FRR_WORDS_MAX];
+	size_t count = frr_words(words, FRR_WORDS_MAX, line);
 
 	for (size_t i = 0; i < count; i++)
 		if (bytes_is(words[i], word))
@@ -287,7 +75,7 @@ static void note_missing(struct device_look *out, const struct settings_frr *frr
 /* Takes the last line off. */
 static struct bytes take_last_line(struct bytes *text)
 {
-	struct bytes all = trim_end(*text);
+	struct bytes all = frr_trim_end(*text);
 	size_t at = all.len;
 
 	while (at && all.ptr[at - 1] != '\n')
@@ -303,8 +91,8 @@ static int take_running(struct device_look *out, const struct settings_frr *frr,
 
 	if (!bytes_next_line(&answer, &before))
 		return error_set(err, E_FORMAT, "vtysh answered nothing");
-	body = trim_end(answer);
-	if (!starts(body, "Building configuration...") || !memmem(body.ptr, body.len, "\nCurrent configuration:", 23) ||
+	body = frr_trim_end(answer);
+	if (!frr_starts(body, "Building configuration...") || !memmem(body.ptr, body.len, "\nCurrent configuration:", 23) ||
 	    body.len < 4 || memcmp(body.ptr + body.len - 4, "\nend", 4) != 0)
 		return error_set(err, E_FORMAT, "what vtysh answered is no whole configuration");
 	if (memchr(body.ptr, 0, body.len))
@@ -343,7 +131,7 @@ static unsigned long long started_at(pid_t pid)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	_cleanup_(mem_freep) char *path = mem_printf("/proc/%d/stat", (int)pid);
-	struct bytes words[WORDS_MAX];
+	struct bytes words[FRR_WORDS_MAX];
 	const char *name_end;
 	struct error err;
 	size_t n;
@@ -353,7 +141,7 @@ static unsigned long long started_at(pid_t pid)
 	name_end = strrchr(buf_text(&text), ')');
 	if (!name_end)
 		return 0;
-	n = split_words(words, WORDS_MAX, bytes_str(name_end + 1)); /* begins with field 3 */
+	n = frr_words(words, FRR_WORDS_MAX, bytes_str(name_end + 1)); /* begins with field 3 */
 	return n > 19 ? strtoull((const char *)words[19].ptr, NULL, 10) : 0;
 }
 
@@ -511,12 +299,12 @@ static void file_text(struct buf *out, struct bytes running)
 
 	while (bytes_next_line(&running, &line)) {
 		if (in_header) {
-			in_header = !starts(line, "Current configuration:");
+			in_header = !frr_starts(line, "Current configuration:");
 			continue;
 		}
 		if (bytes_is(line, "end"))
 			continue;
-		if (starts(line, "hostname ")) {
+		if (frr_starts(line, "hostname ")) {
 			if (has_name)
 				continue;
 			has_name = true;
@@ -540,7 +328,7 @@ static void remove_leftovers(const char *path)
 	prefix = mem_printf("%s.tmp-", slash + 1);
 	dir = opendir(*folder ? folder : "/");
 	while (dir && (entry = readdir(dir)))
-		if (starts(bytes_str(entry->d_name), prefix))
+		if (frr_starts(bytes_str(entry->d_name), prefix))
 			(void)unlinkat(dirfd(dir), entry->d_name, 0);
 	if (dir)
 		closedir(dir);

@@ -445,8 +445,13 @@ static int cmd_children(void)
 
 static void open_parts(struct parts *p, const char *config, const char *device)
 {
+	const char *bin = getenv("PARTS_BIN"); /* in front of the path: for programs that pretend to be the router's */
+	_cleanup_(mem_freep) char *path = bin ? mem_printf("%s:/usr/bin:/bin", bin) : NULL;
 	struct error err = { 0 };
 
+	apply_environment();
+	if (path)
+		setenv("PATH", path, 1);
 	p->config = config;
 	must(settings_load(&p->settings, config, &err), &err);
 	p->dev = settings_device(p->settings, device);
