@@ -238,10 +238,18 @@ router_kill() {
 	router_kill_daemon "$1" "${daemons[@]}"
 }
 
+# Everything that runs in its namespaces.
+router_pids() {
+	local namespace
+	namespace=$(stat -Lc %i "/proc/$(cat "$ROUTERS_DIR/$1/keeper" 2>/dev/null)/ns/net" 2>/dev/null) || return 0
+	stat -Lc '%i %n' /proc/[0-9]*/ns/net 2>/dev/null | sed -n "s|^$namespace /proc/\([0-9]*\)/.*|\1|p"
+}
+
 # The router itself goes: daemons, namespaces, sockets, the link in /etc/frr. Its folder stays.
 router_remove() {
 	local space keeper pid
 	space=$(router_pathspace "$1")
+	router_pids "$1" >>"$ROUTERS_DIR/$1/started"
 	router_kill "$1"
 	# A killed daemon leaves a folder behind, named after the process that was started before it went into the background.
 	for pid in $(cat "$ROUTERS_DIR/$1/started" 2>/dev/null); do rm -rf /var/tmp/frr/*d."$pid" /var/tmp/frr/zebra."$pid"; done
