@@ -20,7 +20,7 @@ static void add_options(struct buf *out, const struct option_def *o)
 		char left[64];
 
 		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-		buf_addf(out, "  %-26s %s\n", left, o->help);
+		buf_addf(out, "  %c%c%c %-22s %s\n", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? ',' : ' ', left, o->help);
 	}
 }
 
@@ -61,6 +61,21 @@ static void add_scdoc(struct buf *out, const char *text)
 	}
 }
 
+static void add_man_options(struct buf *out, const struct option_def *o, const char *indent)
+{
+	for (; o && o->name; o++) {
+		buf_add_str(out, indent);
+		if (o->letter)
+			buf_addf(out, "*-%c*, ", o->letter);
+		buf_addf(out, "*--%s*", o->name);
+		if (o->value)
+			buf_addf(out, " _%s_", o->value);
+		buf_addf(out, "\n%s\t", indent);
+		add_scdoc(out, o->help);
+		buf_add_str(out, "\n\n");
+	}
+}
+
 void help_man(struct buf *out)
 {
 	for (size_t i = 0; i < command_count; i++) {
@@ -73,14 +88,10 @@ void help_man(struct buf *out)
 		buf_add_str(out, "\n\t");
 		add_scdoc(out, c->help);
 		buf_add_str(out, "\n\n");
-		for (const struct option_def *o = c->options; o && o->name; o++) {
-			buf_addf(out, "\t*--%s* ", o->name);
-			add_scdoc(out, o->value ? o->value : "");
-			buf_add_str(out, "\n\t\t");
-			add_scdoc(out, o->help);
-			buf_add_str(out, "\n\n");
-		}
+		add_man_options(out, c->options, "\t");
 	}
+	buf_add_str(out, "# OPTIONS\n\nThese may stand in front of every command, or behind it:\n\n");
+	add_man_options(out, global_options, "");
 }
 
 /* The words that may follow `noun`; NULL: the first words, each once. */
