@@ -134,7 +134,7 @@ static void judge_root(struct report *r, const struct root *root)
 	snprintf(need->next, sizeof(need->next), "holdfast root show");
 }
 
-/* Urgency, then the oldest; of those with no time, by name. */
+/* Urgency, then the oldest, then by name. */
 static int by_urgency(const void *a, const void *b)
 {
 	const struct need *x = a, *y = b;
@@ -143,7 +143,9 @@ static int by_urgency(const void *a, const void *b)
 		return x->what < y->what ? -1 : 1;
 	if (x->since_s != y->since_s)
 		return x->since_s < y->since_s ? -1 : 1;
-	return x->member && y->member ? strcmp(x->member->name, y->member->name) : 0;
+	if (!x->member || !y->member)
+		return 0;
+	return strcmp(x->member->name, y->member->name) ? strcmp(x->member->name, y->member->name) : strcmp(x->member->id, y->member->id);
 }
 
 static void judge(struct report *r, const struct root *root)
