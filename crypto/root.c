@@ -194,8 +194,7 @@ static unsigned count_role(const struct root *root, enum role role)
 	return n;
 }
 
-/* Which role's people are counted for an order of this kind. */
-static enum role role_for(const char *kind)
+enum role root_role_for(const char *kind)
 {
 	if (!strcmp(kind, "root"))
 		return ROLE_ROOT;
@@ -224,9 +223,9 @@ static int check_thresholds(const struct root *root, struct error *err)
 					 (unsigned long long)n, kind, STATEMENT_SIGS_MAX);
 		if (n > 1 && !strcmp(kind, "login"))
 			return error_set(err, E_FORMAT, "root asks %llu people for 'login', which is one person's", (unsigned long long)n);
-		if (n > count_role(root, role_for(kind)))
+		if (n > count_role(root, root_role_for(kind)))
 			return error_set(err, E_FORMAT, "root asks %llu people for '%s', but only %u may", (unsigned long long)n, kind,
-					 count_role(root, role_for(kind)));
+					 count_role(root, root_role_for(kind)));
 		for (size_t k = 0; k < i; k++)
 			if (!strncmp(statement_at(root->st, "threshold", k), value, word.len + 1))
 				return error_set(err, E_FORMAT, "root has two thresholds for '%s'", kind);
@@ -332,7 +331,12 @@ static bool may_sign(const struct root *root, const char *person, enum statement
 	case STATEMENT_SNAPSHOT:
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
+	case STATEMENT_ORDER:
+	case STATEMENT_RECEIPT:
 		return false;
+	case STATEMENT_BATCH: /* which of the two roles it takes, crypto/order.c says */
+	case STATEMENT_CONTROL:
+		return root_has_role(root, person, ROLE_DEPLOYER) || root_has_role(root, person, ROLE_RETIRER);
 	}
 	return false;
 }
@@ -350,11 +354,21 @@ struct signers root_signers(const struct root *root)
 	return (struct signers){ who, (void *)(uintptr_t)root };
 }
 
+bool root_separates(const struct root *root, const char *kind)
+{
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(root->st, "separate", i)); i++)
+		if (!strcmp(value, kind))
+			return true;
+	return false;
+}
+
 unsigned root_threshold(const struct root *root, const char *kind)
 {
 	size_t len = strlen(kind);
 	const char *value;
-	unsigned may = count_role(root, role_for(kind));
+	unsigned may = count_role(root, root_role_for(kind));
 
 	for (size_t i = 0; (value = statement_at(root->st, "threshold", i)); i++)
 		if (!strncmp(value, kind, len) && value[len] == ' ')
@@ -528,7 +542,8 @@ size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root)
 
 void root_allowed_signers(struct buf *out, const struct root *root)
 {
-	static const enum statement_type operator_types[] = { STATEMENT_ROOT, STATEMENT_INVITE, STATEMENT_ADMIT, STATEMENT_LOGIN };
+	static const enum statement_type operator_types[] = { STATEMENT_ROOT, STATEMENT_INVITE, STATEMENT_ADMIT, STATEMENT_LOGIN,
+							     STATEMENT_BATCH, STATEMENT_CONTROL };
 	struct sign_pub archive[4];
 	size_t n = root_archive_keys(archive, ARRAY_SIZE(archive), root);
 	char text[SIGN_PUB_TEXT_MAX];

@@ -34,6 +34,10 @@ int root_succeeds(const struct root *root, const struct root *next, struct error
 bool root_has_role(const struct root *root, const char *person, enum role role);
 /* How many people an order of this kind takes ("root", "factory-reset", "purge", anything else). */
 unsigned root_threshold(const struct root *root, const char *kind);
+/* Which role's people are counted for a kind of order. */
+enum role root_role_for(const char *kind);
+/* Is the author of an order of this kind left out of the count? */
+bool root_separates(const struct root *root, const char *kind);
 /* Whose key is it? NULL: nobody's. */
 const char *root_person_of(const struct root *root, const struct sign_pub *key);
 size_t root_people(const struct root *root);

@@ -30,7 +30,7 @@ static const struct type {
 		{ "fleet", ID, 0, 1 }, { "version", NUMBER, 1, 1 }, { "prev", HASH, 0, 1 }, { "time", TIME, 1, 1 },
 		{ "expires", TIME, 1, 1 }, { "name", NAME, 1, 1 }, { "person", NAME, 1, 64 }, { "key", NAME_KEY, 1, 128 },
 		{ "reading-key", NAME_RECIPIENT, 1, 64 }, { "role", WORD_NAMES, 1, 16 }, { "threshold", WORD_NUMBER, 0, 16 },
-		{ "archive", KEY, 1, 4 }, { "witness", NAME_KEY, 0, 8 }, { "tls-pin", PIN, 1, 4 }, { "server", TEXT, 1, 4 } } },
+		{ "separate", WORD, 0, 16 }, { "archive", KEY, 1, 4 }, { "witness", NAME_KEY, 0, 8 }, { "tls-pin", PIN, 1, 4 }, { "server", TEXT, 1, 4 } } },
 	[STATEMENT_INVITE] = { "invite", "invite@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "invite", ID, 1, 1 }, { "device-name", NAME, 1, 1 }, { "label", LABEL, 0, 16 },
 		{ "time", TIME, 1, 1 }, { "expires", TIME, 1, 1 }, { "root", NUMBER, 1, 1 }, { "secret", SEAL, 1, 1 } } },
@@ -53,17 +53,37 @@ static const struct type {
 		{ "note", TEXT, 0, 1 }, { "base", SEAL, 1, 1 }, { "delta", SEAL, 0, 1 }, { "startup", SEAL, 0, 1 },
 		{ "secrets", SEAL, 0, 1 } } },
 	[STATEMENT_STATUS] = { "status", "status@holdfast", {
-		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "time", TIME, 1, 1 }, { "head", POINT, 1, 1 }, { "root", NUMBER, 1, 1 },
-		{ "checkpoint", POINT, 0, 1 }, { "saved", SAVED, 1, 1 }, { "unsaved-since", TIME, 0, 1 }, { "mode", WORD, 1, 1 },
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "time", TIME, 1, 1 }, { "head", POINT, 1, 1 }, { "order", NUMBER, 0, 1 },
+		{ "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "saved", SAVED, 1, 1 }, { "unsaved-since", TIME, 0, 1 }, { "mode", WORD, 1, 1 },
 		{ "hold", TIME, 0, 1 }, { "note", TEXT, 0, 1 }, { "wait", NUMBER, 1, 1 } } },
 	[STATEMENT_CHECKPOINT] = { "checkpoint", "checkpoint@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "size", NUMBER, 1, 1 }, { "tree", HASH, 1, 1 }, { "root", NUMBER, 1, 1 }, { "time", TIME, 1, 1 } } },
 	[STATEMENT_LOGIN] = { "login", "login@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "person", NAME, 1, 1 }, { "server", TEXT, 1, 1 }, { "challenge", HASH, 1, 1 }, { "time", TIME, 1, 1 } } },
+	[STATEMENT_BATCH] = { "batch", "batch@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "kind", WORD, 1, 1 }, { "person", NAME, 1, 1 }, { "time", TIME, 1, 1 }, { "not-before", TIME, 1, 1 },
+		{ "expires", TIME, 1, 1 }, { "root", NUMBER, 1, 1 }, { "reason", TEXT, 1, 1 }, { "ticket", TEXT, 0, 1 }, { "count", NUMBER, 1, 1 },
+		{ "tree", HASH, 1, 1 }, { "wave", NUMBER, 0, 16 }, { "soak", NUMBER, 0, 1 }, { "fail-limit", NUMBER, 0, 1 },
+		{ "window", TEXT, 0, 8 } } },
+	[STATEMENT_ORDER] = { "order", "order@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "order", NUMBER, 1, 1 }, { "kind", WORD, 1, 1 }, { "nonce", HASH, 1, 1 },
+		{ "base", POINT, 0, 1 }, { "mode", WORD, 0, 1 }, { "confirm", NUMBER, 0, 1 }, { "settle", NUMBER, 0, 1 }, { "probe", TEXT, 0, 8 },
+		{ "until", TIME, 0, 1 }, { "member", ID, 0, 16 }, { "payload", SEAL, 0, 1 } } },
+	[STATEMENT_CONTROL] = { "control", "control@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "batch", HASH, 1, 1 }, { "action", WORD, 1, 1 }, { "person", NAME, 1, 1 }, { "time", TIME, 1, 1 },
+		{ "root", NUMBER, 1, 1 }, { "reason", TEXT, 0, 1 } } },
+	[STATEMENT_RECEIPT] = { "receipt", "receipt@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "number", NUMBER, 1, 1 }, { "prev", HASH, 1, 1 }, { "time", TIME, 1, 1 },
+		{ "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "order", NUMBER, 1, 1 }, { "batch", HASH, 1, 1 }, { "leaf", HASH, 1, 1 },
+		{ "outcome", WORD, 1, 1 }, { "check", WORD, 0, 1 }, { "evidence", WORD, 0, 1 }, { "note", TEXT, 0, 1 } } },
 };
 
 static const char first_line[] = "holdfast-statement/1 ";
 static const char begin_signature[] = "-----BEGIN SSH SIGNATURE-----";
+static const char begin_proof[] = "-----BEGIN HOLDFAST PROOF-----\n";
+static const char end_proof[] = "-----END HOLDFAST PROOF-----\n";
+
+enum { PROOF_HEAD = HASH_LEN + 8, PROOF_COLUMNS = 70 };
 
 struct line {
 	const struct field *field;
@@ -79,6 +99,7 @@ struct statement {
 	size_t count;
 	struct sshsig sigs[STATEMENT_SIGS_MAX];
 	size_t sig_count;
+	struct order_proof *proof;
 	uint8_t hash[HASH_LEN];
 };
 
@@ -261,7 +282,14 @@ static bool has_form(enum kind kind, struct bytes in)
 
 /* ---- parsing ---- */
 
-/* How far the text goes: up to the first signature block. Checks lines and characters. */
+static bool begins(struct bytes in, const char *with)
+{
+	size_t len = strlen(with);
+
+	return in.len >= len && !memcmp(in.ptr, with, len);
+}
+
+/* How far the text goes: up to the first signature block, or the proof. Checks lines and characters. */
 static int measure_text(size_t *text_len, struct bytes in, struct error *err)
 {
 	struct bytes rest = in, line;
@@ -270,7 +298,7 @@ static int measure_text(size_t *text_len, struct bytes in, struct error *err)
 	while (bytes_next_line(&rest, &line)) {
 		size_t at = (size_t)(line.ptr - in.ptr);
 
-		if (line.len >= sizeof(begin_signature) - 1 && !memcmp(line.ptr, begin_signature, sizeof(begin_signature) - 1)) {
+		if (begins(line, begin_signature) || begins(bytes_from(in, at), begin_proof)) {
 			*text_len = at;
 			return 0;
 		}
@@ -350,7 +378,7 @@ static int parse_text(struct statement *st, struct error *err)
 
 static int parse_signatures(struct statement *st, struct bytes in, size_t *used, struct error *err)
 {
-	while (in.len > sizeof(begin_signature) && !memcmp(in.ptr, begin_signature, sizeof(begin_signature) - 1)) {
+	while (begins(in, begin_signature)) {
 		size_t len;
 		int r;
 
@@ -364,6 +392,85 @@ static int parse_signatures(struct statement *st, struct bytes in, size_t *used,
 		in = bytes_from(in, len);
 	}
 	return 0;
+}
+
+/* ---- the proof of an order ---- */
+
+static void put_proof(struct buf *out, const struct order_proof *proof)
+{
+	buf_add(out, proof->batch, HASH_LEN);
+	buf_add_u32be(out, proof->index);
+	buf_add_u32be(out, proof->count);
+	buf_add(out, proof->path, proof->len * HASH_LEN);
+}
+
+void statement_add_proof(struct buf *text, const struct order_proof *proof)
+{
+	_cleanup_(buf_done) struct buf raw = { 0 }, line = { 0 };
+	struct bytes rest;
+
+	put_proof(&raw, proof);
+	base64_encode(&line, buf_bytes(&raw));
+	rest = buf_bytes(&line);
+	buf_add_str(text, begin_proof);
+	while (rest.len) {
+		size_t n = rest.len < PROOF_COLUMNS ? rest.len : PROOF_COLUMNS;
+
+		buf_add(text, rest.ptr, n);
+		buf_add_char(text, '\n');
+		rest = bytes_from(rest, n);
+	}
+	buf_add_str(text, end_proof);
+}
+
+static int take_proof(struct order_proof *out, struct bytes raw, struct error *err)
+{
+	struct reader rd = reader_over(raw);
+	size_t len = raw.len >= PROOF_HEAD ? (raw.len - PROOF_HEAD) / HASH_LEN : 0;
+	struct bytes batch = read_bytes(&rd, HASH_LEN), path;
+
+	out->index = read_u32(&rd);
+	out->count = read_u32(&rd);
+	if (len > STATEMENT_PROOF_MAX)
+		return error_set(err, E_FORMAT, "proof has more than %d hashes", STATEMENT_PROOF_MAX);
+	path = read_bytes(&rd, len * HASH_LEN);
+	if (!reader_done(&rd) || out->index >= out->count)
+		return error_set(err, E_FORMAT, "proof of %zu bytes does not have the right form", raw.len);
+	memcpy(out->batch, batch.ptr, HASH_LEN);
+	if (path.len)
+		memcpy(out->path, path.ptr, path.len);
+	out->len = len;
+	return 0;
+}
+
+/* Strict: what is read is what would be written. */
+static int parse_proof(struct statement *st, struct bytes in, size_t *used, struct error *err)
+{
+	_cleanup_(buf_done) struct buf joined = { 0 }, raw = { 0 }, again = { 0 };
+	struct bytes rest = in, line;
+	int r;
+
+	if (!begins(in, begin_proof))
+		return 0;
+	(void)bytes_next_line(&rest, &line);
+	while (bytes_next_line(&rest, &line) && line.len <= PROOF_COLUMNS && line.len && line.ptr[0] != '-')
+		buf_add_bytes(&joined, line);
+	if (!base64_decode(&raw, buf_bytes(&joined)))
+		return error_set(err, E_FORMAT, "proof is not base64");
+	st->proof = mem_alloc(sizeof(*st->proof));
+	r = take_proof(st->proof, buf_bytes(&raw), err);
+	if (r < 0)
+		return r;
+	statement_add_proof(&again, st->proof);
+	if (!begins(in, buf_text(&again)))
+		return error_set(err, E_FORMAT, "proof is not in its one form");
+	*used = again.len;
+	return 0;
+}
+
+const struct order_proof *statement_proof(const struct statement *st)
+{
+	return st->proof;
 }
 
 /* No more than this can belong to a statement: what is behind it is not looked at. */
@@ -387,11 +494,13 @@ int statement_parse(struct statement **out, struct bytes in, bool unsigned_ok, s
 	r = parse_text(st, err);
 	if (r < 0)
 		return r;
-	r = parse_signatures(st, window(bytes_from(in, text_len)), &sig_len, err);
+	r = st->type == STATEMENT_ORDER ? parse_proof(st, window(bytes_from(in, text_len)), &sig_len, err) :
+					  parse_signatures(st, window(bytes_from(in, text_len)), &sig_len, err);
 	if (r < 0)
 		return r;
-	if (!st->sig_count && !unsigned_ok)
-		return error_set(err, E_FORMAT, "statement of type %s has no signature", types[st->type].name);
+	if (!sig_len && !unsigned_ok)
+		return error_set(err, E_FORMAT, "statement of type %s has no %s", types[st->type].name,
+				 st->type == STATEMENT_ORDER ? "proof" : "signature");
 	st->whole_len = text_len + sig_len;
 	st->whole = mem_strndup((const char *)in.ptr, st->whole_len);
 	sha256(st->hash, bytes_of(st->whole, text_len));
@@ -408,6 +517,7 @@ struct statement *statement_free(struct statement *st)
 	free(st->whole);
 	free(st->values);
 	free(st->lines);
+	free(st->proof);
 	free(st);
 	return NULL;
 }
@@ -617,7 +727,7 @@ int statement_check(struct bytes text, struct error *err)
 	size_t used = 0;
 	int r = statement_parse(&st, text, true, &used, err);
 
-	if (r == 0 && (used != text.len || st->sig_count))
+	if (r == 0 && (used != text.len || st->sig_count || st->proof))
 		r = error_set(err, E_FORMAT, "statement is signed already");
 	statement_free(st);
 	return r;
@@ -628,6 +738,8 @@ int statement_sign(struct buf *text, const struct sign_key *key, struct error *e
 	struct statement *st = NULL;
 	int r = statement_parse(&st, buf_bytes(text), true, NULL, err);
 
+	if (r == 0 && st->type == STATEMENT_ORDER)
+		r = error_set(err, E_DENIED, "an order is not signed: its batch is");
 	if (r == 0)
 		sshsig_sign(text, key, types[st->type].space, statement_text(st));
 	statement_free(st);

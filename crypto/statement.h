@@ -17,15 +17,20 @@ enum statement_type {
 	STATEMENT_STATUS,
 	STATEMENT_CHECKPOINT,
 	STATEMENT_LOGIN,
+	STATEMENT_BATCH,
+	STATEMENT_ORDER,
+	STATEMENT_CONTROL,
+	STATEMENT_RECEIPT,
 };
 
 enum {
-	STATEMENT_TYPES = STATEMENT_LOGIN + 1,
+	STATEMENT_TYPES = STATEMENT_RECEIPT + 1,
 	STATEMENT_LINE_MAX = 1024,
 	STATEMENT_LINES_MAX = 512,
 	STATEMENT_TEXT_MAX = 64 << 10,
 	STATEMENT_SIGS_MAX = 16,
 	STATEMENT_MAX = STATEMENT_TEXT_MAX + STATEMENT_SIGS_MAX * 1536, /* text and signatures */
+	STATEMENT_PROOF_MAX = 20, /* hashes: a batch holds at most 2^20 orders */
 	CONTAINER_SEALS_MAX = 8,
 	CONTAINER_MAX = 8 << 20,
 };
@@ -38,8 +43,8 @@ const char *statement_namespace(enum statement_type type);
 /* A statement read from outside: owns a copy of text and signatures. Opaque. */
 struct statement;
 
-/* Parses one statement with its signatures (0 are allowed only if unsigned_ok) at the start of in; *used tells how far it
- * went. Checks the whole grammar of section 1 and the type's table: E_FORMAT names the line. Verifies nothing. */
+/* Parses one statement with its signatures (an order: its proof; none is allowed only if unsigned_ok) at the start of in; *used
+ * tells how far it went. Checks the whole grammar of section 1 and the type's table: E_FORMAT names the line. Verifies nothing. */
 int statement_parse(struct statement **out, struct bytes in, bool unsigned_ok, size_t *used, struct error *err) _must_check_;
 struct statement *statement_free(struct statement *st);
 void statement_freep(struct statement **st);
@@ -60,6 +65,16 @@ int64_t statement_time(const struct statement *st, const char *key);            
 bool statement_get_hash(uint8_t out[static HASH_LEN], const struct statement *st, const char *key); /* false when absent */
 /* For "number hash" fields (checkpoint, head). False when absent. */
 bool statement_get_point(uint64_t *number, uint8_t hash[static HASH_LEN], const struct statement *st, const char *key);
+
+/* What stands behind an order where others have signatures: its place in a batch (docs/reference/formats.md section 7). */
+struct order_proof {
+	uint8_t batch[HASH_LEN]; /* hash of the batch's text */
+	uint32_t index, count;
+	size_t len;
+	uint8_t path[STATEMENT_PROOF_MAX][HASH_LEN]; /* RFC 6962 section 2.1.1, leaf to root */
+};
+const struct order_proof *statement_proof(const struct statement *st); /* NULL but for an order that has one */
+void statement_add_proof(struct buf *text, const struct order_proof *proof);
 
 size_t statement_sig_count(const struct statement *st);
 const struct sshsig *statement_sig(const struct statement *st, size_t i);

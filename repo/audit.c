@@ -202,6 +202,10 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
+	case STATEMENT_BATCH:
+	case STATEMENT_ORDER:
+	case STATEMENT_CONTROL:
+	case STATEMENT_RECEIPT:
 		found(a, "layout", item->path, "a statement of this type has no place here");
 		return;
 	}

@@ -168,6 +168,10 @@ static int rank(const struct history_item *item)
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
+	case STATEMENT_BATCH:
+	case STATEMENT_ORDER:
+	case STATEMENT_CONTROL:
+	case STATEMENT_RECEIPT:
 		break;
 	}
 	return 6;

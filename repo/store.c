@@ -355,6 +355,10 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
+	case STATEMENT_BATCH:
+	case STATEMENT_ORDER:
+	case STATEMENT_CONTROL:
+	case STATEMENT_RECEIPT:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(statement_type(c->st)));
@@ -443,6 +447,10 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
+	case STATEMENT_BATCH:
+	case STATEMENT_ORDER:
+	case STATEMENT_CONTROL:
+	case STATEMENT_RECEIPT:
 		break;
 	}
 	return error_set(err, E_FORMAT, "a %s is not archived", statement_type_name(statement_type(st)));

@@ -107,6 +107,7 @@ static const struct rule rules[STATEMENT_TYPES][RULES_MAX] = {
 			     { "reading-key", "name-recipient", 1, 64 },
 			     { "role", "word-names", 1, 16 },
 			     { "threshold", "word-number", 0, 16 },
+			     { "separate", "word", 0, 16 },
 			     { "archive", "key", 1, 4 },
 			     { "witness", "name-key", 0, 8 },
 			     { "tls-pin", "pin", 1, 4 },
@@ -163,6 +164,7 @@ static const struct rule rules[STATEMENT_TYPES][RULES_MAX] = {
 			       { "device", "id", 1, 1 },
 			       { "time", "time", 1, 1 },
 			       { "head", "point", 1, 1 },
+			       { "order", "number", 0, 1 },
 			       { "root", "number", 1, 1 },
 			       { "checkpoint", "point", 0, 1 },
 			       { "saved", "saved", 1, 1 },
@@ -181,6 +183,28 @@ static const struct rule rules[STATEMENT_TYPES][RULES_MAX] = {
 			      { "server", "text", 1, 1 },
 			      { "challenge", "hash", 1, 1 },
 			      { "time", "time", 1, 1 } },
+	[STATEMENT_BATCH] = { { "fleet", "id", 1, 1 },        { "kind", "word", 1, 1 },     { "person", "name", 1, 1 },
+			      { "time", "time", 1, 1 },       { "not-before", "time", 1, 1 }, { "expires", "time", 1, 1 },
+			      { "root", "number", 1, 1 },     { "reason", "text", 1, 1 },   { "ticket", "text", 0, 1 },
+			      { "count", "number", 1, 1 },    { "tree", "hash", 1, 1 },     { "wave", "number", 0, 16 },
+			      { "soak", "number", 0, 1 },     { "fail-limit", "number", 0, 1 }, { "window", "text", 0, 8 } },
+	[STATEMENT_ORDER] = { { "fleet", "id", 1, 1 },        { "device", "id", 1, 1 },     { "order", "number", 1, 1 },
+			      { "kind", "word", 1, 1 },       { "nonce", "hash", 1, 1 },    { "base", "point", 0, 1 },
+			      { "mode", "word", 0, 1 },       { "confirm", "number", 0, 1 }, { "settle", "number", 0, 1 },
+			      { "probe", "text", 0, 8 },      { "until", "time", 0, 1 },    { "member", "id", 0, 16 },
+			      { "payload", "seal", 0, 1 } },
+	[STATEMENT_CONTROL] = { { "fleet", "id", 1, 1 },
+				{ "batch", "hash", 1, 1 },
+				{ "action", "word", 1, 1 },
+				{ "person", "name", 1, 1 },
+				{ "time", "time", 1, 1 },
+				{ "root", "number", 1, 1 },
+				{ "reason", "text", 0, 1 } },
+	[STATEMENT_RECEIPT] = { { "fleet", "id", 1, 1 },      { "device", "id", 1, 1 },     { "number", "number", 1, 1 },
+				{ "prev", "hash", 1, 1 },     { "time", "time", 1, 1 },     { "root", "number", 1, 1 },
+				{ "checkpoint", "point", 0, 1 }, { "order", "number", 1, 1 }, { "batch", "hash", 1, 1 },
+				{ "leaf", "hash", 1, 1 },     { "outcome", "word", 1, 1 },  { "check", "word", 0, 1 },
+				{ "evidence", "word", 0, 1 }, { "note", "text", 0, 1 } },
 };
 
 static const struct form *form_of(const char *kind)
@@ -261,6 +285,8 @@ static int check(const char *text)
 }
 
 #define FOR_TYPES(t) for (enum statement_type t = 0; t < (enum statement_type)STATEMENT_TYPES; t++)
+/* all but the order, which has a proof where others have signatures: tests/unit/test-order.c */
+#define FOR_SIGNED_TYPES(t) FOR_TYPES(t) if (t != STATEMENT_ORDER)
 
 /* ---- the tables ---- */
 
@@ -829,7 +855,7 @@ TEST(a_random_statement_comes_back_as_it_was_built)
 	sign_key_new(&key);
 	for (uint32_t seed = 1; seed <= 150; seed++) {
 		random_state = seed * 2654435761u;
-		FOR_TYPES(type)
+		FOR_SIGNED_TYPES(type)
 		round_trip(type, &key);
 	}
 }
@@ -940,9 +966,9 @@ TEST(a_signature_that_does_not_hold_refuses_the_whole)
 TEST(a_signature_counts_for_its_type_only)
 {
 	make_keys();
-	FOR_TYPES(type)
+	FOR_SIGNED_TYPES(type)
 	{
-		FOR_TYPES(other)
+		FOR_SIGNED_TYPES(other)
 		{
 			_cleanup_(statement_freep) struct statement *st = NULL;
 			_cleanup_(rows_done) struct rows rows = { 0 };
@@ -1056,7 +1082,7 @@ TEST(ssh_keygen_verifies_every_type)
 
 	make_keys();
 	CHECK_OK(fs_write(allowed, bytes_str("alice " KEY_1 "\n"), 0600, &err));
-	FOR_TYPES(type)
+	FOR_SIGNED_TYPES(type)
 	{
 		const char *const argv[] = { "ssh-keygen", "-Y", "verify", "-f", allowed, "-I", "alice", "-n", statement_namespace(type),
 					     "-s",         file, NULL };
