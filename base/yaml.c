@@ -88,6 +88,8 @@ static int pre_pass(const char *path, struct bytes in, struct error *err)
 		yaml_event_delete(&ev);
 	}
 	yaml_parser_delete(&parser);
+	if (r == 0 && !documents) /* libcyaml would give a NULL without an error */
+		r = error_set(err, E_FORMAT, "%s: there is nothing in the file", path);
 	return r;
 }
 
@@ -127,6 +129,8 @@ int yaml_file_load(void **out, const char *path, const cyaml_schema_value_t *sch
 		return r;
 	if (r == FS_ABSENT)
 		return error_set(err, E_SYS, "no file '%s'", path);
+	if (!text.len) /* libyaml asserts that there is something to read */
+		return error_set(err, E_FORMAT, "%s: there is nothing in the file", path);
 	r = pre_pass(path, buf_bytes(&text), err);
 	if (r < 0)
 		return r;
