@@ -47,12 +47,27 @@ static void check_fields(const struct statement *st)
 	}
 }
 
+/* A proof is written again as it was read. */
+static void check_proof(const struct statement *st)
+{
+	const struct order_proof *proof = statement_proof(st);
+	_cleanup_(buf_done) struct buf again = { 0 };
+
+	MUST(!proof || (statement_type(st) == STATEMENT_ORDER && !statement_sig_count(st)));
+	if (!proof)
+		return;
+	MUST(proof->index < proof->count && proof->len <= STATEMENT_PROOF_MAX);
+	buf_add_bytes(&again, statement_text(st));
+	statement_add_proof(&again, proof);
+	MUST(bytes_equal(buf_bytes(&again), statement_whole(st)));
+}
+
 static void check_same(const struct statement *a, const struct statement *b)
 {
 	MUST(statement_type(a) == statement_type(b));
 	MUST(bytes_equal(statement_whole(a), statement_whole(b)) && bytes_equal(statement_text(a), statement_text(b)));
 	MUST(!memcmp(statement_hash(a), statement_hash(b), HASH_LEN));
-	MUST(statement_sig_count(a) == statement_sig_count(b));
+	MUST(statement_sig_count(a) == statement_sig_count(b) && !statement_proof(a) == !statement_proof(b));
 }
 
 /* Whatever the grammar takes can be signed, is the same afterwards, and does not verify with one bit changed. */
@@ -85,12 +100,14 @@ static void check_statement(struct bytes in, bool unsigned_ok)
 		return;
 	}
 	MUST(used <= in.len && bytes_equal(statement_whole(st), bytes_of(in.ptr, used)));
-	MUST(statement_sig_count(st) <= STATEMENT_SIGS_MAX && (unsigned_ok || statement_sig_count(st)));
+	MUST(statement_sig_count(st) <= STATEMENT_SIGS_MAX && (unsigned_ok || statement_sig_count(st) || statement_proof(st)));
 	check_fields(st);
+	check_proof(st);
 	MUST_OK(statement_parse(&again, statement_whole(st), unsigned_ok, &used_again, &err));
 	MUST(used_again == used);
 	check_same(st, again);
-	check_signing(statement_text(st));
+	if (statement_type(st) != STATEMENT_ORDER)
+		check_signing(statement_text(st));
 }
 
 static void check_container(struct bytes in, enum container_kind kind)
