@@ -174,6 +174,8 @@ static void set_trust(struct transfer *t)
 	curl_easy_setopt(t->easy, CURLOPT_PINNEDPUBLICKEY, t->pins);
 	curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYPEER, 0L);
 	curl_easy_setopt(t->easy, CURLOPT_SSL_VERIFYHOST, 0L);
+	curl_easy_setopt(t->easy, CURLOPT_CAINFO, NULL); /* or all of the system's are read for each connection */
+	curl_easy_setopt(t->easy, CURLOPT_CAPATH, NULL);
 	curl_easy_setopt(t->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
 	curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "https");
 	curl_easy_setopt(t->easy, CURLOPT_FOLLOWLOCATION, 0L);
