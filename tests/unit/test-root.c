@@ -580,7 +580,8 @@ TEST(versions_follow_one_by_one_in_one_fleet)
 	_cleanup_(root_freep) struct root *first = must_make(&one_person), *second = successor(first, &one_person, alice),
 					  *third = successor(second, &one_person, alice);
 	struct recipe other = one_person;
-	_cleanup_(root_freep) struct root *other_first = NULL, *other_second = NULL, *wrong_prev = NULL, *wrong_fleet = NULL;
+	_cleanup_(root_freep) struct root *other_first = NULL, *other_second = NULL, *wrong_prev = NULL, *skipping = NULL,
+					  *wrong_fleet = NULL;
 	struct error err = { 0 };
 
 	CHECK_OK(root_succeeds(first, second, &err));
@@ -601,6 +602,11 @@ TEST(versions_follow_one_by_one_in_one_fleet)
 	CHECK_EQ(root_succeeds(first, wrong_prev, &err), E_DENIED);
 	CHECK(strstr(err.text, "does not name the one before"));
 	other.prev = NULL;
+	other.version = 3; /* it names version 1 as the one before it */
+	skipping = successor(first, &other, alice);
+	CHECK_EQ(root_succeeds(first, skipping, &err), E_DENIED);
+	CHECK(strstr(err.text, "cannot follow"));
+	other.version = 1;
 	other.fleet = root_fleet(other_first);
 	wrong_fleet = successor(first, &other, alice);
 	CHECK_EQ(root_succeeds(first, wrong_fleet, &err), E_DENIED);

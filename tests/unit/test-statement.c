@@ -480,6 +480,15 @@ TEST(a_line_is_a_key_a_colon_a_blank_and_a_value)
 	}
 }
 
+/* In a text blanks are allowed, so that only the rule of the line can refuse them at its ends. */
+TEST(no_value_begins_or_ends_with_a_blank)
+{
+	CHECK_EQ(check(LOGIN_TO "x y" LOGIN_FROM), 0);
+	CHECK_EQ(check(LOGIN_TO " x" LOGIN_FROM), E_FORMAT);
+	CHECK_EQ(check(LOGIN_TO "x " LOGIN_FROM), E_FORMAT);
+	CHECK_EQ(check(LOGIN_TO " " LOGIN_FROM), E_FORMAT);
+}
+
 TEST(no_byte_but_printable_ascii_passes_anywhere)
 {
 	static const char text[] = LOGIN_TO "x y" LOGIN_FROM;
