@@ -64,8 +64,8 @@ static void note_age(const struct audit *a, const struct home *home)
 	uint64_t seen = home->checkpoint ? statement_number(home->checkpoint, "size") : 0;
 
 	if (a->result.log_size < seen)
-		output_note("holdfast: note: this log has %llu statements, and the server had %llu when you last looked: if the clone is only old, fetch and "
-			    "audit again",
+		output_note("holdfast: note: this log has %llu statements, and the server had %llu when you last looked: "
+			    "if the clone is only old, fetch and audit again",
 			    (unsigned long long)a->result.log_size, (unsigned long long)seen);
 }
 
@@ -79,8 +79,8 @@ static int print_text(const struct audit *a, struct error *err)
 	if (a->found > FINDINGS_SHOWN_MAX)
 		output_note("holdfast: %d of %llu findings are shown", FINDINGS_SHOWN_MAX, (unsigned long long)a->found);
 	buf_addf(&line, "%llu finding%s in %llu commits, %llu statements, %llu devices, %llu seals; tip %s\n", (unsigned long long)a->found,
-		 a->found == 1 ? "" : "s", (unsigned long long)r->commits, (unsigned long long)r->statements, (unsigned long long)r->devices,
-		 (unsigned long long)r->seals, r->tip);
+		 a->found == 1 ? "" : "s", (unsigned long long)r->commits, (unsigned long long)r->statements,
+		 (unsigned long long)r->devices, (unsigned long long)r->seals, r->tip);
 	return output_raw(buf_bytes(&line), err);
 }
 
@@ -104,9 +104,9 @@ static int print_json(const struct audit *a, const struct home *home, struct err
 	hex_encode(tree, r->log_root, HASH_LEN);
 	return output_json("audit",
 			   json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:s, s:I, s:o}", "fleet", home->fleet, "tip", r->tip, "commits",
-				     (json_int_t)r->commits, "statements", (json_int_t)r->statements, "devices", (json_int_t)r->devices, "seals",
-				     (json_int_t)r->seals, "log-size", (json_int_t)r->log_size, "log-tree", tree, "finding-count", (json_int_t)a->found,
-				     "findings", findings_json(&a->findings)),
+				     (json_int_t)r->commits, "statements", (json_int_t)r->statements, "devices", (json_int_t)r->devices,
+				     "seals", (json_int_t)r->seals, "log-size", (json_int_t)r->log_size, "log-tree", tree, "finding-count",
+				     (json_int_t)a->found, "findings", findings_json(&a->findings)),
 			   err);
 }
 

@@ -15,7 +15,8 @@ static int pick_text(struct bytes *text, const struct opened *opened, bool is_st
 	if (is_startup && opened->startup_is == STARTUP_NONE)
 		return error_set(err, CLI_ABSENT, "'%s' has no startup configuration", revision);
 	if (is_startup && opened->startup_is == STARTUP_UNKNOWN)
-		return error_set(err, CLI_ABSENT, "the startup configuration of '%s' is not known: not all of the device answered", revision);
+		return error_set(err, CLI_ABSENT, "the startup configuration of '%s' is not known: not all of the device answered",
+				 revision);
 	return 0;
 }
 

@@ -22,8 +22,8 @@ static const char *state_of(const struct fleet_member *m)
 static json_t *member_json(const struct fleet_member *m)
 {
 	json_t *json = json_pack("{s:s, s:o, s:b, s:s, s:I, s:I, s:I, s:I}", "id", m->id, "labels", show_labels(m->labels), "admitted",
-				 (int)m->is_admitted, "state", state_of(m), "head", (json_int_t)m->head, "snapshot", (json_int_t)m->snapshot, "epoch",
-				 (json_int_t)m->epoch, "forks", (json_int_t)m->forks);
+				 (int)m->is_admitted, "state", state_of(m), "head", (json_int_t)m->head, "snapshot",
+				 (json_int_t)m->snapshot, "epoch", (json_int_t)m->epoch, "forks", (json_int_t)m->forks);
 
 	show_put_text(json, "name", m->name);
 	show_put_text(json, "driver", m->driver);

@@ -152,9 +152,10 @@ static const char *compared_by(enum mask_by by)
 static int print_json(const struct comparison *c, bool reveal, struct error *err)
 {
 	return output_json("diff",
-			   json_pack("{s:o, s:o, s:b, s:I, s:I, s:s, s:b, s:o}", "from", side_json(&c->from), "to", side_json(&c->to), "equal",
-				     (int)c->is_equal, "added", (json_int_t)c->counts.added, "removed", (json_int_t)c->counts.removed,
-				     "secrets-compared-by", compared_by(c->mask.by), "revealed", (int)reveal, "diff", show_text(buf_bytes(&c->text))),
+			   json_pack("{s:o, s:o, s:b, s:I, s:I, s:s, s:b, s:o}", "from", side_json(&c->from), "to", side_json(&c->to),
+				     "equal", (int)c->is_equal, "added", (json_int_t)c->counts.added, "removed",
+				     (json_int_t)c->counts.removed, "secrets-compared-by", compared_by(c->mask.by), "revealed", (int)reveal,
+				     "diff", show_text(buf_bytes(&c->text))),
 			   err);
 }
 
@@ -166,8 +167,9 @@ static void note_limits(const struct comparison *c)
 	show_revision(from, c->from.opened);
 	show_revision(to, c->to.opened);
 	if (c->mask.by == MASK_NOT_COMPARED && c->mask.count)
-		output_note("holdfast: note: secrets of '%s' and '%s' were not compared: your reading key does not open them (role reader is needed)", from,
-			    to);
+		output_note("holdfast: note: secrets of '%s' and '%s' were not compared: your reading key does not open them "
+			    "(role reader is needed)",
+			    from, to);
 	if (c->from.is_startup && c->from.opened->startup_is == STARTUP_NONE)
 		output_note("holdfast: note: '%s' has no startup configuration: it would boot with nothing", from);
 }

@@ -12,11 +12,11 @@
 #include <string.h>
 
 /* One run, and what became of it. */
-struct export {
+struct exporting {
 	const char *dir;
 	struct opener *opener;
 	struct progress progress;
-	uint64_t total, done;            /* epochs */
+	uint64_t total, done;             /* epochs */
 	uint64_t written, kept, shredded; /* epochs */
 	uint64_t failed;
 	int worst; /* code of a failure that did not end it */
@@ -39,7 +39,7 @@ static int put_seal(const char *path, struct bytes seal, struct error *err)
 	return error_set(err, CLI_CONFLICT, "'%s' is there with another content; nothing was written over it", path);
 }
 
-static int put_epoch(struct export *x, const char *id, uint64_t epoch, const struct container *c, struct error *err)
+static int put_epoch(struct exporting *x, const char *id, uint64_t epoch, const struct container *c, struct error *err)
 {
 	_cleanup_(mem_freep) char *dir = mem_printf("%s/%s", x->dir, id);
 	size_t kept = 0;
@@ -62,7 +62,7 @@ static int put_epoch(struct export *x, const char *id, uint64_t epoch, const str
 	return 0;
 }
 
-static bool is_exported(const struct export *x, const char *id, uint64_t epoch)
+static bool is_exported(const struct exporting *x, const char *id, uint64_t epoch)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		_cleanup_(mem_freep) char *path = mem_printf("%s/%s/%llu.%s.age", x->dir, id, (unsigned long long)epoch, parts[i]);
@@ -75,15 +75,16 @@ static bool is_exported(const struct export *x, const char *id, uint64_t epoch)
 	return false;
 }
 
-static void note_shredded(struct export *x, const struct fleet_member *m, uint64_t epoch)
+static void note_shredded(struct exporting *x, const struct fleet_member *m, uint64_t epoch)
 {
 	x->shredded++;
 	if (is_exported(x, m->id, epoch))
-		output_note("holdfast: note: epoch %llu of '%s' is not on the server any more, and '%s/%s' still has it: if it was shredded, remove it",
+		output_note("holdfast: note: epoch %llu of '%s' is not on the server any more, and '%s/%s' still has it: "
+			    "if it was shredded, remove it",
 			    (unsigned long long)epoch, m->name, x->dir, m->id);
 }
 
-static int export_epoch(struct export *x, const struct fleet_member *m, uint64_t epoch, struct error *err)
+static int export_epoch(struct exporting *x, const struct fleet_member *m, uint64_t epoch, struct error *err)
 {
 	_cleanup_(buf_done) struct buf bytes = { 0 };
 	_cleanup_(container_done) struct container c = { 0 };
@@ -99,7 +100,7 @@ static int export_epoch(struct export *x, const struct fleet_member *m, uint64_t
 }
 
 /* What is wrong with one epoch must be loud, and is no reason to leave the others without a copy. */
-static int export_member(struct export *x, const struct fleet_member *m, struct error *err)
+static int export_member(struct exporting *x, const struct fleet_member *m, struct error *err)
 {
 	for (uint64_t epoch = 1; epoch <= m->epoch; epoch++) {
 		int r = export_epoch(x, m, epoch, err);
@@ -116,7 +117,7 @@ static int export_member(struct export *x, const struct fleet_member *m, struct 
 	return 0;
 }
 
-static int export_all(struct export *x, const struct fleet_list *list, struct error *err)
+static int export_all(struct exporting *x, const struct fleet_list *list, struct error *err)
 {
 	int r = fs_mkdirs(x->dir, 0700, err);
 
@@ -129,16 +130,17 @@ static int export_all(struct export *x, const struct fleet_list *list, struct er
 	return r;
 }
 
-static int print(const struct cli *cli, const struct export *x, struct error *err)
+static int print(const struct cli *cli, const struct exporting *x, struct error *err)
 {
 	_cleanup_(buf_done) struct buf line = { 0 };
 
 	if (cli->json)
 		return output_json("keyring-export",
-				   json_pack("{s:o, s:I, s:I, s:I, s:I}", "folder", show_text(bytes_str(x->dir)), "written", (json_int_t)x->written, "kept",
-					     (json_int_t)x->kept, "absent", (json_int_t)x->shredded, "failed", (json_int_t)x->failed),
+				   json_pack("{s:o, s:I, s:I, s:I, s:I}", "folder", show_text(bytes_str(x->dir)), "written",
+					     (json_int_t)x->written, "kept", (json_int_t)x->kept, "absent", (json_int_t)x->shredded,
+					     "failed", (json_int_t)x->failed),
 				   err);
-	buf_addf(&line, "%llu epochs written, %llu were there, %llu not on the server\n", (unsigned long long)x->written,
+	buf_addf(&line, "epochs: %llu written, %llu there already, %llu not on the server\n", (unsigned long long)x->written,
 		 (unsigned long long)x->kept, (unsigned long long)x->shredded);
 	return output_raw(buf_bytes(&line), err);
 }
@@ -147,7 +149,7 @@ int cmd_keyring_export(struct cli *cli, const struct args *args, struct error *e
 {
 	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
 	_cleanup_(opener_freep) struct opener *opener = NULL;
-	struct export x = { .dir = args->value[0], .progress = { .what = "epochs" } };
+	struct exporting x = { .dir = args->value[0], .progress = { .what = "epochs" } };
 	int r = fleet_list_get(&list, cli, err);
 
 	if (r == 0)
@@ -160,6 +162,7 @@ int cmd_keyring_export(struct cli *cli, const struct args *args, struct error *e
 	if (r < 0)
 		return r;
 	if (x.failed)
-		return error_set(err, x.worst, "%llu of %llu epochs were not exported", (unsigned long long)x.failed, (unsigned long long)x.total);
+		return error_set(err, x.worst, "%llu of %llu epochs were not exported", (unsigned long long)x.failed,
+				 (unsigned long long)x.total);
 	return 0;
 }

@@ -50,8 +50,8 @@ static int take_entry(struct listing *l, json_t *entry, struct error *err)
 	if (!json_is_object(entry) || !number)
 		return error_set(err, E_PEER, "the server's log of '%s' is malformed", l->member->id);
 	if (l->below ? number != l->below - 1 : number < head)
-		return error_set(err, E_SEAL, "the server's log of '%s' goes on with number %llu where %llu belongs: it hides a part", l->member->id,
-				 (unsigned long long)number, (unsigned long long)(l->below ? l->below - 1 : head));
+		return error_set(err, E_SEAL, "the server's log of '%s' goes on with number %llu where %llu belongs: it hides a part",
+				 l->member->id, (unsigned long long)number, (unsigned long long)(l->below ? l->below - 1 : head));
 	l->below = number;
 	json_array_append(l->entries, entry);
 	return 0;
@@ -99,13 +99,14 @@ static int gather(struct listing *l, struct error *err)
 
 static void add_row(struct table *table, const json_t *entry)
 {
-	json_int_t added = json_integer_value(json_object_get(entry, "added")), removed = json_integer_value(json_object_get(entry, "removed"));
+	json_int_t added = json_integer_value(json_object_get(entry, "added"));
+	json_int_t removed = json_integer_value(json_object_get(entry, "removed"));
 	char number[24], lines[48] = "";
-	const char *cells[] = { number,		      text_of(entry, "time"), text_of(entry, "type"), text_of(entry, "reason"), text_of(entry, "saved"),
-				text_of(entry, "mode"), lines,			text_of(entry, "note") };
+	const char *type = text_of(entry, "type"), *when = text_of(entry, "time"), *reason = text_of(entry, "reason");
+	const char *cells[] = { number, when, type, reason, text_of(entry, "saved"), text_of(entry, "mode"), lines, text_of(entry, "note") };
 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)number_of(entry));
-	if (!strcmp(cells[2], "snapshot"))
+	if (!strcmp(type, "snapshot"))
 		snprintf(lines, sizeof(lines), "+%lld -%lld", (long long)added, (long long)removed);
 	table_add(table, cells);
 }

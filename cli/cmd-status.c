@@ -103,7 +103,7 @@ static void judge_member(struct report *r, const struct fleet_member *m)
 
 	if (m->forks) {
 		need = add(r, WHAT_FORK, m, 0);
-		snprintf(need->detail, sizeof(need->detail), "%llu contradicting statements: a clone, or a roll-back of its memory",
+		snprintf(need->detail, sizeof(need->detail), "contradicting statements (%llu): a clone, or a roll-back of its memory",
 			 (unsigned long long)m->forks);
 		snprintf(need->next, sizeof(need->next), "holdfast device show %s", m->name[0] ? m->name : m->id);
 	}
@@ -129,8 +129,8 @@ static void judge_root(struct report *r, const struct root *root)
 		return;
 	need = add(r, WHAT_ROOT, NULL, 0);
 	clock_text(when, expires_s);
-	snprintf(need->detail, sizeof(need->detail), "root %llu %s %s", (unsigned long long)root_version(root), left_s > 0 ? "expires" : "expired",
-		 when);
+	snprintf(need->detail, sizeof(need->detail), "root %llu %s %s", (unsigned long long)root_version(root),
+		 left_s > 0 ? "expires" : "expired", when);
 	snprintf(need->next, sizeof(need->next), "holdfast root show");
 }
 
@@ -195,8 +195,9 @@ static int add_notes(struct report *r, struct cli *cli, struct error *err)
 static void add_row(struct table *table, const struct need *need, int64_t now_s)
 {
 	const struct fleet_member *m = need->member;
+	const char *name = !m ? "" : m->name[0] ? m->name : m->id;
 	char since[24];
-	const char *cells[] = { what_names[need->what], m ? m->name[0] ? m->name : m->id : "", since, m ? m->mode : "", need->detail, need->next };
+	const char *cells[] = { what_names[need->what], name, since, m ? m->mode : "", need->detail, need->next };
 
 	show_since(since, need->since_s, now_s);
 	table_add(table, cells);

@@ -63,19 +63,32 @@ static bool take_labels(char *out, size_t size, const json_t *json)
 	return json_is_array(list);
 }
 
+#define MEMBER_TEXT(key, field) { key, offsetof(struct fleet_member, field), sizeof(((struct fleet_member *)0)->field) }
+static const struct {
+	const char *key;
+	size_t at, size;
+} member_texts[] = {
+	MEMBER_TEXT("id", id), MEMBER_TEXT("name", name), MEMBER_TEXT("driver", driver), MEMBER_TEXT("model", model),
+	MEMBER_TEXT("serial", serial), MEMBER_TEXT("firmware", firmware), MEMBER_TEXT("saved", saved), MEMBER_TEXT("mode", mode),
+	MEMBER_TEXT("invite", invite),
+};
+
+static bool take_texts(struct fleet_member *m, const json_t *json)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(member_texts); i++)
+		if (!take_text((char *)m + member_texts[i].at, member_texts[i].size, json, member_texts[i].key))
+			return false;
+	return id_is_valid(bytes_str(m->id)) && take_labels(m->labels, sizeof(m->labels), json);
+}
+
 static bool take_member(struct fleet_member *m, const json_t *json)
 {
 	const json_t *admitted = json_object_get(json, "admitted");
 
 	m->is_admitted = json_is_true(admitted);
-	return json_is_object(json) && json_is_boolean(admitted) && take_text(m->id, sizeof(m->id), json, "id") && id_is_valid(bytes_str(m->id)) &&
-	       take_text(m->name, sizeof(m->name), json, "name") && take_labels(m->labels, sizeof(m->labels), json) &&
-	       take_text(m->driver, sizeof(m->driver), json, "driver") && take_text(m->model, sizeof(m->model), json, "model") &&
-	       take_text(m->serial, sizeof(m->serial), json, "serial") && take_text(m->firmware, sizeof(m->firmware), json, "firmware") &&
-	       take_text(m->saved, sizeof(m->saved), json, "saved") && take_text(m->mode, sizeof(m->mode), json, "mode") &&
-	       take_text(m->invite, sizeof(m->invite), json, "invite") && take_number(&m->head, json, "head") &&
-	       take_number(&m->snapshot, json, "snapshot") && take_number(&m->epoch, json, "epoch") && take_number(&m->forks, json, "forks") &&
-	       take_time(&m->snapshot_s, json, "snapshot-time") && take_time(&m->unsaved_since_s, json, "unsaved-since") &&
+	return json_is_boolean(admitted) && take_texts(m, json) && take_number(&m->head, json, "head") &&
+	       take_number(&m->snapshot, json, "snapshot") && take_number(&m->epoch, json, "epoch") &&
+	       take_number(&m->forks, json, "forks") && take_time(&m->snapshot_s, json, "snapshot-time") && take_time(&m->unsaved_since_s, json, "unsaved-since") &&
 	       take_time(&m->hold_s, json, "hold") && take_time(&m->enrolled_s, json, "enrolled") && take_time(&m->seen_s, json, "seen");
 }
 
@@ -224,10 +237,11 @@ int fleet_identify(const struct open_device **out, struct opener *opener, const 
 	if (r < 0)
 		return r;
 	if (strcmp(d->name, member->name) != 0)
-		return error_set(err, E_SEAL, "the server lists device '%s' as '%.63s', and it was admitted as '%s'", d->id, member->name, d->name);
+		return error_set(err, E_SEAL, "the server lists device '%s' as '%.63s', and it was admitted as '%s'", d->id, member->name,
+				 d->name);
 	if (d->is_by_old_root)
-		output_note("holdfast: note: '%s' was admitted by '%s', who is no admin any more; whether it was in time, holdfast audit of a mirror "
-			    "tells",
+		output_note("holdfast: note: '%s' was admitted by '%s', who is no admin any more; whether it was in time, "
+			    "holdfast audit of a mirror tells",
 			    d->name, d->admitted_by);
 	*out = d;
 	return 0;

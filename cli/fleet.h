@@ -43,7 +43,8 @@ int fleet_find(const struct fleet_member **out, const struct fleet_list *list, c
 /* An opener with the home's keys and the server's bytes. */
 int fleet_opener(struct opener **out, struct cli *cli, struct error *err) _must_check_;
 /* Verifies who a listed device is: E_SEAL when it was admitted under another name than the list says. */
-int fleet_identify(const struct open_device **out, struct opener *opener, const struct fleet_member *member, struct error *err) _must_check_;
+int fleet_identify(const struct open_device **out, struct opener *opener, const struct fleet_member *member, struct error *err)
+	_must_check_;
 /* Opens the revision that the operator named. */
 int fleet_open(struct opened *out, struct opener *opener, const struct fleet_list *list, const struct revision_ref *ref, struct error *err)
 	_must_check_;

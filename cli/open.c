@@ -215,14 +215,17 @@ static int parse_proof(struct merkle_hash proof[static MERKLE_PROOF_MAX], size_t
 static int check_consistency(const struct opener *o, uint64_t size, struct merkle_hash tree, uint64_t to_size, struct merkle_hash to_tree,
 			     struct error *err)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("/v1/consistency?from=%llu&to=%llu", (unsigned long long)size, (unsigned long long)to_size);
+	_cleanup_(mem_freep) char *path =
+		mem_printf("/v1/consistency?from=%llu&to=%llu", (unsigned long long)size, (unsigned long long)to_size);
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct merkle_hash proof[MERKLE_PROOF_MAX];
 	size_t len = 0;
 	int r;
 
+	if (size == to_size && memcmp(tree.b, to_tree.b, HASH_LEN) != 0)
+		return error_set(err, E_SEAL, "there are two logs of %llu statements", (unsigned long long)size);
 	if (size == to_size)
-		return memcmp(tree.b, to_tree.b, HASH_LEN) ? error_set(err, E_SEAL, "there are two logs of %llu statements", (unsigned long long)size) : 0;
+		return 0;
 	r = o->source.get(o->source.ctx, &text, path, PROOF_ANSWER_MAX, err);
 	if (r == 0)
 		r = parse_proof(proof, &len, buf_bytes(&text), err);
@@ -309,8 +312,8 @@ int opener_epoch(struct container *out, struct buf *bytes, struct opener *o, con
 	r = fetch(&c, bytes, o, path, STATEMENT_EPOCH, err);
 	if (r == CLI_ABSENT)
 		return error_set(err, CLI_ABSENT,
-				 "the keys of epoch %llu of '%s' are not on the server: they were shredded, or its keyring is not whole; what is sealed "
-				 "to them opens with an exported keyring only",
+				 "the keys of epoch %llu of '%s' are not on the server: they were shredded, or its keyring is not whole; "
+				 "what is sealed to them opens with an exported keyring only",
 				 (unsigned long long)epoch, d->name);
 	if (r < 0)
 		return r;
@@ -364,7 +367,8 @@ static int open_epoch(struct known_epoch *known, struct opener *o, const struct 
 	r = open_identity(&known->body, &c, "body-key", "body", key, err);
 	if (r == NOT_FOR_US)
 		return error_set(err, E_DENIED,
-				 "epoch %llu of '%s' is not sealed to your reading key: the root in which you are reader or auditor is newer than it",
+				 "epoch %llu of '%s' is not sealed to your reading key: "
+				 "the root in which you are reader or auditor is newer than it",
 				 (unsigned long long)known->epoch, d->name);
 	if (r == 0)
 		r = open_identity(&known->secrets, &c, "secrets-key", "secrets", key, err);
@@ -408,8 +412,8 @@ static int check_number(const struct statement *st, const struct open_wanted *wa
 	if (wanted->number && number != wanted->number)
 		return error_set(err, E_SEAL, "it is number %llu", (unsigned long long)number);
 	if (!wanted->number && number < wanted->at_least)
-		return error_set(err, E_SEAL, "it is number %llu, and the server itself lists %llu as the newest", (unsigned long long)number,
-				 (unsigned long long)wanted->at_least);
+		return error_set(err, E_SEAL, "it is number %llu, and the server itself lists %llu as the newest",
+				 (unsigned long long)number, (unsigned long long)wanted->at_least);
 	return 0;
 }
 
@@ -421,7 +425,7 @@ static int check_snapshot(const struct opener *o, const struct statement *st, co
 	if (check_whose(o, st, d->id, err) < 0 || statement_verify_by(st, &d->key, err) < 0)
 		return err->code;
 	if (root > o->source.root_count)
-		return error_set(err, E_SEAL, "the device knows root %llu, and we are shown %zu: the server hides it from us, or it came this very moment",
+		return error_set(err, E_SEAL, "the device knows root %llu, and we are shown %zu: the server hides one, or it came just now",
 				 (unsigned long long)root, o->source.root_count);
 	return check_number(st, wanted, err);
 }
@@ -433,7 +437,8 @@ static int open_text(struct buf *out, const struct container *c, const char *nam
 	return seal_open_text(out, &epoch->body, container_seal(c, name), base, err) < 0 ? error_add(err, "seal '%s'", name) : 0;
 }
 
-static int open_startup(struct opened *out, const struct container *c, const struct known_epoch *epoch, struct bytes base, struct error *err)
+static int open_startup(struct opened *out, const struct container *c, const struct known_epoch *epoch, struct bytes base,
+			struct error *err)
 {
 	const char *saved = statement_get(c->st, "saved");
 

@@ -46,7 +46,8 @@ int opener_device(const struct open_device **out, struct opener *o, const char *
 
 /* An epoch's container, verified: the caller ends it with container_done() before bytes, from which it borrows. CLI_ABSENT when its
  * keys are shredded; E_DENIED when the server refuses us. */
-int opener_epoch(struct container *out, struct buf *bytes, struct opener *o, const char *id, uint64_t epoch, struct error *err) _must_check_;
+int opener_epoch(struct container *out, struct buf *bytes, struct opener *o, const char *id, uint64_t epoch, struct error *err)
+	_must_check_;
 
 struct open_wanted {
 	const char *id;

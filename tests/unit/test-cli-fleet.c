@@ -8,8 +8,9 @@
 
 static const char four[] =
 	"{\"devices\": ["
-	"{\"id\": \"aaaaaaaaaaaaaaaaaaaaaaaaaa\", \"name\": \"core-1\", \"labels\": [\"site:north\", \"role:ring\"], \"admitted\": true, \"head\": 9,"
-	" \"snapshot\": 9, \"epoch\": 2, \"forks\": 0, \"saved\": \"no\", \"unsaved-since\": \"2026-11-22T08:14:00Z\", \"mode\": \"observe\"},"
+	"{\"id\": \"aaaaaaaaaaaaaaaaaaaaaaaaaa\", \"name\": \"core-1\", \"labels\": [\"site:north\", \"role:ring\"], \"admitted\": true,"
+	" \"head\": 9, \"snapshot\": 9, \"epoch\": 2, \"forks\": 0, \"saved\": \"no\", \"unsaved-since\": \"2026-11-22T08:14:00Z\","
+	" \"mode\": \"observe\"},"
 	"{\"id\": \"aaaaaabbbbbbbbbbbbbbbbbbbb\", \"name\": \"core-2\", \"labels\": [\"site:south\"], \"admitted\": true},"
 	"{\"id\": \"cccccccccccccccccccccccccc\", \"name\": \"edge\", \"labels\": [], \"admitted\": true},"
 	"{\"id\": \"dddddddddddddddddddddddddd\", \"name\": \"\", \"labels\": [], \"admitted\": false, \"new-field\": [1]}]}";
@@ -42,8 +43,9 @@ TEST(a_list_is_read_with_what_it_says_and_without_what_it_does_not)
 TEST(a_malformed_list_is_refused)
 {
 	static const char *const fields[] = {
-		"\"id\": \"short\"", "\"id\": 7", "\"id\": \"../../../../../../../etc/pass\"", "\"name\": 7", "\"labels\": \"site:north\"",
-		"\"labels\": [7]", "\"labels\": [\"two words\"]", "\"admitted\": \"yes\"", "\"head\": -1", "\"head\": \"9\"", "\"snapshot\": 1.5",
+		"\"id\": \"short\"", "\"id\": 7", "\"id\": \"../../../../../../../etc/pass\"", "\"name\": 7",
+		"\"labels\": \"site:north\"", "\"labels\": [7]", "\"labels\": [\"two words\"]", "\"admitted\": \"yes\"", "\"head\": -1",
+		"\"head\": \"9\"", "\"snapshot\": 1.5",
 		"\"seen\": 12", "\"seen\": \"yesterday\"", "\"hold\": \"2026-02-30T00:00:00Z\"",
 		"\"name\": \"a-name-of-more-than-sixty-three-characters-is-no-name-that-a-device-can-have\"",
 	};

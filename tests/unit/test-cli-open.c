@@ -925,7 +925,9 @@ TEST(a_snapshot_from_before_its_epoch_is_found_out)
 {
 	_cleanup_(world_freep) struct world *w = world_new();
 	struct device_facts facts = { 0 };
-	struct snapshot_input in = { .reason = "change", .driver = &driver_frr, .saved = SAVED_NO, .mode = "observe", .note = "", .facts = &facts };
+	struct snapshot_input in = {
+		.reason = "change", .driver = &driver_frr, .saved = SAVED_NO, .mode = "observe", .note = "", .facts = &facts,
+	};
 	struct snapshot_by by = by_of(w, &w->r1);
 	struct chain c = { 0 };
 	struct error err = { 0 };
