@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FILE_MAX = 4 << 20, MUTATED_MAX = 64 << 10, ROUNDS = 1000, FURTHER_SHARE = 20, STEPS_MAX = 4 };
+enum { FILE_MAX = 4 << 20, MUTATED_MAX = 64 << 10, ROUNDS = 2000, TOTAL = 40000, FURTHER_SHARE = 40, STEPS_MAX = 4 };
 
 struct corpus {
 	struct buf *inputs;
@@ -296,7 +296,7 @@ static size_t mutate(const struct corpus *c, size_t i, size_t rounds)
 int main(int argc, char **argv)
 {
 	const char *rounds_text = getenv("HOLDFAST_FUZZ_ROUNDS");
-	size_t rounds = rounds_text ? strtoul(rounds_text, NULL, 10) : ROUNDS, mutations = 0;
+	size_t rounds = ROUNDS, mutations = 0;
 	struct corpus c = { 0 };
 	struct stat st;
 
@@ -308,6 +308,10 @@ int main(int argc, char **argv)
 			load_folder(&c, argv[i]);
 	}
 	c.own = c.count;
+	if (rounds_text)
+		rounds = strtoul(rounds_text, NULL, 10);
+	else if (c.own * ROUNDS > TOTAL) /* a large corpus takes no longer than a small one */
+		rounds = TOTAL / c.own;
 	for (int i = 1; i < argc; i++)
 		load_further(&c, argv[i]);
 	if (!c.count) {
