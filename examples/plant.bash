@@ -7,10 +7,14 @@
 #   plant_admit              admits whoever answered
 #   plant_stop               ends agents and server; DIR stays
 #
+# With PLANT_LAN set (and routers_lan called) server and operator are in the management network, and each agent is in its router's own
+# network, so that it reaches the server only through what the router's configuration says.
+#
 # DIR/server, DIR/operator, DIR/agents/<name> (its state, agent.yaml beside it), DIR/logs. PROGRAMS names the folder of the build.
 
 PLANT_DIR=
 PLANT_QUIET=${PLANT_QUIET:-5}
+PLANT_LAN=${PLANT_LAN:-}
 declare -A PLANT_PIDS=()
 
 plant_say() { echo "plant: $*" >&2; }
@@ -19,9 +23,13 @@ plant_build() { # FOLDER: the programs, as users get them
 	ninja -C "$1" server/holdfastd agent/holdfast-agent cli/holdfast >"$1.log" 2>&1 || { grep -v '^\[' "$1.log" | tail -n 40 >&2; return 1; }
 	rm -f "$1.log"
 }
-holdfastd() { "$PROGRAMS/server/holdfastd" "$@"; }
-holdfast() { "$PROGRAMS/cli/holdfast" --home "$PLANT_DIR/operator" "$@"; }
-plant_agent_command() { "$PROGRAMS/agent/holdfast-agent" -c "$PLANT_DIR/agents/$1.yaml" "${@:2}"; }
+plant_here() { if [ -n "$PLANT_LAN" ]; then lan_run "$@"; else "$@"; fi; }
+plant_host() { if [ -n "$PLANT_LAN" ]; then echo 172.31.0.1; else echo 127.0.0.1; fi; }
+holdfastd() { plant_here "$PROGRAMS/server/holdfastd" "$@"; }
+holdfast() { holdfast_as operator "$@"; }
+holdfast_as() { plant_here "$PROGRAMS/cli/holdfast" --home "$PLANT_DIR/$1" "${@:2}"; } # another person's folder
+plant_at() { if [ -n "$PLANT_LAN" ]; then router_run "$@"; else "${@:2}"; fi; } # NAME COMMAND...: where the agent of a router is
+plant_agent_command() { plant_at "$1" "$PROGRAMS/agent/holdfast-agent" -c "$PLANT_DIR/agents/$1.yaml" "${@:2}"; }
 
 # plant_until SECONDS COMMAND...: true as soon as the command is
 plant_until() {
@@ -51,6 +59,13 @@ plant_spawn() {
 	"${@:2}" >>"$PLANT_DIR/logs/$1" 2>&1 </dev/null &
 	PLANT_PIDS[$1]=$!
 }
+# In place of the shell that spawned it, so that a signal reaches the program itself.
+plant_exec_here() {
+	if [ -n "$PLANT_LAN" ]; then exec nsenter --target "$ROUTERS_LAN" --net -- "$@"; else exec "$@"; fi
+}
+plant_exec_at() { # NAME COMMAND...
+	if [ -n "$PLANT_LAN" ]; then exec nsenter --target "$(cat "$ROUTERS_DIR/$1/keeper")" --net --uts -- "${@:2}"; else exec "${@:2}"; fi
+}
 # plant_end NAME [SIGNAL]
 plant_end() {
 	local pid=${PLANT_PIDS[$1]:-}
@@ -65,15 +80,17 @@ plant_stop() {
 	plant_end server
 }
 
-plant_server_is_ready() { curl -s -k -o /dev/null -f "https://127.0.0.1:$PLANT_PORT/readyz"; }
+plant_server_is_ready() { plant_here curl -s -k -o /dev/null -f "https://$(plant_host):$PLANT_PORT/readyz"; }
 plant_server_start() {
-	PLANT_PORT=${PLANT_PORT:-$(sed -n 's/^listen: "127.0.0.1:\([0-9]*\)"/\1/p' "$PLANT_DIR/server/holdfastd.yaml")}
-	plant_spawn server "$PROGRAMS/server/holdfastd" serve "$PLANT_DIR/server"
+	PLANT_PORT=${PLANT_PORT:-$(sed -n 's/^listen: "[0-9.]*:\([0-9]*\)"/\1/p' "$PLANT_DIR/server/holdfastd.yaml")}
+	plant_spawn server plant_exec_here "$PROGRAMS/server/holdfastd" serve "$PLANT_DIR/server"
 	plant_until 20 plant_server_is_ready || { plant_say "the server does not start: $(tail -n 3 "$PLANT_DIR/logs/server")"; return 1; }
 }
 plant_server() {
+	local name=localhost
 	PLANT_PORT=$(plant_free_port)
-	(umask 077; holdfastd init "$PLANT_DIR/server" --address "localhost:$PLANT_PORT" --listen "127.0.0.1:$PLANT_PORT" \
+	[ -z "$PLANT_LAN" ] || name=$(plant_host)
+	(umask 077; holdfastd init "$PLANT_DIR/server" --address "$name:$PLANT_PORT" --listen "$(plant_host):$PLANT_PORT" \
 		--setup "$PLANT_DIR/setup") && plant_server_start
 }
 
@@ -95,7 +112,7 @@ plant_agent_yaml() { # NAME MODE
 		    commit: {mode: $2, quiet: $PLANT_QUIET, remind: 60, watch: 1}
 	END
 }
-plant_agent_start() { plant_spawn "agent-$1" "$PROGRAMS/agent/holdfast-agent" -c "$PLANT_DIR/agents/$1.yaml" run; }
+plant_agent_start() { plant_spawn "agent-$1" plant_exec_at "$1" "$PROGRAMS/agent/holdfast-agent" -c "$PLANT_DIR/agents/$1.yaml" run; }
 plant_join() { # NAME MODE [LABEL...]
 	local labels=()
 	for label in "${@:3}"; do labels+=(--label "$label"); done

@@ -7,6 +7,8 @@
 #   router_kill r1               the plug is pulled: kill -9, nothing is saved
 #   router_boot r1               power is back: daemons start and load frr.conf
 #   routers_stop                 everything is gone but DIR
+#   routers_lan DIR              before routers_begin: a management network, 172.31.0.1 for whoever is in it (lan_run COMMAND...); each
+#                                router then has an interface `mgmt`, 172.31.0.10 and up, in its configuration
 #
 # Each router has a network and UTS namespace, kept by a process that sleeps (`ip netns` would need a place to mount), and a pathspace
 # of FRR: its sockets and pid files are in /var/run/frr/<pathspace>, its configuration in DIR/<name>, to which /etc/frr/<pathspace> is
@@ -14,6 +16,7 @@
 
 ROUTERS_DIR=
 ROUTERS=()
+ROUTERS_LAN= # pid of the process that keeps the management network
 # Another run on this machine must not meet this one: pathspaces are named after the process.
 ROUTERS_PREFIX=${ROUTERS_PREFIX:-hf$$}
 # zebra first: the others connect to it.
@@ -88,6 +91,30 @@ router_link() { # LEFT RIGHT
 		router_run "$1" ip link set right up && router_run "$2" ip link set left up
 }
 
+# ---- the management network ----
+
+routers_lan() { # DIR
+	install -d -m 0755 "$1"
+	rm -f "$1/lan"
+	(
+		router_close_fds
+		exec unshare --net sh -c 'echo $$ >"$1.new" && mv "$1.new" "$1" && exec sleep infinity' - "$1/lan"
+	) </dev/null >/dev/null 2>&1 &
+	disown
+	for _ in $(seq 100); do [ ! -s "$1/lan" ] || break; sleep 0.02; done
+	ROUTERS_LAN=$(cat "$1/lan") || return 1
+	lan_run ip link set lo up && lan_run ip link add br0 type bridge && lan_run ip link set br0 up &&
+		lan_run ip addr add 172.31.0.1/24 dev br0
+}
+lan_run() { nsenter --target "$ROUTERS_LAN" --net -- "$@"; }
+router_lan_address() { echo "172.31.0.$((9 + $(router_index "$1")))"; }
+router_lan_link() { # NAME
+	local port
+	port=p$(router_index "$1") || return 1
+	router_run "$1" ip link add mgmt type veth peer name "$port" netns "$ROUTERS_LAN" &&
+		router_run "$1" ip link set mgmt up && lan_run ip link set "$port" master br0 && lan_run ip link set "$port" up
+}
+
 routers_begin() {
 	local name last=
 	[ -z "$(routers_lack)" ] || { routers_say "$(routers_lack)"; return 1; }
@@ -97,6 +124,7 @@ routers_begin() {
 	for name in "${ROUTERS[@]}"; do
 		router_keep "$name" || { routers_say "$name: $(tail -n 1 "$ROUTERS_DIR/$name/log" 2>/dev/null)"; return 1; }
 		[ -z "$last" ] || router_link "$last" "$name" || return 1
+		[ -z "$ROUTERS_LAN" ] || router_lan_link "$name" || return 1
 		last=$name
 	done
 }
@@ -158,6 +186,7 @@ router_text() {
 		!
 	END
 	[ "$i" = 1 ] || router_interface "$name" left "10.0.$((i - 1)).2/24" $((i - 1)) "${ROUTERS[i - 2]}"
+	[ -z "$ROUTERS_LAN" ] || printf 'interface mgmt\n ip address %s/24\nexit\n!\n' "$(router_lan_address "$name")"
 	[ "$i" = "$count" ] || router_interface "$name" right "10.0.$i.1/24" "$i" "${ROUTERS[i]}"
 	cat <<-END
 		router bgp $((65000 + i))
@@ -260,6 +289,8 @@ router_remove() {
 }
 routers_stop() {
 	local name
+	[ -z "$ROUTERS_LAN" ] || kill -KILL "$ROUTERS_LAN" 2>/dev/null
+	ROUTERS_LAN=
 	for name in "${ROUTERS[@]}"; do router_remove "$name"; done
 	# ospfd's, outside of every pathspace
 	[ "$(ls -A /var/run/frr 2>/dev/null)" != ospfd-gr.json ] || rm -f /var/run/frr/ospfd-gr.json

@@ -32,6 +32,7 @@ test_plant() {
 	trap finish EXIT
 	trap 'exit 1' INT TERM
 	plant_begin "$DIR"
+	[ -z "$PLANT_LAN" ] || routers_lan "$DIR/routers" || fail "no management network"
 	routers_begin "$DIR/routers" "$@" || fail "the routers do not start"
 	for name in "$@"; do router_config "$name" && router_start "$name" || fail "router $name does not start"; done
 	plant_server 2>>"$DIR/logs/plant" && plant_operator >>"$DIR/logs/plant" 2>&1 || fail "no server or no operator"
