@@ -65,7 +65,7 @@ static int read_acked(struct spool *s, struct error *err)
 	if (r == FS_ABSENT)
 		return 0;
 	rest = buf_bytes(&text);
-	if (!bytes_next_line(&rest, &line) || !number_parse(&s->acked, line))
+	if (!text.len || text.ptr[text.len - 1] != '\n' || !bytes_next_line(&rest, &line) || rest.len || !number_parse(&s->acked, line))
 		return error_set(err, E_FORMAT, "'%s' is not a number", path);
 	return 0;
 }

@@ -123,6 +123,22 @@ static int load_statement(struct statement **out, struct state *s, const char *n
 	return 0;
 }
 
+/* Before anything that is said to be acknowledged is removed. */
+static int check_spool(const struct state *s, const char *dir, struct error *err)
+{
+	struct spool spool;
+	uint64_t acked;
+
+	if (spool_look(&spool, dir, err) < 0)
+		return err->code;
+	acked = spool.acked;
+	spool_done(&spool);
+	if (acked > s->chain.number)
+		return error_set(err, E_FORMAT, "'%s/acked' says %llu, and the chain ends with %llu", dir, (unsigned long long)acked,
+				 (unsigned long long)s->chain.number);
+	return 0;
+}
+
 static int load_chain(struct state *s, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -135,7 +151,7 @@ static int load_chain(struct state *s, struct error *err)
 		return r;
 	if (chain_read(&s->chain, buf_bytes(&text), err) < 0)
 		return error_add(err, "'%s/chain'", s->dir);
-	if (spool_open(&s->spool, spool, err) < 0)
+	if (check_spool(s, spool, err) < 0 || spool_open(&s->spool, spool, err) < 0)
 		return err->code;
 	raise_floor(s, s->chain.time_s);
 	return state_mend(s, err);
