@@ -10,6 +10,8 @@
 
 enum { HEAD = 8 };
 
+unsigned fuzz_cost = 4;
+
 static const char base_text[] = "interface eth0\n ip address 10.0.0.1/24\n!\nrouter bgp 65001\n neighbor 10.0.0.2 remote-as 65002\n!\n";
 
 static const struct age_identity *our_identity(void)

@@ -9,6 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* How many times slower than others a target is, if it says so: by that it is given fewer mutations in a test run. */
+extern unsigned fuzz_cost;
+
 _Noreturn void fuzz_broken(const char *file, int line, const char *claim, const char *why);
 
 #define MUST(claim) \

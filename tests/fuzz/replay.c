@@ -19,6 +19,8 @@
 
 enum { FILE_MAX = 4 << 20, MUTATED_MAX = 64 << 10, ROUNDS = 2000, TOTAL = 40000, FURTHER_SHARE = 40, STEPS_MAX = 4 };
 
+__attribute__((weak)) unsigned fuzz_cost = 1; /* not const: that would be folded */
+
 struct corpus {
 	struct buf *inputs;
 	size_t count, own; /* own: not from further folders; they stand first */
@@ -312,6 +314,7 @@ int main(int argc, char **argv)
 		rounds = strtoul(rounds_text, NULL, 10);
 	else if (c.own * ROUNDS > TOTAL) /* a large corpus takes no longer than a small one */
 		rounds = TOTAL / c.own;
+	rounds /= fuzz_cost;
 	for (int i = 1; i < argc; i++)
 		load_further(&c, argv[i]);
 	if (!c.count) {
