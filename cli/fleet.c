@@ -92,6 +92,15 @@ static bool take_member(struct fleet_member *m, const json_t *json)
 	       take_time(&m->hold_s, json, "hold") && take_time(&m->enrolled_s, json, "enrolled") && take_time(&m->seen_s, json, "seen");
 }
 
+/* As people count: r2 before r10. */
+static int by_name(const void *a, const void *b)
+{
+	const struct fleet_member *x = a, *y = b;
+	int r = strverscmp(x->name, y->name);
+
+	return r ? r : strcmp(x->id, y->id);
+}
+
 int fleet_list_parse(struct fleet_list *out, const json_t *answer, struct error *err)
 {
 	const json_t *list = json_object_get(answer, "devices");
@@ -104,6 +113,7 @@ int fleet_list_parse(struct fleet_list *out, const json_t *answer, struct error 
 	for (size_t i = 0; i < count; i++)
 		if (!take_member(&made.members[i], json_array_get(list, i)))
 			return error_set(err, E_PEER, "the server's list of devices is malformed at entry %zu", i + 1);
+	qsort(made.members, made.count, sizeof(*made.members), by_name);
 	*out = made;
 	made = (struct fleet_list){ 0 };
 	return 0;

@@ -25,7 +25,7 @@ struct fleet_member {
 
 struct fleet_list {
 	size_t count;
-	struct fleet_member *members; /* in the server's order: by name */
+	struct fleet_member *members; /* by name, as people count: r2 before r10 */
 };
 
 /* E_PEER when the answer is not what http-api.md says. */
