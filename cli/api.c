@@ -49,7 +49,7 @@ struct exchange {
 	struct bytes body;
 	const char *header; /* one more, "Name: value", or NULL */
 	struct buf *out;    /* appended to, when the answer is 200 */
-	size_t max;
+	size_t begin, max;  /* where that starts in out, and how much it may be */
 	long status;
 	unsigned retry_s;
 	bool is_too_large;
@@ -63,15 +63,16 @@ static size_t take_body(char *ptr, size_t size, size_t count, void *ctx)
 {
 	struct exchange *x = ctx;
 	struct buf *to = x->out;
-	size_t n = size * count, max = x->max;
+	size_t n = size * count, begin = x->begin, max = x->max;
 	long status = 0;
 
 	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status != 200) {
 		to = &x->problem;
+		begin = 0;
 		max = PROBLEM_MAX;
 	}
-	if (n > max - to->len) {
+	if (n > max - (to->len - begin)) {
 		x->is_too_large = true;
 		return 0; /* ends the transfer */
 	}
@@ -185,11 +186,11 @@ static int perform_once(struct api *api, struct exchange *x, struct error *err)
 {
 	_cleanup_(mem_freep) char *url = mem_printf("https://%s%s", api->address, x->path);
 	struct curl_slist *headers;
-	size_t before = x->out->len;
 	CURLcode code;
 
 	curl_easy_reset(api->easy); /* keeps the connection */
 	x->easy = api->easy;
+	x->begin = x->out->len;
 	x->status = x->retry_s = 0;
 	buf_truncate(&x->problem, 0);
 	api->error[0] = 0;
@@ -203,7 +204,7 @@ static int perform_once(struct api *api, struct exchange *x, struct error *err)
 	drop_headers(headers);
 	if (code == CURLE_OK && x->status == 200)
 		return 0;
-	buf_truncate(x->out, before);
+	buf_truncate(x->out, x->begin);
 	return code == CURLE_OK ? explain_status(api, x, err) : explain_failure(api, x, code, err);
 }
 
