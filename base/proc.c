@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,10 +26,13 @@ static void pipes_done(struct pipes *p)
 	}
 }
 
-static _Noreturn void child(const struct pipes *p, const char *const argv[])
+static _Noreturn void child(const struct pipes *p, const char *const argv[], pid_t parent)
 {
 	sigset_t none;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127); /* gone before it could be tied to us */
 	setpgid(0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -111,8 +115,8 @@ int proc_run(struct proc_result *result, const char *const argv[], struct bytes 
 	_cleanup_(pipes_done) struct pipes p = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
 	uint64_t deadline = clock_mono_ms() + timeout_ms;
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, before;
+	pid_t pid, parent = getpid();
 	int status = 0, r;
-	pid_t pid;
 
 	*result = (struct proc_result){ 0 };
 	if (pipe2(p.in, O_CLOEXEC) < 0 || pipe2(p.out, O_CLOEXEC) < 0 || pipe2(p.err, O_CLOEXEC) < 0)
@@ -122,7 +126,7 @@ int proc_run(struct proc_result *result, const char *const argv[], struct bytes 
 	if (pid < 0)
 		return error_sys(err, "cannot start '%s'", argv[0]);
 	if (!pid)
-		child(&p, argv);
+		child(&p, argv, parent);
 	setpgid(pid, pid);
 	fd_closep(&p.in[0]);
 	fd_closep(&p.out[1]);
