@@ -22,6 +22,7 @@ static void must(int r, const struct error *err)
 /* ---- settings ---- */
 
 #define FRR "    driver: frr\n    frr:\n      config: /etc/frr/frr.conf\n      daemons: [zebra, staticd]\n"
+#define FRR_OF(keys) "devices:\n  - name: r1\n    driver: frr\n    frr: {" keys "}\n    commit: {mode: commit}\n"
 #define DEVICE "devices:\n  - name: r1\n" FRR "    commit: {mode: commit}\n"
 
 static int load(struct settings **out, const char *text, struct error *err)
@@ -106,17 +107,17 @@ TEST(a_mistake_is_named_with_its_key_and_its_place)
 		{ DEVICE "  - name: r1\n" FRR "    commit: {mode: commit}\n", "r1", "agent.yaml" },
 		{ "devices:\n  - name: r1\n    driver: ios\n    commit: {mode: commit}\n", "ios", "device 'r1'" },
 		{ "devices:\n  - name: r1\n    driver: frr\n    commit: {mode: commit}\n", "frr", "device 'r1'" },
-		{ "devices:\n  - name: r1\n    driver: frr\n    frr: {config: frr.conf, daemons: [zebra]}\n    commit: {mode: commit}\n", "config",
+		{ FRR_OF("config: frr.conf, daemons: [zebra]"), "config",
 		  "device 'r1'" },
-		{ "devices:\n  - name: r1\n    driver: frr\n    frr: {config: /f, daemons: []}\n    commit: {mode: commit}\n", "daemons", "line" },
-		{ "devices:\n  - name: r1\n    driver: frr\n    frr: {config: /f, daemons: [../x]}\n    commit: {mode: commit}\n", "../x", "device 'r1'" },
-		{ "devices:\n  - name: r1\n    driver: frr\n    frr: {config: /f, daemons: [zebra], pathspace: ../x}\n    commit: {mode: commit}\n",
+		{ FRR_OF("config: /f, daemons: []"), "daemons", "line" },
+		{ FRR_OF("config: /f, daemons: [../x]"), "../x", "device 'r1'" },
+		{ FRR_OF("config: /f, daemons: [zebra], pathspace: ../x"),
 		  "pathspace", "device 'r1'" },
-		{ "devices:\n  - name: r1\n    driver: frr\n    frr: {config: /f, daemons: [zebra], pathspace: -x}\n    commit: {mode: commit}\n",
+		{ FRR_OF("config: /f, daemons: [zebra], pathspace: -x"),
 		  "pathspace", "device 'r1'" },
-		{ "devices:\n  - name: r1\n    driver: frr\n    frr: {config: /f, daemons: [zebra], vty-socket: x}\n    commit: {mode: commit}\n",
+		{ FRR_OF("config: /f, daemons: [zebra], vty-socket: x"),
 		  "vty-socket", "device 'r1'" },
-		{ "devices:\n  - name: r1\n    driver: frr\n    frr: {config: /f, daemons: [zebra], vty-socket: /x, pathspace: y}\n    commit: {mode: commit}\n",
+		{ FRR_OF("config: /f, daemons: [zebra], vty-socket: /x, pathspace: y"),
 		  "vty-socket", "device 'r1'" },
 		{ "devices: [\n", "", ":2:1" },
 		{ "", "", "agent.yaml" },
@@ -218,7 +219,9 @@ static void send_raw(int fd, const void *ptr, size_t len)
 
 TEST(a_length_out_of_bounds_is_refused_before_memory_is_taken)
 {
-	static const uint8_t lengths[][4] = { { 0, 0, 0, 0 }, { 0, 0, 0, 4 }, { 0xff, 0xff, 0xff, 0xff }, { 0x7f, 0xff, 0xff, 0xff }, { 1, 0, 0, 0 } };
+	static const uint8_t lengths[][4] = {
+		{ 0, 0, 0, 0 }, { 0, 0, 0, 4 }, { 0xff, 0xff, 0xff, 0xff }, { 0x7f, 0xff, 0xff, 0xff }, { 1, 0, 0, 0 },
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
 		_cleanup_(pair_done) struct pair p;

@@ -43,8 +43,10 @@ TEST(an_interface_without_settings_says_nothing)
 
 TEST(lists_and_maps_are_in_order_of_their_names_and_their_own_lines_stay)
 {
-	check_canonical("access-list B seq 5 permit any\naccess-list A seq 10 deny any\naccess-list B seq 1 deny any\naccess-list A seq 5 permit any\n",
-			"access-list A seq 10 deny any\naccess-list A seq 5 permit any\naccess-list B seq 5 permit any\naccess-list B seq 1 deny any\n");
+	check_canonical("access-list B seq 5 permit any\naccess-list A seq 10 deny any\naccess-list B seq 1 deny any\n"
+			"access-list A seq 5 permit any\n",
+			"access-list A seq 10 deny any\naccess-list A seq 5 permit any\naccess-list B seq 5 permit any\n"
+			"access-list B seq 1 deny any\n");
 	check_canonical("route-map B permit 10\n match x\nexit\n!\nroute-map A deny 5\nexit\nroute-map B permit 5\n set y\nexit\n",
 			"route-map A deny 5\nexit\nroute-map B permit 10\n match x\nexit\nroute-map B permit 5\n set y\nexit\n");
 	check_canonical("key chain Z\n key 1\n  key-string q\n exit\nexit\nkey chain K\nexit\n",
@@ -63,13 +65,16 @@ TEST(a_block_whose_end_is_not_written_stays_where_it_is)
 {
 	/* unindented, as somebody may write it by hand: "match x" belongs to A */
 	check_canonical("route-map B permit 10\nroute-map A permit 10\nmatch x\n", "route-map B permit 10\nroute-map A permit 10\nmatch x\n");
-	check_canonical("route-map B permit 10\n match x\nroute-map A permit 10\n match y\n", "route-map B permit 10\n match x\nroute-map A permit 10\n match y\n");
+	check_canonical("route-map B permit 10\n match x\nroute-map A permit 10\n match y\n",
+			"route-map B permit 10\n match x\nroute-map A permit 10\n match y\n");
 }
 
 TEST(the_order_of_addresses_neighbors_and_statements_counts)
 {
-	check_canonical("router bgp 1\n neighbor B remote-as 2\n neighbor A remote-as 2\nexit\nip route 2.0.0.0/8 Null0\nip route 1.0.0.0/8 Null0\n",
-			"router bgp 1\n neighbor B remote-as 2\n neighbor A remote-as 2\nexit\nip route 2.0.0.0/8 Null0\nip route 1.0.0.0/8 Null0\n");
+	static const char text[] = "router bgp 1\n neighbor B remote-as 2\n neighbor A remote-as 2\nexit\nip route 2.0.0.0/8 Null0\n"
+				   "ip route 1.0.0.0/8 Null0\n";
+
+	check_canonical(text, text);
 }
 
 /* ---- secrets ---- */
@@ -183,7 +188,8 @@ TEST(what_is_no_secret_stays_readable)
 
 TEST(of_many_lines_each_secret_is_found_and_line_ends_stay)
 {
-	check_masked("password a\r\nhostname b\n!\n neighbor x password  c \t\n\nenable password d", "password <>\r\nhostname b\n!\n neighbor x password  <> \t\n\nenable password <>");
+	check_masked("password a\r\nhostname b\n!\n neighbor x password  c \t\n\nenable password d",
+		     "password <>\r\nhostname b\n!\n neighbor x password  <> \t\n\nenable password <>");
 }
 
 TEST(a_line_with_more_words_than_we_look_at_is_all_secret)
@@ -244,8 +250,10 @@ TEST(split_and_put_back_is_the_text_of_before)
 
 TEST(random_text_keeps_both_promises)
 {
-	static const char *const bits[] = { "password ", "{{secret ", "0123456789abcdef", "}}", "\n", " ", "interface x\n", "exit\n", "route-map A permit 5\n",
-					    "access-list B permit any\n", "access-list A permit any\n", "hostname y\n", "!\n", "key-string ", "a", " b\n" };
+	static const char *const bits[] = {
+		"password ", "{{secret ", "0123456789abcdef", "}}", "\n", " ", "interface x\n", "exit\n", "route-map A permit 5\n",
+		"access-list B permit any\n", "access-list A permit any\n", "hostname y\n", "!\n", "key-string ", "a", " b\n",
+	};
 	unsigned seed = 1;
 
 	for (int i = 0; i < 3000; i++) {

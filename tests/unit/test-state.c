@@ -44,7 +44,8 @@ static void join_in(struct world *w, const char *dir)
 	static const uint8_t pin[32] = { 1, 2, 3 };
 	_cleanup_(buf_done) struct buf box = { 0 };
 	struct chain chain = { .number = 1, .time_s = clock_now_s() };
-	struct state_joining j = { .dir = dir, .key = &w->device.key, .fleet = w->fleet.id, .address = "localhost:8443", .pin = pin, .chain = &chain };
+	struct state_joining j = { .dir = dir, .key = &w->device.key, .fleet = w->fleet.id, .address = "localhost:8443", .pin = pin,
+				   .chain = &chain };
 	struct error err = { 0 };
 
 	memcpy(chain.hash, w->device.head, HASH_LEN);
@@ -726,7 +727,8 @@ TEST(a_hold_is_kept_until_its_time_and_can_be_released)
 
 TEST(a_hold_that_cannot_be_understood_holds)
 {
-	static const char *const texts[] = { "", "nonsense", "until: \n", "until: tomorrow\n", "until: 2026-13-01T00:00:00Z\n", "who: alice\n", "\xff\xfe\n" };
+	static const char *const texts[] = { "", "nonsense", "until: \n", "until: tomorrow\n", "until: 2026-13-01T00:00:00Z\n", "who: alice\n",
+					     "\xff\xfe\n" };
 	const char *dir = test_folder();
 	_cleanup_(mem_freep) char *path = mem_printf("%s/hold", dir);
 	_cleanup_(buf_done) struct buf huge = { 0 };
@@ -748,8 +750,10 @@ TEST(times_to_hold_have_one_unit_and_a_bound)
 	static const struct {
 		const char *text;
 		int64_t seconds;
-	} cases[] = { { "90s", 90 }, { "30m", 1800 }, { "2h", 7200 }, { "30d", 2592000 }, { "31d", 0 }, { "2592001s", 0 }, { "0s", 0 }, { "5", 0 },
-		      { "h", 0 },    { "", 0 },       { "-5m", 0 },   { "1.5h", 0 },      { "5 m", 0 }, { "05m", 0 },      { "5mm", 0 }, { "99999999s", 0 } };
+	} cases[] = {
+		{ "90s", 90 }, { "30m", 1800 }, { "2h", 7200 }, { "30d", 2592000 }, { "31d", 0 }, { "2592001s", 0 }, { "0s", 0 }, { "5", 0 },
+		{ "h", 0 }, { "", 0 }, { "-5m", 0 }, { "1.5h", 0 }, { "5 m", 0 }, { "05m", 0 }, { "5mm", 0 }, { "99999999s", 0 },
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		CHECK_EQ(hold_duration(cases[i].text), cases[i].seconds);
