@@ -92,11 +92,11 @@ static bool take_member(struct fleet_member *m, const json_t *json)
 	       take_time(&m->hold_s, json, "hold") && take_time(&m->enrolled_s, json, "enrolled") && take_time(&m->seen_s, json, "seen");
 }
 
-/* As people count: r2 before r10. */
+/* As people count: r2 before r10; who has no name yet comes last. */
 static int by_name(const void *a, const void *b)
 {
 	const struct fleet_member *x = a, *y = b;
-	int r = strverscmp(x->name, y->name);
+	int r = *x->name && *y->name ? strverscmp(x->name, y->name) : !*x->name - !*y->name;
 
 	return r ? r : strcmp(x->id, y->id);
 }
