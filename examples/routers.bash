@@ -292,6 +292,6 @@ routers_stop() {
 	[ -z "$ROUTERS_LAN" ] || kill -KILL "$ROUTERS_LAN" 2>/dev/null
 	ROUTERS_LAN=
 	for name in "${ROUTERS[@]}"; do router_remove "$name"; done
-	# ospfd's, outside of every pathspace
-	[ "$(ls -A /var/run/frr 2>/dev/null)" != ospfd-gr.json ] || rm -f /var/run/frr/ospfd-gr.json
+	# what ospfd and ospf6d leave outside of every pathspace, unless another router may be using it
+	ls -A /var/run/frr 2>/dev/null | grep -qv '^ospf6\?d-' || rm -f /var/run/frr/ospf*d-*
 }
