@@ -158,7 +158,8 @@ static int explain_failure(const struct api *api, const struct exchange *x, CURL
 				 x->status == 200 ? x->max : (size_t)PROBLEM_MAX);
 	if (code == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
 		return error_set(err, CLI_UNREACHED,
-				 "'%s' does not have the key that is pinned: somebody else answers there, or its TLS key was replaced without a new root",
+				 "'%s' does not have the key that is pinned: somebody else answers there, or its TLS key was replaced "
+				 "without a new root",
 				 api->address);
 	return error_set(err, CLI_UNREACHED, "cannot reach '%s': %s", api->address, api->error[0] ? api->error : curl_easy_strerror(code));
 }
@@ -230,8 +231,7 @@ static bool is_token(const char *text)
 {
 	size_t len = strlen(text);
 
-	return len && len <= TOKEN_MAX &&
-	       strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == len;
+	return len && len <= TOKEN_MAX && strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == len;
 }
 
 /* What is wrong with the file only costs a login. It holds "address token": a token is shown only to the server that gave it. */
@@ -545,7 +545,8 @@ static void warn_of_expiry(const struct home *home)
 	const struct statement *st = root_statement(home->root);
 
 	if (statement_time(st, "expires") < clock_now_s())
-		output_note("holdfast: warning: the root expired at %s; its people must sign the next version", statement_get(st, "expires"));
+		output_note("holdfast: warning: the root expired at %s; its people must sign the next version",
+			    statement_get(st, "expires"));
 }
 
 /* ---- history ---- */
@@ -556,8 +557,9 @@ static int refuse_history(const struct home *home, struct error *err)
 
 	snprintf(why, sizeof(why), "%s", err->text);
 	return error_set(err, E_SEAL,
-			 "the server shows another history than before: %s. It was set back, or it lies. Nothing that is remembered was changed. "
-			 "Do not go on; judge a mirror with: holdfast audit. If it was restored from a backup, and you trust it, move '%s/seen' away",
+			 "the server shows another history than before: %s. It was set back, or it lies. Nothing that is remembered was "
+			 "changed. Do not go on; judge a mirror with: holdfast audit. Only if it was restored from a backup, and you trust "
+			 "it, move '%s/seen' away",
 			 why, home->dir);
 }
 
@@ -601,8 +603,9 @@ static int check_consistency(struct api *api, const struct statement *next, stru
 	statement_get_hash(new_tree.b, next, "tree");
 	ok = read_proof(proof, &count, json) && merkle_verify_consistency(from, old_tree, to, new_tree, proof, count);
 	json_decref(json);
-	return ok ? 0 : error_set(err, E_SEAL, "the log of %llu statements does not continue the one of %llu", (unsigned long long)to,
-				  (unsigned long long)from);
+	return ok ? 0 :
+		    error_set(err, E_SEAL, "the log of %llu statements does not continue the one of %llu", (unsigned long long)to,
+			      (unsigned long long)from);
 }
 
 struct fleet_answer {
@@ -685,7 +688,8 @@ static int check_history_once(struct api *api, bool is_last, struct error *err)
 	if (r < 0)
 		return r;
 	r = home_take_seen(api->home, steal(checkpoint), belongs ? answer.commit : "", err);
-	if (r == E_DENIED && !is_last) { /* a root that replaces the archive key is given out a moment before the new key's first checkpoint */
+	if (r == E_DENIED && !is_last) {
+		/* a root that replaces the archive key is given out a moment before the new key's first checkpoint */
 		poll(NULL, 0, NEW_KEY_WAIT_MS);
 		return 1;
 	}

@@ -36,14 +36,15 @@ static int add_option(struct args *out, const struct option_def *def, const char
 }
 
 /* Takes argv[*at], and its value behind it. */
-static int take_option(struct args *out, int *at, int argc, char **argv, const struct option_def *options,
-		       const struct option_def *globals, struct error *err)
+static int take_option(struct args *out, int *at, int argc, char **argv, const struct option_def *options, const struct option_def *globals,
+		       struct error *err)
 {
 	const char *arg = argv[*at], *equals = arg[1] == '-' ? strchr(arg, '=') : NULL;
 	const struct option_def *def = find_def(options, globals, arg);
 
 	if (!def)
-		return error_set(err, CLI_USAGE, "unknown option '%.*s'; see: holdfast help", (int)(equals ? equals - arg : (long)strlen(arg)), arg);
+		return error_set(err, CLI_USAGE, "unknown option '%.*s'; see: holdfast help",
+				 (int)(equals ? equals - arg : (long)strlen(arg)), arg);
 	if (!def->value && equals)
 		return error_set(err, CLI_USAGE, "option '--%s' takes no value", def->name);
 	if (!def->value)
@@ -134,9 +135,10 @@ static bool is_name(struct bytes in)
 
 int args_check_name(const char *option, const char *text, struct error *err)
 {
-	return is_name(bytes_str(text)) ? 0 :
-					  error_set(err, CLI_USAGE,
-						    "'--%s %.80s' is no name: 1 to 63 of a-z 0-9 . _ - and a letter or digit first", option, text);
+	return is_name(bytes_str(text)) ?
+		       0 :
+		       error_set(err, CLI_USAGE, "'--%s %.80s' is no name: 1 to 63 of a-z 0-9 . _ - and a letter or digit first", option,
+				 text);
 }
 
 int args_check_label(const char *text, struct error *err)

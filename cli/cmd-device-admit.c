@@ -26,11 +26,11 @@ struct invite {
 
 struct device {
 	const struct fleet_member *member;
-	const char *name;   /* of who waits: that of its invite, or "" */
+	const char *name; /* of who waits: that of its invite, or "" */
 	char labels[1200];
 	bool is_chosen, is_done;
-	size_t invite;      /* in admission->invites */
-	struct error why;   /* code 0: fine */
+	size_t invite;    /* in admission->invites */
+	struct error why; /* code 0: fine */
 };
 
 struct admission {
@@ -249,13 +249,14 @@ static int check(struct admission *a, const struct device *d, const struct state
 	int r;
 
 	if (strcmp(statement_get(enrol, "invite"), invite->id) != 0)
-		return error_set(err, E_SEAL, "its enrolment answers invite '%s', not '%s' as the server says", statement_get(enrol, "invite"),
-				 invite->id);
+		return error_set(err, E_SEAL, "its enrolment answers invite '%s', not '%s' as the server says",
+				 statement_get(enrol, "invite"), invite->id);
 	r = open_secret(a, invite, err);
 	if (r < 0)
 		return r;
 	if (!enrolment_mac_holds(enrol, secret_bytes(&invite->secret)))
-		return error_set(err, E_SEAL, "its MAC is wrong: it was not given the secret of invite '%s', or its enrolment was changed", invite->id);
+		return error_set(err, E_SEAL, "its MAC is wrong: it was not given the secret of invite '%s', or its enrolment was changed",
+				 invite->id);
 	r = enrolment_in_time(enrol, invite->c.st, clock_now_s(), err);
 	return r < 0 ? r : check_rivals(a, d, err);
 }
@@ -385,7 +386,8 @@ static int conclude(const struct admission *a, struct error *err)
 	for (size_t i = 0; i < a->list.count; i++)
 		if (a->devices[i].why.code)
 			output_note("holdfast: device '%s' (%s): %s", a->devices[i].name, a->devices[i].member->id, a->devices[i].why.text);
-	return error_set(err, failed == chosen && is_shared ? first->why.code : CLI_PARTIAL, "%zu of %zu devices are not admitted", failed, chosen);
+	return error_set(err, failed == chosen && is_shared ? first->why.code : CLI_PARTIAL, "%zu of %zu devices are not admitted", failed,
+			 chosen);
 }
 
 int cmd_device_admit(struct cli *cli, const struct args *args, struct error *err)
@@ -396,7 +398,8 @@ int cmd_device_admit(struct cli *cli, const struct args *args, struct error *err
 	if ((args->count != 0) + args_has(args, "all") + (a.only != NULL) != 1)
 		return error_set(err, CLI_USAGE, "'device admit' takes names or ids, or --all, or --device ID");
 	if (a.only && strlen(a.only) < SELECT_ID_PREFIX_MIN)
-		return error_set(err, CLI_USAGE, "'--device %s' is too short for an id; give at least %d characters", a.only, SELECT_ID_PREFIX_MIN);
+		return error_set(err, CLI_USAGE, "'--device %s' is too short for an id; give at least %d characters", a.only,
+				 SELECT_ID_PREFIX_MIN);
 	r = cli_api(cli, err);
 	if (r == 0)
 		r = list_devices(&a, err);

@@ -19,7 +19,7 @@
 enum { NAME_DIGITS = 12, DEPTH_MAX = 4, FILES_MAX = 1000000 };
 
 struct chain {
-	char *path; /* the folder, or the one file */
+	char *path;   /* the folder, or the one file */
 	char **files; /* in order */
 	size_t count;
 };
@@ -141,7 +141,8 @@ static int add_path(struct import *im, const char *path, struct error *err)
 		return add_file(im, add_chain(im, path), path, err);
 	r = add_folder(im, path, 1, err);
 	if (r == 0 && im->file_count == before)
-		return error_set(err, CLI_ABSENT, "'%s' holds no file that holdfast-agent export wrote (named by %d digits)", path, NAME_DIGITS);
+		return error_set(err, CLI_ABSENT, "'%s' holds no file that holdfast-agent export wrote (named by %d digits)", path,
+				 NAME_DIGITS);
 	return r;
 }
 
@@ -150,7 +151,7 @@ static int add_path(struct import *im, const char *path, struct error *err)
 struct feed {
 	int fd;
 	struct buf held;
-	size_t used; /* of held */
+	size_t used;     /* of held */
 	uint64_t offset; /* in the file, for messages */
 	bool is_at_end;
 };
@@ -251,8 +252,9 @@ static int report(const struct import *im, bool json, struct error *err)
 	_cleanup_(mem_freep) char *line = NULL;
 
 	if (json)
-		return output_json("import", json_pack("{s:I, s:I, s:I, s:O}", "files", (json_int_t)im->files_done, "stored", (json_int_t)im->stored,
-						       "seen", (json_int_t)im->seen, "failures", im->failures),
+		return output_json("import",
+				   json_pack("{s:I, s:I, s:I, s:O}", "files", (json_int_t)im->files_done, "stored", (json_int_t)im->stored,
+					     "seen", (json_int_t)im->seen, "failures", im->failures),
 				   err);
 	line = mem_printf("stored %zu, seen before %zu\n", im->stored, im->seen);
 	return output_raw(bytes_str(line), err);

@@ -106,7 +106,8 @@ static int take_arguments(struct making *m, const struct cli *cli, const struct 
 	if (m->ask && !passphrase_can_ask())
 		return error_set(err, CLI_USAGE, "there is no terminal to ask for passphrases on; say --no-passphrase to do without");
 	if (home_exists(cli->home_dir))
-		return error_set(err, CLI_CONFLICT, "'%s' is an operator's folder already: nothing was changed; --home names another", cli->home_dir);
+		return error_set(err, CLI_CONFLICT, "'%s' is an operator's folder already: nothing was changed; --home names another",
+				 cli->home_dir);
 	m->dir = cli->home_dir;
 	m->stage = placed(m, "init");
 	return setup_read(&m->setup, setup, err);
@@ -134,7 +135,8 @@ static int check_place(const struct making *m, struct error *err)
 		struct stat st;
 
 		if (lstat(path, &st) == 0)
-			return error_set(err, CLI_CONFLICT, "there is '%s' already: nothing was changed; move it away, or name another folder with --home",
+			return error_set(err, CLI_CONFLICT,
+					 "there is '%s' already: nothing was changed; move it away, or name another folder with --home",
 					 path);
 	}
 	return 0;
@@ -339,7 +341,8 @@ static int look(struct making *m, struct error *err)
 	buf_truncate(&m->root, 0);
 	m->root_st = statement_free(m->root_st);
 	if (at_server == 0)
-		return error_set(err, CLI_CONFLICT, "the server '%s' was claimed by somebody else already; only the people of its root let you in",
+		return error_set(err, CLI_CONFLICT,
+				 "the server '%s' was claimed by somebody else already; only the people of its root let you in",
 				 m->setup.address);
 	return fs_mkdirs(m->stage, 0700, err);
 }
@@ -399,8 +402,9 @@ static int report(const struct making *m, bool json, struct error *err)
 	output_note("       holdfast device admit --all");
 	output_note("       holdfast status");
 	if (json)
-		return output_json("init", json_pack("{s:s, s:s, s:s, s:s, s:s}", "fleet", line, "name", name, "person", person, "server",
-						     m->setup.address, "home", m->dir),
+		return output_json("init",
+				   json_pack("{s:s, s:s, s:s, s:s, s:s}", "fleet", line, "name", name, "person", person, "server",
+					     m->setup.address, "home", m->dir),
 				   err);
 	strcat(line, "\n");
 	return output_raw(bytes_str(line), err);

@@ -118,9 +118,9 @@ static int give_json(const struct invite *invite, const struct args *args, struc
 	for (size_t i = 0; (label = args_at(args, "label", i)); i++)
 		json_array_append_new(labels, json_string(label));
 	clock_text(expires, invite->expires_s);
-	return output_json("invite", json_pack("{s:s, s:s, s:o, s:s, s:s}", "invite", invite->id, "name", invite->name, "labels", labels, "expires",
-					       expires, file ? "file" : "string",
-					       file ? file : buf_text(&invite->text)),
+	return output_json("invite",
+			   json_pack("{s:s, s:s, s:o, s:s, s:s}", "invite", invite->id, "name", invite->name, "labels", labels, "expires",
+				     expires, file ? "file" : "string", file ? file : buf_text(&invite->text)),
 			   err);
 }
 

@@ -88,11 +88,11 @@ static int show_json(const struct root *root, struct error *err)
 	statement_hash_hex(hash, st);
 	return output_json("root",
 			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet", root_fleet(root), "name",
-				     root_name(root), "version", (json_int_t)root_version(root), "hash", hash, "time", statement_get(st, "time"),
-				     "expires", statement_get(st, "expires"), "people", people_json(root), "reading-keys",
-				     values_json(st, "reading-key"), "thresholds", thresholds_json(root), "archive", values_json(st, "archive"),
-				     "witnesses", values_json(st, "witness"), "tls-pins", values_json(st, "tls-pin"), "servers",
-				     values_json(st, "server")),
+				     root_name(root), "version", (json_int_t)root_version(root), "hash", hash, "time",
+				     statement_get(st, "time"), "expires", statement_get(st, "expires"), "people", people_json(root),
+				     "reading-keys", values_json(st, "reading-key"), "thresholds", thresholds_json(root), "archive",
+				     values_json(st, "archive"), "witnesses", values_json(st, "witness"), "tls-pins",
+				     values_json(st, "tls-pin"), "servers", values_json(st, "server")),
 			   err);
 }
 
@@ -111,8 +111,8 @@ static void add_facts(struct table *table, const struct root *root)
 	add_row(table, "id", root_fleet(root));
 	add_row(table, "version", version);
 	for (size_t i = 0; i < ARRAY_SIZE(counted); i++) {
-		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people", counted[i].kind, root_threshold(root, counted[i].kind),
-							     count_role(root, counted[i].role));
+		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people", counted[i].kind,
+							     root_threshold(root, counted[i].kind), count_role(root, counted[i].role));
 
 		add_row(table, "threshold", line);
 	}
@@ -194,12 +194,12 @@ struct exported {
 	struct sign_pub key;
 };
 
-struct export {
+struct export_list {
 	struct exported *devices;
 	size_t count;
 };
 
-static void add_exported(struct export *out, const char *id, const struct sign_pub *key)
+static void add_exported(struct export_list *out, const char *id, const struct sign_pub *key)
 {
 	struct exported *device;
 
@@ -215,7 +215,7 @@ static int by_id(const void *a, const void *b)
 }
 
 /* The same from the server and from a mirror. */
-static void export_text(struct buf *out, struct export *export, const struct home *home)
+static void export_text(struct buf *out, struct export_list *export, const struct home *home)
 {
 	signers_text(out, home->roots, home->root_count);
 	if (export->count)
@@ -225,7 +225,7 @@ static void export_text(struct buf *out, struct export *export, const struct hom
 }
 
 /* Each is verified as everywhere else: the server's word is not asked. An opener keeps what it learnt, so each device has its own. */
-static int add_device(struct export *out, struct cli *cli, const char *id, struct error *err)
+static int add_device(struct export_list *out, struct cli *cli, const char *id, struct error *err)
 {
 	_cleanup_(opener_freep) struct opener *opener = NULL;
 	const struct open_device *device;
@@ -238,7 +238,7 @@ static int add_device(struct export *out, struct cli *cli, const char *id, struc
 	return r;
 }
 
-static int add_devices(struct export *out, struct cli *cli, struct error *err)
+static int add_devices(struct export_list *out, struct cli *cli, struct error *err)
 {
 	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
 	struct progress progress = { .what = "verified" };
@@ -285,7 +285,7 @@ static int add_mirrored(void *ctx, const struct repo_device *device)
 }
 
 /* Nobody vouches for a mirror: it is judged as a whole before its devices count. */
-static int add_from_mirror(struct export *out, const struct home *home, const char *path, struct error *err)
+static int add_from_mirror(struct export_list *out, const struct home *home, const char *path, struct error *err)
 {
 	struct judged judged = { .progress = { .what = "audited commits" } };
 	struct repo_audit audit;
@@ -295,7 +295,8 @@ static int add_from_mirror(struct export *out, const struct home *home, const ch
 	if (r < 0)
 		return error_add(err, "mirror '%s'", path);
 	if (judged.findings)
-		return error_set(err, E_SEAL, "mirror '%s' does not hold (%zu findings, see: holdfast audit): %s", path, judged.findings, judged.first);
+		return error_set(err, E_SEAL, "mirror '%s' does not hold (%zu findings, see: holdfast audit): %s", path, judged.findings,
+				 judged.first);
 	return repo_mirror_devices(path, add_mirrored, out, err);
 }
 
@@ -307,9 +308,9 @@ static int give(struct bytes text, size_t devices, const struct cli *cli, const 
 	if (r < 0)
 		return r;
 	if (cli->json)
-		return output_json("allowed-signers", json_pack("{s:s, s:I, s:I, s:s}", "fleet", home->fleet, "root",
-								(json_int_t)root_version(home->root), "devices", (json_int_t)devices,
-								file ? "file" : "text", file ? file : (const char *)text.ptr),
+		return output_json("allowed-signers",
+				   json_pack("{s:s, s:I, s:I, s:s}", "fleet", home->fleet, "root", (json_int_t)root_version(home->root),
+					     "devices", (json_int_t)devices, file ? "file" : "text", file ? file : (const char *)text.ptr),
 				   err);
 	if (!file)
 		return output_raw(text, err);
@@ -322,7 +323,7 @@ int cmd_root_export(struct cli *cli, const struct args *args, struct error *err)
 	const char *mirror = args_get(args, "mirror");
 	bool devices = args_has(args, "devices");
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct export out = { 0 };
+	struct export_list out = { 0 };
 	int r;
 
 	if (devices && mirror)

@@ -62,9 +62,10 @@ static const struct option_def export_options[] = {
 const struct command commands[] = {
 	{ "init", NULL, "--setup FILE|- --name FLEET --person NAME [--key FILE] [--no-passphrase]",
 	  "make your keys and the first root, and claim a server with them", 0, 0, cmd_init, init_options },
-	{ "invite", NULL, "--name DEVICE [--label KEY:VALUE]... [--expires 2d] [-o FILE]", "make the string that lets one device join", 0, 0,
-	  cmd_invite, invite_options },
-	{ "device", "admit", "SELECTOR... | --all | --device ID", "admit devices that answered an invite", 0, ANY, cmd_device_admit, admit_options },
+	{ "invite", NULL, "--name DEVICE [--label KEY:VALUE]... [--expires 2d] [-o FILE]", "make the string that lets one device join",
+	  0, 0, cmd_invite, invite_options },
+	{ "device", "admit", "SELECTOR... | --all | --device ID", "admit devices that answered an invite",
+	  0, ANY, cmd_device_admit, admit_options },
 	{ "device", "list", "[SELECTOR...]", "list devices", 0, ANY, cmd_device_list, NULL },
 	{ "device", "show", "DEVICE", "show all that is known of one device", 1, 1, cmd_device_show, NULL },
 	{ "status", NULL, "[SELECTOR...] [--late 2h] [--check]", "what needs you now", 0, ANY, cmd_status, status_options },

@@ -124,8 +124,8 @@ int enrolment_in_time(const struct statement *enrol, const struct statement *inv
 	int64_t until_s = statement_time(invite, "expires");
 
 	if (statement_time(enrol, "time") > until_s)
-		return error_set(err, E_DENIED, "it enrolled at %s by its own clock, after its invite expired at %s", statement_get(enrol, "time"),
-				 statement_get(invite, "expires"));
+		return error_set(err, E_DENIED, "it enrolled at %s by its own clock, after its invite expired at %s",
+				 statement_get(enrol, "time"), statement_get(invite, "expires"));
 	if (now_s > until_s)
 		return error_set(err, E_DENIED, "its invite expired at %s; make another one, and let the device join with that",
 				 statement_get(invite, "expires"));

@@ -13,7 +13,8 @@ enum { INVITE_SECRET_LEN = 32 };
 int enrolment_open(struct statement **out, struct bytes whole, const char *fleet, const char *id, struct error *err) _must_check_;
 /* A full invite container, signed as the root in force asks. E_SEAL otherwise. whole is borrowed by out. */
 int enrolment_invite(struct container *out, struct bytes whole, const struct root *root, const char *id, struct error *err) _must_check_;
-/* The invite's secret, opened with an admin's reading key. E_SEAL when it does not open or is not the one that the invite's id is made from. */
+/* The invite's secret, opened with an admin's reading key. E_SEAL when it does not open, or is not the one that the invite's id is
+ * made from. */
 int enrolment_secret(struct secret *out, const struct container *invite, const struct age_identity *reader, struct error *err) _must_check_;
 /* Was it made with this secret? In constant time. */
 bool enrolment_mac_holds(const struct statement *enrol, struct bytes secret);

@@ -20,7 +20,8 @@ static void add_options(struct buf *out, const struct option_def *o)
 		char left[64];
 
 		snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-		buf_addf(out, "  %c%c%c %-22s %s\n", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? ',' : ' ', left, o->help);
+		buf_addf(out, "  %c%c%c %-22s %s\n", o->letter ? '-' : ' ', o->letter ? o->letter : ' ', o->letter ? ',' : ' ', left,
+			 o->help);
 	}
 }
 
@@ -147,7 +148,8 @@ static void complete_fish(struct buf *out)
 		if (!i || strcmp(commands[i - 1].noun, c->noun) != 0)
 			buf_addf(out, "complete -c holdfast -n __fish_use_subcommand -f -a %s -d '%s'\n", c->noun, c->verb ? "" : c->help);
 		if (c->verb)
-			buf_addf(out, "complete -c holdfast -n '__fish_seen_subcommand_from %s' -f -a %s -d '%s'\n", c->noun, c->verb, c->help);
+			buf_addf(out, "complete -c holdfast -n '__fish_seen_subcommand_from %s' -f -a %s -d '%s'\n", c->noun, c->verb,
+				 c->help);
 		for (const struct option_def *o = c->options; o && o->name; o++)
 			buf_addf(out, "complete -c holdfast -n '__fish_seen_subcommand_from %s' -l %s%s -d '%s'\n",
 				 c->verb ? c->verb : c->noun, o->name, o->value ? " -r" : "", o->help);

@@ -90,7 +90,8 @@ static bool parse_fleet(struct home *home, struct bytes rest)
 	char pin_text[64];
 	struct bytes line;
 
-	if (!bytes_next_line(&rest, &line) || !bytes_is(line, fleet_head) || !take_value(home->fleet, sizeof(home->fleet), &rest, "fleet") ||
+	if (!bytes_next_line(&rest, &line) || !bytes_is(line, fleet_head) ||
+	    !take_value(home->fleet, sizeof(home->fleet), &rest, "fleet") ||
 	    !take_value(home->person, sizeof(home->person), &rest, "person") ||
 	    !take_value(home->address, sizeof(home->address), &rest, "server") || !take_value(pin_text, sizeof(pin_text), &rest, "pin"))
 		return false;
@@ -108,7 +109,8 @@ static int load_fleet(struct home *home, struct error *err)
 
 	if (r == FS_ABSENT)
 		return error_set(err, CLI_ABSENT,
-				 "'%s' is no operator's folder; make one with: holdfast init, or name another with --home or $HOLDFAST_HOME",
+				 "'%s' is no operator's folder; make one with: holdfast init, or name another with --home or "
+				 "$HOLDFAST_HOME",
 				 home->dir);
 	if (r < 0)
 		return r;
@@ -143,9 +145,10 @@ static int add_root(struct home *home, struct statement *st, struct error *err)
 	if (r < 0)
 		return r;
 	if (root_version(next) <= home->root_count)
-		return is_root_known(home, next) ? 1 :
-						   error_set(err, E_SEAL, "there are two roots of version %llu: somebody is shown another fleet",
-							     (unsigned long long)root_version(next));
+		return is_root_known(home, next) ?
+			       1 :
+			       error_set(err, E_SEAL, "there are two roots of version %llu: somebody is shown another fleet",
+					 (unsigned long long)root_version(next));
 	if (home->root_count == ROOT_CHAIN_MAX)
 		return error_set(err, E_LIMIT, "more than %d versions of the root", ROOT_CHAIN_MAX);
 	r = judge_root(home, next, err);
@@ -187,7 +190,8 @@ static int parse_seen(struct home *home, struct bytes rest, struct error *err)
 	size_t used = 0;
 	int r;
 
-	if (!take_value(commit, sizeof(commit), &rest, "commit") || (strcmp(commit, "-") != 0 && !hex_decode(raw, sizeof(raw), bytes_str(commit))))
+	if (!take_value(commit, sizeof(commit), &rest, "commit") ||
+	    (strcmp(commit, "-") != 0 && !hex_decode(raw, sizeof(raw), bytes_str(commit))))
 		return error_set(err, E_FORMAT, "it does not begin with 'commit: '");
 	r = statement_parse(&st, rest, false, &used, err);
 	if (r < 0)
@@ -316,7 +320,8 @@ static int lock(const struct home *home, struct error *err)
 
 	while ((fd = fs_lock(path, err)) == E_DENIED && clock_mono_ms() < until_ms)
 		poll(NULL, 0, LOCK_STEP_MS);
-	return fd == E_DENIED ? error_set(err, CLI_CONFLICT, "'%s' is held by another command for over %d s", path, LOCK_WAIT_MS / 1000) : fd;
+	return fd == E_DENIED ? error_set(err, CLI_CONFLICT, "'%s' is held by another command for over %d s", path, LOCK_WAIT_MS / 1000) :
+				fd;
 }
 
 static int store_roots(const struct home *home, struct error *err)
@@ -367,8 +372,8 @@ static int judge_seen(const struct home *home, const struct statement *next, con
 	if (!seen)
 		return 0;
 	if (statement_number(next, "size") < statement_number(seen, "size"))
-		return error_set(err, E_SEAL, "the log has %llu statements, and had %llu", (unsigned long long)statement_number(next, "size"),
-				 (unsigned long long)statement_number(seen, "size"));
+		return error_set(err, E_SEAL, "the log has %llu statements, and had %llu",
+				 (unsigned long long)statement_number(next, "size"), (unsigned long long)statement_number(seen, "size"));
 	if (statement_number(next, "size") > statement_number(seen, "size"))
 		return 0;
 	if (!is_same_point(next, seen))

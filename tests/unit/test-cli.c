@@ -121,8 +121,8 @@ TEST(a_secret_string_as_an_argument_is_refused)
 
 TEST(names_and_labels_have_the_form_of_statements)
 {
-	static const char *const bad_names[] = { "", ".a", "-a", "A", "a b", "a:b", "ä",
-						 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+	static const char *const bad_names[] = { "",    ".a",  "-a", "A",
+						 "a b", "a:b", "ä",  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
 	static const char *const bad_labels[] = { "", "site", "site:", ":north", "site:north:x", "Site:north", "site:a b" };
 	struct error err = { 0 };
 
@@ -169,7 +169,8 @@ TEST(no_two_commands_and_no_two_options_share_a_name)
 		const struct command *c = &commands[i];
 
 		for (size_t k = 0; k < i; k++)
-			CHECK(strcmp(c->noun, commands[k].noun) != 0 || (c->verb && commands[k].verb && strcmp(c->verb, commands[k].verb) != 0));
+			CHECK(strcmp(c->noun, commands[k].noun) != 0 ||
+			      (c->verb && commands[k].verb && strcmp(c->verb, commands[k].verb) != 0));
 		for (const struct option_def *o = c->options; o && o->name; o++) {
 			for (const struct option_def *g = global_options; g->name; g++)
 				CHECK(strcmp(o->name, g->name) != 0 && (!o->letter || o->letter != g->letter));
@@ -227,8 +228,10 @@ TEST(each_failure_has_the_exit_status_that_the_manual_gives)
 {
 	static const struct {
 		int code, status;
-	} expected[] = { { CLI_USAGE, 2 },  { E_SYS, 3 },      { E_FORMAT, 3 }, { E_LIMIT, 3 },	   { E_PEER, 3 },	 { CLI_LOGIN, 4 },
-			 { E_DENIED, 5 },   { CLI_ABSENT, 6 }, { CLI_CONFLICT, 7 }, { E_SEAL, 8 }, { CLI_PARTIAL, 9 }, { CLI_UNREACHED, 10 } };
+	} expected[] = {
+		{ CLI_USAGE, 2 }, { E_SYS, 3 },      { E_FORMAT, 3 },     { E_LIMIT, 3 }, { E_PEER, 3 },      { CLI_LOGIN, 4 },
+		{ E_DENIED, 5 },  { CLI_ABSENT, 6 }, { CLI_CONFLICT, 7 }, { E_SEAL, 8 },  { CLI_PARTIAL, 9 }, { CLI_UNREACHED, 10 }
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
 		CHECK_EQ(cli_exit_status(expected[i].code), expected[i].status);
@@ -252,7 +255,7 @@ TEST(selectors_mean_what_their_page_says)
 	CHECK(selects("site:north", NULL, NULL) && selects("site:*", NULL, NULL) && selects("*:ring", NULL, NULL));
 	CHECK(!selects("site:south", NULL, NULL) && !selects("site:nort", NULL, NULL));
 	CHECK(selects("site:north", "role:ring", NULL) && !selects("site:north", "role:core", NULL)); /* every label */
-	CHECK(selects("r2", "r1", NULL));                                                              /* any name */
+	CHECK(selects("r2", "r1", NULL));                                                             /* any name */
 	CHECK(!selects("r2", "site:north", NULL));
 	CHECK(!selects("!r1", NULL, NULL) && !selects("!role:ring", "r1", NULL) && selects("!r2", NULL, NULL));
 	CHECK(selects("site:north", "!role:lab", "r1"));
@@ -290,7 +293,8 @@ TEST(a_revision_is_a_device_and_a_number)
 #define T2 "{{secret 0000000000000002}}"
 #define DOTS "••••••••"
 
-static void show(struct buf *out, enum mask_by by, const char *old_text, const char *new_text, const char *secrets, bool reveal, bool compared)
+static void show(struct buf *out, enum mask_by by, const char *old_text, const char *new_text, const char *secrets, bool reveal,
+		 bool compared)
 {
 	struct mask mask = { .by = by };
 	struct buf a = { 0 }, b = { 0 };
@@ -364,8 +368,13 @@ TEST(text_of_others_cannot_drive_a_terminal_or_turn_a_line_around)
 {
 	_cleanup_(buf_done) struct buf out = { 0 }, lines = { 0 };
 
-	output_clean(&out, bytes_str("a\x1b[2J\x07\r\n\tb\x7f\xc2\x9b" "31m\xff\xc0\xaf\xe2\x80\xae" "c\xed\xa0\x80 grün €"), false);
-	CHECK_BYTES(buf_bytes(&out), "a?[2J?" "???b??31m????c??? grün €");
+	output_clean(&out,
+		     bytes_str("a\x1b[2J\x07\r\n\tb\x7f\xc2\x9b"
+			       "31m\xff\xc0\xaf\xe2\x80\xae"
+			       "c\xed\xa0\x80 grün €"),
+		     false);
+	CHECK_BYTES(buf_bytes(&out), "a?[2J?"
+				     "???b??31m????c??? grün €");
 	output_clean(&lines, bytes_str("a\tb\nc\r"), true);
 	CHECK_BYTES(buf_bytes(&lines), "a\tb\nc?");
 }
@@ -466,7 +475,8 @@ TEST(a_home_comes_back_as_it_was_made)
 TEST(a_folder_that_is_none_or_was_changed_is_refused)
 {
 	const char *dir = test_folder();
-	_cleanup_(mem_freep) char *fleet_file = mem_printf("%s/fleet", dir), *roots = mem_printf("%s/roots", dir), *seen = mem_printf("%s/seen", dir);
+	_cleanup_(mem_freep) char *fleet_file = mem_printf("%s/fleet", dir), *roots = mem_printf("%s/roots", dir),
+				  *seen = mem_printf("%s/seen", dir);
 	struct error err = { 0 };
 	struct home *home = NULL;
 	struct fleet fleet, other;
@@ -630,9 +640,11 @@ TEST(a_setup_string_that_was_tampered_with_is_refused)
 {
 	static const struct {
 		const char *from, *to;
-	} changes[] = { { "setup:1", "setup:2" }, { "holdfast-setup", "holdfast-invite" }, { ":AAAAAAAA", ":AAAA====" }, { "____8", "_____" },
-			{ "C3Nza", "C3NzA" },     { ":8443", ":0" },			      { ":8443", ":65536" },	{ "8443\n", "8443\nx" },
-			{ "[2001", "u@[2001" },   { "::1]:8443", "::1]/x:8443" } };
+	} changes[] = { { "setup:1", "setup:2" },     { "holdfast-setup", "holdfast-invite" },
+			{ ":AAAAAAAA", ":AAAA====" }, { "____8", "_____" },
+			{ "C3Nza", "C3NzA" },         { ":8443", ":0" },
+			{ ":8443", ":65536" },        { "8443\n", "8443\nx" },
+			{ "[2001", "u@[2001" },       { "::1]:8443", "::1]/x:8443" } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		const char *at = strstr(good_setup, changes[i].from);
