@@ -161,7 +161,7 @@ static int check_packed(size_t *frame_len, size_t *text_len, struct bytes packed
 
 static int decompress(struct buf *out, struct bytes packed, struct bytes base, struct error *err)
 {
-	size_t frame_len, text_len, begin = out->len, got;
+	size_t frame_len = 0, text_len = 0, begin = out->len, got;
 	ZSTD_DCtx *ctx;
 	int r = check_packed(&frame_len, &text_len, packed, base.len, err);
 
