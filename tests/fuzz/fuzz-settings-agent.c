@@ -6,20 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool is_name(const char *text)
+static bool is_name(const char *text, size_t max)
 {
 	size_t len = strlen(text);
 
-	return len >= 1 && len <= 63 && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len && !strchr("._-", text[0]);
+	return len >= 1 && len <= max && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len && !strchr("._-", text[0]);
 }
 
 static void check_device(const struct settings *s, const struct settings_device *dev)
 {
-	MUST(is_name(dev->name) && settings_device(s, dev->name) == dev);
+	MUST(is_name(dev->name, 63) && settings_device(s, dev->name) == dev);
 	MUST(!strcmp(dev->driver, "frr") && dev->frr && dev->frr->config[0] == '/' && dev->frr->daemons_count >= 1);
 	MUST(!dev->frr->pathspace || !dev->frr->vty_socket);
 	for (unsigned i = 0; i < dev->frr->daemons_count; i++)
-		MUST(is_name(dev->frr->daemons[i]));
+		MUST(is_name(dev->frr->daemons[i], 4096));
 	MUST(dev->commit->mode <= MODE_REVERT && settings_mode_name(dev->commit->mode));
 	MUST(dev->commit->quiet >= 1 && dev->commit->remind >= 1 && dev->commit->watch >= 1);
 }
