@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -102,7 +103,7 @@ static void end_child(pid_t pid, struct ipc *ipc)
 {
 	ipc_done(ipc);
 	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0)
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 }
 
