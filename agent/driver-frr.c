@@ -5,7 +5,7 @@
  * `show running-config` without a word, so `show daemons` is asked in the same session, before and after. */
 #include "agent/device.h"
 
-#include "agent/frr-text.h"
+#include "policies/frr-text.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"

@@ -2,7 +2,7 @@
 #include "tests/test.h"
 
 #include "agent/device.h"
-#include "agent/frr-text.h"
+#include "policies/frr-text.h"
 #include "agent/snapshot.h"
 #include "base/fs.h"
 

@@ -1,7 +1,7 @@
-/* agent/frr-text.h -- FRRouting's configuration as text: pure functions, for the driver. */
+/* policies/frr-text.h -- FRRouting's configuration as text: pure functions. */
 #pragma once
 
-#include "base/bytes.h"
+#include "policies/form.h"
 
 enum { FRR_WORDS_MAX = 64 };
 
@@ -13,3 +13,9 @@ struct bytes frr_trim_end(struct bytes line);
 bool frr_starts(struct bytes line, const char *with);
 /* The words of a line, at most max; returns how many. */
 size_t frr_words(struct bytes *words, size_t max, struct bytes line);
+
+/* As in struct form (policies/form.h). */
+const char *frr_value_refused(struct bytes before, struct bytes value, enum form_place place);
+const char *frr_line_refused(struct bytes line);
+bool frr_is_inside(struct bytes line);
+bool frr_is_address(struct bytes head, struct bytes line);

@@ -1,5 +1,5 @@
-/* agent/frr-text.c -- FRRouting's configuration as text: what is noise in it, what is secret. */
-#include "agent/frr-text.h"
+/* policies/frr-text.c -- FRRouting's configuration as text: what is noise in it, what is secret. */
+#include "policies/frr-text.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -98,7 +98,7 @@ struct item {
 	size_t at; /* its place before */
 };
 
-static bool is_inside(struct bytes line)
+bool frr_is_inside(struct bytes line)
 {
 	return line.len && (line.ptr[0] == ' ' || line.ptr[0] == '\t');
 }
@@ -128,7 +128,7 @@ static bool next_item(struct item *item, struct bytes *rest)
 
 	if (!bytes_next_line(rest, &first))
 		return false;
-	for (struct bytes ahead = *rest; !is_closed && bytes_next_line(&ahead, &line) && (is_inside(line) || bytes_is(line, "exit"));) {
+	for (struct bytes ahead = *rest; !is_closed && bytes_next_line(&ahead, &line) && (frr_is_inside(line) || bytes_is(line, "exit"));) {
 		is_closed = bytes_is(line, "exit");
 		*rest = ahead;
 	}
@@ -323,4 +323,74 @@ void frr_secrets(struct bytes text, void (*found)(void *ctx, size_t at, size_t l
 		if (at < body.len)
 			found(ctx, (size_t)(line.ptr - start) + at, body.len - at);
 	}
+}
+
+/* ---- what is written for a device ---- */
+
+/* What vtysh and FRR read of a line (cmd_make_strvec() of lib/command.c): words between blanks; a line that begins with '!' or '#' is a
+ * comment. There is no quoting, so what may not stand for itself may not stand at all. */
+static const char *byte_refused(uint8_t c, enum form_place place)
+{
+	if (c == '\n' || c == '\r')
+		return "it holds a line break";
+	if (c < 0x20 || c == 0x7f)
+		return "it holds a control character";
+	if (c >= 0x80 && place == FORM_WORD) /* FRR keeps such bytes in a text as they are; in a word they mean nothing */
+		return "it holds a character that is not ASCII";
+	return c == ' ' && place == FORM_WORD ? "it holds a blank where one word belongs (write {{{NAME}}} at the end of a line for a text)" : NULL;
+}
+
+static bool is_negation(struct bytes word)
+{
+	return bytes_is(word, "no") || bytes_is(word, "do") || bytes_is(word, "default");
+}
+
+const char *frr_value_refused(struct bytes before, struct bytes value, enum form_place place)
+{
+	struct bytes words[2];
+	size_t count = frr_words(words, 2, before);
+	const char *why = NULL;
+
+	if (!count || (count == 1 && is_negation(words[0])))
+		return "it would stand where the command does";
+	if (!value.len)
+		return "it is empty";
+	if (value.len > FORM_VALUE_MAX)
+		return "it is longer than 1000 bytes";
+	if (value.ptr[0] == ' ' || value.ptr[value.len - 1] == ' ')
+		return "it begins or ends with a blank";
+	for (size_t i = 0; i < value.len && !why; i++)
+		why = byte_refused(value.ptr[i], place);
+	return why;
+}
+
+const char *frr_line_refused(struct bytes line)
+{
+	static const char *const banned[] = { "do", "end", "write", "copy", "configure" };
+	struct bytes word;
+
+	for (size_t i = 0; frr_words(&word, 1, line) && i < ARRAY_SIZE(banned); i++)
+		if (bytes_is(word, banned[i]))
+			return "it is a command of vtysh, not configuration";
+	for (size_t i = 0; i < line.len; i++)
+		if (line.ptr[i] != '\t' && (line.ptr[i] < 0x20 || line.ptr[i] == 0x7f))
+			return "it holds a control character";
+	return NULL;
+}
+
+bool frr_is_address(struct bytes head, struct bytes line)
+{
+	struct bytes words[FRR_WORDS_MAX];
+	size_t count = frr_words(words, FRR_WORDS_MAX, line), at = 0;
+
+	if (count && bytes_is(words[0], "no"))
+		at = 1;
+	if (at == count)
+		return false;
+	if (frr_starts(line, "interface ") || frr_starts(line, "no interface ") || frr_starts(line, "vrf ") || frr_starts(line, "no vrf "))
+		return at == 1; /* as a whole; the lines inside are looked at by themselves */
+	if (!frr_starts(head, "interface "))
+		return false;
+	return bytes_is(words[at], "shutdown") ||
+	       (at + 1 < count && bytes_is(words[at + 1], "address") && (bytes_is(words[at], "ip") || bytes_is(words[at], "ipv6")));
 }
