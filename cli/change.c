@@ -1,0 +1,392 @@
+/* cli/change.c -- what an order makes of one device's configuration. */
+#include "cli/change.h"
+
+#include "cli/mask.h"
+#include "cli/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char dots[] = "••••••••"; /* what cat and diff show for a secret */
+
+void change_done(struct change *c)
+{
+	buf_done(&c->payload);
+	buf_done(&c->diff);
+	*c = (struct change){ 0 };
+}
+
+/* ---- secrets ---- */
+
+/* A text with tokens, and what they stand for. */
+struct masked {
+	struct buf text, secrets;
+};
+
+static void masked_done(struct masked *m)
+{
+	buf_done(&m->text);
+	buf_done(&m->secrets);
+}
+
+int change_reveal(struct buf *out, const struct opened *opened, const struct buf *text, struct error *err)
+{
+	_cleanup_(mask_done) struct mask mask = { .by = MASK_BY_TOKEN };
+	_cleanup_(buf_done) struct buf numbered = { 0 };
+	int r = mask_number(&numbered, &mask, buf_bytes(text), buf_bytes(&opened->secrets), 0, err);
+
+	return r < 0 ? r : mask_show(out, &mask, buf_bytes(&numbered), true, false, false, err);
+}
+
+/* Numbers both texts, so that equal secrets have equal numbers. */
+static int number_both(struct buf out[static 2], struct mask *mask, const struct opened *base, struct bytes text, struct bytes secrets,
+		       struct error *err)
+{
+	int r = mask_number(&out[0], mask, buf_bytes(&base->running), buf_bytes(&base->secrets), 0, err);
+
+	return r < 0 ? r : mask_number(&out[1], mask, text, secrets, 1, err);
+}
+
+/* ---- what may be written ---- */
+
+static struct bytes trim(struct bytes line)
+{
+	while (line.len && (line.ptr[0] == ' ' || line.ptr[0] == '\t'))
+		line = bytes_from(line, 1);
+	while (line.len && strchr(" \t\r", line.ptr[line.len - 1]))
+		line.len--;
+	return line;
+}
+
+/* What cat prints is no configuration while its secrets are dots. */
+static int check_lines(const struct form *form, struct bytes text, struct error *err)
+{
+	struct bytes line;
+	const char *why;
+
+	for (size_t number = 1; bytes_next_line(&text, &line); number++) {
+		if (line.len && memmem(line.ptr, line.len, dots, sizeof(dots) - 1))
+			return error_set(err, E_FORMAT, "line %zu holds a masked secret, not the secret (cat --reveal shows it)", number);
+		why = form->line_refused(line);
+		if (why) { /* the rest of the line may be a secret */
+			const uint8_t *end;
+
+			line = trim(line);
+			end = memchr(line.ptr, ' ', line.len);
+			return error_set(err, E_FORMAT, "line %zu, '%.*s', cannot be entered: %s", number,
+					 end ? (int)(end - line.ptr) : (int)line.len, (const char *)line.ptr, why);
+		}
+	}
+	return 0;
+}
+
+/* ---- lines of a text, each with the head of its block ---- */
+
+struct place {
+	struct bytes head, line; /* head empty on the top level */
+};
+
+struct places {
+	size_t count;
+	struct place *at;
+};
+
+static void places_done(struct places *p)
+{
+	free(p->at);
+}
+
+static void add_place(struct places *p, struct bytes head, struct bytes line)
+{
+	if (!(p->count & (p->count - 1)))
+		p->at = mem_grow(p->at, (p->count ? 2 * p->count : 1) * sizeof(*p->at));
+	p->at[p->count++] = (struct place){ head, line };
+}
+
+static struct places places_of(const struct form *form, struct bytes text)
+{
+	struct bytes line, head = { 0 };
+	struct places p = { 0 };
+
+	while (bytes_next_line(&text, &line)) {
+		struct bytes body = trim(line);
+
+		if (!body.len || body.ptr[0] == '!' || body.ptr[0] == '#')
+			continue;
+		if (!form->is_inside(line)) {
+			head = (struct bytes){ 0 };
+			add_place(&p, head, body);
+			head = body;
+		} else {
+			add_place(&p, head, body);
+		}
+	}
+	return p;
+}
+
+static int by_place(const void *pa, const void *pb)
+{
+	const struct place *a = pa, *b = pb;
+	size_t lens[2][2] = { { a->head.len, b->head.len }, { a->line.len, b->line.len } };
+	const uint8_t *ptrs[2][2] = { { a->head.ptr, b->head.ptr }, { a->line.ptr, b->line.ptr } };
+
+	for (int i = 0; i < 2; i++) {
+		size_t least = lens[i][0] < lens[i][1] ? lens[i][0] : lens[i][1];
+		int r = least ? memcmp(ptrs[i][0], ptrs[i][1], least) : 0;
+
+		if (r || lens[i][0] != lens[i][1])
+			return r ? r : lens[i][0] < lens[i][1] ? -1 : 1;
+	}
+	return 0;
+}
+
+static void sort_places(struct places *p)
+{
+	if (p->count)
+		qsort(p->at, p->count, sizeof(*p->at), by_place);
+}
+
+static bool has_place(const struct places *sorted, const struct place *place)
+{
+	return sorted->count && bsearch(place, sorted->at, sorted->count, sizeof(*place), by_place);
+}
+
+/* ---- the management address ---- */
+
+static bool is_word_char(uint8_t c)
+{
+	return c != ' ' && c != '\t' && c != '/';
+}
+
+/* Does the address stand in the line, as a word of its own, with or without a prefix length? */
+static bool holds_address(struct bytes line, const char *address)
+{
+	size_t len = strcspn(address, "/");
+	const uint8_t *end = line.ptr + line.len, *at = line.ptr;
+
+	while (len && at < end && (at = memmem(at, (size_t)(end - at), address, len))) {
+		if ((at == line.ptr || !is_word_char(at[-1])) && (at + len == end || !is_word_char(at[len])))
+			return true;
+		at++;
+	}
+	return false;
+}
+
+/* Blocks (interfaces) that give the management address now: whatever changes inside them may cut it off. */
+static bool is_way(const struct places *base, struct bytes head, const char *address)
+{
+	for (size_t i = 0; i < base->count && head.len; i++)
+		if (bytes_equal(base->at[i].head, head) && holds_address(base->at[i].line, address))
+			return true;
+	return false;
+}
+
+static bool touches(const struct change_input *in, const struct places *base, const struct place *place)
+{
+	struct bytes head = place->head.len ? place->head : place->line;
+
+	if (!*in->management)
+		return in->form->is_address(place->head, place->line);
+	if (holds_address(place->line, in->management))
+		return true;
+	if (bytes_from(place->line, 3).len && !memcmp(place->line.ptr, "no ", 3) && !place->head.len)
+		head = bytes_from(place->line, 3);
+	return is_way(base, head, in->management);
+}
+
+static void note_touched(struct change *c, const struct change_input *in, const struct places *base, const struct place *place)
+{
+	if (c->touches_address || !touches(in, base, place))
+		return;
+	c->touches_address = true;
+	snprintf(c->touched, sizeof(c->touched), "%.*s%s%.*s", (int)(place->head.len > 80 ? 80 : place->head.len),
+		 (const char *)place->head.ptr, place->head.len ? ": " : "", (int)(place->line.len > 80 ? 80 : place->line.len),
+		 (const char *)place->line.ptr);
+}
+
+/* ---- a whole configuration ---- */
+
+/* Lines that stand in one text only, tokens instead of secrets. */
+static void judge_whole(struct change *c, const struct change_input *in, struct bytes old_text, struct bytes new_text)
+{
+	_cleanup_(places_done) struct places old_places = places_of(in->form, old_text), new_places = places_of(in->form, new_text);
+
+	sort_places(&old_places);
+	sort_places(&new_places);
+	for (size_t i = 0; i < old_places.count; i++)
+		if (!has_place(&new_places, &old_places.at[i]))
+			note_touched(c, in, &old_places, &old_places.at[i]);
+	for (size_t i = 0; i < new_places.count; i++)
+		if (!has_place(&old_places, &new_places.at[i]))
+			note_touched(c, in, &old_places, &new_places.at[i]);
+}
+
+static int diff_whole(struct change *c, const struct change_input *in, const struct masked *to, struct error *err)
+{
+	_cleanup_(mask_done) struct mask mask = { .by = c->secrets_compared ? MASK_BY_VALUE : MASK_NOT_COMPARED };
+	_cleanup_(buf_done) struct buf diff = { 0 };
+	struct buf sides[2] = { 0 };
+	char from[96], head[160];
+	int r = number_both(sides, &mask, in->base, buf_bytes(&to->text), buf_bytes(&to->secrets), err);
+
+	show_revision(from, in->base);
+	snprintf(head, sizeof(head), "%s running", from);
+	if (r == 0) {
+		c->is_nothing = c->secrets_compared && bytes_equal(buf_bytes(&sides[0]), buf_bytes(&sides[1]));
+		judge_whole(c, in, buf_bytes(&sides[0]), buf_bytes(&sides[1]));
+		r = textdiff(&c->counts, &diff, buf_bytes(&sides[0]), head, buf_bytes(&sides[1]), in->name, err);
+	}
+	if (r == 0)
+		r = mask_show(&c->diff, &mask, buf_bytes(&diff), false, true, false, err);
+	buf_done(&sides[0]);
+	buf_done(&sides[1]);
+	return r;
+}
+
+int change_whole(struct change *out, const struct change_input *in, struct bytes text, struct error *err)
+{
+	_cleanup_(change_done) struct change c = { .is_whole = true, .has_management = *in->management };
+	_cleanup_(masked_done) struct masked to = { 0 };
+	int r;
+
+	in->form->canonical(&c.payload, text);
+	c.secrets_compared = in->base->has_secrets;
+	r = c.payload.len ? check_lines(in->form, buf_bytes(&c.payload), err) :
+			    error_set(err, E_FORMAT, "the configuration is empty: the device would lose everything");
+	if (r < 0)
+		return r;
+	form_split(&to.text, &to.secrets, in->form, buf_bytes(&c.payload));
+	r = diff_whole(&c, in, &to, err);
+	if (r < 0)
+		return r;
+	*out = c;
+	c = (struct change){ 0 };
+	return 0;
+}
+
+/* ---- lines ---- */
+
+/* What is entered: comments and empty lines are nothing to the device. */
+static void clean_lines(struct buf *out, struct bytes text)
+{
+	struct bytes line;
+
+	while (bytes_next_line(&text, &line)) {
+		struct bytes body = trim(line);
+
+		if (!body.len || body.ptr[0] == '!' || body.ptr[0] == '#')
+			continue;
+		while (line.ptr + line.len > body.ptr + body.len)
+			line.len--;
+		buf_add_bytes(out, line);
+		buf_add_char(out, '\n');
+	}
+}
+
+/* A block's head that is there opens it again, and "exit" closes it: neither changes anything. */
+static bool is_there(const struct places *base, const struct place *place)
+{
+	return bytes_is(place->line, "exit") || bytes_is(place->line, "exit-address-family") || has_place(base, place);
+}
+
+static void judge_lines(struct change *c, const struct change_input *in, struct bytes base_text, struct bytes lines, struct buf *shown)
+{
+	_cleanup_(places_done) struct places base = places_of(in->form, base_text), entered = places_of(in->form, lines);
+	struct bytes rest = lines, line;
+
+	sort_places(&base);
+	for (size_t i = 0; i < entered.count && bytes_next_line(&rest, &line); i++) { /* clean lines: one place each */
+		bool is_new = !is_there(&base, &entered.at[i]);
+
+		c->counts.added += is_new;
+		if (is_new)
+			note_touched(c, in, &base, &entered.at[i]);
+		buf_add_char(shown, is_new ? '>' : ' ');
+		buf_add_bytes(shown, line);
+		buf_add_char(shown, '\n');
+	}
+	c->is_nothing = !c->counts.added;
+}
+
+static int diff_lines(struct change *c, const struct change_input *in, const struct masked *to, struct error *err)
+{
+	_cleanup_(mask_done) struct mask mask = { .by = c->secrets_compared ? MASK_BY_VALUE : MASK_NOT_COMPARED };
+	_cleanup_(buf_done) struct buf shown = { 0 };
+	struct buf sides[2] = { 0 };
+	char base[96];
+	int r = number_both(sides, &mask, in->base, buf_bytes(&to->text), buf_bytes(&to->secrets), err);
+
+	show_revision(base, in->base);
+	buf_addf(&shown, "--- %s running\n+++ lines that are entered (> changes something, or may)\n", base);
+	if (r == 0) {
+		judge_lines(c, in, buf_bytes(&sides[0]), buf_bytes(&sides[1]), &shown);
+		if (!c->secrets_compared && memmem(to->text.ptr, to->text.len, "{{secret ", 9))
+			c->is_nothing = false;
+	}
+	if (r == 0 && !c->is_nothing)
+		r = mask_show(&c->diff, &mask, buf_bytes(&shown), false, false, false, err);
+	buf_done(&sides[0]);
+	buf_done(&sides[1]);
+	return r;
+}
+
+int change_lines(struct change *out, const struct change_input *in, struct bytes text, struct error *err)
+{
+	_cleanup_(change_done) struct change c = { .has_management = *in->management };
+	_cleanup_(masked_done) struct masked to = { 0 };
+	int r;
+
+	clean_lines(&c.payload, text);
+	c.secrets_compared = in->base->has_secrets;
+	r = c.payload.len ? check_lines(in->form, buf_bytes(&c.payload), err) : error_set(err, E_FORMAT, "there is no line to enter");
+	if (r < 0)
+		return r;
+	form_split(&to.text, &to.secrets, in->form, buf_bytes(&c.payload));
+	r = diff_lines(&c, in, &to, err);
+	if (r < 0)
+		return r;
+	*out = c;
+	c = (struct change){ 0 };
+	return 0;
+}
+
+/* ---- two snapshots ---- */
+
+static enum mask_by how(const struct opened *a, const struct opened *b)
+{
+	if (statement_number(a->st, "epoch") == statement_number(b->st, "epoch"))
+		return MASK_BY_TOKEN;
+	return a->has_secrets && b->has_secrets ? MASK_BY_VALUE : MASK_NOT_COMPARED;
+}
+
+int change_is_same(bool *same, const struct opened *a, const struct opened *b, struct error *err)
+{
+	_cleanup_(mask_done) struct mask mask = { .by = how(a, b) };
+	struct buf sides[2] = { 0 };
+	int r = number_both(sides, &mask, a, buf_bytes(&b->running), buf_bytes(&b->secrets), err);
+
+	*same = r == 0 && bytes_equal(buf_bytes(&sides[0]), buf_bytes(&sides[1]));
+	buf_done(&sides[0]);
+	buf_done(&sides[1]);
+	return r;
+}
+
+int change_between(struct buf *out, struct textdiff *counts, const struct opened *from, const struct opened *to, struct error *err)
+{
+	_cleanup_(mask_done) struct mask mask = { .by = how(from, to) };
+	_cleanup_(buf_done) struct buf diff = { 0 };
+	char from_head[96], to_head[96];
+	struct buf sides[2] = { 0 };
+	int r = number_both(sides, &mask, from, buf_bytes(&to->running), buf_bytes(&to->secrets), err);
+
+	show_revision(from_head, from);
+	show_revision(to_head, to);
+	if (r == 0)
+		r = textdiff(counts, &diff, buf_bytes(&sides[0]), from_head, buf_bytes(&sides[1]), to_head, err);
+	if (r == 0)
+		r = mask_show(out, &mask, buf_bytes(&diff), false, true, false, err);
+	buf_done(&sides[0]);
+	buf_done(&sides[1]);
+	return r;
+}
