@@ -453,6 +453,25 @@ static size_t assign_commits(struct slot *slots, size_t count)
 	return commits;
 }
 
+/* What arrived before a root was judged by the one before it; in one commit with it, it would lie behind it, and be judged by that. So a
+ * root begins a commit. */
+static size_t assign_all(struct slot *slots, size_t count)
+{
+	size_t commits = 0;
+
+	for (size_t begin = 0, end; begin < count; begin = end) {
+		size_t more;
+
+		for (end = begin + 1; end < count && statement_type(slots[end].item->c.st) != STATEMENT_ROOT; end++)
+			;
+		more = assign_commits(slots + begin, end - begin);
+		for (size_t i = begin; i < end; i++)
+			slots[i].commit += commits;
+		commits += more;
+	}
+	return commits;
+}
+
 /* Empties the list into as many bundles as it takes. */
 static size_t make_bundles(struct bundle **out, struct list *list)
 {
@@ -469,7 +488,7 @@ static size_t make_bundles(struct bundle **out, struct list *list)
 		snprintf(slots[count].who, sizeof(slots[count].who), "%s", device ? device : slots[count].path);
 		count++;
 	}
-	commits = assign_commits(slots, count);
+	commits = assign_all(slots, count);
 	bundles = mem_alloc((commits + 1) * sizeof(*bundles));
 	for (size_t i = 0; i < count; i++)
 		bundles[slots[i].commit].item_count++;
