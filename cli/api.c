@@ -334,6 +334,26 @@ static int take_token(struct api *api, struct bytes answer, struct error *err)
 	return r;
 }
 
+/* It does not know the key. Why, the roots tell: the person is in none, or it was set back to one of before their time. */
+static int explain_denial(struct api *api, struct error *err)
+{
+	const struct root *root = api->home->root;
+	unsigned long long version = root_version(root);
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/roots?from=%llu", version);
+	_cleanup_(buf_done) struct buf roots = { 0 };
+	struct error ignored;
+	bool is_in = false;
+
+	for (size_t i = 0; i < root_people(root); i++)
+		is_in |= !strcmp(root_person(root, i), api->home->person);
+	if (!is_in)
+		return error_set(err, CLI_LOGIN,
+				 "root version %llu does not name you; its people add somebody with: holdfast root edit --add-person", version);
+	if (plain_get(&roots, api, path, API_ROOTS_MAX, &ignored) == 0 && !roots.len)
+		return error_set(err, E_SEAL, "it does not know root %llu, which was in force: it was set back, or it lies", version);
+	return err->code = CLI_LOGIN;
+}
+
 static int login(struct api *api, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 }, answer = { 0 };
@@ -348,7 +368,7 @@ static int login(struct api *api, struct error *err)
 	x.body = buf_bytes(&text);
 	r = perform(api, &x, err);
 	if (r == E_DENIED)
-		err->code = CLI_LOGIN;
+		r = explain_denial(api, err);
 	if (r == 0)
 		r = take_token(api, buf_bytes(&answer), err);
 	if (r < 0)
@@ -709,7 +729,7 @@ static int check_history(struct api *api, struct error *err)
 	return r == E_SEAL ? refuse_history(api->home, err) : r;
 }
 
-int api_open(struct api **out, struct home *home, struct error *err)
+int api_open_roots(struct api **out, struct home *home, struct error *err)
 {
 	_cleanup_(buf_done) struct buf roots = { 0 };
 	struct api *api;
@@ -720,11 +740,24 @@ int api_open(struct api **out, struct home *home, struct error *err)
 	r = reach(&roots, api, err);
 	if (r == 0)
 		r = take_roots(home, buf_bytes(&roots), err);
-	if (r == 0) {
-		warn_of_expiry(home);
-		load_session(api);
-		r = check_history(api, err);
+	if (r < 0) {
+		api_free(api);
+		return r;
 	}
+	*out = api;
+	return 0;
+}
+
+int api_open(struct api **out, struct home *home, struct error *err)
+{
+	struct api *api;
+	int r = api_open_roots(&api, home, err);
+
+	if (r < 0)
+		return r;
+	warn_of_expiry(home);
+	load_session(api);
+	r = check_history(api, err);
 	if (r < 0) {
 		api_free(api);
 		return r;

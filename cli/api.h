@@ -24,6 +24,8 @@ int api_claim(struct api *api, const char *code, struct bytes root, struct error
 /* With a home: takes over newer roots, opens (or goes on with) a session, checks that the server's log descends from the one seen last
  * and remembers the new one. E_SEAL when it does not: the message says what to do. */
 int api_open(struct api **out, struct home *home, struct error *err) _must_check_;
+/* Only takes over newer roots: for who is not in the root yet, or not any more. No session, no look at the history. */
+int api_open_roots(struct api **out, struct home *home, struct error *err) _must_check_;
 struct api *api_free(struct api *api);
 
 /* GET path, appended to out, at most max bytes. Logs in anew once when the session ended. */

@@ -5,6 +5,7 @@
  * rests on are never thrown away, nor is any file that stood in DIR before. */
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/keys.h"
 #include "cli/output.h"
 #include "cli/passphrase.h"
 #include "cli/sign.h"
@@ -13,19 +14,15 @@
 #include "base/clock.h"
 #include "base/fs.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROOT_LIFE_S = 365 * 86400, SCRYPT_WORK = 18 /* as age itself */, PUB_FILE_MAX = 16 << 10 };
+enum { ROOT_LIFE_S = 365 * 86400 };
 
 /* auditor is left out: whoever is a reader reads all that an auditor may. */
 static const enum role first_roles[] = { ROLE_ROOT, ROLE_ADMIN, ROLE_READER, ROLE_DEPLOYER, ROLE_RETIRER };
-static const char *const key_files[] = { "signing.key", "signing.key.pub", "reading.key" };
 
 struct making {
 	const char *dir, *name, *person, *key;
@@ -35,7 +32,7 @@ struct making {
 	int lock;
 	struct setup setup;
 	struct api *api;
-	struct age_recipient reader;
+	struct keys keys;
 	struct buf root; /* whole */
 	struct statement *root_st;
 };
@@ -50,26 +47,9 @@ static char *placed(const struct making *m, const char *name)
 	return mem_printf("%s/%s", m->dir, name);
 }
 
-/* One of ours, or what a write of it left when it was cut short. */
-static bool is_ours(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(key_files); i++)
-		if (!strncmp(name, key_files[i], strlen(key_files[i])))
-			return true;
-	return !strncmp(name, "root", 4);
-}
-
 static void sweep(const struct making *m)
 {
-	DIR *dir = opendir(m->stage);
-	const struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (is_ours(entry->d_name))
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	if (dir)
-		closedir(dir);
-	rmdir(m->stage); /* fails, and should, when anything else is in it */
+	keys_sweep(m->stage, "root");
 }
 
 /* Leaves nothing behind that nobody needs: a folder with a root in it waits for the next run. */
@@ -128,107 +108,17 @@ static int make_folder(struct making *m, struct error *err)
 	return m->lock < 0 ? m->lock : fs_mkdirs(m->stage, 0700, err);
 }
 
-static int check_place(const struct making *m, struct error *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(key_files); i++) {
-		_cleanup_(mem_freep) char *path = placed(m, key_files[i]);
-		struct stat st;
-
-		if (lstat(path, &st) == 0)
-			return error_set(err, CLI_CONFLICT,
-					 "there is '%s' already: nothing was changed; move it away, or name another folder with --home",
-					 path);
-	}
-	return 0;
-}
-
-/* ---- keys ---- */
-
-static int borrow_key(const struct making *m, struct error *err)
-{
-	_cleanup_(mem_freep) char *key = staged(m, "signing.key"), *pub = staged(m, "signing.key.pub"), *real = realpath(m->key, NULL);
-	char text[SIGN_PUB_TEXT_MAX + 2];
-	struct sign_pub parsed;
-	size_t len = strlen(m->key);
-	int r;
-
-	if (!real)
-		return error_sys(err, "key '%s'", m->key);
-	r = sign_public(&parsed, m->key, err);
-	if (r < 0)
-		return r;
-	sign_pub_text(text, &parsed);
-	strcat(text, "\n");
-	r = fs_write(pub, bytes_str(text), 0600, err);
-	if (r == 0 && (len < 4 || strcmp(m->key + len - 4, ".pub") != 0) && symlink(real, key) < 0)
-		r = error_sys(err, "cannot make link '%s'", key);
-	return r;
-}
-
-static int make_signing_key(const struct making *m, struct error *err)
-{
-	_cleanup_(mem_freep) char *path = staged(m, "signing.key");
-
-	if (m->key)
-		return borrow_key(m, err);
-	if (m->ask)
-		output_note("Your signing key: ssh-keygen asks for a passphrase.");
-	return sign_make_key(path, m->ask, err);
-}
-
-static int lock_reading_key(struct buf *out, struct bytes plain, struct error *err)
-{
-	_cleanup_(secret_done) struct secret passphrase = { 0 };
-	int r = passphrase_choose(&passphrase, "your reading key", err);
-
-	return r < 0 ? r : age_seal_passphrase(out, secret_bytes(&passphrase), SCRYPT_WORK, plain, err);
-}
-
-/* As age-keygen writes it, so that age reads it. */
-static int make_reading_key(struct making *m, struct error *err)
-{
-	_cleanup_(age_identity_done) struct age_identity id = { 0 };
-	_cleanup_(buf_done) struct buf plain = { 0 }, locked = { 0 };
-	_cleanup_(mem_freep) char *path = staged(m, "reading.key");
-	char created[CLOCK_TEXT_LEN], recipient[AGE_RECIPIENT_LEN + 1];
-	int r = 0;
-
-	age_identity_new(&id);
-	m->reader = id.pub;
-	clock_text(created, clock_now_s());
-	age_recipient_text(recipient, &id.pub);
-	buf_addf(&plain, "# created: %s\n# public key: %s\n", created, recipient);
-	age_identity_text(&plain, &id);
-	buf_add_char(&plain, '\n');
-	if (m->ask)
-		r = lock_reading_key(&locked, buf_bytes(&plain), err);
-	return r < 0 ? r : fs_write(path, buf_bytes(m->ask ? &locked : &plain), 0600, err);
-}
-
-/* ssh-keygen leaves its files to the system's mercy; a fleet shall not rest on them. */
-static int sync_keys(const struct making *m, struct error *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(key_files); i++) {
-		_cleanup_(mem_freep) char *path = staged(m, key_files[i]);
-		_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-		if (fd >= 0 && fsync(fd) < 0)
-			return error_sys(err, "cannot sync '%s'", path);
-	}
-	return fs_sync_dir(m->dir, err);
-}
-
 /* ---- the root ---- */
 
-static int write_root(struct making *m, const struct sign_pub *key, struct error *err)
+static int write_root(struct making *m, struct error *err)
 {
 	char key_text[SIGN_PUB_TEXT_MAX], archive[SIGN_PUB_TEXT_MAX], reader[AGE_RECIPIENT_LEN + 1];
 	_cleanup_(buf_done) struct buf pin = { 0 };
 	int64_t now_s = clock_now_s();
 
-	sign_pub_text(key_text, key);
+	sign_pub_text(key_text, &m->keys.signer);
 	sign_pub_text(archive, &m->setup.archive);
-	age_recipient_text(reader, &m->reader);
+	age_recipient_text(reader, &m->keys.reader);
 	base64_encode(&pin, bytes_of(m->setup.pin, sizeof(m->setup.pin)));
 	statement_begin(&m->root, STATEMENT_ROOT);
 	statement_add(&m->root, "version", "1");
@@ -262,29 +152,24 @@ static int judge_root(struct statement **out, struct bytes whole, struct error *
 
 static int make_root(struct making *m, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = staged(m, "root"), *key = staged(m, "signing.key"), *pub = staged(m, "signing.key.pub");
-	struct sign_pub signer;
-	int r = sign_public(&signer, key, err);
+	_cleanup_(mem_freep) char *path = staged(m, "root"), *key = keys_signing(m->stage);
+	int r = write_root(m, err);
 
 	if (r == 0)
-		r = write_root(m, &signer, err);
-	if (r == 0)
-		r = sign_statement(&m->root, access(key, F_OK) == 0 ? key : pub, err);
+		r = sign_statement(&m->root, key, err);
 	if (r == 0 && judge_root(&m->root_st, buf_bytes(&m->root), err) < 0)
 		r = error_add(err, "the root that '%s' signed does not hold; does its .pub belong to it?", m->key ? m->key : key);
-	if (r == 0)
-		r = sync_keys(m, err);
 	return r < 0 ? r : fs_write(path, buf_bytes(&m->root), 0600, err);
 }
 
 static int make_all(struct making *m, struct error *err)
 {
-	int r = check_place(m, err);
+	int r = keys_check_place(m->dir, err);
 
 	if (r == 0)
-		r = make_signing_key(m, err);
+		r = keys_make(&m->keys, m->stage, m->key, m->ask, err);
 	if (r == 0)
-		r = make_reading_key(m, err);
+		r = fs_sync_dir(m->dir, err);
 	if (r == 0)
 		r = make_root(m, err);
 	if (r < 0)
@@ -358,17 +243,6 @@ static int claim(struct making *m, struct error *err)
 	return r < 0 ? error_add(err, "whether the claim was taken is not known; run the same command again, it goes on from here") : 0;
 }
 
-static int place_keys(const struct making *m, struct error *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(key_files); i++) {
-		_cleanup_(mem_freep) char *from = staged(m, key_files[i]), *to = placed(m, key_files[i]);
-
-		if (rename(from, to) < 0 && errno != ENOENT)
-			return error_sys(err, "cannot move '%s' to '%s'", from, to);
-	}
-	return fs_sync_dir(m->dir, err);
-}
-
 static int finish(struct making *m, struct error *err)
 {
 	char fleet[ID_LEN + 1];
@@ -380,7 +254,7 @@ static int finish(struct making *m, struct error *err)
 		.pin = m->setup.pin,
 		.root = buf_bytes(&m->root),
 	};
-	int r = place_keys(m, err);
+	int r = keys_move(m->stage, m->dir, err);
 
 	id_of_hash(fleet, statement_hash(m->root_st));
 	if (r == 0)

@@ -58,6 +58,44 @@ static const struct option_def export_options[] = {
 	{ "mirror", 0, "REPO.git", "the devices' keys as well, from a clone of the archive, offline", false },
 	{ 0 },
 };
+static const struct option_def card_options[] = {
+	{ "output", 'o', "FILE", "where it goes; standard output otherwise", false },
+	{ 0 },
+};
+static const struct option_def enlist_options[] = {
+	{ "person", 0, "NAME", "who you are", false },
+	{ "key", 0, "FILE", "your SSH signing key (ed25519, a FIDO one, or the .pub of one in ssh-agent); made anew otherwise", false },
+	{ "no-passphrase", 0, NULL, "make the keys without asking for passphrases", false },
+	{ "output", 'o', "FILE", "where the request goes; standard output otherwise", false },
+	{ 0 },
+};
+static const struct option_def edit_options[] = {
+	{ "add-person", 0, "REQUEST", "take the person in who made this file with enlist", true },
+	{ "role", 0, "ROLE", "a role of the --add-person before it: root, admin, reader, auditor, deployer, retirer", true },
+	{ "remove-person", 0, "NAME", "with all keys and roles", true },
+	{ "grant", 0, "NAME=ROLE", "one more role", true },
+	{ "revoke", 0, "NAME=ROLE", "one role less", true },
+	{ "threshold", 0, "KIND=N", "how many people a root, an apply, ... takes; KIND=default as if nothing was said", true },
+	{ "separate", 0, "KIND", "do not count the author of such a change among those who approve it", true },
+	{ "no-separate", 0, "KIND", "count the author again", true },
+	{ "add-key", 0, "NAME=FILE", "one more signing key, from its .pub", true },
+	{ "remove-key", 0, "NAME=SHA256:...", "one signing key less, as root show names it", true },
+	{ "add-reading-key", 0, "NAME=age1...", "one more reading key", true },
+	{ "remove-reading-key", 0, "NAME=age1...", "one reading key less", true },
+	{ "archive-key", 0, "FILE", "all archive keys, in place of those now", true },
+	{ "witness", 0, "NAME=FILE", "all witnesses, in place of those now", true },
+	{ "tls-pin", 0, "BASE64", "all TLS pins, in place of those now", true },
+	{ "server", 0, "HOST:PORT", "all addresses, in place of those now; the first is asked first", true },
+	{ "expires", 0, "DURATION", "how long the root is good from now on (default 365d)", false },
+	{ "output", 'o', "FILE", "where the text goes; standard output otherwise", false },
+	{ "publish", 0, NULL, "sign and publish it at once, where one person is enough", false },
+	{ "yes", 0, NULL, "sign without asking", false },
+	{ 0 },
+};
+static const struct option_def sign_options[] = {
+	{ "yes", 0, NULL, "sign without asking", false },
+	{ 0 },
+};
 
 const struct command commands[] = {
 	{ "init", NULL, "--setup FILE|- --name FLEET --person NAME [--key FILE] [--no-passphrase]",
@@ -77,6 +115,16 @@ const struct command commands[] = {
 	{ "root", "show", "", "show people, roles and keys of the fleet", 0, 0, cmd_root_show, NULL },
 	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git]", "write an allowed_signers file for ssh-keygen and git", 0, 0,
 	  cmd_root_export, export_options },
+	{ "root", "card", "[-o FILE]", "print the line that shows a further person this fleet", 0, 0, cmd_root_card, card_options },
+	{ "enlist", NULL, "CARD|FILE|- --person NAME [--key FILE] [--no-passphrase] [-o FILE]",
+	  "make your keys, and the request to be taken into a fleet that is there", 1, 1, cmd_enlist, enlist_options },
+	{ "root", "edit", "CHANGE... [-o FILE | --publish [--yes]]", "write the next root: people, roles, keys, thresholds, servers", 0, 0,
+	  cmd_root_edit, edit_options },
+	{ "root", "check", "FILE...", "show what a next root changes, and who has signed it", 1, ANY, cmd_root_check, NULL },
+	{ "root", "sign", "FILE [--yes]", "show what a next root changes, and sign it", 1, 1, cmd_root_sign, sign_options },
+	{ "root", "publish", "FILE...", "put a next root in force that enough people signed, in one file or in copies of it", 1, ANY,
+	  cmd_root_publish, NULL },
+	{ "key", "exposed", "PERSON [SELECTOR...]", "list what a person could read, as a work list", 1, ANY, cmd_key_exposed, NULL },
 	{ "keyring", "export", "DIR", "write the sealed epoch keys of all devices", 1, 1, cmd_keyring_export, NULL },
 	{ "import", NULL, "FILE|DIR...", "post what holdfast-agent export wrote", 1, ANY, cmd_import, NULL },
 	{ "help", NULL, "[COMMAND]", "explain a command", 0, 2, cmd_help, NULL },

@@ -2,6 +2,7 @@
 #include "cli/passphrase.h"
 
 #include "base/fs.h"
+#include "cli/cli.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -113,4 +114,24 @@ int passphrase_choose(struct secret *out, const char *what, struct error *err)
 		fputs(a.len ? "These two differ.\n" : "It is empty; for none say --no-passphrase.\n", stderr);
 	}
 	return error_set(err, E_DENIED, "no passphrase was chosen");
+}
+
+int passphrase_confirm(const char *question, struct error *err)
+{
+	_cleanup_(mem_freep) char *prompt = mem_printf("%s [y/N] ", question);
+	_cleanup_(fd_closep) int fd = -1;
+	char answer[16];
+	ssize_t n;
+
+	if (!passphrase_can_ask())
+		return error_set(err, CLI_USAGE, "there is no terminal to ask on: %s Say --yes to answer beforehand", question);
+	fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+	if (fd < 0)
+		return error_sys(err, "cannot open the terminal");
+	if (fd_write_all(fd, bytes_str(prompt), err) < 0)
+		return err->code;
+	n = read(fd, answer, sizeof(answer)); /* a terminal gives a line at a time */
+	if (n > 0 && (answer[0] == 'y' || answer[0] == 'Y'))
+		return 0;
+	return error_set(err, E_DENIED, "not confirmed; nothing was done");
 }

@@ -1,8 +1,8 @@
-/* cli/tickets.c -- setup and invite strings. */
+/* cli/tickets.c -- setup strings, invites, cards, requests. */
 #include "cli/tickets.h"
 
 #include "base/fs.h"
-#include "cli/cli.h"
+#include "cli/args.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -101,13 +101,13 @@ int setup_parse(struct setup *out, struct bytes text, struct error *err)
 	return 0;
 }
 
-static int read_stdin(struct secret *out, struct error *err)
+static int read_stdin(struct secret *out, const char *what, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	int r;
 
 	if (isatty(STDIN_FILENO))
-		return error_set(err, CLI_USAGE, "'-' reads the setup string from standard input, which is a terminal; pipe it in");
+		return error_set(err, CLI_USAGE, "'-' reads the %s from standard input, which is a terminal; pipe it in", what);
 	r = fd_read_all(&text, STDIN_FILENO, TICKET_MAX, err);
 	if (r == 0)
 		secret_copy(out, buf_bytes(&text));
@@ -118,7 +118,7 @@ int setup_read(struct setup *out, const char *file, struct error *err)
 {
 	_cleanup_(secret_done) struct secret text = { 0 };
 	bool is_stdin = !strcmp(file, "-");
-	int r = is_stdin ? read_stdin(&text, err) : secret_load(&text, file, TICKET_MAX, err);
+	int r = is_stdin ? read_stdin(&text, "setup string", err) : secret_load(&text, file, TICKET_MAX, err);
 
 	if (r == FS_ABSENT)
 		return error_set(err, CLI_ABSENT, "there is no file '%s'", file);
@@ -141,4 +141,119 @@ void invite_text(struct buf *out, const char *fleet, const uint8_t pin[static 32
 	buf_add_char(out, ':');
 	base64url_encode(out, secret);
 	buf_addf(out, ":%s\n", address);
+}
+
+/* ---- the card ---- */
+
+static const char card_head[] = "holdfast-card:";
+
+void card_text(struct buf *out, const struct card *card)
+{
+	buf_addf(out, "%s1:%s:", card_head, card->fleet);
+	base64url_encode(out, bytes_of(card->pin, sizeof(card->pin)));
+	buf_addf(out, ":%s\n", card->address);
+}
+
+static int parse_card(struct card *out, struct bytes text, struct error *err)
+{
+	struct bytes rest = text, line = { 0 }, part;
+
+	*out = (struct card){ 0 };
+	if (!bytes_next_line(&rest, &line) || rest.len)
+		return error_set(err, E_FORMAT, "a card is one line");
+	if (!take_part(&part, &line) || !bytes_is(part, "holdfast-card"))
+		return error_set(err, E_FORMAT, "it does not begin with '%s'; holdfast root card gives the right one", card_head);
+	if (!take_part(&part, &line) || !bytes_is(part, "1"))
+		return error_set(err, E_FORMAT, "it is not of version 1; is this holdfast older than the other?");
+	if (!take_part(&part, &line) || !id_is_valid(part))
+		return error_set(err, E_FORMAT, "it names no fleet id");
+	memcpy(out->fleet, part.ptr, ID_LEN);
+	if (!take_part(&part, &line) || !take_bytes(out->pin, sizeof(out->pin), part))
+		return error_set(err, E_FORMAT, "its TLS pin is not 32 bytes in base64url");
+	if (!take_address(out->address, line))
+		return error_set(err, E_FORMAT, "it does not end in HOST:PORT");
+	return 0;
+}
+
+int card_read(struct card *out, const char *text, struct error *err)
+{
+	_cleanup_(secret_done) struct secret in = { 0 };
+	_cleanup_(buf_done) struct buf file = { 0 };
+	int r;
+
+	if (!strncmp(text, card_head, sizeof(card_head) - 1))
+		return parse_card(out, bytes_str(text), err);
+	r = strcmp(text, "-") != 0 ? fs_read(&file, text, TICKET_MAX, err) : read_stdin(&in, "card", err);
+	if (r == FS_ABSENT)
+		return error_set(err, CLI_ABSENT, "there is no file '%s'", text);
+	if (r == 0)
+		r = parse_card(out, in.ptr ? secret_bytes(&in) : buf_bytes(&file), err);
+	return r == E_FORMAT ? error_add(err, "'%s' holds no card", text) : r;
+}
+
+/* ---- the request ---- */
+
+static const char request_head[] = "holdfast-request/1";
+
+void request_text(struct buf *out, const struct request *request)
+{
+	char key[SIGN_PUB_TEXT_MAX], reader[AGE_RECIPIENT_LEN + 1];
+
+	sign_pub_text(key, &request->key);
+	age_recipient_text(reader, &request->reader);
+	buf_addf(out, "%s\nfleet: %s\nperson: %s\nkey: %s\nreading-key: %s\n", request_head, request->fleet, request->person, key, reader);
+}
+
+/* The value of the next line, which must be "key: value". */
+static bool take_value(struct bytes *value, struct bytes *rest, const char *key)
+{
+	size_t len = strlen(key);
+
+	if (!bytes_next_line(rest, value) || value->len <= len + 2 || memcmp(value->ptr, key, len) != 0 ||
+	    memcmp(value->ptr + len, ": ", 2) != 0)
+		return false;
+	*value = bytes_from(*value, len + 2);
+	return true;
+}
+
+static int parse_request(struct request *out, struct bytes rest, struct error *err)
+{
+	struct bytes line = { 0 }, fleet, person, key, reader;
+
+	*out = (struct request){ 0 };
+	if (!bytes_next_line(&rest, &line) || !bytes_is(line, request_head))
+		return error_set(err, E_FORMAT, "it does not begin with '%s'", request_head);
+	if (!take_value(&fleet, &rest, "fleet") || !take_value(&person, &rest, "person") || !take_value(&key, &rest, "key") ||
+	    !take_value(&reader, &rest, "reading-key") || rest.len || !id_is_valid(fleet) || person.len >= sizeof(out->person) ||
+	    memchr(person.ptr, 0, person.len))
+		return error_set(err, E_FORMAT, "it does not consist of the lines fleet, person, key and reading-key");
+	memcpy(out->fleet, fleet.ptr, ID_LEN);
+	memcpy(out->person, person.ptr, person.len);
+	if (args_check_name("person", out->person, err) < 0)
+		return error_set(err, E_FORMAT, "'%.60s' is no name", out->person);
+	if (sign_pub_parse(&out->key, key, false, err) < 0 || age_recipient_parse(&out->reader, reader, err) < 0)
+		return err->code = E_FORMAT;
+	return 0;
+}
+
+int request_read(struct request *out, const char *file, struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	int r = fs_read(&text, file, TICKET_MAX, err);
+
+	if (r == FS_ABSENT)
+		return error_set(err, CLI_ABSENT, "there is no file '%s'", file);
+	if (r == 0)
+		r = parse_request(out, buf_bytes(&text), err);
+	return r == E_FORMAT ? error_add(err, "'%s' holds no request", file) : r;
+}
+
+void request_print(char out[static ID_LEN + 1], const struct request *request)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	uint8_t hash[HASH_LEN];
+
+	request_text(&text, request);
+	sha256(hash, buf_bytes(&text));
+	id_of_hash(out, hash);
 }
