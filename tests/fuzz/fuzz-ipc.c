@@ -9,6 +9,8 @@
 
 enum { HEAD = 4, KIND_AND_ID = 5 };
 
+unsigned fuzz_cost = 4;
+
 /* The next message by a reader of one piece: 1, or 0 for no whole one, or -1 for a length that is refused. */
 static int next_message(struct ipc_msg *msg, struct bytes *rest)
 {

@@ -9,6 +9,8 @@
 
 enum { TREE_MAX = 300 };
 
+unsigned fuzz_cost = 4;
+
 static struct merkle_hash node(struct merkle_hash left, struct merkle_hash right)
 {
 	uint8_t in[1 + 2 * HASH_LEN] = { 1 };

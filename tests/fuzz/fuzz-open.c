@@ -15,7 +15,7 @@
 enum answer { ENROL, ADMIT, EPOCH, BASE, DELTA, OTHER_ENROL, OTHER_ADMIT, OTHER_EPOCH, OTHER_BASE, ANSWERS };
 enum { CHANGE_LEN = 8, CHANGES_MAX = 16 };
 
-unsigned fuzz_cost = 8;
+unsigned fuzz_cost = 16;
 
 static const char first_text[] = "hostname r1\ninterface eth0\n ip address 10.0.0.1/24\n";
 static const char second_text[] = "hostname r1\ninterface eth0\n ip address 10.0.0.2/24\n";
