@@ -439,6 +439,27 @@ int api_post_object(struct api *api, struct bytes container, struct error *err)
 	return post(api, "/v1/objects", NULL, container, err);
 }
 
+static int post_with_token(struct api *api, const char *path, struct bytes body, struct error *err)
+{
+	char header[TOKEN_MAX + 32];
+	int r;
+
+	snprintf(header, sizeof(header), "Authorization: Bearer %s", api->token);
+	r = post(api, path, header, body, err);
+	explicit_bzero(header, sizeof(header));
+	return r;
+}
+
+int api_post(struct api *api, const char *path, struct bytes body, struct error *err)
+{
+	int r = api->token[0] ? post_with_token(api, path, body, err) : CLI_LOGIN;
+
+	if (r != CLI_LOGIN)
+		return r;
+	r = login(api, err);
+	return r < 0 ? r : post_with_token(api, path, body, err);
+}
+
 int api_claim(struct api *api, const char *code, struct bytes root, struct error *err)
 {
 	char *header = mem_printf("Holdfast-Claim: %s", code);

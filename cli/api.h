@@ -34,3 +34,5 @@ int api_get(struct buf *out, struct api *api, const char *path, size_t max, stru
 int api_get_json(json_t **out, struct api *api, const char *path, struct error *err) _must_check_;
 /* POST of one attached container to /v1/objects. 0: stored, 1: seen already. */
 int api_post_object(struct api *api, struct bytes container, struct error *err) _must_check_;
+/* POST on the session, of what proves itself and is no statement. */
+int api_post(struct api *api, const char *path, struct bytes body, struct error *err) _must_check_;

@@ -1,10 +1,12 @@
 /* cli/cmd-keyring.c -- holdfast keyring export: the sealed epoch keys of all devices as files, each verified.
  *
  * They are what git must not hold (docs/reference/formats.md section 5), so a mirror alone opens nothing. Laid out like the server's own
- * keyring: DIR/<id>/<epoch>.body.age and .secrets.age, plain age files. */
+ * keyring: DIR/<id>/<epoch>.body.age and .secrets.age, plain age files; beside them .body.rewrap.age and .secrets.rewrap.age, where a reader
+ * made some: those say by what they hold whether they are right, which shows when they are opened. */
 #include "cli/commands.h"
 
 #include "base/fs.h"
+#include "cli/api.h"
 #include "cli/fleet.h"
 #include "cli/output.h"
 #include "cli/show.h"
@@ -15,6 +17,7 @@
 struct exporting {
 	const char *dir;
 	struct opener *opener;
+	struct api *api;
 	struct progress progress;
 	uint64_t total, done;             /* epochs */
 	uint64_t written, kept, shredded; /* epochs */
@@ -62,6 +65,26 @@ static int put_epoch(struct exporting *x, const char *id, uint64_t epoch, const 
 	return 0;
 }
 
+/* A newer one replaces it: it is sealed to the people of a later root. */
+static int put_rewraps(const struct exporting *x, const char *id, uint64_t epoch, struct error *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		_cleanup_(mem_freep) char *file = mem_printf("%s/%s/%llu.%s.rewrap.age", x->dir, id, (unsigned long long)epoch, parts[i]);
+		_cleanup_(mem_freep) char *path =
+			mem_printf("/v1/devices/%s/epochs/%llu/%s-key", id, (unsigned long long)epoch, parts[i]);
+		_cleanup_(buf_done) struct buf seal = { 0 };
+		int r = api_get(&seal, x->api, path, SEAL_MAX, err);
+
+		if (r == 0 && !age_is_file(buf_bytes(&seal)))
+			r = error_set(err, E_SEAL, "what the server gives for '%s' is no age file", path);
+		if (r == 0)
+			r = fs_write(file, buf_bytes(&seal), 0600, err);
+		if (r < 0 && r != CLI_ABSENT)
+			return r;
+	}
+	return 0;
+}
+
 static bool is_exported(const struct exporting *x, const char *id, uint64_t epoch)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
@@ -92,6 +115,8 @@ static int export_epoch(struct exporting *x, const struct fleet_member *m, uint6
 
 	if (r == 0)
 		r = put_epoch(x, m->id, epoch, &c, err);
+	if (r == 0)
+		r = put_rewraps(x, m->id, epoch, err);
 	if (r == CLI_ABSENT) {
 		note_shredded(x, m, epoch);
 		return 0;
@@ -155,6 +180,7 @@ int cmd_keyring_export(struct cli *cli, const struct args *args, struct error *e
 	if (r == 0)
 		r = fleet_opener(&opener, cli, err);
 	x.opener = opener;
+	x.api = cli->api;
 	if (r == 0)
 		r = export_all(&x, &list, err);
 	if (r == 0)

@@ -124,6 +124,7 @@ const struct command commands[] = {
 	{ "root", "sign", "FILE [--yes]", "show what a next root changes, and sign it", 1, 1, cmd_root_sign, sign_options },
 	{ "root", "publish", "FILE...", "put a next root in force that enough people signed, in one file or in copies of it", 1, ANY,
 	  cmd_root_publish, NULL },
+	{ "key", "rewrap", "[SELECTOR...]", "let people who came later read what was recorded before", 0, ANY, cmd_key_rewrap, NULL },
 	{ "key", "exposed", "PERSON [SELECTOR...]", "list what a person could read, as a work list", 1, ANY, cmd_key_exposed, NULL },
 	{ "keyring", "export", "DIR", "write the sealed epoch keys of all devices", 1, 1, cmd_keyring_export, NULL },
 	{ "import", NULL, "FILE|DIR...", "post what holdfast-agent export wrote", 1, ANY, cmd_import, NULL },

@@ -327,14 +327,15 @@ int opener_epoch(struct container *out, struct buf *bytes, struct opener *o, con
 
 enum { NOT_FOR_US = 1 };
 
-/* One of the epoch's two identities. Its seal is the one that the device signed, so what does not open is not for us. */
-static int open_identity(struct age_identity *out, const struct container *c, const char *name, const char *recipient,
+/* One of the epoch's two identities. What does not open is not for us; what opens must be what the device's statement names, so it does
+ * not matter who sealed it. */
+static int open_identity(struct age_identity *out, const struct container *c, struct bytes seal, const char *recipient,
 			 const struct age_identity *key, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	char made[AGE_RECIPIENT_LEN + 1];
 	struct bytes rest, line;
-	int r = seal_open_secret(&text, key, container_seal(c, name), err);
+	int r = seal_open_secret(&text, key, seal, err);
 
 	if (r == E_SEAL)
 		return NOT_FOR_US;
@@ -344,12 +345,37 @@ static int open_identity(struct age_identity *out, const struct container *c, co
 	if (r == 0)
 		r = age_identity_parse(out, line, err);
 	if (r < 0)
-		return error_add(err, "seal '%s'", name);
+		return error_add(err, "seal '%s-key'", recipient);
 	age_recipient_text(made, &out->pub);
 	if (!strcmp(made, statement_get(c->st, recipient)))
 		return 0;
 	age_identity_done(out);
-	return error_set(err, E_SEAL, "seal '%s' holds another identity than the epoch names", name);
+	return error_set(err, E_SEAL, "seal '%s-key' holds another identity than the epoch names", recipient);
+}
+
+/* What a reader sealed anew for people who came later. */
+static int open_rewrap(struct age_identity *out, const struct known_epoch *known, const struct opener *o, const struct container *c,
+		       const char *recipient, const struct age_identity *key, struct error *err)
+{
+	_cleanup_(mem_freep) char *path =
+		mem_printf("/v1/devices/%s/epochs/%llu/%s-key", known->id, (unsigned long long)known->epoch, recipient);
+	_cleanup_(buf_done) struct buf seal = { 0 };
+	int r = o->source.get(o->source.ctx, &seal, path, SEAL_MAX, err);
+
+	if (r == CLI_ABSENT)
+		return NOT_FOR_US;
+	if (r == 0)
+		r = open_identity(out, c, buf_bytes(&seal), recipient, key, err);
+	return r == E_FORMAT || r == E_SEAL ? refuse(err, path) : r;
+}
+
+static int open_part(struct age_identity *out, const struct known_epoch *known, const struct opener *o, const struct container *c,
+		     const char *recipient, const struct age_identity *key, struct error *err)
+{
+	_cleanup_(mem_freep) char *name = mem_printf("%s-key", recipient);
+	int r = open_identity(out, c, container_seal(c, name), recipient, key, err);
+
+	return r == NOT_FOR_US ? open_rewrap(out, known, o, c, recipient, key, err) : r;
 }
 
 static int open_epoch(struct known_epoch *known, struct opener *o, const struct open_device *d, struct error *err)
@@ -364,14 +390,15 @@ static int open_epoch(struct known_epoch *known, struct opener *o, const struct 
 	if (r < 0)
 		return r;
 	known->number = statement_number(c.st, "number");
-	r = open_identity(&known->body, &c, "body-key", "body", key, err);
+	r = open_part(&known->body, known, o, &c, "body", key, err);
 	if (r == NOT_FOR_US)
 		return error_set(err, E_DENIED,
 				 "epoch %llu of '%s' is not sealed to your reading key: "
-				 "the root in which you are reader or auditor is newer than it",
+				 "the root in which you are reader or auditor is newer than it; a reader can give it to you with: "
+				 "holdfast key rewrap",
 				 (unsigned long long)known->epoch, d->name);
 	if (r == 0)
-		r = open_identity(&known->secrets, &c, "secrets-key", "secrets", key, err);
+		r = open_part(&known->secrets, known, o, &c, "secrets", key, err);
 	if (r < 0)
 		return error_add(err, "epoch %llu of '%s'", (unsigned long long)known->epoch, d->name);
 	known->has_secrets = r == 0;
@@ -400,6 +427,22 @@ static int find_epoch(const struct known_epoch **out, struct opener *o, const st
 	known->next = o->epochs;
 	o->epochs = known;
 	*out = known;
+	return 0;
+}
+
+int opener_epoch_keys(const struct age_identity **body, const struct age_identity **secrets, struct opener *o, const char *id, uint64_t epoch,
+		      struct error *err)
+{
+	const struct known_epoch *known;
+	const struct open_device *d;
+	int r = opener_device(&d, o, id, err);
+
+	if (r == 0)
+		r = find_epoch(&known, o, d, epoch, err);
+	if (r < 0)
+		return r;
+	*body = &known->body;
+	*secrets = known->has_secrets ? &known->secrets : NULL;
 	return 0;
 }
 

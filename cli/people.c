@@ -1,6 +1,7 @@
 /* cli/people.c -- what a person could read, and `holdfast key exposed`. */
 #include "cli/people.h"
 
+#include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/fleet.h"
 #include "cli/home.h"
@@ -26,6 +27,7 @@ enum reading people_reading(const struct root *root, const char *person)
 struct exposed {
 	const char *person;
 	const struct home *home;
+	struct api *api;
 	struct opener *opener;
 	struct progress progress;
 	struct table table;
@@ -34,11 +36,18 @@ struct exposed {
 	uint64_t unknown;               /* shredded epochs: who read them once, nobody can look up any more */
 };
 
-static void exposed_begin(struct exposed *x, const char *person, const struct home *home, struct opener *opener)
+static void exposed_begin(struct exposed *x, const char *person, const struct cli *cli, struct opener *opener)
 {
 	static const char *const heads[] = { "DEVICE", "EPOCH", "SINCE", "READS", "STATE" };
 
-	*x = (struct exposed){ .person = person, .home = home, .opener = opener, .progress = { .what = "epochs" }, .json = json_array() };
+	*x = (struct exposed){
+		.person = person,
+		.home = cli->home,
+		.api = cli->api,
+		.opener = opener,
+		.progress = { .what = "epochs" },
+		.json = json_array(),
+	};
 	table_init(&x->table, ARRAY_SIZE(heads), heads);
 }
 
@@ -46,6 +55,25 @@ static void exposed_done(struct exposed *x)
 {
 	table_done(&x->table);
 	json_decref(x->json);
+}
+
+/* A seal does not say to whom it is: where a reader rewrapped the epoch, whoever read later is taken for one of those. */
+static int look_at_rewrap(enum reading *reading, const struct exposed *x, const char *id, uint64_t epoch, uint64_t version, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/epochs/%llu/body-key", id, (unsigned long long)epoch);
+	_cleanup_(buf_done) struct buf seal = { 0 };
+	enum reading later = READS_NOTHING;
+	int r;
+
+	for (uint64_t i = version; i < x->home->root_count; i++)
+		if (people_reading(x->home->roots[i], x->person) > later)
+			later = people_reading(x->home->roots[i], x->person);
+	if (later <= *reading)
+		return 0;
+	r = api_get(&seal, x->api, path, SEAL_MAX, err);
+	if (r == 0)
+		*reading = later;
+	return r == CLI_ABSENT ? 0 : r;
 }
 
 static void add_row(struct exposed *x, const struct fleet_member *m, const struct statement *epoch, enum reading reading)
@@ -81,8 +109,9 @@ static int look_at_epoch(struct exposed *x, const struct fleet_member *m, uint64
 		return error_set(err, E_SEAL, "epoch %llu of '%s' is of root %llu, and the server shows no such one",
 				 (unsigned long long)number, m->name, (unsigned long long)version);
 	reading = people_reading(x->home->roots[version - 1], x->person);
-	if (reading == READS_NOTHING)
-		return 0;
+	r = look_at_rewrap(&reading, x, m->id, number, version, err);
+	if (r < 0 || reading == READS_NOTHING)
+		return r;
 	*is_exposed = true;
 	add_row(x, m, c.st, reading);
 	return 0;
@@ -127,7 +156,7 @@ static int list_one(struct cli *cli, struct opener *opener, const struct fleet_l
 	struct exposed x;
 	int r;
 
-	exposed_begin(&x, person, cli->home, opener);
+	exposed_begin(&x, person, cli, opener);
 	r = look_at_all(&x, list, err);
 	if (r == 0) {
 		tell_sum(&x);

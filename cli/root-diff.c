@@ -257,7 +257,7 @@ static void note_readers(struct root_diff *c, const struct root *now, const stru
 	for (size_t i = 0; i < root_people(next); i++)
 		if (root_diff_loses_reading(next, now, root_person(next, i)))
 			note(c, "%s can read what devices record from now on: each begins a new epoch, with its next contact. What was recorded "
-				"before stays closed to %s",
+				"before stays closed to %s until a reader runs: holdfast key rewrap",
 			     root_person(next, i), root_person(next, i));
 	for (size_t i = 0; i < root_people(now); i++)
 		if (root_diff_loses_reading(now, next, root_person(now, i)))

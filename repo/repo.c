@@ -1150,6 +1150,20 @@ int repo_epoch(struct buf *out, struct repo *repo, const char *id, uint64_t epoc
 	return r > 0 ? REPO_ABSENT : r;
 }
 
+int repo_rewrap_put(struct repo *repo, const char *id, uint64_t epoch, const char *part, struct bytes seal, struct error *err)
+{
+	int r = keyring_put_rewrap(repo->keyring, id, epoch, part, seal, err);
+
+	return r > 0 ? REPO_ABSENT : r;
+}
+
+int repo_rewrap(struct buf *out, struct repo *repo, const char *id, uint64_t epoch, const char *part, struct error *err)
+{
+	int r = keyring_get_rewrap(out, repo->keyring, id, epoch, part, err);
+
+	return r > 0 ? REPO_ABSENT : r;
+}
+
 struct invites {
 	struct repo *repo;
 	struct buf *out;

@@ -127,6 +127,10 @@ int repo_snapshot(struct buf *out, struct repo *repo, const char *id, uint64_t n
 int repo_statement(struct buf *out, struct repo *repo, const char *id, enum statement_type type, uint64_t number, struct error *err) _must_check_;
 /* Appends the epoch's full container: statement, body-key, secrets-key from the keyring. REPO_ABSENT when shredded. */
 int repo_epoch(struct buf *out, struct repo *repo, const char *id, uint64_t epoch, struct error *err) _must_check_;
+/* The epoch's identities as a reader sealed them anew, beside those of the statement; part: "body" or "secrets". Not in git, not in the
+ * log: what is in it proves itself by the epoch's recipients. On disk when repo_rewrap_put() returns. REPO_ABSENT. */
+int repo_rewrap_put(struct repo *repo, const char *id, uint64_t epoch, const char *part, struct bytes seal, struct error *err) _must_check_;
+int repo_rewrap(struct buf *out, struct repo *repo, const char *id, uint64_t epoch, const char *part, struct error *err) _must_check_;
 /* Appends, for every invite (id NULL) or one: the full invite container. */
 int repo_invites(struct buf *out, struct repo *repo, const char *id, struct error *err) _must_check_;
 

@@ -2,10 +2,11 @@
 #include "server/http.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <string.h>
 
-enum { LOGIN_BODY_MAX = 96 << 10, LOG_LIMIT_DEFAULT = 100, LOG_LIMIT_MAX = 1000 };
+enum { LOGIN_BODY_MAX = 96 << 10, REWRAP_BODY_MAX = 96 << 10, LOG_LIMIT_DEFAULT = 100, LOG_LIMIT_MAX = 1000 };
 
 struct root_in_force {
 	struct repo *repo;
@@ -396,6 +397,64 @@ static int get_epoch(struct call *call, struct error *err)
 	return give(call, repo_epoch(&found, call->server->repo, id, number, err), &found);
 }
 
+/* A copy for people who came later. It cannot harm: it is only looked at by whom the epoch's own seals do not open to, and counts only if
+ * it holds the identity that the device's statement names. */
+static int post_rewrap(struct call *call, const char *part, struct error *err)
+{
+	_cleanup_(put_root) struct root_in_force in_force = { .repo = call->server->repo };
+	const char *id = device_id(call);
+	uint64_t number;
+	int r;
+
+	if (!id || !number_in_address(&number, call->args[1]))
+		return no_device(call);
+	r = repo_root_get(&in_force.root, call->server->repo, err);
+	if (r < 0)
+		return r;
+	if (r != 0 || !root_has_role(in_force.root, call->person, ROLE_READER))
+		return call_refuse(call, REFUSE_DENIED, "'%s' needs role reader for this", call->person);
+	if (!age_is_file(buf_bytes(&call->body)) || age_is_passphrase_file(buf_bytes(&call->body)))
+		return call_refuse(call, REFUSE_MALFORMED, "this takes an age file to recipients");
+	r = repo_rewrap_put(call->server->repo, id, number, part, buf_bytes(&call->body), err);
+	if (r == REPO_ABSENT)
+		return no_device(call);
+	if (r < 0)
+		return r;
+	log_notice("rewrapped device=%s epoch=%llu part=%s person=%s", id, (unsigned long long)number, part, call->person);
+	return call_json(call, json_pack("{s:s}", "result", "stored"));
+}
+
+static int get_rewrap(struct call *call, const char *part, struct error *err)
+{
+	_cleanup_(buf_done) struct buf found = { 0 };
+	const char *id = device_id(call);
+	uint64_t number;
+
+	if (!id || !number_in_address(&number, call->args[1]))
+		return no_device(call);
+	return give(call, repo_rewrap(&found, call->server->repo, id, number, part, err), &found);
+}
+
+static int post_body_key(struct call *call, struct error *err)
+{
+	return post_rewrap(call, "body", err);
+}
+
+static int post_secrets_key(struct call *call, struct error *err)
+{
+	return post_rewrap(call, "secrets", err);
+}
+
+static int get_body_key(struct call *call, struct error *err)
+{
+	return get_rewrap(call, "body", err);
+}
+
+static int get_secrets_key(struct call *call, struct error *err)
+{
+	return get_rewrap(call, "secrets", err);
+}
+
 static int get_statement(struct call *call, enum statement_type type, struct error *err)
 {
 	_cleanup_(buf_done) struct buf found = { 0 };
@@ -449,6 +508,10 @@ const struct route operator_routes[] = {
 	{ "GET", "/v1/devices/*/enrol", 0, NEED_SESSION, false, get_enrol },
 	{ "GET", "/v1/devices/*/admit", 0, NEED_SESSION, false, get_admit },
 	{ "GET", "/v1/devices/*/epochs/*", 0, NEED_READER, false, get_epoch },
+	{ "GET", "/v1/devices/*/epochs/*/body-key", 0, NEED_READER, false, get_body_key },
+	{ "GET", "/v1/devices/*/epochs/*/secrets-key", 0, NEED_READER, false, get_secrets_key },
+	{ "POST", "/v1/devices/*/epochs/*/body-key", REWRAP_BODY_MAX, NEED_READER, false, post_body_key },
+	{ "POST", "/v1/devices/*/epochs/*/secrets-key", REWRAP_BODY_MAX, NEED_READER, false, post_secrets_key },
 	{ "GET", "/v1/invites", 0, NEED_ADMIN, false, get_invites },
 	{ "GET", "/v1/invites/*", 0, NEED_ADMIN, false, get_invite },
 	{ 0 },

@@ -221,7 +221,7 @@ static int give_device(struct buf *out, const struct device *d, const char *what
 		record = find_record(d, STATEMENT_SNAPSHOT, 0);
 	else if (sscanf(what, "snapshots/%llu", &n) == 1 && n <= d->chain.number)
 		record = n;
-	else if (sscanf(what, "epochs/%llu", &n) == 1)
+	else if (sscanf(what, "epochs/%llu", &n) == 1 && !strstr(what, "-key")) /* nobody has rewrapped anything */
 		record = find_record(d, STATEMENT_EPOCH, n);
 	if (!record)
 		return error_set(err, CLI_ABSENT, "server: not here");
@@ -706,6 +706,54 @@ TEST(a_stranger_to_the_epoch_is_denied)
 	w->key = &w->stranger;
 	CHECK_EQ(try_open(w, &w->r1, 0, 0, &err), E_DENIED);
 	CHECK(strstr(err.text, "not sealed to your reading key"));
+}
+
+/* What a reader gives to the stranger: an identity, sealed to them. */
+static void rewrap(struct world *w, const char *what, const struct age_identity *identity)
+{
+	_cleanup_(buf_done) struct buf line = { 0 };
+	struct error err = { 0 };
+
+	age_identity_text(&line, identity);
+	buf_add_char(&line, '\n');
+	CHECK_OK(seal_secret(lie(w, &w->r1, what), &w->stranger.pub, 1, buf_bytes(&line), &err));
+}
+
+TEST(who_came_later_reads_what_a_reader_rewrapped)
+{
+	_cleanup_(world_freep) struct world *w = world_new();
+	_cleanup_(opener_freep) struct opener *readers = NULL;
+	const struct age_identity *body, *secrets;
+	struct open_wanted wanted = { .id = w->r1.d.id };
+	_cleanup_(opened_done) struct opened first = { 0 }, second = { 0 };
+	struct error err = { 0 };
+
+	CHECK_OK(opener_epoch_keys(&body, &secrets, w->opener, w->r1.d.id, 1, &err));
+	assert_non_null(secrets);
+	readers = steal(w->opener); /* the keys live as long as it does */
+	w->key = &w->stranger;
+	rewrap(w, "epochs/1/body-key", body);
+	CHECK_OK(opener_open(&first, w->opener, &wanted, &err));
+	CHECK(!first.has_secrets);
+	rewrap(w, "epochs/1/secrets-key", secrets);
+	CHECK_OK(opener_open(&second, w->opener, &wanted, &err));
+	CHECK(second.has_secrets && second.secrets.len);
+}
+
+TEST(a_rewrap_of_another_key_or_of_none_is_found_out)
+{
+	_cleanup_(world_freep) struct world *w = world_new();
+	struct error err = { 0 };
+
+	w->key = &w->stranger;
+	rewrap(w, "epochs/1/body-key", &w->auditor);
+	CHECK_EQ(try_open(w, &w->r1, 0, 0, &err), E_SEAL);
+	CHECK(strstr(err.text, "another identity than the epoch names"));
+	buf_truncate(&w->lies[0].answer, 0);
+	buf_add_str(&w->lies[0].answer, "no age file\n");
+	new_opener(w);
+	CHECK_EQ(try_open(w, &w->r1, 0, 0, &err), E_SEAL);
+	CHECK(strstr(err.text, "not an age file"));
 }
 
 TEST(a_shredded_epoch_is_said_plainly)
