@@ -30,9 +30,9 @@ static void put_text(struct buf *out, const char *key, const char *value)
 		return;
 	buf_addf(out, "%s: \"", key);
 	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
+		if (*value == '"' || *value == '\\' || *value == '\n')
 			buf_add_char(out, '\\');
-		buf_add_char(out, *value);
+		buf_add_char(out, *value == '\n' ? 'n' : *value);
 	}
 	buf_add_str(out, "\"\n");
 }
