@@ -460,6 +460,22 @@ int api_post(struct api *api, const char *path, struct bytes body, struct error 
 	return r < 0 ? r : post_with_token(api, path, body, err);
 }
 
+int api_post_orders(struct api *api, struct bytes list, struct error *err)
+{
+	static const char path[] = "/v1/orders";
+	_cleanup_(buf_done) struct buf answer = { 0 };
+	struct exchange x = { .path = path, .is_post = true, .body = list, .out = &answer, .max = SMALL_ANSWER_MAX };
+	json_t *json = NULL;
+	int r = perform(api, &x, err);
+
+	if (r == 0)
+		r = parse_json(&json, path, buf_bytes(&answer), err);
+	if (r == 0 && !json_is_integer(json_object_get(json, "stored")))
+		r = error_set(err, E_PEER, "the server does not say that it stored them");
+	json_decref(json);
+	return r;
+}
+
 int api_claim(struct api *api, const char *code, struct bytes root, struct error *err)
 {
 	char *header = mem_printf("Holdfast-Claim: %s", code);

@@ -191,8 +191,8 @@ int batch_finish(struct batch_draft *draft, struct error *err)
 	return r == 0 ? batch_check(st, err) : r;
 }
 
-void batch_put_order(struct buf *out, const struct batch_draft *draft, const uint8_t hash[static HASH_LEN], const struct merkle_hash *levels,
-		     uint32_t index)
+void batch_put_order(struct buf *out, const struct batch_draft *draft, const uint8_t hash[static HASH_LEN],
+		     const struct merkle_hash *levels, uint32_t index)
 {
 	struct order_proof proof = { 0 };
 

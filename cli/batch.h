@@ -51,14 +51,15 @@ struct batch_draft {
 };
 
 /* Seals what a device is to get, to it and to the root's readers; appended to out. */
-int batch_seal(struct buf *out, const struct root *root, const struct age_recipient *box, struct bytes payload, struct error *err) _must_check_;
+int batch_seal(struct buf *out, const struct root *root, const struct age_recipient *box, struct bytes payload, struct error *err)
+	_must_check_;
 /* The next order, in the order of the plan. */
 int batch_add(struct batch_draft *draft, const struct batch_order *order, struct error *err) _must_check_;
 /* The batch's text over all of them. */
 int batch_finish(struct batch_draft *draft, struct error *err) _must_check_;
 /* The container of one order, with its proof, appended to out; batch_finish() was called. */
-void batch_put_order(struct buf *out, const struct batch_draft *draft, const uint8_t hash[static HASH_LEN], const struct merkle_hash *levels,
-		     uint32_t index);
+void batch_put_order(struct buf *out, const struct batch_draft *draft, const uint8_t hash[static HASH_LEN],
+		     const struct merkle_hash *levels, uint32_t index);
 /* The whole PLAN file. */
 void batch_put_file(struct buf *out, const struct batch_draft *draft);
 void batch_draft_done(struct batch_draft *draft);

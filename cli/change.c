@@ -19,17 +19,6 @@ void change_done(struct change *c)
 
 /* ---- secrets ---- */
 
-/* A text with tokens, and what they stand for. */
-struct masked {
-	struct buf text, secrets;
-};
-
-static void masked_done(struct masked *m)
-{
-	buf_done(&m->text);
-	buf_done(&m->secrets);
-}
-
 int change_reveal(struct buf *out, const struct opened *opened, const struct buf *text, struct error *err)
 {
 	_cleanup_(mask_done) struct mask mask = { .by = MASK_BY_TOKEN };
@@ -39,13 +28,24 @@ int change_reveal(struct buf *out, const struct opened *opened, const struct buf
 	return r < 0 ? r : mask_show(out, &mask, buf_bytes(&numbered), true, false, false, err);
 }
 
-/* Numbers both texts, so that equal secrets have equal numbers. */
-static int number_both(struct buf out[static 2], struct mask *mask, const struct opened *base, struct bytes text, struct bytes secrets,
-		       struct error *err)
-{
-	int r = mask_number(&out[0], mask, buf_bytes(&base->running), buf_bytes(&base->secrets), 0, err);
+/* A tokenised text and what its tokens stand for. */
+struct side {
+	struct bytes text, secrets;
+	const char *name; /* its head in a diff */
+};
 
-	return r < 0 ? r : mask_number(&out[1], mask, text, secrets, 1, err);
+/* Numbers both texts, so that equal secrets have equal numbers. */
+static int number_both(struct buf out[static 2], struct mask *mask, const struct side *from, const struct side *to, struct error *err)
+{
+	int r = mask_number(&out[0], mask, from->text, from->secrets, 0, err);
+
+	return r < 0 ? r : mask_number(&out[1], mask, to->text, to->secrets, 1, err);
+}
+
+static void sides_done(struct buf *sides)
+{
+	buf_done(&sides[0]);
+	buf_done(&sides[1]);
 }
 
 /* ---- what may be written ---- */
@@ -222,47 +222,83 @@ static void judge_whole(struct change *c, const struct change_input *in, struct 
 			note_touched(c, in, &old_places, &new_places.at[i]);
 }
 
-static int diff_whole(struct change *c, const struct change_input *in, const struct masked *to, struct error *err)
+static int compare(struct change *c, const struct change_input *in, const struct side *from, const struct side *to, enum mask_by by,
+		   struct error *err)
 {
-	_cleanup_(mask_done) struct mask mask = { .by = c->secrets_compared ? MASK_BY_VALUE : MASK_NOT_COMPARED };
+	_cleanup_(mask_done) struct mask mask = { .by = by };
 	_cleanup_(buf_done) struct buf diff = { 0 };
 	struct buf sides[2] = { 0 };
-	char from[96], head[160];
-	int r = number_both(sides, &mask, in->base, buf_bytes(&to->text), buf_bytes(&to->secrets), err);
+	int r = number_both(sides, &mask, from, to, err);
 
-	show_revision(from, in->base);
-	snprintf(head, sizeof(head), "%s running", from);
+	c->secrets_compared = by != MASK_NOT_COMPARED;
 	if (r == 0) {
 		c->is_nothing = c->secrets_compared && bytes_equal(buf_bytes(&sides[0]), buf_bytes(&sides[1]));
 		judge_whole(c, in, buf_bytes(&sides[0]), buf_bytes(&sides[1]));
-		r = textdiff(&c->counts, &diff, buf_bytes(&sides[0]), head, buf_bytes(&sides[1]), in->name, err);
+		r = textdiff(&c->counts, &diff, buf_bytes(&sides[0]), from->name, buf_bytes(&sides[1]), to->name, err);
 	}
 	if (r == 0)
 		r = mask_show(&c->diff, &mask, buf_bytes(&diff), false, true, false, err);
-	buf_done(&sides[0]);
-	buf_done(&sides[1]);
+	sides_done(sides);
 	return r;
+}
+
+static void name_side(char out[static 128], const struct opened *opened, const char *part)
+{
+	char revision[96];
+
+	show_revision(revision, opened);
+	snprintf(out, 128, "%s %s", revision, part);
+}
+
+static int finish(struct change *out, struct change *c, int r)
+{
+	if (r < 0)
+		return r;
+	*out = *c;
+	*c = (struct change){ 0 };
+	return 0;
 }
 
 int change_whole(struct change *out, const struct change_input *in, struct bytes text, struct error *err)
 {
 	_cleanup_(change_done) struct change c = { .is_whole = true, .has_management = *in->management };
-	_cleanup_(masked_done) struct masked to = { 0 };
+	_cleanup_(buf_done) struct buf tokenised = { 0 }, secrets = { 0 };
+	char name[128];
+	struct side from = { buf_bytes(&in->base->running), buf_bytes(&in->base->secrets), name }, to;
 	int r;
 
 	in->form->canonical(&c.payload, text);
-	c.secrets_compared = in->base->has_secrets;
-	r = c.payload.len ? check_lines(in->form, buf_bytes(&c.payload), err) :
-			    error_set(err, E_FORMAT, "the configuration is empty: the device would lose everything");
+	r = c.payload.len ? check_lines(in->form, buf_bytes(&c.payload), err)
+			  : error_set(err, E_FORMAT, "the configuration is empty: the device would lose everything");
 	if (r < 0)
 		return r;
-	form_split(&to.text, &to.secrets, in->form, buf_bytes(&c.payload));
-	r = diff_whole(&c, in, &to, err);
-	if (r < 0)
-		return r;
-	*out = c;
-	c = (struct change){ 0 };
-	return 0;
+	form_split(&tokenised, &secrets, in->form, buf_bytes(&c.payload));
+	to = (struct side){ buf_bytes(&tokenised), buf_bytes(&secrets), in->name };
+	name_side(name, in->base, "running");
+	return finish(out, &c, compare(&c, in, &from, &to, in->base->has_secrets ? MASK_BY_VALUE : MASK_NOT_COMPARED, err));
+}
+
+/* Both of one snapshot, so its tokens compare. */
+static int between_parts(struct change *out, const struct change_input *in, bool to_startup, struct error *err)
+{
+	_cleanup_(change_done) struct change c = { .is_whole = true, .has_management = *in->management };
+	char running_name[128], startup_name[128];
+	struct side running = { buf_bytes(&in->base->running), buf_bytes(&in->base->secrets), running_name };
+	struct side startup = { buf_bytes(&in->base->startup), buf_bytes(&in->base->secrets), startup_name };
+
+	name_side(running_name, in->base, "running");
+	name_side(startup_name, in->base, "startup");
+	return finish(out, &c, compare(&c, in, to_startup ? &running : &startup, to_startup ? &startup : &running, MASK_BY_TOKEN, err));
+}
+
+int change_revert(struct change *out, const struct change_input *in, struct error *err)
+{
+	return between_parts(out, in, true, err);
+}
+
+int change_save(struct change *out, const struct change_input *in, struct error *err)
+{
+	return between_parts(out, in, false, err);
 }
 
 /* ---- lines ---- */
@@ -309,46 +345,41 @@ static void judge_lines(struct change *c, const struct change_input *in, struct 
 	c->is_nothing = !c->counts.added;
 }
 
-static int diff_lines(struct change *c, const struct change_input *in, const struct masked *to, struct error *err)
+static int show_lines(struct change *c, const struct change_input *in, const struct side *from, const struct side *to, struct error *err)
 {
 	_cleanup_(mask_done) struct mask mask = { .by = c->secrets_compared ? MASK_BY_VALUE : MASK_NOT_COMPARED };
 	_cleanup_(buf_done) struct buf shown = { 0 };
 	struct buf sides[2] = { 0 };
-	char base[96];
-	int r = number_both(sides, &mask, in->base, buf_bytes(&to->text), buf_bytes(&to->secrets), err);
+	int r = number_both(sides, &mask, from, to, err);
 
-	show_revision(base, in->base);
-	buf_addf(&shown, "--- %s running\n+++ lines that are entered (> changes something, or may)\n", base);
+	buf_addf(&shown, "--- %s\n+++ %s: lines that are entered (> changes something, or may)\n", from->name, to->name);
 	if (r == 0) {
 		judge_lines(c, in, buf_bytes(&sides[0]), buf_bytes(&sides[1]), &shown);
-		if (!c->secrets_compared && memmem(to->text.ptr, to->text.len, "{{secret ", 9))
+		if (!c->secrets_compared && to->secrets.len)
 			c->is_nothing = false;
 	}
 	if (r == 0 && !c->is_nothing)
 		r = mask_show(&c->diff, &mask, buf_bytes(&shown), false, false, false, err);
-	buf_done(&sides[0]);
-	buf_done(&sides[1]);
+	sides_done(sides);
 	return r;
 }
 
 int change_lines(struct change *out, const struct change_input *in, struct bytes text, struct error *err)
 {
-	_cleanup_(change_done) struct change c = { .has_management = *in->management };
-	_cleanup_(masked_done) struct masked to = { 0 };
+	_cleanup_(change_done) struct change c = { .has_management = *in->management, .secrets_compared = in->base->has_secrets };
+	_cleanup_(buf_done) struct buf tokenised = { 0 }, secrets = { 0 };
+	char name[128];
+	struct side from = { buf_bytes(&in->base->running), buf_bytes(&in->base->secrets), name }, to;
 	int r;
 
 	clean_lines(&c.payload, text);
-	c.secrets_compared = in->base->has_secrets;
 	r = c.payload.len ? check_lines(in->form, buf_bytes(&c.payload), err) : error_set(err, E_FORMAT, "there is no line to enter");
 	if (r < 0)
 		return r;
-	form_split(&to.text, &to.secrets, in->form, buf_bytes(&c.payload));
-	r = diff_lines(&c, in, &to, err);
-	if (r < 0)
-		return r;
-	*out = c;
-	c = (struct change){ 0 };
-	return 0;
+	form_split(&tokenised, &secrets, in->form, buf_bytes(&c.payload));
+	to = (struct side){ buf_bytes(&tokenised), buf_bytes(&secrets), in->name };
+	name_side(name, in->base, "running");
+	return finish(out, &c, show_lines(&c, in, &from, &to, err));
 }
 
 /* ---- two snapshots ---- */
@@ -360,33 +391,14 @@ static enum mask_by how(const struct opened *a, const struct opened *b)
 	return a->has_secrets && b->has_secrets ? MASK_BY_VALUE : MASK_NOT_COMPARED;
 }
 
-int change_is_same(bool *same, const struct opened *a, const struct opened *b, struct error *err)
+int change_between(struct change *out, const struct change_input *in, const struct opened *from, const struct opened *to, struct error *err)
 {
-	_cleanup_(mask_done) struct mask mask = { .by = how(a, b) };
-	struct buf sides[2] = { 0 };
-	int r = number_both(sides, &mask, a, buf_bytes(&b->running), buf_bytes(&b->secrets), err);
+	_cleanup_(change_done) struct change c = { .is_whole = true, .has_management = *in->management };
+	char from_name[128], to_name[128];
+	struct side a = { buf_bytes(&from->running), buf_bytes(&from->secrets), from_name };
+	struct side b = { buf_bytes(&to->running), buf_bytes(&to->secrets), to_name };
 
-	*same = r == 0 && bytes_equal(buf_bytes(&sides[0]), buf_bytes(&sides[1]));
-	buf_done(&sides[0]);
-	buf_done(&sides[1]);
-	return r;
-}
-
-int change_between(struct buf *out, struct textdiff *counts, const struct opened *from, const struct opened *to, struct error *err)
-{
-	_cleanup_(mask_done) struct mask mask = { .by = how(from, to) };
-	_cleanup_(buf_done) struct buf diff = { 0 };
-	char from_head[96], to_head[96];
-	struct buf sides[2] = { 0 };
-	int r = number_both(sides, &mask, from, buf_bytes(&to->running), buf_bytes(&to->secrets), err);
-
-	show_revision(from_head, from);
-	show_revision(to_head, to);
-	if (r == 0)
-		r = textdiff(counts, &diff, buf_bytes(&sides[0]), from_head, buf_bytes(&sides[1]), to_head, err);
-	if (r == 0)
-		r = mask_show(out, &mask, buf_bytes(&diff), false, true, false, err);
-	buf_done(&sides[0]);
-	buf_done(&sides[1]);
-	return r;
+	name_side(from_name, from, "running");
+	name_side(to_name, to, "running");
+	return finish(out, &c, compare(&c, in, &a, &b, how(from, to), err));
 }

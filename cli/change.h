@@ -34,9 +34,10 @@ void change_done(struct change *change);
 
 /* The device's own text, secrets put back. E_DENIED when they are not sealed to us. */
 int change_reveal(struct buf *out, const struct opened *opened, const struct buf *text, struct error *err) _must_check_;
-/* Do two snapshots of one device hold the same running configuration? Without secrets to compare, those of two epochs count as equal
- * where only secrets stand. */
-int change_is_same(bool *same, const struct opened *a, const struct opened *b, struct error *err) _must_check_;
-/* A diff between two snapshots of one device, masked, appended to out. */
-int change_between(struct buf *out, struct textdiff *counts, const struct opened *from, const struct opened *to, struct error *err)
+/* What a device's own save or return would change: startup's lines, or running's. The base's startup is known. No payload. */
+int change_save(struct change *out, const struct change_input *in, struct error *err) _must_check_;
+int change_revert(struct change *out, const struct change_input *in, struct error *err) _must_check_;
+/* From one snapshot of a device to another (in->base and in->name are not used). is_nothing: equal, where secrets could be compared;
+ * without that the counts tell. No payload. */
+int change_between(struct change *out, const struct change_input *in, const struct opened *from, const struct opened *to, struct error *err)
 	_must_check_;

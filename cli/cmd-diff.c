@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { HEAD_LEN_MAX = 160 };
 
@@ -85,46 +86,9 @@ static int compare(struct comparison *c, bool reveal, bool clean, struct error *
 
 /* ---- showing ---- */
 
-static const char *colour_of(struct bytes line, size_t number)
-{
-	static const char bold[] = "\033[1m", red[] = "\033[31m", green[] = "\033[32m", cyan[] = "\033[36m";
-
-	if (number < 2)
-		return bold; /* the heads */
-	switch (line.len ? line.ptr[0] : ' ') {
-	case '-':
-		return red;
-	case '+':
-		return green;
-	case '@':
-		return cyan;
-	default:
-		return NULL;
-	}
-}
-
-static void add_colour(struct buf *out, struct bytes text)
-{
-	struct bytes line;
-
-	for (size_t number = 0; bytes_next_line(&text, &line); number++) {
-		const char *colour = colour_of(line, number);
-
-		if (colour)
-			buf_add_str(out, colour);
-		buf_add_bytes(out, line);
-		buf_add_str(out, colour ? "\033[m\n" : "\n");
-	}
-}
-
 static int print_text(const struct comparison *c, struct error *err)
 {
-	_cleanup_(buf_done) struct buf coloured = { 0 };
-
-	if (!output_has_colour())
-		return output_raw(buf_bytes(&c->text), err);
-	add_colour(&coloured, buf_bytes(&c->text));
-	return output_raw(buf_bytes(&coloured), err);
+	return show_diff(buf_bytes(&c->text), STDOUT_FILENO, err);
 }
 
 static json_t *side_json(const struct side *s)

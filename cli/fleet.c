@@ -83,13 +83,15 @@ static bool take_texts(struct fleet_member *m, const json_t *json)
 
 static bool take_member(struct fleet_member *m, const json_t *json)
 {
-	const json_t *admitted = json_object_get(json, "admitted");
+	const json_t *admitted = json_object_get(json, "admitted"), *ahead = json_object_get(json, "ahead");
 
 	m->is_admitted = json_is_true(admitted);
+	m->is_ahead = json_is_true(ahead) || json_integer_value(ahead) > 0;
 	return json_is_boolean(admitted) && take_texts(m, json) && take_number(&m->head, json, "head") &&
 	       take_number(&m->snapshot, json, "snapshot") && take_number(&m->epoch, json, "epoch") &&
-	       take_number(&m->forks, json, "forks") && take_time(&m->snapshot_s, json, "snapshot-time") && take_time(&m->unsaved_since_s, json, "unsaved-since") &&
-	       take_time(&m->hold_s, json, "hold") && take_time(&m->enrolled_s, json, "enrolled") && take_time(&m->seen_s, json, "seen");
+	       take_number(&m->forks, json, "forks") && take_number(&m->order, json, "order") &&
+	       take_number(&m->pending, json, "pending") && take_time(&m->snapshot_s, json, "snapshot-time") &&
+	       take_time(&m->unsaved_since_s, json, "unsaved-since") && take_time(&m->hold_s, json, "hold") && take_time(&m->enrolled_s, json, "enrolled") && take_time(&m->seen_s, json, "seen");
 }
 
 /* As people count: r2 before r10; who has no name yet comes last. */
@@ -223,19 +225,32 @@ static int get_key(void *ctx, const struct age_identity **out, struct error *err
 	return home_reading_key(out, cli->home, err);
 }
 
-int fleet_opener(struct opener **out, struct cli *cli, struct error *err)
+int fleet_source(struct open_source *out, struct cli *cli, struct error *err)
 {
-	struct open_source source = { .get = get_bytes, .key = get_key, .ctx = cli };
 	int r = cli_api(cli, err);
 
 	if (r < 0)
 		return r;
-	source.fleet = cli->home->fleet;
-	source.roots = cli->home->roots;
-	source.root_count = cli->home->root_count;
-	source.checkpoint = cli->home->checkpoint;
-	*out = opener_new(&source);
+	*out = (struct open_source){
+		.fleet = cli->home->fleet,
+		.roots = cli->home->roots,
+		.root_count = cli->home->root_count,
+		.checkpoint = cli->home->checkpoint,
+		.get = get_bytes,
+		.key = get_key,
+		.ctx = cli,
+	};
 	return 0;
+}
+
+int fleet_opener(struct opener **out, struct cli *cli, struct error *err)
+{
+	struct open_source source;
+	int r = fleet_source(&source, cli, err);
+
+	if (r == 0)
+		*out = opener_new(&source);
+	return r;
 }
 
 int fleet_identify(const struct open_device **out, struct opener *opener, const struct fleet_member *member, struct error *err)

@@ -20,6 +20,8 @@ struct fleet_member {
 	char invite[ID_LEN + 1];
 	bool is_admitted;
 	uint64_t head, snapshot, epoch, forks; /* numbers of the newest statement and snapshot; 0: none */
+	uint64_t order, pending;               /* the highest order number known for it; orders it has yet to take note of */
+	bool is_ahead;                         /* it has sent more than the archive holds: the server is an older copy */
 	int64_t snapshot_s, unsaved_since_s, hold_s, enrolled_s, seen_s;
 };
 
@@ -40,7 +42,9 @@ void fleet_list_done(struct fleet_list *list);
  * more than one. */
 int fleet_find(const struct fleet_member **out, const struct fleet_list *list, const char *text, struct error *err) _must_check_;
 
-/* An opener with the home's keys and the server's bytes. */
+/* The home's keys and roots, and the server's bytes. Connects if need be. */
+int fleet_source(struct open_source *out, struct cli *cli, struct error *err) _must_check_;
+/* An opener over these. */
 int fleet_opener(struct opener **out, struct cli *cli, struct error *err) _must_check_;
 /* Verifies who a listed device is: E_SEAL when it was admitted under another name than the list says. */
 int fleet_identify(const struct open_device **out, struct opener *opener, const struct fleet_member *member, struct error *err)

@@ -448,14 +448,16 @@ static uint64_t whole_group(const struct plan_targets *t, uint64_t end)
 	return end;
 }
 
-int plan_waves(uint32_t ends[static ORDER_WAVES_MAX], size_t *count, const struct plan *plan, const struct plan_targets *t, struct error *err)
+int plan_waves(uint32_t ends[static ORDER_WAVES_MAX], size_t *count, const struct plan *plan, const struct plan_targets *t,
+	       struct error *err)
 {
 	uint64_t end = 0, size;
 
 	*count = 0;
 	for (unsigned i = 0; i < plan->file->waves_count; i++) {
 		if (!wave_size(&size, plan->file->waves[i], t->active, t->active - end))
-			return error_set(err, E_FORMAT, "'%.40s' is no wave; write a number of devices, a percentage of all ('25%%'), or 'rest'",
+			return error_set(err, E_FORMAT,
+					 "'%.40s' is no wave; write a number of devices, a percentage of all ('25%%'), or 'rest'",
 					 plan->file->waves[i]);
 		if (end == t->active)
 			continue; /* the waves before took all */
@@ -505,8 +507,10 @@ bool plan_find_variable(void *variables, const char *name, struct template_value
 		if (strcmp(one->name, name) != 0 || (one->whom && !is_meant(one->whom, v->member)))
 			continue;
 		v->value = one->value;
-		*out = one->value ? (struct template_value){ .count = 1, .values = &v->value } :
-				    (struct template_value){ .is_list = true, .count = one->values_count, .values = (const char *const *)one->values };
+		*out = one->value ? (struct template_value){ .count = 1, .values = &v->value }
+				  : (struct template_value){ .is_list = true,
+							     .count = one->values_count,
+							     .values = (const char *const *)one->values };
 		return true;
 	}
 	return false;

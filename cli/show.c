@@ -2,10 +2,12 @@
 #include "cli/show.h"
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "cli/output.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 void show_since(char out[static 24], int64_t time_s, int64_t now_s)
 {
@@ -67,4 +69,51 @@ json_t *show_labels(const char *labels)
 		labels += len + (labels[len] == ' ');
 	}
 	return list;
+}
+
+/* ---- diffs ---- */
+
+static const char *colour_of(struct bytes line, size_t number)
+{
+	static const char bold[] = "\033[1m", red[] = "\033[31m", green[] = "\033[32m", cyan[] = "\033[36m";
+
+	if (number < 2)
+		return bold; /* the heads */
+	switch (line.len ? line.ptr[0] : ' ') {
+	case '-':
+		return red;
+	case '+':
+	case '>':
+		return green;
+	case '@':
+		return cyan;
+	default:
+		return NULL;
+	}
+}
+
+static void add_colour(struct buf *out, struct bytes text)
+{
+	struct bytes line;
+
+	for (size_t number = 0; bytes_next_line(&text, &line); number++) {
+		const char *colour = colour_of(line, number);
+
+		if (colour)
+			buf_add_str(out, colour);
+		buf_add_bytes(out, line);
+		buf_add_str(out, colour ? "\033[m\n" : "\n");
+	}
+}
+
+int show_diff(struct bytes diff, int fd, struct error *err)
+{
+	_cleanup_(buf_done) struct buf clean = { 0 }, coloured = { 0 };
+
+	if (!isatty(fd))
+		return fd_write_all(fd, diff, err) < 0 ? error_add(err, "output") : 0;
+	output_clean(&clean, diff, true);
+	if (output_has_colour())
+		add_colour(&coloured, buf_bytes(&clean));
+	return fd_write_all(fd, buf_bytes(output_has_colour() ? &coloured : &clean), err) < 0 ? error_add(err, "output") : 0;
 }

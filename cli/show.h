@@ -18,3 +18,5 @@ void show_put_text(json_t *json, const char *key, const char *text);
 json_t *show_text(struct bytes text);
 /* "site:north role:ring" as an array. */
 json_t *show_labels(const char *labels);
+/* A unified diff, with colours on a terminal; fd: STDOUT_FILENO where it is the answer, STDERR_FILENO where it comes before one. */
+int show_diff(struct bytes diff, int fd, struct error *err) _must_check_;

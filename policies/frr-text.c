@@ -329,6 +329,8 @@ void frr_secrets(struct bytes text, void (*found)(void *ctx, size_t at, size_t l
 
 /* What vtysh and FRR read of a line (cmd_make_strvec() of lib/command.c): words between blanks; a line that begins with '!' or '#' is a
  * comment. There is no quoting, so what may not stand for itself may not stand at all. */
+static const char blank_in_word[] = "it holds a blank where one word belongs (write {{{NAME}}} at the end of a line for a text)";
+
 static const char *byte_refused(uint8_t c, enum form_place place)
 {
 	if (c == '\n' || c == '\r')
@@ -337,7 +339,7 @@ static const char *byte_refused(uint8_t c, enum form_place place)
 		return "it holds a control character";
 	if (c >= 0x80 && place == FORM_WORD) /* FRR keeps such bytes in a text as they are; in a word they mean nothing */
 		return "it holds a character that is not ASCII";
-	return c == ' ' && place == FORM_WORD ? "it holds a blank where one word belongs (write {{{NAME}}} at the end of a line for a text)" : NULL;
+	return c == ' ' && place == FORM_WORD ? blank_in_word : NULL;
 }
 
 static bool is_negation(struct bytes word)

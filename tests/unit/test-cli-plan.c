@@ -77,7 +77,8 @@ static const struct variable some[] = {
 
 TEST(a_template_takes_values_and_lists_and_nothing_else)
 {
-	renders("router bgp {{as}}\n neighbor {{ peer.1 }} remote-as {{as}}\n", some, "router bgp 65000\n neighbor 10.0.0.1 remote-as 65000\n");
+	renders("router bgp {{as}}\n neighbor {{ peer.1 }} remote-as {{as}}\n", some,
+		"router bgp 65000\n neighbor 10.0.0.1 remote-as 65000\n");
 	renders("interface eth0\n description {{{what}}}\n", some, "interface eth0\n description uplink to  site B!\n");
 	renders("a\n{{#ntp}}\nntp server {{.}}\n{{/ntp}}\nb\n", some, "a\nntp server 10.1.1.1\nntp server 10.1.1.2\nb\n");
 	renders("{{#ntp}}\n{{/ntp}}\n{{^none}}\nno ntp\n{{/none}}\n{{#none}}x{{/none}}{{^ntp}}y{{/ntp}}z\n", some, "no ntp\nz\n");
@@ -111,8 +112,22 @@ TEST(what_a_template_does_not_say_is_an_error_with_its_line_and_device)
 TEST(no_value_can_smuggle_a_command)
 {
 	static const char *const values[] = {
-		"x\nend\nno router bgp", "x\n", "\nx", "x\rend", "x\vend", "x\fend", "x\x1b[2J", "x\x7f", "x\ty", "x\x01", "a b", " x", "x ", "",
-		"10.0.0.1 shutdown", "x\xc2\x85y",
+		"x\nend\nno router bgp",
+		"x\n",
+		"\nx",
+		"x\rend",
+		"x\vend",
+		"x\fend",
+		"x\x1b[2J",
+		"x\x7f",
+		"x\ty",
+		"x\x01",
+		"a b",
+		" x",
+		"x ",
+		"",
+		"10.0.0.1 shutdown",
+		"x\xc2\x85y",
 	};
 	char long_value[FORM_VALUE_MAX + 2];
 
@@ -121,7 +136,8 @@ TEST(no_value_can_smuggle_a_command)
 
 		refuses("router bgp {{v}}\n", v, "cannot stand there");
 		refuses("{{#l}}\nntp server {{.}}\n{{/l}}\n", v, "cannot stand there");
-		if (!strpbrk(values[i], "\n\r\v\f\t\x1b\x7f\x01") && *values[i] && *values[i] != ' ' && values[i][strlen(values[i]) - 1] != ' ')
+		if (!strpbrk(values[i], "\n\r\v\f\t\x1b\x7f\x01") && *values[i] && *values[i] != ' ' &&
+		    values[i][strlen(values[i]) - 1] != ' ')
 			continue; /* a blank may be in a text */
 		refuses("description {{{v}}}\n", v, "cannot stand there");
 	}
@@ -191,7 +207,8 @@ static void bad_plan(const char *text, const char *says)
 
 TEST(a_plan_is_read_strictly)
 {
-	_cleanup_(plan_freep) struct plan *plan = must_load(HEAD "lines: |\n  ip route 10.0.0.0/8 Null0\nsoak: 10m\nconfirm: 30s\nexpires: 2h\n");
+	_cleanup_(plan_freep) struct plan *plan =
+		must_load(HEAD "lines: |\n  ip route 10.0.0.0/8 Null0\nsoak: 10m\nconfirm: 30s\nexpires: 2h\n");
 
 	CHECK_EQ(plan->soak_s, 600);
 	CHECK_EQ(plan->confirm_s, 30);
@@ -341,13 +358,15 @@ TEST(an_atomic_group_stays_together_and_is_not_torn_by_a_wave)
 	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
 
 	numbered(&list, 12);
-	check_targets(LINES "targets: ['*']\natomic-by: ring\nwaves: ['1', rest]\n", &list, "r1 r2 r3 r4 r5 r6 r7 r8 r9 r10 r11 r12", "4 12");
+	check_targets(LINES "targets: ['*']\natomic-by: ring\nwaves: ['1', rest]\n", &list, "r1 r2 r3 r4 r5 r6 r7 r8 r9 r10 r11 r12",
+		      "4 12");
 	check_targets(LINES "targets: ['*']\natomic: [r1 r9 r12, r2 r3]\nwaves: ['1', '1', rest]\n", &list,
 		      "r1 r9 r12 r2 r3 r4 r5 r6 r7 r8 r10 r11", "3 5 12");
 	list.members[8].hold_s = 1800000001; /* r9 */
 	check_targets(LINES "targets: ['*']\natomic: [r1 r9 r12]\n", &list, "r2 r3 r4 r5 r6 r7 r8 r10 r11 -r1 -r9 -r12", "9");
 	{
-		static const char *const bad[] = { "atomic: [r1 r2, r2 r3]\n", "atomic: ['site:*']\n", "atomic: [r1 r2]\natomic-by: ring\n" };
+		static const char *const bad[] = { "atomic: [r1 r2, r2 r3]\n", "atomic: ['site:*']\n",
+						   "atomic: [r1 r2]\natomic-by: ring\n" };
 
 		add_member(&list, "r13", "site:north");
 		for (size_t i = 13; i < 18; i++)
@@ -475,15 +494,18 @@ TEST(a_whole_configuration_is_compared_in_canonical_form_with_secrets_masked)
 	struct change c = { 0 };
 	struct error err;
 
-	CHECK_OK(change(&c, true,
-			"! by hand\nhostname x\n\ninterface eth0\n ip address 10.0.0.1/24\nexit\n!\ninterface eth1\n ip address 10.1.0.1/24\nexit\n"
-			"password hunter2\nrouter ospf\n network 10.0.0.0/24 area 0\nexit\nend\n",
-			"", true, &err));
+	CHECK_OK(change(
+		&c, true,
+		"! by hand\nhostname x\n\ninterface eth0\n ip address 10.0.0.1/24\nexit\n!\ninterface eth1\n ip address 10.1.0.1/24\nexit\n"
+		"password hunter2\nrouter ospf\n network 10.0.0.0/24 area 0\nexit\nend\n",
+		"", true, &err));
 	CHECK(c.is_nothing && !c.touches_address);
 	CHECK_STR(buf_text(&c.payload), running);
 	change_done(&c);
-	CHECK_OK(change(&c, true, "interface eth0\n ip address 10.0.0.1/24\nexit\ninterface eth1\n ip address 10.1.0.1/24\nexit\n"
-				  "password correct horse\nrouter ospf\n network 10.2.0.0/24 area 0\nexit\n", "", true, &err));
+	CHECK_OK(change(&c, true,
+			"interface eth0\n ip address 10.0.0.1/24\nexit\ninterface eth1\n ip address 10.1.0.1/24\nexit\n"
+			"password correct horse\nrouter ospf\n network 10.2.0.0/24 area 0\nexit\n",
+			"", true, &err));
 	CHECK_EQ(c.counts.added, 2);
 	CHECK_EQ(c.counts.removed, 2);
 	CHECK(!c.is_nothing && !c.touches_address && c.secrets_compared);
@@ -505,8 +527,10 @@ TEST(without_the_secrets_of_the_archive_no_secret_counts_as_changed)
 	struct change c = { 0 };
 	struct error err;
 
-	CHECK_OK(change(&c, true, "interface eth0\n ip address 10.0.0.1/24\nexit\ninterface eth1\n ip address 10.1.0.1/24\nexit\n"
-				  "password other\nrouter ospf\n network 10.0.0.0/24 area 0\nexit\n", "", false, &err));
+	CHECK_OK(change(&c, true,
+			"interface eth0\n ip address 10.0.0.1/24\nexit\ninterface eth1\n ip address 10.1.0.1/24\nexit\n"
+			"password other\nrouter ospf\n network 10.0.0.0/24 area 0\nexit\n",
+			"", false, &err));
 	CHECK(!c.is_nothing && !c.secrets_compared && !c.counts.added);
 	change_done(&c);
 	CHECK_OK(change(&c, false, "password other\n", "", false, &err));
@@ -524,8 +548,8 @@ TEST(lines_that_are_there_already_change_nothing)
 	CHECK(c.is_nothing);
 	CHECK_STR(buf_text(&c.payload), "router ospf\n network 10.0.0.0/24 area 0\nexit\npassword hunter2\n");
 	change_done(&c);
-	CHECK_OK(change(&c, false, "router ospf\n network 10.0.0.0/24 area 0\n network 10.1.0.0/24 area 0\nno router rip\npassword new\n", "", true,
-			&err));
+	CHECK_OK(change(&c, false, "router ospf\n network 10.0.0.0/24 area 0\n network 10.1.0.0/24 area 0\nno router rip\npassword new\n",
+			"", true, &err));
 	CHECK(!c.is_nothing);
 	CHECK_EQ(c.counts.added, 3);
 	shows(&c, " router ospf\n  network 10.0.0.0/24 area 0\n> network 10.1.0.0/24 area 0\n>no router rip\n>password ••••••••\n");
@@ -534,7 +558,8 @@ TEST(lines_that_are_there_already_change_nothing)
 	CHECK(!c.is_nothing);
 	change_done(&c);
 	for (size_t i = 0; i < 5; i++) {
-		static const char *const bad[] = { "end\n", " do write\n", "write memory\n", "configure terminal\n", "copy running-config startup-config\n" };
+		static const char *const bad[] = { "end\n", " do write\n", "write memory\n", "configure terminal\n",
+						   "copy running-config startup-config\n" };
 
 		CHECK_EQ(change(&c, false, bad[i], "", true, &err), E_FORMAT);
 	}
@@ -576,8 +601,17 @@ TEST(a_change_of_the_way_to_the_device_is_pointed_out)
 static void terms_init(struct batch_terms *t, const struct fleet *fleet, const struct root *root)
 {
 	*t = (struct batch_terms){
-		.kind = ORDER_APPLY, .fleet = fleet->id, .person = "alice", .reason = "a reason", .root = root, .time_s = clock_now_s(),
-		.not_before_s = clock_now_s(), .expires_s = clock_now_s() + 3600, .is_whole = true, .confirm_s = -1, .settle_s = -1,
+		.kind = ORDER_APPLY,
+		.fleet = fleet->id,
+		.person = "alice",
+		.reason = "a reason",
+		.root = root,
+		.time_s = clock_now_s(),
+		.not_before_s = clock_now_s(),
+		.expires_s = clock_now_s() + 3600,
+		.is_whole = true,
+		.confirm_s = -1,
+		.settle_s = -1,
 	};
 }
 
@@ -707,7 +741,7 @@ TEST(ten_thousand_orders_are_signed_with_one_signature)
 	_cleanup_(batch_draft_done) struct batch_draft draft = { 0 };
 	_cleanup_(root_freep) struct root *root = NULL;
 	_cleanup_(statement_freep) struct statement *batch = NULL;
-	_cleanup_(buf_done) struct buf file = { 0 }, calls = { 0 }, one = { 0 };
+	_cleanup_(buf_done) struct buf calls = { 0 }, one = { 0 };
 	const char *folder = test_folder();
 	_cleanup_(mem_freep) char *key = mem_printf("%s/key", folder), *count = mem_printf("%s/count", folder),
 				  *script = mem_printf("%s/ssh-keygen", folder),
@@ -751,7 +785,8 @@ TEST(ten_thousand_orders_are_signed_with_one_signature)
 				longest = used - statement_text(order).len;
 		}
 		CHECK(longest < 1024);
-		printf("figure: 10000 orders planned in %llu ms, signed once in %llu ms, proved and verified in %llu ms, longest proof %zu bytes\n",
+		printf("figure: 10000 orders planned in %llu ms, signed once in %llu ms, proved and verified in %llu ms, longest proof %zu "
+		       "bytes\n",
 		       (unsigned long long)(planned - began), (unsigned long long)(signed_ms - planned),
 		       (unsigned long long)(clock_mono_ms() - signed_ms), longest);
 	}
