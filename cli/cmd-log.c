@@ -1,13 +1,16 @@
-/* cli/cmd-log.c -- holdfast log: the revisions of one device, newest first.
+/* cli/cmd-log.c -- holdfast log: the revisions of one device, newest first, and what became of its orders.
  *
  * What is listed is the server's word about statements that the device signed; of the numbers at least none may be missing, and the
- * first must not be older than the newest that the server lists elsewhere. cat, diff and audit verify. */
+ * first must not be older than the newest that the server lists elsewhere. Receipts are fetched and verified, since somebody is going to
+ * act on them; for the rest cat, diff and audit verify. */
 #include "cli/commands.h"
 
 #include "base/clock.h"
 #include "cli/api.h"
 #include "cli/fleet.h"
+#include "cli/home.h"
 #include "cli/output.h"
+#include "cli/receipts.h"
 #include "cli/show.h"
 
 #include <stdio.h>
@@ -95,7 +98,100 @@ static int gather(struct listing *l, struct error *err)
 	return 0;
 }
 
+/* ---- receipts ---- */
+
+static bool is_receipt(const json_t *entry)
+{
+	return !strcmp(text_of(entry, "type"), "receipt");
+}
+
+static bool has_receipt(const struct listing *l)
+{
+	for (size_t i = 0; i < json_array_size(l->entries); i++)
+		if (is_receipt(json_array_get(l->entries, i)))
+			return true;
+	return false;
+}
+
+/* What it says takes the place of what the server says of it. */
+static void put_receipt(json_t *entry, const struct statement *st)
+{
+	static const char *const keys[] = { "outcome", "check", "evidence", "note", "time" };
+	uint8_t hash[HASH_LEN];
+	char batch[ID_LEN + 1];
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *value = statement_get(st, keys[i]);
+
+		if (value)
+			json_object_set_new(entry, keys[i], json_string(value));
+		else
+			json_object_del(entry, keys[i]);
+	}
+	statement_get_hash(hash, st, "batch");
+	id_of_hash(batch, hash);
+	json_object_set_new(entry, "batch", json_string(batch));
+	json_object_set_new(entry, "order", json_integer((json_int_t)statement_number(st, "order")));
+}
+
+static int verify_receipt(const struct listing *l, json_t *entry, const struct open_device *d, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/receipts/%llu", d->id, (unsigned long long)number_of(entry));
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	_cleanup_(buf_done) struct buf whole = { 0 };
+	size_t used = 0;
+	int r = api_get(&whole, l->cli->api, path, STATEMENT_MAX, err);
+
+	if (r < 0)
+		return r;
+	r = statement_parse(&st, buf_bytes(&whole), false, &used, err);
+	if (r == 0)
+		r = receipt_verify(st, l->cli->home->fleet, d->id, &d->key, err);
+	if (r == 0 && (used != whole.len || statement_number(st, "number") != number_of(entry)))
+		r = error_set(err, E_SEAL, "it is not the receipt with this number and nothing else");
+	if (r < 0) {
+		error_add(err, "what the server gives for '%s' does not hold", path);
+		return err->code = E_SEAL;
+	}
+	put_receipt(entry, st);
+	return 0;
+}
+
+static int verify_receipts(const struct listing *l, const struct open_device *d, struct error *err)
+{
+	for (size_t i = 0; i < json_array_size(l->entries); i++) {
+		json_t *entry = json_array_get(l->entries, i);
+
+		if (is_receipt(entry) && verify_receipt(l, entry, d, err) < 0)
+			return err->code;
+	}
+	return 0;
+}
+
+/* "order 7 of k3v7qz...: it is held; it says: ...; see ..." */
+static char *receipt_text(const json_t *entry)
+{
+	const char *outcome = text_of(entry, "outcome"), *note = text_of(entry, "note");
+	struct receipt_words words = receipt_words(outcome, text_of(entry, "check"));
+	bool is_done = !strcmp(outcome, "done");
+
+	return mem_printf("order %lld of %s%s%s%s%s%s%s", (long long)json_integer_value(json_object_get(entry, "order")),
+			  text_of(entry, "batch"), is_done ? "" : ": ", is_done ? "" : words.says, *note ? "; it says: " : "", note,
+			  *words.todo ? ". What to do: " : "", words.todo);
+}
+
 /* ---- showing ---- */
+
+static void add_receipt(struct table *table, const json_t *entry)
+{
+	_cleanup_(mem_freep) char *text = receipt_text(entry), *outcome = NULL;
+	const char *check = text_of(entry, "check");
+	char number[24];
+
+	outcome = mem_printf("%s%s%s", text_of(entry, "outcome"), *check ? ": " : "", check);
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)number_of(entry));
+	table_add(table, (const char *const[]){ number, text_of(entry, "time"), "receipt", outcome, "", "", "", text });
+}
 
 static void add_row(struct table *table, const json_t *entry)
 {
@@ -131,21 +227,30 @@ static int print_table(const struct listing *l, const struct open_device *d, str
 
 		if (d && number_of(entry) == 1)
 			add_admit(&table, d);
-		add_row(&table, entry);
+		if (is_receipt(entry))
+			add_receipt(&table, entry);
+		else
+			add_row(&table, entry);
 	}
 	return table_print(&table, err);
 }
 
 static json_t *entry_json(const json_t *entry)
 {
-	static const char *const texts[] = { "type", "time", "reason", "saved", "mode", "note", "hash", "commit" };
-	static const char *const numbers[] = { "added", "removed", "epoch", "position" };
+	static const char *const texts[] = { "type",  "time",	"reason", "saved", "mode",   "note",
+					     "hash", "commit", "batch",  "outcome", "check", "evidence" };
+	static const char *const numbers[] = { "added", "removed", "epoch", "position", "order" };
+	struct receipt_words words = receipt_words(text_of(entry, "outcome"), text_of(entry, "check"));
 	json_t *json = json_pack("{s:I}", "number", (json_int_t)number_of(entry));
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		show_put_text(json, texts[i], text_of(entry, texts[i]));
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		json_object_set_new(json, numbers[i], json_integer(json_integer_value(json_object_get(entry, numbers[i]))));
+	if (is_receipt(entry)) {
+		show_put_text(json, "says", words.says);
+		show_put_text(json, "todo", words.todo);
+	}
 	return json;
 }
 
@@ -192,9 +297,17 @@ int cmd_log(struct cli *cli, const struct args *args, struct error *err)
 		r = gather(&l, err);
 	if (r == 0)
 		r = fleet_opener(&opener, cli, err);
-	if (r == 0 && l.member->is_admitted && l.below == 1)
+	if (r == 0 && l.member->is_admitted && (l.below == 1 || has_receipt(&l)))
 		r = fleet_identify(&device, opener, l.member, err);
+	if (r == 0 && device)
+		r = verify_receipts(&l, device, err);
 	if (r < 0)
 		return r;
+	if (l.member->pending)
+		output_note("holdfast: note: %llu order%s for '%s' %s not answered yet; see: holdfast rollout list",
+			    (unsigned long long)l.member->pending, l.member->pending == 1 ? "" : "s", l.member->name,
+			    l.member->pending == 1 ? "is" : "are");
+	if (l.below != 1)
+		device = NULL; /* its admission stands behind the first statement */
 	return cli->json ? print_json(&l, device, err) : print_table(&l, device, err);
 }

@@ -31,11 +31,10 @@ static size_t count_role(const struct root *root, enum role role)
 	return n;
 }
 
-/* Kinds of orders that more than one person must sign, as they count in this root. */
-static const struct {
-	const char *kind;
-	enum role role;
-} counted[] = { { "root", ROLE_ROOT }, { "factory-reset", ROLE_RETIRER }, { "purge", ROLE_RETIRER } };
+/* What people decide together. The first three are always told; of the others those that take more than one, or not their author. */
+static const char *const counted[] = { "root",	   "factory-reset", "purge", "apply", "save",
+				       "revert", "snapshot",	    "hold",  "release", "reboot" };
+enum { COUNTED_ALWAYS = 3 };
 
 static json_t *people_json(const struct root *root)
 {
@@ -76,7 +75,7 @@ static json_t *thresholds_json(const struct root *root)
 	json_t *all = json_object();
 
 	for (size_t i = 0; i < ARRAY_SIZE(counted); i++)
-		json_object_set_new(all, counted[i].kind, json_integer(root_threshold(root, counted[i].kind)));
+		json_object_set_new(all, counted[i], json_integer(root_threshold(root, counted[i])));
 	return all;
 }
 
@@ -87,10 +86,11 @@ static int show_json(const struct root *root, struct error *err)
 
 	statement_hash_hex(hash, st);
 	return output_json("root",
-			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet", root_fleet(root), "name",
-				     root_name(root), "version", (json_int_t)root_version(root), "hash", hash, "time",
+			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet", root_fleet(root),
+				     "name", root_name(root), "version", (json_int_t)root_version(root), "hash", hash, "time",
 				     statement_get(st, "time"), "expires", statement_get(st, "expires"), "people", people_json(root),
-				     "reading-keys", values_json(st, "reading-key"), "thresholds", thresholds_json(root), "archive",
+				     "reading-keys", values_json(st, "reading-key"), "thresholds", thresholds_json(root), "separate",
+				     values_json(st, "separate"), "archive",
 				     values_json(st, "archive"), "witnesses", values_json(st, "witness"), "tls-pins",
 				     values_json(st, "tls-pin"), "servers", values_json(st, "server")),
 			   err);
@@ -99,6 +99,20 @@ static int show_json(const struct root *root, struct error *err)
 static void add_row(struct table *table, const char *what, const char *value)
 {
 	table_add(table, (const char *const[]){ what, value });
+}
+
+static void add_thresholds(struct table *table, const struct root *root)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(counted); i++) {
+		const char *kind = counted[i];
+		bool is_separate = root_separates(root, kind);
+		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people with role %s%s", kind, root_threshold(root, kind),
+							     count_role(root, root_role_for(kind)), role_name(root_role_for(kind)),
+							     is_separate ? ", its author not counted" : "");
+
+		if (i < COUNTED_ALWAYS || root_threshold(root, kind) > 1 || is_separate)
+			add_row(table, "threshold", line);
+	}
 }
 
 static void add_facts(struct table *table, const struct root *root)
@@ -110,12 +124,7 @@ static void add_facts(struct table *table, const struct root *root)
 	add_row(table, "fleet", root_name(root));
 	add_row(table, "id", root_fleet(root));
 	add_row(table, "version", version);
-	for (size_t i = 0; i < ARRAY_SIZE(counted); i++) {
-		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people", counted[i].kind,
-							     root_threshold(root, counted[i].kind), count_role(root, counted[i].role));
-
-		add_row(table, "threshold", line);
-	}
+	add_thresholds(table, root);
 }
 
 static void add_people(struct table *table, const struct root *root)

@@ -1,29 +1,46 @@
 /* cli/cmd-status.c -- holdfast status: what needs the operator now, the most urgent first.
  *
- * It is made from what the server lists: a first look over many devices. What it says of one, holdfast diff verifies. Lateness is
- * measured on the server's clock, which stamped the contacts; the root's expiry on ours, since it guards against the server. */
+ * It is made from what the server lists: a first look over many devices. What it says of one, holdfast diff verifies; what waits for an
+ * approval is verified here. Lateness is measured on the server's clock, which stamped the contacts; the root's expiry on ours, since it
+ * guards against the server. */
 #include "cli/commands.h"
 
 #include "base/clock.h"
 #include "cli/api.h"
 #include "cli/fleet.h"
+#include "cli/home.h"
 #include "cli/output.h"
+#include "cli/rollout.h"
 #include "cli/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { LATE_DEFAULT_S = 2 * 3600, ROOT_SOON_S = 30 * 86400, NOTES_MAX = 50 };
+enum { LATE_DEFAULT_S = 2 * 3600, ROOT_SOON_S = 30 * 86400, NOTES_MAX = 50, BATCHES_MAX = 1000, FAILED_FOR_S = 86400 };
 
 /* In the order of urgency. */
-enum what { WHAT_FORK, WHAT_ROOT, WHAT_UNSAVED, WHAT_UNKNOWN, WHAT_LATE, WHAT_WAITING, WHAT_HELD };
+enum what {
+	WHAT_FORK,
+	WHAT_AHEAD,
+	WHAT_ROOT,
+	WHAT_STOPPED,
+	WHAT_FAILED,
+	WHAT_APPROVAL,
+	WHAT_UNSAVED,
+	WHAT_UNKNOWN,
+	WHAT_LATE,
+	WHAT_WAITING,
+	WHAT_HELD,
+};
 enum { WHATS = WHAT_HELD + 1 };
-static const char *const what_names[WHATS] = { "fork", "root", "unsaved", "unknown", "late", "waiting", "held" };
+static const char *const what_names[WHATS] = { "fork",	  "ahead",   "root", "stopped", "failed", "approval",
+					       "unsaved", "unknown", "late", "waiting", "held" };
 
 struct need {
 	enum what what;
-	const struct fleet_member *member; /* NULL for the root */
+	const struct fleet_member *member; /* NULL for the root and batches */
+	char batch[ID_LEN + 1];            /* "" for anything else */
 	int64_t since_s;                   /* 0: not known */
 	char detail[1100];
 	char next[160]; /* what to do about it */
@@ -107,6 +124,12 @@ static void judge_member(struct report *r, const struct fleet_member *m)
 			 (unsigned long long)m->forks);
 		snprintf(need->next, sizeof(need->next), "holdfast device show %s", m->name[0] ? m->name : m->id);
 	}
+	if (m->is_ahead) {
+		need = add(r, WHAT_AHEAD, m, 0);
+		snprintf(need->detail, sizeof(need->detail),
+			 "it has sent more than the archive holds: the server was restored from an older copy");
+		snprintf(need->next, sizeof(need->next), "holdfast-agent export %s; holdfast import", m->name[0] ? m->name : m->id);
+	}
 	if (!m->is_admitted) {
 		need = add(r, WHAT_WAITING, m, m->enrolled_s);
 		snprintf(need->next, sizeof(need->next), "holdfast device admit %s", m->id);
@@ -134,6 +157,94 @@ static void judge_root(struct report *r, const struct root *root)
 	snprintf(need->next, sizeof(need->next), "holdfast root show");
 }
 
+/* ---- batches ---- */
+
+static const char *text_of(const json_t *json, const char *key)
+{
+	const char *text = json_string_value(json_object_get(json, key));
+
+	return text ? text : "";
+}
+
+static struct need *add_batch(struct report *r, enum what what, const json_t *batch, const char *command)
+{
+	struct need *need = add(r, what, NULL, 0);
+
+	clock_parse(&need->since_s, bytes_str(text_of(batch, "time")));
+	snprintf(need->batch, sizeof(need->batch), "%s", text_of(batch, "id"));
+	snprintf(need->detail, sizeof(need->detail), "%s of %lld by %s: %.800s", text_of(batch, "kind"),
+		 (long long)json_integer_value(json_object_get(batch, "count")), text_of(batch, "person"), text_of(batch, "reason"));
+	snprintf(need->next, sizeof(need->next), "holdfast %s %s", command, need->batch);
+	return need;
+}
+
+/* Whether somebody has to look at it now: the author's own, and what one has decided already, wait for others. */
+static bool waits_for_me(const struct rollout *b, const struct home *home)
+{
+	const char *kind = statement_get(b->batch, "kind"), *said = "withdraw";
+
+	if (consent_is_enough(&b->consent) || b->consent.is_rejected || b->consent.is_aborted ||
+	    !root_has_role(home->root, home->person, root_role_for(kind)) || !strcmp(statement_get(b->batch, "person"), home->person))
+		return false;
+	for (size_t i = 0; i < b->control_count; i++) {
+		const char *action = statement_get(b->controls[i], "action");
+
+		if (!strcmp(statement_get(b->controls[i], "person"), home->person) && strcmp(action, "pause") != 0 &&
+		    strcmp(action, "resume") != 0)
+			said = action;
+	}
+	return !strcmp(said, "withdraw");
+}
+
+/* What people signed is verified, since only then it is theirs to answer. */
+static int judge_waiting(struct report *r, struct cli *cli, const json_t *batch, struct error *err)
+{
+	_cleanup_(rollout_done) struct rollout signed_ = { 0 };
+	struct open_source source;
+	int result = fleet_source(&source, cli, err);
+
+	if (result == 0)
+		result = rollout_get_signed(&signed_, &source, text_of(batch, "id"), err);
+	if (result == 0 && waits_for_me(&signed_, cli->home))
+		add_batch(r, WHAT_APPROVAL, batch, "approval show");
+	return result;
+}
+
+static int judge_batch(struct report *r, struct cli *cli, const json_t *batch, struct error *err)
+{
+	const char *state = text_of(batch, "state");
+	int64_t time_s = 0;
+
+	if (!id_is_valid(bytes_str(text_of(batch, "id"))) || !clock_parse(&time_s, bytes_str(text_of(batch, "time"))))
+		return error_set(err, E_PEER, "the server's list of batches is malformed");
+	if (!strcmp(state, "waiting"))
+		return judge_waiting(r, cli, batch, err);
+	if (!strcmp(state, "stopped"))
+		add_batch(r, WHAT_STOPPED, batch, "rollout show");
+	else if (json_integer_value(json_object_get(batch, "failed")) > 0 &&
+		 (!strcmp(state, "running") || !strcmp(state, "paused") || time_s > r->now_s - FAILED_FOR_S))
+		add_batch(r, WHAT_FAILED, batch, "rollout show --failed");
+	return 0;
+}
+
+static int judge_batches(struct report *r, struct cli *cli, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/batches?limit=%d", BATCHES_MAX);
+	json_t *json = NULL;
+	const json_t *list;
+	int result = api_get_json(&json, cli->api, path, err);
+
+	if (result == CLI_ABSENT)
+		return 0; /* a server that knows no orders yet */
+	list = json_object_get(json, "batches");
+	if (result == 0 && !json_is_array(list))
+		result = error_set(err, E_PEER, "the server's list of batches is none");
+	for (size_t i = 0; i < json_array_size(list) && result == 0; i++)
+		result = judge_batch(r, cli, json_array_get(list, i), err);
+	json_decref(json);
+	return result;
+}
+
 /* Urgency, then the oldest, then by name. */
 static int by_urgency(const void *a, const void *b)
 {
@@ -153,6 +264,10 @@ static void judge(struct report *r, const struct root *root)
 	judge_root(r, root);
 	for (size_t i = 0; i < r->list.count; i++)
 		judge_member(r, &r->list.members[i]);
+}
+
+static void sort(struct report *r)
+{
 	if (r->count)
 		qsort(r->needs, r->count, sizeof(*r->needs), by_urgency);
 }
@@ -195,7 +310,7 @@ static int add_notes(struct report *r, struct cli *cli, struct error *err)
 static void add_row(struct table *table, const struct need *need, int64_t now_s)
 {
 	const struct fleet_member *m = need->member;
-	const char *name = !m ? "" : m->name[0] ? m->name : m->id;
+	const char *name = !m ? need->batch : m->name[0] ? m->name : m->id;
 	char since[24];
 	const char *cells[] = { what_names[need->what], name, since, m ? m->mode : "", need->detail, need->next };
 
@@ -245,6 +360,7 @@ static json_t *need_json(const struct need *need)
 		show_put_text(json, "mode", need->member->mode);
 		show_put_time(json, "hold", need->member->hold_s);
 	}
+	show_put_text(json, "batch", need->batch);
 	show_put_time(json, "since", need->since_s);
 	show_put_text(json, "detail", need->detail);
 	show_put_text(json, "next", need->next);
@@ -296,6 +412,9 @@ int cmd_status(struct cli *cli, const struct args *args, struct error *err)
 		return r;
 	snprintf(report.fleet, sizeof(report.fleet), "%s", root_name(cli->home->root));
 	judge(&report, cli->home->root);
+	if (!args->count && judge_batches(&report, cli, err) < 0)
+		return err->code;
+	sort(&report);
 	if (add_notes(&report, cli, err) < 0)
 		return err->code;
 	r = cli->json ? print_json(&report, err) : print_text(&report, err);

@@ -1,6 +1,8 @@
 /* cli/commands.c -- the one table of commands, and how one is found. */
 #include "cli/commands.h"
 
+#include "cli/carry.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +99,61 @@ static const struct option_def sign_options[] = {
 	{ 0 },
 };
 
+static const struct option_def order_options[] = { CARRY_OPTIONS, { 0 } };
+static const struct option_def restore_options[] = {
+	{ "confirm", 0, "DURATION", "within which it must have proved healthy, or it returns (10s to 1h)", false },
+	{ "probe", 0, "PROBE", "what must hold then: 'ping ADDRESS', 'tcp HOST:PORT', 'show COMMAND =~ PATTERN'", true },
+	{ "management", 0, "ADDRESS", "say whether the way to this address is touched", false },
+	CARRY_OPTIONS,
+	{ 0 },
+};
+static const struct option_def plan_options[] = {
+	{ "output", 'o', "PLAN", "where the plan goes (0600), to be applied", false },
+	{ 0 },
+};
+static const struct option_def apply_options[] = {
+	{ "watch", 0, NULL, "follow it until it is over", false },
+	{ "timeout", 0, "DURATION", "with --watch: how long at most", false },
+	{ 0 },
+};
+static const struct option_def batches_options[] = {
+	{ "state", 0, "STATE", "only these: collecting, waiting, running, paused, stopped, aborted, expired, done", false },
+	{ "limit", 0, "N", "how many (default 20)", false },
+	{ 0 },
+};
+static const struct option_def show_options[] = {
+	{ "failed", 0, NULL, "only the devices that failed", false },
+	{ 0 },
+};
+static const struct option_def watch_options[] = {
+	{ "timeout", 0, "DURATION", "how long to watch at most", false },
+	{ 0 },
+};
+static const struct option_def reason_options[] = {
+	{ "reason", 0, "TEXT", "why: it stays in the archive", false },
+	{ 0 },
+};
+static const struct option_def retry_options[] = {
+	{ "rest", 0, NULL, "also those that never had their turn", false },
+	CARRY_OPTIONS,
+	{ 0 },
+};
+static const struct option_def review_options[] = {
+	{ "device", 0, "DEVICE", "show the difference of this one only", false },
+	{ 0 },
+};
+static const struct option_def approve_options[] = {
+	{ "reason", 0, "TEXT", "why: it stays in the archive", false },
+	{ "unread", 0, NULL, "although you cannot open what the devices would get", false },
+	{ "yes", 'y', NULL, "do not ask", false },
+	{ 0 },
+};
+static const struct option_def decide_options[] = {
+	{ "reason", 0, "TEXT", "why: it stays in the archive", false },
+	{ "yes", 'y', NULL, "do not ask", false },
+	{ 0 },
+};
+
 const struct command commands[] = {
 	{ "init", NULL, "--setup FILE|- --name FLEET --person NAME [--key FILE] [--no-passphrase]",
 	  "make your keys and the first root, and claim a server with them", 0, 0, cmd_init, init_options },
@@ -111,6 +168,34 @@ const struct command commands[] = {
 	{ "diff", NULL, "DEVICE[@N] [DEVICE[@N]] [--reveal]", "compare startup with running, a revision with the newest, or any two", 1, 2,
 	  cmd_diff, diff_options },
 	{ "cat", NULL, "DEVICE[@N] [--startup] [--reveal]", "print a configuration", 1, 1, cmd_cat, cat_options },
+	{ "restore", NULL, "DEVICE@N --reason TEXT [--confirm 5m] [--probe PROBE]...",
+	  "bring an archived configuration back to its device", 1, 1, cmd_restore, restore_options },
+	{ "commit", NULL, "SELECTOR... --reason TEXT", "save what runs as what will boot", 1, ANY, cmd_commit, order_options },
+	{ "revert", NULL, "SELECTOR... --reason TEXT", "return running to what was saved", 1, ANY, cmd_revert, order_options },
+	{ "hold", NULL, "SELECTOR... DURATION --reason TEXT", "keep agents from saving or returning unsaved changes", 2, ANY, cmd_hold,
+	  order_options },
+	{ "release", NULL, "SELECTOR...", "end a hold", 1, ANY, cmd_release, order_options },
+	{ "snapshot", NULL, "SELECTOR...", "have snapshots made now", 1, ANY, cmd_snapshot, order_options },
+	{ "reboot", NULL, "SELECTOR... --reason TEXT", "restart devices", 1, ANY, cmd_reboot, order_options },
+	{ "rollout", "plan", "FILE [-o PLAN]", "render and show what a plan would change; exit 1 when it would", 1, 1, cmd_rollout_plan,
+	  plan_options },
+	{ "rollout", "apply", "PLAN [--watch]", "sign a plan once, and post it", 1, 1, cmd_rollout_apply, apply_options },
+	{ "rollout", "list", "[--state STATE] [--limit N]", "list batches of orders", 0, 0, cmd_rollout_list, batches_options },
+	{ "rollout", "show", "BATCH [--failed]", "show how a batch stands, device by device", 1, 1, cmd_rollout_show, show_options },
+	{ "rollout", "watch", "BATCH [--timeout 1h]", "follow a batch until it is over", 1, 1, cmd_rollout_watch, watch_options },
+	{ "rollout", "pause", "BATCH [--reason TEXT]", "release no more orders for now", 1, 1, cmd_rollout_pause, reason_options },
+	{ "rollout", "resume", "BATCH --reason TEXT", "let a paused batch go on", 1, 1, cmd_rollout_resume, reason_options },
+	{ "rollout", "abort", "BATCH [--reason TEXT]", "release no more orders, for good", 1, 1, cmd_rollout_abort, reason_options },
+	{ "rollout", "retry", "BATCH [--rest]", "order again what failed, from what the devices run now", 1, 1, cmd_rollout_retry,
+	  retry_options },
+	{ "rollout", "rollback", "BATCH", "return every device that was done to what it ran before", 1, 1, cmd_rollout_rollback,
+	  order_options },
+	{ "approval", "list", "", "list batches that wait for people", 0, 0, cmd_approval_list, NULL },
+	{ "approval", "show", "BATCH [--device DEVICE]", "verify a batch, and show what it would change, with your own key", 1, 1,
+	  cmd_approval_show, review_options },
+	{ "approval", "approve", "BATCH [--yes]", "verify a batch, and agree to it", 1, 1, cmd_approval_approve, approve_options },
+	{ "approval", "reject", "BATCH --reason TEXT [--yes]", "stand in its way", 1, 1, cmd_approval_reject, decide_options },
+	{ "approval", "withdraw", "BATCH [--yes]", "take back what you said of a batch", 1, 1, cmd_approval_withdraw, decide_options },
 	{ "audit", NULL, "MIRROR.git", "verify a whole clone of the archive, offline", 1, 1, cmd_audit, NULL },
 	{ "root", "show", "", "show people, roles and keys of the fleet", 0, 0, cmd_root_show, NULL },
 	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git]", "write an allowed_signers file for ssh-keygen and git", 0, 0,
