@@ -243,8 +243,8 @@ static int roll_back(struct again *a, const struct fleet_member *m, const struct
 {
 	_cleanup_(opened_done) struct opened was = { 0 }, newest = { 0 };
 	uint8_t hash[HASH_LEN];
-	uint64_t base, left;
-	bool moved;
+	uint64_t base, left = 0;
+	bool moved = false;
 	int r;
 
 	if (!statement_get_point(&base, hash, order->st, "base"))
