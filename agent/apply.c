@@ -69,6 +69,32 @@ bool apply_look_get(struct apply_look *out, struct reader *rd)
 	return reader_done(rd) && out->running.len <= DEVICE_TEXT_MAX && out->startup.len <= DEVICE_TEXT_MAX;
 }
 
+void apply_ask_put(struct buf *out, const struct apply_ask *ask)
+{
+	buf_add(out, ask->seen.running, sizeof(ask->seen.running));
+	buf_add(out, ask->seen.startup, sizeof(ask->seen.startup));
+	buf_add_u32be(out, ask->is_ordered);
+	buf_add_u32be(out, ask->how);
+	put_field(out, ask->text);
+}
+
+bool apply_ask_get(struct apply_ask *out, struct bytes in)
+{
+	struct reader rd = reader_over(in);
+	struct bytes running = read_bytes(&rd, APPLY_DIGEST_LEN), startup = read_bytes(&rd, APPLY_DIGEST_LEN);
+	uint32_t how;
+
+	*out = (struct apply_ask){ .is_ordered = read_u32(&rd) != 0 };
+	how = read_u32(&rd);
+	out->text = get_field(&rd);
+	if (!reader_done(&rd) || how > DEVICE_LINES || out->text.len > DEVICE_TEXT_MAX)
+		return false;
+	out->how = (enum device_apply)how;
+	memcpy(out->seen.running, running.ptr, running.len);
+	memcpy(out->seen.startup, startup.ptr, startup.len);
+	return true;
+}
+
 void apply_result_put(struct buf *out, int code, const char *text)
 {
 	buf_add_u32be(out, (uint32_t)-code);
@@ -193,13 +219,15 @@ static int look_whole(struct apply *a, struct device_look *look, struct buf *run
 }
 
 /* Still what core saw, and nobody holds it? */
-static int check_still(struct apply *a, const struct apply_expect *seen, struct bytes expected, struct error *err)
+static int check_still(struct apply *a, const struct apply_expect *seen, const struct apply_ask *ask, struct error *err)
 {
 	struct hold hold;
 	int r;
 
-	if (expected.len != sizeof(*seen) || memcmp(expected.ptr, seen, sizeof(*seen)) != 0)
+	if (memcmp(&ask->seen, seen, sizeof(*seen)) != 0)
 		return error_set(err, E_DENIED, "the configuration changed since it was looked at");
+	if (ask->is_ordered)
+		return 0;
 	r = hold_read(&hold, a->state_dir, clock_now_s(), err);
 	if (r < 0)
 		return r;
@@ -220,7 +248,7 @@ static int check_equal(struct apply *a, struct error *err)
 	return 0;
 }
 
-static int do_change(struct apply *a, bool is_save, struct bytes expected, struct buf *out, struct error *err)
+static int do_change(struct apply *a, bool is_save, const struct apply_ask *ask, struct buf *out, struct error *err)
 {
 	_cleanup_(device_look_done) struct device_look look = { 0 };
 	_cleanup_(buf_done) struct buf running = { 0 }, startup = { 0 };
@@ -230,7 +258,7 @@ static int do_change(struct apply *a, bool is_save, struct bytes expected, struc
 
 	if (!(a->driver->capabilities & needs))
 		return error_set(err, E_DENIED, "driver '%s' cannot do this", a->driver->name);
-	if (look_whole(a, &look, &running, &startup, &seen, err) < 0 || check_still(a, &seen, expected, err) < 0)
+	if (look_whole(a, &look, &running, &startup, &seen, err) < 0 || check_still(a, &seen, ask, err) < 0)
 		return err->code;
 	if (!is_save && (!look.has_startup || !startup.len))
 		return error_set(err, E_DENIED, "there is no startup configuration to return to");
@@ -242,18 +270,93 @@ static int do_change(struct apply *a, bool is_save, struct bytes expected, struc
 	return 0;
 }
 
+static int do_check(struct apply *a, const struct apply_ask *ask, struct buf *out, struct error *err)
+{
+	if (!(a->driver->capabilities & DEVICE_APPLY))
+		return error_set(err, E_DENIED, "driver '%s' cannot do this", a->driver->name);
+	if (a->driver->check(a->dev, ask->text, ask->how, err) < 0)
+		return err->code;
+	apply_result_put(out, 0, "");
+	return 0;
+}
+
+/* What runs now, whole, with a startup configuration that nobody touched: a text must not save itself. */
+static int check_unsaved(struct apply *a, const struct apply_expect *before, struct apply_expect *after, struct error *err)
+{
+	_cleanup_(device_look_done) struct device_look look = { 0 };
+	_cleanup_(buf_done) struct buf running = { 0 }, startup = { 0 };
+
+	if (look_whole(a, &look, &running, &startup, after, err) < 0)
+		return error_add(err, "reading back");
+	if (memcmp(before->startup, after->startup, sizeof(after->startup)) != 0)
+		return error_set(err, E_PEER, "read back, the startup configuration is another");
+	return 0;
+}
+
+static int do_apply(struct apply *a, const struct apply_ask *ask, struct buf *out, struct error *err)
+{
+	_cleanup_(device_look_done) struct device_look look = { 0 };
+	_cleanup_(buf_done) struct buf running = { 0 }, startup = { 0 };
+	struct apply_expect before, after;
+
+	if (!(a->driver->capabilities & DEVICE_APPLY))
+		return error_set(err, E_DENIED, "driver '%s' cannot do this", a->driver->name);
+	if (look_whole(a, &look, &running, &startup, &before, err) < 0 || check_still(a, &before, ask, err) < 0) {
+		error_add(err, "nothing was done");
+		return err->code = E_DENIED;
+	}
+	/* from here on no failure may be E_DENIED: something may have been done */
+	if (a->driver->apply(a->dev, ask->text, ask->how, err) < 0 || check_unsaved(a, &before, &after, err) < 0)
+		return err->code = err->code == E_DENIED ? E_PEER : err->code;
+	apply_result_put(out, 0, "");
+	buf_add(out, after.running, sizeof(after.running));
+	return 0;
+}
+
+static int do_show(struct apply *a, struct bytes body, struct buf *out, struct error *err)
+{
+	_cleanup_(buf_done) struct buf said = { 0 };
+	struct reader rd = reader_over(body);
+	char command[1024];
+
+	if (!get_text_field(&rd, command, sizeof(command)) || !reader_done(&rd))
+		return error_set(err, E_FORMAT, "a command of another form");
+	if (!a->driver->show || a->driver->show(&said, a->dev, command, err) < 0)
+		return a->driver->show ? err->code : error_set(err, E_DENIED, "driver '%s' cannot do this", a->driver->name);
+	apply_result_put(out, 0, "");
+	put_field(out, buf_bytes(&said));
+	return 0;
+}
+
+static int act(struct apply *a, const struct ipc_msg *msg, const struct apply_ask *ask, struct buf *out, struct error *err)
+{
+	if (msg->kind == IPC_CHECK)
+		return do_check(a, ask, out, err);
+	if (msg->kind == IPC_APPLY)
+		return do_apply(a, ask, out, err);
+	return do_change(a, msg->kind == IPC_SAVE, ask, out, err);
+}
+
+static bool is_ask(enum ipc_kind kind)
+{
+	return kind == IPC_SAVE || kind == IPC_REVERT || kind == IPC_CHECK || kind == IPC_APPLY;
+}
+
 static int answer_one(struct apply *a, const struct ipc_msg *msg, struct error *err)
 {
 	_cleanup_(buf_done) struct buf out = { 0 };
 	struct error failure = { 0 };
+	struct apply_ask ask;
 	int r;
 
 	if (msg->kind == IPC_FACTS)
 		r = do_facts(a, &out, &failure);
 	else if (msg->kind == IPC_LOOK)
 		r = do_look(a, msg->body, &out, &failure);
-	else if (msg->kind == IPC_SAVE || msg->kind == IPC_REVERT)
-		r = do_change(a, msg->kind == IPC_SAVE, msg->body, &out, &failure);
+	else if (msg->kind == IPC_SHOW)
+		r = do_show(a, msg->body, &out, &failure);
+	else if (is_ask(msg->kind) && apply_ask_get(&ask, msg->body))
+		r = act(a, msg, &ask, &out, &failure);
 	else
 		return error_set(err, E_PEER, "message of kind %d", (int)msg->kind);
 	if (r < 0) {

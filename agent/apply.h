@@ -21,13 +21,28 @@ struct apply_look {
 	struct bytes running, startup; /* as the device gave them */
 };
 
-/* IPC_SAVE, IPC_REVERT: asks with the digests of both canonical texts as core saw them. Answers 0 when the device was looked at
- * afterwards and startup equals running. */
+/* The digests of both canonical texts as core saw them. */
 struct apply_expect {
 	uint8_t running[APPLY_DIGEST_LEN];
 	uint8_t startup[APPLY_DIGEST_LEN];
 };
 
+/* IPC_SAVE, IPC_REVERT: answered with 0 when the device was looked at afterwards and startup equals running.
+ * IPC_CHECK: would the device take the text? Errors as of the driver's check.
+ * IPC_APPLY: the text becomes, or changes, running; answered with the digest of what runs afterwards. E_DENIED: nothing was done.
+ *
+ * Except for a check, E_DENIED when the device is not as it was seen, or is held. */
+struct apply_ask {
+	struct apply_expect seen;
+	bool is_ordered; /* by an order that began before a hold did: it binds no more */
+	enum device_apply how;
+	struct bytes text; /* CHECK and APPLY */
+};
+
+/* IPC_SHOW: a command; answered with what the device says to it. */
+
+void apply_ask_put(struct buf *out, const struct apply_ask *ask);
+bool apply_ask_get(struct apply_ask *out, struct bytes in);
 void apply_look_put(struct buf *out, const struct apply_look *look);
 bool apply_look_get(struct apply_look *out, struct reader *rd);
 void apply_result_put(struct buf *out, int code, const char *text);

@@ -1,18 +1,26 @@
 /* agent/device.h -- the one door to a kind of device: a table of functions.
  *
- * look, glance, save, revert and facts touch the device and run in the apply process only; they may wait (each has its deadline).
+ * look, glance, save, revert, check, apply, show and facts touch the device and run in the apply process only; they may wait (each has
+ * its deadline).
  * canonical and secrets are pure and run wherever text is compared or sealed. */
 #pragma once
 
 #include "agent/settings.h"
 #include "base/bytes.h"
 
-enum { DEVICE_TEXT_MAX = 1 << 20, DEVICE_WORD_MAX = 128, DEVICE_GLANCE_LEN = 32 };
+enum { DEVICE_TEXT_MAX = 1 << 20, DEVICE_WORD_MAX = 128, DEVICE_GLANCE_LEN = 32, DEVICE_SHOW_MAX = 256 << 10 };
 
 enum device_capability {
 	DEVICE_STARTUP = 1 << 0, /* what will boot can be read */
 	DEVICE_SAVE = 1 << 1,
 	DEVICE_REVERT = 1 << 2,
+	DEVICE_APPLY = 1 << 3,
+	DEVICE_REBOOT = 1 << 4, /* no driver of today */
+};
+
+enum device_apply {
+	DEVICE_WHOLE, /* running becomes the text */
+	DEVICE_LINES, /* the text is entered as commands */
 };
 
 struct device_facts {
@@ -44,6 +52,14 @@ struct device_driver {
 	int (*save)(const struct settings_device *dev, struct bytes running, struct error *err);
 	/* Makes running what startup says, without writing startup. */
 	int (*revert)(const struct settings_device *dev, struct bytes startup, struct error *err);
+	/* Would the device take this text, as far as it can tell without an effect? E_FORMAT: no; the error names the line by its number and
+	 * says nothing of what is in it, since it travels in the clear. E_PEER: it cannot tell. */
+	int (*check)(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
+	/* Changes running, and only running. 0 when every line was accepted, and running, read back, is what a whole text says; a failure may
+	 * leave a part of it. Errors as for check. */
+	int (*apply)(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
+	/* What the device answers to "show <command>"; at most DEVICE_SHOW_MAX bytes. */
+	int (*show)(struct buf *out, const struct settings_device *dev, const char *command, struct error *err);
 	/* The folder and name of the startup file, for quick notice. */
 	const char *(*startup_path)(const struct settings_device *dev);
 

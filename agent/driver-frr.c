@@ -3,7 +3,7 @@
  * Running comes from vtysh, startup from the file. Saving is our own rename: FRR's `write` says "[OK]" on a full disk and
  * leaves an empty file, and it has a moment in which there is no file at all. A daemon that is down takes its part out of
  * `show running-config` without a word, so `show daemons` is asked in the same session, before and after. */
-#include "agent/device.h"
+#include "agent/frr-parts.h"
 
 #include "policies/frr-text.h"
 #include "base/clock.h"
@@ -22,14 +22,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define RELOAD_PATH "/usr/lib/frr/frr-reload.py"
+enum { GLANCE_MS = 2000 };
 
-enum { VTYSH_MS = 10000, RELOAD_MS = 120000, GLANCE_MS = 2000, RELOAD_ROUNDS = 3, ARGS_MAX = 24 };
-
-/* Runs vtysh with these commands. Nothing secret is ever in its arguments. */
-static int vtysh(struct proc_result *res, const struct settings_frr *frr, const char *const *commands, struct error *err)
+int frr_vtysh(struct proc_result *res, const struct settings_frr *frr, const char *const *args, struct bytes in, unsigned timeout_ms,
+	      struct error *err)
 {
-	const char *argv[ARGS_MAX] = { "vtysh" };
+	const char *argv[FRR_ARGS_MAX] = { "vtysh" };
 	size_t n = 1;
 
 	if (frr->pathspace) {
@@ -40,15 +38,13 @@ static int vtysh(struct proc_result *res, const struct settings_frr *frr, const 
 		argv[n++] = "--vty_socket";
 		argv[n++] = frr->vty_socket;
 	}
-	for (; *commands && n + 3 < ARGS_MAX; commands++) {
-		argv[n++] = "-c";
-		argv[n++] = *commands;
-	}
+	while (*args && n + 1 < FRR_ARGS_MAX)
+		argv[n++] = *args++;
 	argv[n] = NULL;
-	return proc_run(res, argv, (struct bytes){ 0 }, VTYSH_MS, DEVICE_TEXT_MAX + 4096, err);
+	return proc_run(res, argv, in, timeout_ms, DEVICE_TEXT_MAX + 4096, err);
 }
 
-static bool has_word(struct bytes line, const char *word)
+bool frr_has_word(struct bytes line, const char *word)
 {
 	struct bytes words[FRR_WORDS_MAX];
 	size_t count = frr_words(words, FRR_WORDS_MAX, line);
@@ -64,7 +60,7 @@ static void note_missing(struct device_look *out, const struct settings_frr *frr
 	for (unsigned i = 0; i < frr->daemons_count; i++) {
 		size_t used = strlen(out->missing);
 
-		if (has_word(answering, frr->daemons[i]))
+		if (frr_has_word(answering, frr->daemons[i]))
 			continue;
 		out->is_whole = false;
 		if (!strstr(out->missing, frr->daemons[i]))
@@ -111,9 +107,9 @@ static int take_running(struct device_look *out, const struct settings_frr *frr,
 
 static int look_running(struct device_look *out, const struct settings_frr *frr, struct error *err)
 {
-	static const char *const commands[] = { "show daemons", "show running-config", "show daemons", NULL };
+	static const char *const args[] = { "-c", "show daemons", "-c", "show running-config", "-c", "show daemons", NULL };
 	_cleanup_(proc_result_done) struct proc_result res = { 0 };
-	int r = vtysh(&res, frr, commands, err);
+	int r = frr_vtysh(&res, frr, args, (struct bytes){ 0 }, FRR_VTYSH_MS, err);
 
 	if (r < 0)
 		return error_add(err, "the router does not answer");
@@ -187,7 +183,7 @@ static void incarnation(char *out, size_t size, const struct settings_frr *frr)
 	}
 }
 
-static int frr_look(struct device_look *out, const struct settings_device *dev, struct error *err)
+int frr_look(struct device_look *out, const struct settings_device *dev, struct error *err)
 {
 	char after[sizeof(out->incarnation)];
 	int r;
@@ -279,9 +275,9 @@ static int frr_glance(uint8_t out[static DEVICE_GLANCE_LEN], const struct settin
 
 static int frr_facts(struct device_facts *out, const struct settings_device *dev, struct error *err)
 {
-	static const char *const commands[] = { "show version", NULL };
+	static const char *const args[] = { "-c", "show version", NULL };
 	_cleanup_(proc_result_done) struct proc_result res = { 0 };
-	int r = vtysh(&res, dev->frr, commands, err);
+	int r = frr_vtysh(&res, dev->frr, args, (struct bytes){ 0 }, FRR_VTYSH_MS, err);
 
 	if (r < 0)
 		return r;
@@ -362,139 +358,6 @@ static int frr_save(const struct settings_device *dev, struct bytes running, str
 	return real ? 0 : give_to_frr(path, err);
 }
 
-/* frr-reload.py hands lines to vtysh as arguments, which everybody on the machine can read, and as a file. Run through this, it hands
- * them over on standard input instead, from memory. It depends on nothing in there but the names of its options: what it changes is
- * Python's own open, unlink and Popen. */
-static const char quiet_reload[] =
-	"import builtins, os, subprocess, sys\n"
-	"\n"
-	"real_open, real_unlink, real_popen = open, os.unlink, subprocess.Popen\n"
-	"its_files = sys.argv[sys.argv.index('--rundir') + 1] + '/reload-'\n"
-	"files = {}\n"
-	"\n"
-	"class MemoryFile:\n"
-	"    def __init__(self, name):\n"
-	"        self.fd = files[name] = os.memfd_create('reload')\n"
-	"    def write(self, text):\n"
-	"        os.write(self.fd, text.encode())\n"
-	"    def __enter__(self):\n"
-	"        return self\n"
-	"    def __exit__(self, *why):\n"
-	"        pass\n"
-	"\n"
-	"def quiet_open(name, mode='r', *more, **options):\n"
-	"    if 'w' in mode and str(name).startswith(its_files):\n"
-	"        return MemoryFile(name)\n"
-	"    return real_open(name, mode, *more, **options)\n"
-	"\n"
-	"def quiet_unlink(name, **options):\n"
-	"    if name in files:\n"
-	"        os.close(files.pop(name))\n"
-	"    else:\n"
-	"        real_unlink(name, **options)\n"
-	"\n"
-	"def through_stdin(argv):\n"
-	"    lines = [argv[i + 1] for i in range(len(argv) - 1) if argv[i] == '-c']\n"
-	"    if argv[-2] == '-f' and argv[-1] in files:\n"
-	"        return argv[:-1] + ['/dev/stdin'], os.dup(files[argv[-1]])\n"
-	"    if len(lines) < 2:\n"
-	"        return argv, None\n"
-	"    if not lines[0].startswith('conf'):\n"
-	"        sys.exit('frr-reload.py hands over a command that is not expected')\n"
-	"    fd = os.memfd_create('commands')\n"
-	"    os.write(fd, ('\\n'.join(lines[1:]) + '\\n').encode())\n"
-	"    return argv[:argv.index('-c')] + ['-f', '/dev/stdin'], fd\n"
-	"\n"
-	"class QuietPopen(real_popen):\n"
-	"    def __init__(self, argv, **options):\n"
-	"        argv, fd = through_stdin(argv)\n"
-	"        if fd is not None:\n"
-	"            options['stdin'] = fd\n"
-	"        super().__init__(argv, **options)\n"
-	"        if fd is not None:\n"
-	"            os.close(fd)\n"
-	"\n"
-	"builtins.open, os.unlink, subprocess.Popen = quiet_open, quiet_unlink, QuietPopen\n"
-	"sys.argv = sys.argv[1:]\n"
-	"with real_open(sys.argv[0]) as program:\n"
-	"    exec(compile(program.read(), sys.argv[0], 'exec'), {'__name__': '__main__'})\n";
-
-static int run_reload(const struct settings_frr *frr, const char *dir, const char *link, struct error *err)
-{
-	const char *argv[ARGS_MAX] = { "python3", "-I", "-", RELOAD_PATH, "--reload", "--stdout", "--log-level", "critical",
-				       "--confdir", dir, "--rundir", dir };
-	_cleanup_(proc_result_done) struct proc_result res = { 0 };
-	size_t n = 12;
-
-	if (frr->pathspace) {
-		argv[n++] = "-N";
-		argv[n++] = frr->pathspace;
-	}
-	if (frr->vty_socket) {
-		argv[n++] = "--vty_socket";
-		argv[n++] = frr->vty_socket;
-	}
-	argv[n++] = link;
-	/* Its exit status is no judge (an interface that cannot be removed is an "error"): the caller looks. Its output may
-	 * hold secrets and goes nowhere. */
-	return proc_run(&res, argv, bytes_str(quiet_reload), RELOAD_MS, 4 << 20, err);
-}
-
-static void remove_folder(const char *dir, const char *link)
-{
-	(void)unlink(link);
-	(void)rmdir(dir);
-}
-
-/* frr-reload.py runs `write` unless its file is <confdir>/frr.conf, so it gets a private folder in which that name is a
- * link to the startup file. It logs nothing. */
-static int reload_once(const struct settings_frr *frr, struct error *err)
-{
-	char dir[] = "/run/holdfast-reload-XXXXXX";
-	_cleanup_(mem_freep) char *link = NULL;
-	int r;
-
-	if (!mkdtemp(dir))
-		return error_sys(err, "cannot make a folder in /run");
-	link = mem_printf("%s/frr.conf", dir);
-	if (symlink(frr->config, link) < 0)
-		r = error_sys(err, "cannot link '%s'", link);
-	else
-		r = run_reload(frr, dir, link, err);
-	remove_folder(dir, link);
-	return r;
-}
-
-/* Does running say what startup says? */
-static int runs_as(const struct settings_device *dev, struct bytes startup, struct error *err)
-{
-	_cleanup_(device_look_done) struct device_look look = { 0 };
-	_cleanup_(buf_done) struct buf is = { 0 }, should = { 0 };
-
-	if (frr_look(&look, dev, err) < 0)
-		return err->code;
-	frr_canonical(&is, buf_bytes(&look.running));
-	frr_canonical(&should, startup);
-	return bytes_equal(buf_bytes(&is), buf_bytes(&should));
-}
-
-/* One reload empties a block, and only the next one takes the block away. */
-static int frr_revert(const struct settings_device *dev, struct bytes startup, struct error *err)
-{
-	int r = 0;
-
-	if (access(RELOAD_PATH, R_OK) < 0)
-		return error_sys(err, "cannot read '" RELOAD_PATH "' (Debian's package frr-pythontools)");
-	for (int round = 0; r == 0 && round < RELOAD_ROUNDS; round++) {
-		if (reload_once(dev->frr, err) < 0)
-			return err->code;
-		r = runs_as(dev, startup, err);
-	}
-	if (r < 0)
-		return r;
-	return r ? 0 : error_set(err, E_PEER, "after %d rounds of frr-reload.py running still differs from startup", RELOAD_ROUNDS);
-}
-
 static const char *frr_startup_path(const struct settings_device *dev)
 {
 	return dev->frr->config;
@@ -502,12 +365,15 @@ static const char *frr_startup_path(const struct settings_device *dev)
 
 const struct device_driver driver_frr = {
 	.name = "frr",
-	.capabilities = DEVICE_STARTUP | DEVICE_SAVE | DEVICE_REVERT,
+	.capabilities = DEVICE_STARTUP | DEVICE_SAVE | DEVICE_REVERT | DEVICE_APPLY,
 	.facts = frr_facts,
 	.look = frr_look,
 	.glance = frr_glance,
 	.save = frr_save,
 	.revert = frr_revert,
+	.check = frr_check,
+	.apply = frr_apply,
+	.show = frr_show,
 	.startup_path = frr_startup_path,
 	.canonical = frr_canonical,
 	.secrets = frr_secrets,

@@ -250,7 +250,8 @@ static int remember(struct duty *d, const char *incarnation, struct error *err)
 
 static void act(struct duty *d)
 {
-	struct apply_expect expect;
+	_cleanup_(buf_done) struct buf body = { 0 };
+	struct apply_ask asked = { 0 };
 	bool is_save = d->decision.action == COMMIT_SAVE;
 
 	if (d->decision.action == COMMIT_REMIND) {
@@ -263,10 +264,11 @@ static void act(struct duty *d)
 		look_later(d);
 		return;
 	}
-	memcpy(expect.running, d->view.running, sizeof(expect.running));
-	memcpy(expect.startup, d->view.startup, sizeof(expect.startup));
+	memcpy(asked.seen.running, d->view.running, sizeof(asked.seen.running));
+	memcpy(asked.seen.startup, d->view.startup, sizeof(asked.seen.startup));
+	apply_ask_put(&body, &asked);
 	log_info("%s device=%s", is_save ? "saving" : "returning", d->dev->name);
-	ask(d, is_save ? IPC_SAVE : IPC_REVERT, bytes_of(&expect, sizeof(expect)), CHANGE_DEADLINE_MS);
+	ask(d, is_save ? IPC_SAVE : IPC_REVERT, buf_bytes(&body), CHANGE_DEADLINE_MS);
 }
 
 static void note_hold(struct duty *d)

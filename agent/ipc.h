@@ -21,6 +21,9 @@ enum ipc_kind {
 	IPC_LOOK,
 	IPC_SAVE,
 	IPC_REVERT,
+	IPC_CHECK,
+	IPC_APPLY,
+	IPC_SHOW,
 	/* apply -> core, unasked: the startup file was touched */
 	IPC_NOTICE,
 };

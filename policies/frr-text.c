@@ -366,14 +366,25 @@ const char *frr_value_refused(struct bytes before, struct bytes value, enum form
 	return why;
 }
 
+/* Commands of vtysh itself, which an `exit` too many makes reachable: there even its dry run carries them out. It takes any beginning of
+ * them, and no configuration is as short as that. */
+static bool is_command(struct bytes word)
+{
+	static const char *const commands[] = { "do", "end", "quit", "write", "copy", "clear", "configure", "output", "terminal", "start-shell",
+						"ssh", "telnet", "ping", "traceroute", "XFRR_start_configuration", "XFRR_end_configuration" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (word.len <= strlen(commands[i]) && !memcmp(word.ptr, commands[i], word.len))
+			return true;
+	return false;
+}
+
 const char *frr_line_refused(struct bytes line)
 {
-	static const char *const banned[] = { "do", "end", "write", "copy", "configure" };
 	struct bytes word;
 
-	for (size_t i = 0; frr_words(&word, 1, line) && i < ARRAY_SIZE(banned); i++)
-		if (bytes_is(word, banned[i]))
-			return "it is a command of vtysh, not configuration";
+	if (frr_words(&word, 1, line) && is_command(word))
+		return "it is a command of vtysh, not configuration";
 	for (size_t i = 0; i < line.len; i++)
 		if (line.ptr[i] != '\t' && (line.ptr[i] < 0x20 || line.ptr[i] == 0x7f))
 			return "it holds a control character";

@@ -240,19 +240,56 @@ static void ask_look(struct talk *t, bool knows)
 	}
 }
 
-static void ask_change(struct talk *t, const char *what, enum ipc_kind kind, const struct apply_expect *seen)
+static void ask_change(struct talk *t, const char *what, enum ipc_kind kind, const struct apply_ask *given)
 {
+	_cleanup_(buf_done) struct buf body = { 0 };
 	struct error err = { 0 };
 	struct ipc_msg msg;
 	struct reader rd;
 
-	if (!ask(t, kind, bytes_of(seen, sizeof(*seen)), &msg))
+	apply_ask_put(&body, given);
+	if (!ask(t, kind, buf_bytes(&body), &msg))
 		return;
 	rd = reader_over(msg.body);
 	if (!apply_result_get(&rd, &err))
 		puts("answer of another form");
 	else
 		say(what, &err);
+}
+
+/* check|apply whole|lines FILE */
+static void ask_text(struct talk *t, char *const *word)
+{
+	struct apply_ask ask = { .seen = t->seen, .how = strcmp(word[1], "whole") ? DEVICE_LINES : DEVICE_WHOLE };
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+
+	must(fs_read(&text, word[2], DEVICE_TEXT_MAX, &err), &err);
+	ask.text = buf_bytes(&text);
+	ask_change(t, word[0], strcmp(word[0], "check") ? IPC_APPLY : IPC_CHECK, &ask);
+}
+
+/* show WORD...: how long the answer is, and its first line */
+static void ask_show(struct talk *t, char *const *word)
+{
+	_cleanup_(buf_done) struct buf body = { 0 }, command = { 0 };
+	struct error err = { 0 };
+	struct ipc_msg msg;
+	struct bytes said;
+	struct reader rd;
+
+	for (size_t i = 1; word[i]; i++)
+		buf_addf(&command, "%s%s", i > 1 ? " " : "", word[i]);
+	put_field(&body, buf_bytes(&command));
+	if (!ask(t, IPC_SHOW, buf_bytes(&body), &msg))
+		return;
+	rd = reader_over(msg.body);
+	if (!apply_result_get(&rd, &err) || err.code < 0) {
+		say("show", &err);
+		return;
+	}
+	said = get_field(&rd);
+	printf("show OK bytes=%zu %.*s\n", said.len, said.len ? (int)strcspn((const char *)said.ptr, "\n") : 0, (const char *)said.ptr);
 }
 
 static void await_notice(struct talk *t, int ms)
@@ -275,11 +312,17 @@ static void apply_line(struct talk *t, char *const *word)
 	else if (!strcmp(word[0], "fresh"))
 		ask_look(t, false);
 	else if (!strcmp(word[0], "save"))
-		ask_change(t, "save", IPC_SAVE, &t->seen);
+		ask_change(t, "save", IPC_SAVE, &(struct apply_ask){ .seen = t->seen });
 	else if (!strcmp(word[0], "revert"))
-		ask_change(t, "revert", IPC_REVERT, &t->seen);
+		ask_change(t, "revert", IPC_REVERT, &(struct apply_ask){ .seen = t->seen });
+	else if (!strcmp(word[0], "revert-as-ordered"))
+		ask_change(t, "revert", IPC_REVERT, &(struct apply_ask){ .seen = t->seen, .is_ordered = true });
 	else if (!strcmp(word[0], "save-as-seen-before"))
-		ask_change(t, "save", IPC_SAVE, &t->seen_before);
+		ask_change(t, "save", IPC_SAVE, &(struct apply_ask){ .seen = t->seen_before });
+	else if ((!strcmp(word[0], "check") || !strcmp(word[0], "apply")) && word[1] && word[2])
+		ask_text(t, word);
+	else if (!strcmp(word[0], "show"))
+		ask_show(t, word);
 	else if (!strcmp(word[0], "nonsense"))
 		(void)ask(t, (enum ipc_kind)77, (struct bytes){ 0 }, &msg);
 	else if (!strcmp(word[0], "notice"))
