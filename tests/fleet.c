@@ -107,6 +107,35 @@ void fleet_device_done(struct fleet_device *device)
 	buf_done(&device->secrets_line);
 }
 
+static void rest(uint8_t seed[static 32], struct age_identity *id)
+{
+	if (id->key.ptr)
+		memcpy(seed, id->key.ptr, 32);
+	secret_done(&id->key);
+}
+
+static void wake(struct age_identity *id, const uint8_t seed[static 32])
+{
+	secret_copy(&id->key, bytes_of(seed, 32));
+}
+
+void fleet_device_rest(struct fleet_device *device)
+{
+	memcpy(device->seeds[0], device->key.pair.ptr, 32); /* the pair begins with the seed */
+	sign_key_done(&device->key);
+	rest(device->seeds[1], &device->box);
+	rest(device->seeds[2], &device->body);
+	rest(device->seeds[3], &device->secrets);
+}
+
+void fleet_device_wake(struct fleet_device *device)
+{
+	sign_key_from_seed(&device->key, device->seeds[0]);
+	wake(&device->box, device->seeds[1]);
+	wake(&device->body, device->seeds[2]);
+	wake(&device->secrets, device->seeds[3]);
+}
+
 static void invite_id(char out[static ID_LEN + 1], const uint8_t secret[static 32])
 {
 	uint8_t hash[HASH_LEN];

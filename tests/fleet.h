@@ -21,6 +21,7 @@ struct fleet_device {
 	uint8_t head[HASH_LEN];
 	struct buf base, base_seal, secrets_line; /* plaintext of the base; its seal; its "secrets:" value and name */
 	char base_line[128], secrets_ref[128];
+	uint8_t seeds[4][32]; /* while it rests */
 };
 
 /* A server that exists: what its setup string says. */
@@ -49,3 +50,7 @@ void fleet_login(struct buf *out, const struct fleet *fleet, const char *url, co
 
 void fleet_device_init(struct fleet_device *device, const char *name);
 void fleet_device_done(struct fleet_device *device);
+/* Locked memory costs pages and mappings, too many for ten thousand devices: one that rests has its keys in plain memory (they are good for
+ * nothing but this test) until it is woken. */
+void fleet_device_rest(struct fleet_device *device);
+void fleet_device_wake(struct fleet_device *device);

@@ -165,7 +165,9 @@ static int finish(struct run *run, struct slot *slot, CURLcode code, struct erro
 static int begin(struct run *run, struct slot *slot, struct node *node, struct error *err)
 {
 	if (!node->body.len) {
+		fleet_device_wake(&node->device);
 		make_body(run, node);
+		fleet_device_rest(&node->device);
 		run->made++;
 		if (record_of(&node->record, buf_bytes(&node->body), err) < 0)
 			return err->code;
@@ -288,6 +290,7 @@ static void make_nodes(struct run *run)
 
 		snprintf(name, sizeof(name), "r%zu", i);
 		fleet_device_init(&run->nodes[i].device, name);
+		fleet_device_rest(&run->nodes[i].device);
 		randombytes_buf(run->nodes[i].secret, sizeof(run->nodes[i].secret));
 		run->nodes[i].due_ms = run->begun_ms + i * run->options->join_ms;
 	}
