@@ -294,12 +294,17 @@ static int audit_commit(void *ctx, const struct history_commit *commit, uint64_t
 /* Opens a bare repository of anybody's making; replacement objects are not looked at (libgit2 knows none). */
 static int open_mirror(struct git_store **out, git_oid *tip, const char *path, struct error *err)
 {
-	if (git_store_open(out, path, false, err) < 0)
-		return err->code;
-	if (git_store_tip(tip, *out))
+	int r = git_store_open(out, path, false, err);
+
+	if (r < 0)
+		return r;
+	r = git_store_check(*out, err);
+	if (r == 0)
+		r = git_store_tip(tip, *out, err);
+	if (r == 0)
 		return 0;
 	*out = git_store_close(*out);
-	return error_set(err, E_FORMAT, "'%s' has no branch 'main'", path);
+	return r < 0 ? error_add(err, "'%s'", path) : error_set(err, E_FORMAT, "'%s' has no branch 'main'", path);
 }
 
 int repo_audit(struct repo_audit *out, const char *path, const char *fleet, const char *must_contain, repo_finding_fn fn, void *ctx,

@@ -4,20 +4,22 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "crypto/sshsig.h"
+#include "repo/merge.h"
 #include "repo/pack.h"
 
 #include <dirent.h>
+#include <nettle/sha1.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { TREE_ENTRY_MIN = 6 + 1 + 1 + 20 };
+enum { INDEX_MAX = 1 << 30 };
 
 struct git_store {
 	git_repository *repo;
 	git_odb *odb;
-	char *path;
+	char *path, *packs;
 };
 
 struct round {
@@ -75,25 +77,38 @@ static int create(const char *path, struct error *err)
 	return r < 0 ? git_fail(err, "cannot make the git repository") : 0;
 }
 
+static int open_store(struct git_store *git, struct error *err)
+{
+	if (git_repository_open_bare(&git->repo, git->path) < 0 || git_repository_odb(&git->odb, git->repo) < 0) {
+		git_fail(err, "cannot open the git repository");
+		return error_add(err, "'%s'", git->path);
+	}
+	return 0;
+}
+
+static void close_store(struct git_store *git)
+{
+	git_odb_free(git->odb);
+	git_repository_free(git->repo);
+	git->odb = NULL;
+	git->repo = NULL;
+}
+
 int git_store_open(struct git_store **out, const char *path, bool make, struct error *err)
 {
 	struct git_store *git = mem_alloc(sizeof(*git));
 
 	git_libgit2_init();
 	git->path = mem_strdup(path);
-	if (make && access(path, F_OK) < 0 && create(path, err) < 0) {
+	git->packs = mem_printf("%s/objects/pack", path);
+	if ((make && access(path, F_OK) < 0 && create(path, err) < 0) || open_store(git, err) < 0) {
 		git_store_close(git);
 		return err->code;
 	}
-	if (git_repository_open_bare(&git->repo, path) < 0 || git_repository_odb(&git->odb, git->repo) < 0) {
-		git_fail(err, "cannot open the git repository");
-		git_store_close(git);
-		return error_add(err, "'%s'", path);
-	}
 	if (make) {
-		_cleanup_(mem_freep) char *packs = mem_printf("%s/objects/pack", path), *heads = mem_printf("%s/refs/heads", path);
+		_cleanup_(mem_freep) char *heads = mem_printf("%s/refs/heads", path);
 
-		tidy(packs, ".tmp-");
+		tidy(git->packs, ".tmp-");
 		tidy(heads, ".tmp-");
 		tidy(heads, ".lock");
 	}
@@ -101,13 +116,35 @@ int git_store_open(struct git_store **out, const char *path, bool make, struct e
 	return 0;
 }
 
+int git_store_reopen(struct git_store *git, struct error *err)
+{
+	struct git_store fresh = { .path = git->path };
+
+	/* what is open stays open until the new one is */
+	if (open_store(&fresh, err) < 0) {
+		close_store(&fresh);
+		return err->code;
+	}
+	close_store(git);
+	git->repo = fresh.repo;
+	git->odb = fresh.odb;
+	return 0;
+}
+
+int git_store_merge(struct git_store *git, struct error *damage, struct error *err)
+{
+	int r = merge_small_packs(git->packs, damage, err);
+
+	return r > 0 && git_store_reopen(git, err) < 0 ? err->code : r;
+}
+
 struct git_store *git_store_close(struct git_store *git)
 {
 	if (!git)
 		return NULL;
-	git_odb_free(git->odb);
-	git_repository_free(git->repo);
+	close_store(git);
 	free(git->path);
+	free(git->packs);
 	free(git);
 	git_libgit2_shutdown();
 	return NULL;
@@ -118,9 +155,68 @@ git_repository *git_store_repository(struct git_store *git)
 	return git->repo;
 }
 
-bool git_store_tip(git_oid *out, struct git_store *git)
+int git_store_tip(git_oid *out, struct git_store *git, struct error *err)
 {
-	return git_reference_name_to_id(out, git->repo, "refs/heads/main") == 0;
+	int r = git_reference_name_to_id(out, git->repo, "refs/heads/main");
+
+	if (r == GIT_ENOTFOUND)
+		return 1;
+	if (r < 0) {
+		git_fail(err, "cannot read branch 'main'");
+		err->code = E_FORMAT;
+		return err->code;
+	}
+	return 0;
+}
+
+bool git_store_has_packs(const struct git_store *git)
+{
+	DIR *dir = opendir(git->packs);
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir)))
+		found = strstr(entry->d_name, ".idx");
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* Every index of git's ends in the SHA-1 of what is before it. */
+static int check_index(const struct git_store *git, const char *name, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", git->packs, name);
+	_cleanup_(buf_done) struct buf text = { 0 };
+	uint8_t sum[SHA1_DIGEST_SIZE];
+	struct sha1_ctx ctx;
+	int r = fs_read(&text, path, INDEX_MAX, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0; /* merged away meanwhile */
+	sha1_init(&ctx);
+	sha1_update(&ctx, text.len < sizeof(sum) ? 0 : text.len - sizeof(sum), text.ptr);
+	sha1_digest(&ctx, sizeof(sum), sum);
+	if (text.len < sizeof(sum) || memcmp(sum, text.ptr + text.len - sizeof(sum), sizeof(sum)) != 0)
+		return error_set(err, E_FORMAT, "'%s' is damaged: make it anew (git index-pack, for a pack's index), or restore it from a mirror", path);
+	return 0;
+}
+
+int git_store_check(const struct git_store *git, struct error *err)
+{
+	DIR *dir = opendir(git->packs);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return error_sys(err, "cannot read folder '%s'", git->packs);
+	while (r == 0 && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+
+		if ((len > 4 && !strcmp(entry->d_name + len - 4, ".idx")) || !strcmp(entry->d_name, "multi-pack-index"))
+			r = check_index(git, entry->d_name, err);
+	}
+	closedir(dir);
+	return r;
 }
 
 /* ---- trees ---- */
@@ -128,12 +224,14 @@ bool git_store_tip(git_oid *out, struct git_store *git)
 struct node {
 	struct bytes name;
 	git_oid id;
-	bool is_tree;
+	bool is_tree, is_gone;
 };
 
 struct nodes {
 	struct node *list;
 	size_t count, cap;
+	size_t live;   /* that are not gone */
+	size_t sorted; /* that many come from the old tree, in git's order */
 };
 
 static void nodes_add(struct nodes *nodes, struct node node)
@@ -143,6 +241,7 @@ static void nodes_add(struct nodes *nodes, struct node node)
 		nodes->list = mem_grow(nodes->list, nodes->cap * sizeof(node));
 	}
 	nodes->list[nodes->count++] = node;
+	nodes->live++;
 }
 
 /* git sorts a folder as if its name ended in "/". */
@@ -173,6 +272,7 @@ static int parse_tree(struct nodes *out, struct bytes raw, struct error *err)
 		nodes_add(out, node);
 		raw = bytes_from(raw, (size_t)(nul - raw.ptr) + 21);
 	}
+	out->sorted = out->count;
 	return 0;
 }
 
@@ -183,17 +283,22 @@ static struct bytes first_part(const char *path)
 	return slash ? bytes_of(path, (size_t)(slash - path)) : bytes_str(path);
 }
 
-static struct node *find_node(struct nodes *nodes, struct bytes name)
-{
-	for (size_t i = 0; i < nodes->count; i++)
-		if (bytes_equal(nodes->list[i].name, name))
-			return &nodes->list[i];
-	return NULL;
-}
-
 static int node_order(const void *a, const void *b)
 {
 	return node_cmp(a, b);
+}
+
+/* Among those of the old tree. Where a name sorts depends on whether it is a folder. */
+static struct node *find_node(struct nodes *nodes, struct bytes name)
+{
+	for (int is_tree = 0; is_tree < 2 && nodes->sorted; is_tree++) {
+		struct node probe = { .name = name, .is_tree = is_tree };
+		struct node *found = bsearch(&probe, nodes->list, nodes->sorted, sizeof(probe), node_order);
+
+		if (found && bytes_equal(found->name, name))
+			return found;
+	}
+	return NULL;
 }
 
 static int write_tree(git_oid *out, struct pack *pack, struct nodes *nodes, struct error *err)
@@ -202,6 +307,8 @@ static int write_tree(git_oid *out, struct pack *pack, struct nodes *nodes, stru
 
 	qsort(nodes->list, nodes->count, sizeof(*nodes->list), node_order);
 	for (size_t i = 0; i < nodes->count; i++) {
+		if (nodes->list[i].is_gone)
+			continue;
 		buf_add_str(&raw, nodes->list[i].is_tree ? "40000 " : "100644 ");
 		buf_add_bytes(&raw, nodes->list[i].name);
 		buf_add_char(&raw, 0);
@@ -219,6 +326,7 @@ static int update_name(struct nodes *nodes, struct round *round, const struct ch
 	struct bytes name = first_part(changes[0].path + skip);
 	bool is_file = !changes[0].path[skip + name.len], empty = false;
 	struct node *old = find_node(nodes, name), fresh = { .name = name, .is_tree = !is_file };
+	git_oid *id = old ? &old->id : NULL;
 	int r = 0;
 
 	if (is_file && changes[0].remove)
@@ -226,15 +334,16 @@ static int update_name(struct nodes *nodes, struct round *round, const struct ch
 	else if (is_file)
 		r = pack_add(&fresh.id, round->pack, GIT_OBJECT_BLOB, changes[0].blob, err);
 	else
-		r = update_tree(&fresh.id, &empty, round, old ? &old->id : NULL, changes, count, skip + name.len + 1, err);
+		r = update_tree(&fresh.id, &empty, round, id, changes, count, skip + name.len + 1, err);
 	if (r < 0)
 		return r;
-	if (old && !empty)
+	if (old) {
 		old->id = fresh.id;
-	else if (old)
-		*old = nodes->list[--nodes->count];
-	else if (!empty)
+		old->is_gone = empty;
+		nodes->live -= empty;
+	} else if (!empty) {
 		nodes_add(nodes, fresh);
+	}
 	return 0;
 }
 
@@ -277,8 +386,8 @@ static int update_tree(git_oid *out, bool *empty, struct round *round, const git
 			;
 		r = update_name(&nodes, round, changes + from, to - from, skip, err);
 	}
-	*empty = !nodes.count;
-	if (r == 0 && (nodes.count || !skip))
+	*empty = !nodes.live;
+	if (r == 0 && (nodes.live || !skip))
 		r = write_tree(out, round->pack, &nodes, err);
 	git_odb_object_free(keep);
 	free(nodes.list);
@@ -290,10 +399,16 @@ static int update_tree(git_oid *out, bool *empty, struct round *round, const git
 int git_round_begin(struct round **out, struct git_store *git, struct error *err)
 {
 	struct round *round = mem_alloc(sizeof(*round));
+	int r;
 
 	round->git = git;
 	round->pack = pack_new();
-	round->has_tip = git_store_tip(&round->tip, git);
+	r = git_store_tip(&round->tip, git, err);
+	if (r < 0) {
+		git_round_free(round);
+		return r;
+	}
+	round->has_tip = r == 0;
 	if (round->has_tip) {
 		git_commit *commit = NULL;
 
@@ -363,13 +478,17 @@ int git_round_commit(git_oid *out, struct round *round, const struct change *cha
 	return 0;
 }
 
+size_t git_round_len(const struct round *round)
+{
+	return pack_len(round->pack);
+}
+
 int git_round_finish(struct round *round, struct error *err)
 {
-	_cleanup_(mem_freep) char *packs = mem_printf("%s/objects/pack", round->git->path);
 	_cleanup_(mem_freep) char *branch = mem_printf("%s/refs/heads/main", round->git->path);
 	char hex[GIT_OID_HEXSZ + 2] = { 0 };
 
-	if (pack_write(round->pack, packs, err) < 0)
+	if (pack_write(round->pack, round->git->packs, err) < 0)
 		return err->code;
 	git_oid_fmt(hex, &round->tip);
 	hex[GIT_OID_HEXSZ] = '\n';

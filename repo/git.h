@@ -14,8 +14,19 @@ int git_store_open(struct git_store **out, const char *path, bool create, struct
 struct git_store *git_store_close(struct git_store *git);
 git_repository *git_store_repository(struct git_store *git);
 
-/* The branch's commit; false while there is none. */
-bool git_store_tip(git_oid *out, struct git_store *git);
+/* The branch's commit. Returns 1 while there is none; E_FORMAT when it is there and damaged. */
+int git_store_tip(git_oid *out, struct git_store *git, struct error *err) _must_check_;
+/* Are there any packs? A branch that is missing among them was lost. */
+bool git_store_has_packs(const struct git_store *git);
+
+/* Are the indexes of the packs as they were written? Their own checksums tell, and libgit2 does not look: it would follow a damaged one out
+ * of bounds. E_FORMAT names the one that is not. */
+int git_store_check(const struct git_store *git, struct error *err) _must_check_;
+
+/* Merges small packs when there are many. Returns how many became one (0: nothing to do); they are gone from the disk then, and every
+ * store that has them open should be reopened, to let go of them. damage: as of merge_small_packs(). */
+int git_store_merge(struct git_store *git, struct error *damage, struct error *err) _must_check_;
+int git_store_reopen(struct git_store *git, struct error *err) _must_check_;
 
 /* ---- a round ---- */
 
@@ -33,7 +44,10 @@ void git_round_free(struct round *round);
 /* Adds a commit behind the last one of this round (or the branch's tip). */
 int git_round_commit(git_oid *out, struct round *round, const struct change *changes, size_t count, const char *message, const char *email,
 		     const struct sign_key *key, struct error *err) _must_check_;
-/* Makes the pack durable, then moves the branch. On failure nothing has happened. */
+/* How many bytes the pack has so far. */
+size_t git_round_len(const struct round *round);
+/* Makes the pack durable, then moves the branch. A failure after the pack was written may leave the branch moved
+ * all the same: look at it before anything is written again. */
 int git_round_finish(struct round *round, struct error *err) _must_check_;
 
 /* ---- reading ---- */

@@ -12,14 +12,17 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { HEAD_LEN = 4 + 1 + 4 + 8, FILE_MAX = 1 << 30 };
+enum { HEAD_LEN = 4 + 1 + 4 + 8, FILE_MAX = 1 << 30, KIND_MARK = 'A', MARK_LEN = HEAD_LEN + 8 };
+
+static const char magic[] = "HFJ1";
 
 struct journal {
 	char *folder;
 	uint64_t number; /* of the file in hand */
 	int fd;
-	off_t len;
-	bool is_broken; /* cut back failed: append no more */
+	off_t len;     /* of what is good */
+	off_t last;    /* where its last batch begins */
+	bool is_dirty; /* there are bytes behind len that could not be cut off yet */
 };
 
 static void checksum(uint8_t out[8], uint8_t kind, struct bytes content)
@@ -38,66 +41,115 @@ void journal_add(struct buf *batch, uint8_t kind, struct bytes content)
 	uint8_t sum[8];
 
 	checksum(sum, kind, content);
-	buf_add_str(batch, "HFJ1");
+	buf_add_str(batch, magic);
 	buf_add_char(batch, (char)kind);
 	buf_add_u32be(batch, (uint32_t)content.len);
 	buf_add(batch, sum, sizeof(sum));
 	buf_add_bytes(batch, content);
 }
 
-static char *path_of(const struct journal *journal, uint64_t number)
+static void add_mark(struct buf *out, uint64_t at)
 {
-	return mem_printf("%s/%010llu", journal->folder, (unsigned long long)number);
+	_cleanup_(buf_done) struct buf place = { 0 };
+
+	buf_add_u32be(&place, (uint32_t)(at >> 32));
+	buf_add_u32be(&place, (uint32_t)at);
+	journal_add(out, KIND_MARK, buf_bytes(&place));
 }
 
-/* 1: a record; 0: the end, or a torn one; negative: broken. */
-static int next_record(struct bytes *rest, uint8_t *kind, struct bytes *content, struct error *err)
+static char *path_of(const char *folder, uint64_t number)
+{
+	return mem_printf("%s/%010llu", folder, (unsigned long long)number);
+}
+
+/* ---- reading ---- */
+
+/* Is there a whole record at the beginning of rest? Then it is taken off. */
+static bool next_record(struct bytes *rest, uint8_t *kind, struct bytes *content)
 {
 	struct reader rd = reader_over(*rest);
-	struct bytes magic = read_bytes(&rd, 4), sum;
+	struct bytes begin = read_bytes(&rd, 4), sum;
 	uint8_t expected[8];
 	uint32_t len;
 
-	if (!rest->len)
-		return 0;
 	*kind = read_u8(&rd);
 	len = read_u32(&rd);
 	sum = read_bytes(&rd, 8);
-	if (rd.short_read)
-		return 0;
-	if (!bytes_is(magic, "HFJ1") || len > CONTAINER_MAX)
-		return error_set(err, E_FORMAT, "a record does not begin as one");
+	if (rd.short_read || !bytes_is(begin, magic) || len > CONTAINER_MAX)
+		return false;
 	*content = read_bytes(&rd, len);
 	if (rd.short_read)
-		return 0;
+		return false;
 	checksum(expected, *kind, *content);
 	if (memcmp(sum.ptr, expected, 8) != 0)
-		/* written but not whole: only at the very end is that a power cut */
-		return rd.rest.len ? error_set(err, E_FORMAT, "a record's checksum is wrong") : 0;
+		return false;
 	*rest = rd.rest;
-	return 1;
+	return true;
 }
 
-static int replay_file(const char *path, bool last, journal_fn fn, void *ctx, struct error *err)
+/* How far are the records whole? */
+static size_t whole_len(struct bytes text)
+{
+	struct bytes rest = text, content;
+	uint8_t kind;
+
+	while (next_record(&rest, &kind, &content))
+		;
+	return text.len - rest.len;
+}
+
+static bool has_mark_behind(struct bytes text, size_t from)
+{
+	for (size_t at = from; at + MARK_LEN <= text.len; at++) {
+		_cleanup_(buf_done) struct buf mark = { 0 };
+
+		if (memcmp(text.ptr + at, magic, 4) != 0 || text.ptr[at + 4] != KIND_MARK)
+			continue;
+		add_mark(&mark, at);
+		if (!memcmp(text.ptr + at, mark.ptr, mark.len))
+			return true;
+	}
+	return false;
+}
+
+static int give_records(struct bytes rest, journal_fn fn, void *ctx, struct error *err)
+{
+	struct bytes content;
+	uint8_t kind;
+
+	while (next_record(&rest, &kind, &content))
+		if (kind != KIND_MARK && fn(ctx, kind, content, err) < 0)
+			return err->code;
+	return 0;
+}
+
+static int cut_file(const char *path, size_t len, struct error *err)
+{
+	_cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || ftruncate(fd, (off_t)len) < 0 || fdatasync(fd) < 0)
+		return error_sys(err, "cannot cut '%s' back to %zu bytes", path, len);
+	return 0;
+}
+
+static int replay_file(const char *path, bool newest, journal_fn fn, void *ctx, uint64_t *cut, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct bytes rest, content;
-	uint8_t kind;
+	size_t good;
 	int r = fs_read(&text, path, FILE_MAX, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	rest = buf_bytes(&text);
-	while ((r = next_record(&rest, &kind, &content, err)) > 0) {
-		r = fn(ctx, kind, content, err);
-		if (r < 0)
-			return r;
-	}
-	if (r == 0 && rest.len && !last)
-		r = error_set(err, E_FORMAT, "it ends in the middle of a record, and another file follows");
-	if (r < 0)
-		return error_add(err, "journal '%s' (byte %zu): move it away to go on without what is behind that place", path, text.len - rest.len);
-	return 0;
+	good = whole_len(buf_bytes(&text));
+	if (good < text.len && (!newest || has_mark_behind(buf_bytes(&text), good)))
+		return error_set(err, E_FORMAT, "journal '%s' is damaged at byte %zu, in what was acknowledged: restore it from a copy, or move it "
+				 "away to go on without what it holds", path, good);
+	if (give_records(bytes_of(text.ptr, good), fn, ctx, err) < 0)
+		return error_add(err, "journal '%s'", path);
+	if (good == text.len)
+		return 0;
+	*cut += text.len - good;
+	return cut_file(path, good, err);
 }
 
 static int by_number(const void *a, const void *b)
@@ -108,30 +160,34 @@ static int by_number(const void *a, const void *b)
 }
 
 /* The numbers of the files that are there, in order; the caller frees. */
-static size_t list_files(uint64_t **out, const char *folder)
+static int list_files(uint64_t **out, size_t *count, const char *folder, struct error *err)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
 	uint64_t *list = NULL;
 	size_t n = 0;
 
-	while (dir && (entry = readdir(dir))) {
+	if (!dir)
+		return error_sys(err, "cannot read folder '%s'", folder);
+	while ((entry = readdir(dir))) {
 		if (strlen(entry->d_name) != 10 || strspn(entry->d_name, "0123456789") != 10)
 			continue;
 		list = mem_grow(list, (n + 1) * sizeof(*list));
 		list[n++] = strtoull(entry->d_name, NULL, 10);
 	}
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 	if (n)
 		qsort(list, n, sizeof(*list), by_number);
 	*out = list;
-	return n;
+	*count = n;
+	return 0;
 }
+
+/* ---- writing ---- */
 
 static int begin_file(struct journal *journal, uint64_t number, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = path_of(journal, number);
+	_cleanup_(mem_freep) char *path = path_of(journal->folder, number);
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
@@ -144,25 +200,26 @@ static int begin_file(struct journal *journal, uint64_t number, struct error *er
 	fd_closep(&journal->fd);
 	journal->fd = fd;
 	journal->number = number;
-	journal->len = 0;
-	journal->is_broken = false;
+	journal->len = journal->last = 0;
 	return 0;
 }
 
-int journal_open(struct journal **out, const char *folder, journal_fn fn, void *ctx, struct error *err)
+int journal_open(struct journal **out, const char *folder, journal_fn fn, void *ctx, uint64_t *cut, struct error *err)
 {
 	struct journal *journal = mem_alloc(sizeof(*journal));
 	_cleanup_(mem_freep) uint64_t *files = NULL;
-	size_t n;
+	size_t n = 0;
 	int r = fs_mkdirs(folder, 0700, err);
 
+	*cut = 0;
 	journal->folder = mem_strdup(folder);
 	journal->fd = -1;
-	n = list_files(&files, folder);
+	if (r == 0)
+		r = list_files(&files, &n, folder, err);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		_cleanup_(mem_freep) char *path = path_of(journal, files[i]);
+		_cleanup_(mem_freep) char *path = path_of(folder, files[i]);
 
-		r = replay_file(path, i + 1 == n, fn, ctx, err);
+		r = replay_file(path, i + 1 == n, fn, ctx, cut, err);
 	}
 	if (r == 0)
 		r = begin_file(journal, n ? files[n - 1] + 1 : 1, err);
@@ -184,40 +241,76 @@ struct journal *journal_close(struct journal *journal)
 	return NULL;
 }
 
+/* Back to what is good. */
+static int cut_back(struct journal *journal)
+{
+	journal->is_dirty = ftruncate(journal->fd, journal->len) < 0 || lseek(journal->fd, journal->len, SEEK_SET) < 0 || fdatasync(journal->fd) < 0;
+	return journal->is_dirty ? -1 : 0;
+}
+
+static int be_clean(struct journal *journal, struct error *err)
+{
+	if (!journal->is_dirty || cut_back(journal) == 0)
+		return 0;
+	return error_sys(err, "the journal cannot be cut back after a failed write");
+}
+
 int journal_append(struct journal *journal, struct bytes batch, struct error *err)
 {
-	int r = 0;
+	int r = be_clean(journal, err);
 
-	if (journal->is_broken)
-		return error_set(err, E_SYS, "the journal could not be cut back after a failed write; restart the server");
+	if (r < 0)
+		return r;
 	if (fd_write_all(journal->fd, batch, err) < 0)
 		r = err->code;
 	else if (fdatasync(journal->fd) < 0)
 		r = error_sys(err, "cannot sync");
 	if (r < 0) {
-		if (ftruncate(journal->fd, journal->len) < 0 || lseek(journal->fd, journal->len, SEEK_SET) < 0 || fdatasync(journal->fd) < 0)
-			journal->is_broken = true;
+		cut_back(journal); /* should that fail, the next append tries again */
 		return error_add(err, "journal");
 	}
+	journal->last = journal->len;
 	journal->len += (off_t)batch.len;
 	return 0;
 }
 
+void journal_mark(struct journal *journal)
+{
+	_cleanup_(buf_done) struct buf mark = { 0 };
+	struct error ignored;
+
+	add_mark(&mark, (uint64_t)journal->len);
+	/* without a mark the batch is replayed all the same; it only cannot be told from one that nobody was told of */
+	if (fd_write_all(journal->fd, buf_bytes(&mark), &ignored) < 0)
+		cut_back(journal);
+	else
+		journal->len += (off_t)mark.len;
+	journal->last = journal->len;
+}
+
+void journal_undo(struct journal *journal)
+{
+	journal->len = journal->last;
+	cut_back(journal);
+}
+
 int journal_rotate(uint64_t *before, struct journal *journal, struct error *err)
 {
-	int r = begin_file(journal, journal->number + 1, err);
-
+	if (be_clean(journal, err) < 0 || (journal->len && begin_file(journal, journal->number + 1, err) < 0))
+		return err->code;
 	*before = journal->number;
-	return r;
+	return 0;
 }
 
 int journal_drop(struct journal *journal, uint64_t before, struct error *err)
 {
 	_cleanup_(mem_freep) uint64_t *files = NULL;
-	size_t n = list_files(&files, journal->folder);
+	size_t n = 0;
 
+	if (list_files(&files, &n, journal->folder, err) < 0)
+		return err->code;
 	for (size_t i = 0; i < n && files[i] < before; i++) {
-		_cleanup_(mem_freep) char *path = path_of(journal, files[i]);
+		_cleanup_(mem_freep) char *path = path_of(journal->folder, files[i]);
 
 		if (unlink(path) < 0)
 			return error_sys(err, "cannot remove '%s'", path);

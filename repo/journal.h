@@ -1,7 +1,11 @@
 /* repo/journal.h -- what is acknowledged and not yet packed: append-only files, one fdatasync for all that has arrived. Internal to repo/.
  *
  * A file journal/<10 digits> is a row of records: "HFJ1", kind (1 byte), length (u32), the first 8 bytes of the SHA-256 over kind and
- * content, content. A torn record at the very end is what a power cut leaves, and is dropped; anything else wrong is an error. */
+ * content, content. Kind 'A' is the journal's own mark, written after the sync and before anybody is told: all before it was acknowledged.
+ * Its content is where it lies in the file (u64), so that bytes that somebody sent cannot pass for one.
+ *
+ * So what is wrong in a file can be judged. With a mark behind it, it was acknowledged: the disk lost it, and that is an error. At the end
+ * of the newest file with no mark behind it, it is what a stop in the middle of a write leaves, and is cut off. */
 #pragma once
 
 #include "base/bytes.h"
@@ -11,14 +15,19 @@ struct journal;
 
 typedef int (*journal_fn)(void *ctx, uint8_t kind, struct bytes content, struct error *err);
 
-/* Opens folder (made when missing) and replays every file in order through fn; a failure of fn ends it. */
-int journal_open(struct journal **out, const char *folder, journal_fn fn, void *ctx, struct error *err) _must_check_;
+/* Opens folder (made when missing) and gives every record, in order, to fn; a failure of fn ends it. cut: how many bytes of a write that
+ * was never acknowledged were cut off. E_FORMAT for damage, naming file and byte. */
+int journal_open(struct journal **out, const char *folder, journal_fn fn, void *ctx, uint64_t *cut, struct error *err) _must_check_;
 struct journal *journal_close(struct journal *journal);
 
 void journal_add(struct buf *batch, uint8_t kind, struct bytes content);
 /* Appends the batch and waits until it is on disk. On failure the file is cut back: nothing of the batch will be replayed. */
 int journal_append(struct journal *journal, struct bytes batch, struct error *err) _must_check_;
+/* Marks the last batch as acknowledged; before its senders are told. Does not wait for the disk. */
+void journal_mark(struct journal *journal);
+/* Cuts the last batch back, which must not be marked. When that fails, appending fails until it can be done. */
+void journal_undo(struct journal *journal);
 
-/* Begins a new file; everything before it may be dropped once it is packed. */
+/* Begins a new file, unless the one in hand is empty; everything before it may be dropped once it is packed. */
 int journal_rotate(uint64_t *before, struct journal *journal, struct error *err) _must_check_;
 int journal_drop(struct journal *journal, uint64_t before, struct error *err) _must_check_;

@@ -3,6 +3,8 @@
 
 #include "base/fs.h"
 
+#include <dirent.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char *const parts[] = { "body", "secrets" };
@@ -12,6 +14,22 @@ static char *path_of(const char *folder, const char *device, uint64_t epoch, con
 	return mem_printf("%s/%s/%llu.%s.age", folder, device, (unsigned long long)epoch, part);
 }
 
+/* What a killed writer left: a copy that whoever destroys the keys would miss. The device posts that epoch again. */
+static void tidy(const char *dir)
+{
+	DIR *stream = opendir(dir);
+	struct dirent *entry;
+
+	while (stream && (entry = readdir(stream))) {
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", dir, entry->d_name);
+
+		if (strstr(entry->d_name, ".tmp-"))
+			unlink(path);
+	}
+	if (stream)
+		closedir(stream);
+}
+
 int keyring_put(const char *folder, const char *device, const struct container *epoch, struct error *err)
 {
 	_cleanup_(mem_freep) char *dir = mem_printf("%s/%s", folder, device);
@@ -19,6 +37,7 @@ int keyring_put(const char *folder, const char *device, const struct container *
 
 	if (fs_mkdirs(dir, 0700, err) < 0 || fs_sync_dir(folder, err) < 0)
 		return err->code;
+	tidy(dir);
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
 		_cleanup_(mem_freep) char *path = path_of(folder, device, number, parts[i]), *name = mem_printf("%s-key", parts[i]);
 		struct bytes seal = container_seal(epoch, name);

@@ -13,8 +13,7 @@
 enum { SHA1_LEN = 20, SMALL_TREE = 64 };
 
 struct entry {
-	git_oid id;
-	uint32_t crc, offset;
+	struct pack_entry at;
 	size_t tree_at, tree_len; /* into trees, for trees */
 };
 
@@ -53,6 +52,11 @@ size_t pack_count(const struct pack *pack)
 	return pack->count;
 }
 
+size_t pack_len(const struct pack *pack)
+{
+	return pack->body.len;
+}
+
 static size_t slot_of(const struct pack *pack, const git_oid *id)
 {
 	uint32_t hash;
@@ -60,7 +64,7 @@ static size_t slot_of(const struct pack *pack, const git_oid *id)
 
 	memcpy(&hash, id->id, sizeof(hash)); /* an id is random enough as it is */
 	for (at = hash % pack->slot_count; pack->slots[at]; at = (at + 1) % pack->slot_count)
-		if (git_oid_equal(&pack->entries[pack->slots[at] - 1].id, id))
+		if (git_oid_equal(&pack->entries[pack->slots[at] - 1].at.id, id))
 			break;
 	return at;
 }
@@ -77,7 +81,7 @@ static void grow(struct pack *pack)
 	pack->slot_count *= 4;
 	pack->slots = mem_alloc(pack->slot_count * sizeof(*pack->slots));
 	for (size_t i = 0; i < pack->count; i++)
-		pack->slots[slot_of(pack, &pack->entries[i].id)] = (uint32_t)i + 1;
+		pack->slots[slot_of(pack, &pack->entries[i].at.id)] = (uint32_t)i + 1;
 }
 
 /* Type and length in 7-bit groups, the first with 4 bits of length. */
@@ -114,13 +118,13 @@ static int level_for(git_object_t type, struct bytes data)
 
 int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes data, struct error *err)
 {
-	struct entry entry = { .offset = (uint32_t)pack->body.len + 12 };
+	struct entry entry = { .at.offset = (uint32_t)pack->body.len + 12 };
 	size_t begin = pack->body.len;
 
-	if (git_odb_hash(&entry.id, data.ptr, data.len, type) < 0)
+	if (git_odb_hash(&entry.at.id, data.ptr, data.len, type) < 0)
 		return error_set(err, E_SYS, "cannot hash an object");
-	*out = entry.id;
-	if (pack->slots[slot_of(pack, &entry.id)])
+	*out = entry.at.id;
+	if (pack->slots[slot_of(pack, &entry.at.id)])
 		return 0;
 	if (pack->body.len > 1U << 30)
 		return error_set(err, E_LIMIT, "a pack over 1 GiB");
@@ -128,13 +132,13 @@ int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes da
 	add_head(&pack->body, type, data.len);
 	if (add_deflated(&pack->body, data, level_for(type, data), err) < 0)
 		return err->code;
-	entry.crc = (uint32_t)crc32(0, pack->body.ptr + begin, (uInt)(pack->body.len - begin));
+	entry.at.crc = (uint32_t)crc32(0, pack->body.ptr + begin, (uInt)(pack->body.len - begin));
 	if (type == GIT_OBJECT_TREE) {
 		entry.tree_at = pack->trees.len;
 		entry.tree_len = data.len;
 		buf_add_bytes(&pack->trees, data);
 	}
-	pack->slots[slot_of(pack, &entry.id)] = (uint32_t)pack->count + 1;
+	pack->slots[slot_of(pack, &entry.at.id)] = (uint32_t)pack->count + 1;
 	pack->entries[pack->count++] = entry;
 	return 0;
 }
@@ -161,33 +165,39 @@ static void add_sha1(struct buf *out, struct bytes over)
 
 static int by_id(const void *a, const void *b)
 {
-	return git_oid_cmp(&((const struct entry *)a)->id, &((const struct entry *)b)->id);
+	return git_oid_cmp(&((const struct pack_entry *)a)->id, &((const struct pack_entry *)b)->id);
 }
 
-/* Index version 2: fan-out, ids, CRCs, offsets, both trailers. */
-static void make_index(struct buf *out, const struct pack *pack, const uint8_t *pack_trailer)
+/* Fan-out, ids, CRCs, offsets, both trailers (gitformat-pack(5)). */
+void pack_make_index(struct buf *out, struct pack_entry *entries, size_t count, const uint8_t trailer[static 20])
 {
-	struct entry *sorted = mem_alloc(pack->count * sizeof(*sorted));
 	size_t at = 0;
 
-	memcpy(sorted, pack->entries, pack->count * sizeof(*sorted));
-	qsort(sorted, pack->count, sizeof(*sorted), by_id);
+	qsort(entries, count, sizeof(*entries), by_id);
 	buf_add(out, "\377tOc", 4);
 	buf_add_u32be(out, 2);
 	for (unsigned first = 0; first < 256; first++) {
-		while (at < pack->count && sorted[at].id.id[0] <= first)
+		while (at < count && entries[at].id.id[0] <= first)
 			at++;
 		buf_add_u32be(out, (uint32_t)at);
 	}
-	for (size_t i = 0; i < pack->count; i++)
-		buf_add(out, sorted[i].id.id, SHA1_LEN);
-	for (size_t i = 0; i < pack->count; i++)
-		buf_add_u32be(out, sorted[i].crc);
-	for (size_t i = 0; i < pack->count; i++)
-		buf_add_u32be(out, sorted[i].offset);
-	buf_add(out, pack_trailer, SHA1_LEN);
+	for (size_t i = 0; i < count; i++)
+		buf_add(out, entries[i].id.id, SHA1_LEN);
+	for (size_t i = 0; i < count; i++)
+		buf_add_u32be(out, entries[i].crc);
+	for (size_t i = 0; i < count; i++)
+		buf_add_u32be(out, entries[i].offset);
+	buf_add(out, trailer, SHA1_LEN);
 	add_sha1(out, buf_bytes(out));
-	free(sorted);
+}
+
+static void make_index(struct buf *out, const struct pack *pack, const uint8_t *trailer)
+{
+	_cleanup_(mem_freep) struct pack_entry *entries = mem_alloc((pack->count + 1) * sizeof(*entries));
+
+	for (size_t i = 0; i < pack->count; i++)
+		entries[i] = pack->entries[i].at;
+	pack_make_index(out, entries, pack->count, trailer);
 }
 
 int pack_write(const struct pack *pack, const char *folder, struct error *err)

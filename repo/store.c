@@ -1,15 +1,24 @@
 /* repo/store.c -- the index in SQLite. */
 #include "repo/store.h"
 
+#include <assert.h>
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENROLS_PER_INVITE = 8, FORKS_PER_DEVICE = 16 };
+enum { ENROLS_PER_INVITE = 8, FORKS_PER_DEVICE = 16, PREPARED_MAX = 96 };
+
+struct prepared {
+	const char *sql;
+	sqlite3_stmt *st;
+};
 
 struct store {
 	sqlite3 *db;
+	struct prepared prepared[PREPARED_MAX];
+	size_t prepared_count;
 };
 
 static const char schema[] =
@@ -27,11 +36,34 @@ static const char schema[] =
 	" mode TEXT, note TEXT, epoch INTEGER, added INTEGER, removed INTEGER, hash BLOB, commit_id TEXT, PRIMARY KEY(device, number)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS chain_by_epoch ON chain(device, epoch) WHERE type = 4;"
 	"CREATE TABLE IF NOT EXISTS fork(device TEXT, hash BLOB, PRIMARY KEY(device, hash)) WITHOUT ROWID;"
-	"CREATE TABLE IF NOT EXISTS log(position INTEGER PRIMARY KEY, leaf BLOB NOT NULL);";
+	"CREATE TABLE IF NOT EXISTS log(position INTEGER PRIMARY KEY, leaf BLOB NOT NULL);"
+	/* what is journaled and has no place in the log yet: few rows, and after a start exactly those of the journal */
+	"CREATE TABLE IF NOT EXISTS unpacked(leaf BLOB PRIMARY KEY) WITHOUT ROWID;";
+
+/* What the disk said, so that "no space" is told from a fault of ours. */
+static int errno_of(struct store *store)
+{
+	switch (sqlite3_errcode(store->db)) {
+	case SQLITE_FULL:
+		return ENOSPC;
+	case SQLITE_READONLY:
+		return EROFS;
+	case SQLITE_IOERR:
+	case SQLITE_CANTOPEN:
+		return sqlite3_system_errno(store->db) ? sqlite3_system_errno(store->db) : EIO;
+	default:
+		return 0;
+	}
+}
 
 static int fail(struct error *err, struct store *store)
 {
-	return error_set(err, E_SYS, "index: %s", sqlite3_errmsg(store->db));
+	int code = sqlite3_errcode(store->db);
+	bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+
+	error_set(err, E_SYS, "index: %s%s", sqlite3_errmsg(store->db), damaged ? ": it is damaged; stop the server and run 'holdfastd reindex'" : "");
+	err->sys = errno_of(store);
+	return err->code;
 }
 
 static int exec(struct store *store, const char *sql, struct error *err)
@@ -42,7 +74,7 @@ static int exec(struct store *store, const char *sql, struct error *err)
 int store_open(struct store **out, const char *path, struct error *err)
 {
 	struct store *store = mem_alloc(sizeof(*store));
-	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX;
+	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	int r = 0;
 
 	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
@@ -63,12 +95,10 @@ int store_open(struct store **out, const char *path, struct error *err)
 
 struct store *store_close(struct store *store)
 {
-	sqlite3_stmt *left;
-
 	if (!store)
 		return NULL;
-	while ((left = sqlite3_next_stmt(store->db, NULL)))
-		sqlite3_finalize(left);
+	for (size_t i = 0; i < store->prepared_count; i++)
+		sqlite3_finalize(store->prepared[i].st);
 	sqlite3_close(store->db);
 	free(store);
 	return NULL;
@@ -78,14 +108,18 @@ struct store *store_close(struct store *store)
 
 static sqlite3_stmt *prepare(struct store *store, const char *sql)
 {
-	sqlite3_stmt *st = NULL;
+	struct prepared *p;
 
-	for (st = sqlite3_next_stmt(store->db, NULL); st; st = sqlite3_next_stmt(store->db, st))
-		if (!sqlite3_stmt_busy(st) && !strcmp(sqlite3_sql(st), sql))
-			return st;
-	if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &st, NULL) != SQLITE_OK)
+	for (size_t i = 0; i < store->prepared_count; i++)
+		if (store->prepared[i].sql == sql && !sqlite3_stmt_busy(store->prepared[i].st))
+			return store->prepared[i].st;
+	assert(store->prepared_count < PREPARED_MAX); /* there are far fewer texts in this file */
+	p = &store->prepared[store->prepared_count];
+	if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &p->st, NULL) != SQLITE_OK)
 		return NULL;
-	return st;
+	p->sql = sql;
+	store->prepared_count++;
+	return p->st;
 }
 
 /* Binds by a format: 's' text (NULL: null), 'i' int64_t, 'h' a hash of 32 bytes, 'b' struct bytes. */
@@ -184,7 +218,7 @@ void store_rollback(struct store *store)
 int store_clear(struct store *store, struct error *err)
 {
 	return exec(store, "DELETE FROM meta; DELETE FROM root; DELETE FROM invite; DELETE FROM device; DELETE FROM chain; DELETE FROM fork;"
-			   "DELETE FROM log;", err);
+			   "DELETE FROM log; DELETE FROM unpacked;", err);
 }
 
 /* ---- judging ---- */
@@ -421,8 +455,18 @@ static int enter_snapshot(struct store *store, const struct statement *st, struc
 				statement_get(st, "device")), err);
 }
 
+/* From here on the index knows a statement that only the journal holds. */
+static int enter_unpacked(struct store *store, const struct statement *st, struct error *err)
+{
+	struct merkle_hash leaf = merkle_leaf(statement_text(st));
+
+	return run(store, query(store, "INSERT OR IGNORE INTO unpacked(leaf) VALUES(?)", "h", leaf.b), err);
+}
+
 int store_enter(struct store *store, const struct statement *st, struct error *err)
 {
+	if (enter_unpacked(store, st, err) < 0)
+		return err->code;
 	switch (statement_type(st)) {
 	case STATEMENT_ROOT:
 		return run(store, query(store, "INSERT OR REPLACE INTO root(version, whole) VALUES(?, ?)", "ib",
@@ -467,6 +511,8 @@ int store_enter_fork(struct store *store, const struct statement *st, bool *is_n
 	*is_new = !same && kept < FORKS_PER_DEVICE;
 	if (!*is_new)
 		return 0;
+	if (enter_unpacked(store, st, err) < 0)
+		return err->code;
 	return run(store, query(store, "INSERT INTO fork(device, hash) VALUES(?, ?)", "sh", id, statement_hash(st)), err);
 }
 
@@ -487,20 +533,6 @@ bool store_is_entered(struct store *store, const struct statement *st)
 	return same;
 }
 
-int store_is_packed(struct store *store, const struct statement *st, bool is_fork, struct error *err)
-{
-	struct merkle_hash leaf = merkle_leaf(statement_text(st));
-	int64_t n = 0;
-	int r;
-
-	if (statement_get(st, "number") && !is_fork)
-		r = count(store, query(store, "SELECT count(commit_id) FROM chain WHERE device = ? AND number = ? AND hash = ?", "sih",
-				       statement_get(st, "device"), (int64_t)statement_number(st, "number"), statement_hash(st)), &n, err);
-	else
-		r = count(store, query(store, "SELECT count(*) FROM log WHERE leaf = ?", "h", leaf.b), &n, err);
-	return r < 0 ? r : n > 0;
-}
-
 int store_place(struct store *store, const struct statement *st, const char *commit, uint64_t position, struct error *err)
 {
 	if (!statement_get(st, "number"))
@@ -511,7 +543,37 @@ int store_place(struct store *store, const struct statement *st, const char *com
 
 int store_log_add(struct store *store, uint64_t position, const struct merkle_hash *leaf, struct error *err)
 {
+	if (run(store, query(store, "DELETE FROM unpacked WHERE leaf = ?", "h", leaf->b), err) < 0)
+		return err->code;
 	return run(store, query(store, "INSERT OR REPLACE INTO log(position, leaf) VALUES(?, ?)", "ih", (int64_t)position, leaf->b), err);
+}
+
+int store_log_each(struct store *store, store_leaf_fn fn, void *ctx, struct error *err)
+{
+	sqlite3_stmt *q = query(store, "SELECT position, leaf FROM log ORDER BY position", "");
+	struct merkle_hash leaf;
+	uint64_t next = 0;
+	int r;
+
+	while ((r = row(store, q, err)) == 0) {
+		hash_column(leaf.b, q, 1);
+		if ((uint64_t)sqlite3_column_int64(q, 0) != next) {
+			done(q);
+			return error_set(err, E_FORMAT, "index has no log entry %llu: run 'holdfastd reindex'", (unsigned long long)next);
+		}
+		fn(ctx, next++, &leaf);
+	}
+	return r < 0 ? r : 0;
+}
+
+int store_unpacked(uint64_t *out, struct store *store, struct error *err)
+{
+	int64_t n = 0;
+
+	if (count(store, query(store, "SELECT count(*) FROM unpacked", ""), &n, err) < 0)
+		return err->code;
+	*out = (uint64_t)n;
+	return 0;
 }
 
 int store_log_leaf(struct merkle_hash *out, struct store *store, uint64_t position, struct error *err)
@@ -664,18 +726,26 @@ int store_find(char commit[static 41], struct store *store, const char *id, enum
 	sqlite3_stmt *q;
 	int r;
 
-	if (type == STATEMENT_EPOCH)
-		q = query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = 4 AND (epoch = ? OR ? = 0) ORDER BY number DESC LIMIT 1", "sii",
-			  id, (int64_t)number, (int64_t)number);
+	if (!number)
+		q = query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = ? ORDER BY number DESC LIMIT 1", "si", id, (int64_t)type);
+	else if (type == STATEMENT_EPOCH)
+		q = query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = 4 AND epoch = ?", "si", id, (int64_t)number);
 	else
-		q = query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = ? AND (number = ? OR ? = 0) ORDER BY number DESC LIMIT 1",
-			  "siii", id, (int64_t)type, (int64_t)number, (int64_t)number);
+		q = query(store, "SELECT commit_id FROM chain WHERE device = ? AND number = ? AND type = ?", "sii", id, (int64_t)number, (int64_t)type);
 	r = row(store, q, err);
 	if (r != 0)
 		return r;
 	text_column(commit, 41, q, 0);
 	done(q);
 	return 0;
+}
+
+bool store_has_invite(struct store *store, const char *id)
+{
+	struct error ignored;
+	int64_t n = 0;
+
+	return count(store, query(store, "SELECT count(*) FROM invite WHERE id = ?", "s", id), &n, &ignored) == 0 && n;
 }
 
 int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), void *ctx, struct error *err)

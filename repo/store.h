@@ -1,7 +1,8 @@
 /* repo/store.h -- the index: what git says, in tables (SQLite). Internal to repo/; another store can take its place behind these functions.
  *
  * Everything in it can be made anew from git and the journal, so it is never the truth, and its transactions need no sync of their own.
- * A row of chain or log exists from the moment that its statement is journaled; it gets commit and position when it is packed. */
+ * A row of chain or log exists from the moment that its statement is journaled; it gets commit and position when it is packed. One thread
+ * at a time uses a store: whoever has one has a lock for it. */
 #pragma once
 
 #include "repo/repo.h"
@@ -24,11 +25,14 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 int store_enter_fork(struct store *store, const struct statement *st, bool *is_new, struct error *err) _must_check_;
 /* Is this very statement of a chain entered already? False for other types: entering them again changes nothing. */
 bool store_is_entered(struct store *store, const struct statement *st);
-/* 1 when this very statement (or evidence) is packed already, 0 when not. */
-int store_is_packed(struct store *store, const struct statement *st, bool is_fork, struct error *err) _must_check_;
 /* Enters where a packed statement lies. leaf: its place in the log. */
 int store_place(struct store *store, const struct statement *st, const char *commit, uint64_t position, struct error *err) _must_check_;
 int store_log_add(struct store *store, uint64_t position, const struct merkle_hash *leaf, struct error *err) _must_check_;
+/* Every leaf in order; E_FORMAT when one is missing. */
+typedef void (*store_leaf_fn)(void *ctx, uint64_t position, const struct merkle_hash *leaf);
+int store_log_each(struct store *store, store_leaf_fn fn, void *ctx, struct error *err) _must_check_;
+/* How many statements are entered that have no place in the log yet. */
+int store_unpacked(uint64_t *out, struct store *store, struct error *err) _must_check_;
 int store_log_leaf(struct merkle_hash *out, struct store *store, uint64_t position, struct error *err) _must_check_;
 /* The packed tip ("" when none) and the log's size. */
 int store_tip(char commit[static 41], uint64_t *log_size, struct store *store, struct error *err) _must_check_;
@@ -41,6 +45,7 @@ int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct erro
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err) _must_check_;
 /* Where a chain statement lies. number 0: the newest snapshot. epoch (type EPOCH): by epoch number, 0: the newest. commit is "" while unpacked. */
 int store_find(char commit[static 41], struct store *store, const char *id, enum statement_type type, uint64_t number, struct error *err) _must_check_;
+bool store_has_invite(struct store *store, const char *id);
 /* Ids of invites. */
 int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), void *ctx, struct error *err) _must_check_;
 int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err) _must_check_;

@@ -1,10 +1,9 @@
 /* tests/unit/test-repo.c -- the archive: what is acknowledged is there once, and stock git accepts it. */
-#include "tests/fleet.h"
+#include "tests/unit/archive.h"
+
 #include "tests/test.h"
 
 #include "base/fs.h"
-#include "base/proc.h"
-#include "repo/repo.h"
 #include "repo/textdiff.h"
 
 #include <signal.h>
@@ -12,110 +11,6 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-struct world {
-	struct fleet fleet;
-	struct fleet_device device;
-	char dir[128];
-	struct repo *repo;
-	uint8_t secret[32];
-};
-
-static int post(struct world *w, void (*make)(struct world *, struct buf *))
-{
-	_cleanup_(buf_done) struct buf c = { 0 };
-	struct error err = { 0 };
-	int r;
-
-	make(w, &c);
-	r = repo_submit_wait(w->repo, buf_bytes(&c), &err);
-	if (r < 0)
-		printf("%s\n", err.text);
-	return r;
-}
-
-static void make_root(struct world *w, struct buf *out)
-{
-	buf_add_bytes(out, buf_bytes(&w->fleet.root));
-}
-static void make_invite(struct world *w, struct buf *out)
-{
-	fleet_invite(out, &w->fleet, w->device.name, w->secret);
-}
-static void make_enrol(struct world *w, struct buf *out)
-{
-	fleet_enrol(out, &w->fleet, &w->device, w->secret);
-}
-static void make_admit(struct world *w, struct buf *out)
-{
-	fleet_admit(out, &w->fleet, &w->device);
-}
-static void make_epoch(struct world *w, struct buf *out)
-{
-	fleet_epoch(out, &w->fleet, &w->device);
-}
-static void make_snapshot(struct world *w, struct buf *out)
-{
-	char text[200];
-
-	snprintf(text, sizeof(text), "hostname r1\nip route 10.0.%llu.0/24 10.0.0.1\npassword {{secret 0011223344556677}}\n",
-		 (unsigned long long)w->device.number % 250);
-	fleet_snapshot(out, &w->fleet, &w->device, text, "0011223344556677 aHVudGVyMg==\n");
-}
-
-static void world_init(struct world *w)
-{
-	struct error err = { 0 };
-
-	*w = (struct world){ 0 };
-	memset(w->secret, 7, sizeof(w->secret));
-	fleet_init(&w->fleet);
-	fleet_device_init(&w->device, "r1");
-	snprintf(w->dir, sizeof(w->dir), "%s", test_folder());
-	CHECK_OK(repo_open(&w->repo, w->dir, &w->fleet.archive, REPO_CREATE, &err));
-	CHECK_EQ(post(w, make_root), 0);
-	CHECK_EQ(post(w, make_invite), 0);
-	CHECK_EQ(post(w, make_enrol), 0);
-	CHECK_EQ(post(w, make_admit), 0);
-	CHECK_EQ(post(w, make_epoch), 0);
-}
-
-static void world_done(struct world *w)
-{
-	repo_close(w->repo);
-	fleet_device_done(&w->device);
-	fleet_done(&w->fleet);
-}
-
-static void reopen(struct world *w)
-{
-	struct error err = { 0 };
-
-	w->repo = repo_close(w->repo);
-	CHECK_OK(repo_open(&w->repo, w->dir, &w->fleet.archive, 0, &err));
-}
-
-static void shell(const char *dir, const char *command)
-{
-	_cleanup_(mem_freep) char *line = mem_printf("cd '%s' && %s", dir, command);
-	const char *const argv[] = { "sh", "-c", line, NULL };
-	struct proc_result run = { 0 };
-	struct error err = { 0 };
-
-	CHECK_OK(proc_run(&run, argv, bytes_str(""), 60000, 1 << 20, &err));
-	if (run.status)
-		fail_msg("%s: %s%s", command, buf_text(&run.out), buf_text(&run.err));
-	proc_result_done(&run);
-}
-
-static int count_entries(void *ctx, const struct repo_entry *entry)
-{
-	uint64_t *n = ctx;
-
-	CHECK_EQ(entry->number, *n); /* gapless, newest first */
-	--*n;
-	return 0;
-}
 
 TEST(stock_git_accepts_what_we_write_and_verifies_every_commit)
 {
@@ -127,16 +22,16 @@ TEST(stock_git_accepts_what_we_write_and_verifies_every_commit)
 
 	world_init(&w);
 	for (int i = 0; i < 5; i++)
-		CHECK_EQ(post(&w, make_snapshot), 0);
+		CHECK_EQ(world_post(&w, make_snapshot), 0);
 	CHECK_OK(repo_flush(w.repo, &err));
 	CHECK_OK(repo_root_get(&root, w.repo, &err));
 	root_allowed_signers(&signers, root);
 	path = mem_printf("%s/signers", w.dir);
 	CHECK_OK(fs_write(path, buf_bytes(&signers), 0600, &err));
-	shell(w.dir, "git -C archive.git fsck --strict --no-dangling && test -z \"$(find archive.git/objects -type f ! -path '*/pack/*' ! -path '*/info/*')\"");
-	shell(w.dir, "for c in $(git -C archive.git rev-list main); do git -C archive.git -c gpg.ssh.allowedSignersFile=../signers verify-commit $c || exit 1; done");
+	check_shell(w.dir, "git -C archive.git fsck --strict --no-dangling && test -z \"$(find archive.git/objects -type f ! -path '*/pack/*' ! -path '*/info/*')\"");
+	check_shell(w.dir, "for c in $(git -C archive.git rev-list main); do git -C archive.git -c gpg.ssh.allowedSignersFile=../signers verify-commit $c || exit 1; done");
 	/* each of the five snapshots stands in the history of its path */
-	shell(w.dir, "test $(git -C archive.git log --format=%H main -- $(git -C archive.git ls-tree -r --name-only main | grep /snapshot$) | wc -l) = 5");
+	check_shell(w.dir, "test $(git -C archive.git log --format=%H main -- $(git -C archive.git ls-tree -r --name-only main | grep /snapshot$) | wc -l) = 5");
 	world_done(&w);
 }
 
@@ -149,7 +44,7 @@ TEST(the_same_again_is_seen_another_with_its_number_is_a_fork_and_a_jump_is_a_ga
 	struct world w;
 
 	world_init(&w);
-	CHECK_EQ(post(&w, make_snapshot), 0);
+	CHECK_EQ(world_post(&w, make_snapshot), 0);
 	before = w.device;
 	make_snapshot(&w, &first);
 	CHECK_EQ(repo_submit_wait(w.repo, buf_bytes(&first), &err), 0);
@@ -166,8 +61,8 @@ TEST(the_same_again_is_seen_another_with_its_number_is_a_fork_and_a_jump_is_a_ga
 	CHECK_EQ(device.forks, 1);
 	CHECK_EQ(device.head_number, before.number + 1);
 	CHECK_OK(repo_flush(w.repo, &err));
-	shell(w.dir, "test $(git -C archive.git ls-tree -r --name-only main | grep -c /forks/) = 1");
-	reopen(&w);
+	check_shell(w.dir, "test $(git -C archive.git ls-tree -r --name-only main | grep -c /forks/) = 1");
+	world_reopen(&w);
 	CHECK_OK(repo_device_get(&device, w.repo, w.device.id, &err));
 	CHECK_EQ(device.forks, 1);
 	world_done(&w);
@@ -183,7 +78,7 @@ TEST(any_snapshot_opens_from_its_own_tree)
 
 	world_init(&w);
 	for (int i = 0; i < 3; i++)
-		CHECK_EQ(post(&w, make_snapshot), 0);
+		CHECK_EQ(world_post(&w, make_snapshot), 0);
 	CHECK_OK(repo_snapshot(&full, w.repo, w.device.id, 0, &err)); /* waits for the packer */
 	CHECK_OK(container_parse(&c, buf_bytes(&full), CONTAINER_FULL, &used, &err));
 	CHECK_EQ(used, full.len);
@@ -200,12 +95,11 @@ TEST(a_rebuilt_index_gives_the_same_answers)
 	struct repo_device before, after;
 	struct repo_head h1, h2;
 	struct error err = { 0 };
-	uint64_t n;
 	struct world w;
 
 	world_init(&w);
 	for (int i = 0; i < 4; i++)
-		CHECK_EQ(post(&w, make_snapshot), 0);
+		CHECK_EQ(world_post(&w, make_snapshot), 0);
 	CHECK_OK(repo_flush(w.repo, &err));
 	CHECK_OK(repo_device_get(&before, w.repo, w.device.id, &err));
 	CHECK_OK(repo_head(&h1, w.repo, &err));
@@ -216,10 +110,8 @@ TEST(a_rebuilt_index_gives_the_same_answers)
 	CHECK_OK(repo_head(&h2, w.repo, &err));
 	CHECK(!memcmp(&before, &after, sizeof(before)));
 	CHECK(!memcmp(&h1, &h2, sizeof(h1)));
-	n = before.head_number;
-	CHECK_OK(repo_log(w.repo, w.device.id, 0, 100, count_entries, &n, &err));
-	CHECK_EQ(n, 0);
-	CHECK_EQ(post(&w, make_snapshot), 0);
+	check_log(&w, before.head_number);
+	CHECK_EQ(world_post(&w, make_snapshot), 0);
 	world_done(&w);
 }
 
@@ -243,7 +135,7 @@ TEST(the_log_grows_consistently)
 	CHECK_EQ(statement_number(st, "size"), h1.log_size);
 	st = statement_free(st);
 	for (int i = 0; i < 7; i++)
-		CHECK_EQ(post(&w, make_snapshot), 0);
+		CHECK_EQ(world_post(&w, make_snapshot), 0);
 	CHECK_OK(repo_flush(w.repo, &err));
 	CHECK_OK(repo_head(&h2, w.repo, &err));
 	CHECK_EQ(h2.log_size, h1.log_size + 7);
@@ -298,26 +190,24 @@ TEST(nothing_acknowledged_is_lost_when_the_writer_is_killed)
 	struct world w;
 
 	world_init(&w);
-	CHECK_EQ(post(&w, make_snapshot), 0);
+	CHECK_EQ(world_post(&w, make_snapshot), 0);
 	for (int i = 0; i < 12; i++) {
 		struct fleet_device lost = w.device;
-		uint64_t acked = killed_writer(&w, (unsigned)(rand() % 400000) + 20000), n;
+		uint64_t acked = killed_writer(&w, (unsigned)(rand() % 400000) + 20000);
 		struct repo_device device;
 
 		CHECK_OK(repo_open(&w.repo, w.dir, &w.fleet.archive, 0, &err));
 		CHECK_OK(repo_device_get(&device, w.repo, w.device.id, &err));
 		/* at most the one that was under way when it was killed */
 		CHECK(device.head_number >= acked && device.head_number <= acked + 1);
-		n = device.head_number;
-		CHECK_OK(repo_log(w.repo, w.device.id, 0, 1000000, count_entries, &n, &err));
-		CHECK_EQ(n, 0);
+		check_log(&w, device.head_number);
 		w.device.number = device.head_number;
 		memcpy(w.device.head, device.head_hash, HASH_LEN);
 		w.device.base_number = lost.base_number;
 	}
 	CHECK_OK(repo_flush(w.repo, &err));
-	shell(w.dir, "git -C archive.git fsck --strict --no-dangling");
-	shell(w.dir, "test $(git -C archive.git log --format=%H main -- $(git -C archive.git ls-tree -r --name-only main | grep /snapshot$) | wc -l)"
+	check_shell(w.dir, "git -C archive.git fsck --strict --no-dangling");
+	check_shell(w.dir, "test $(git -C archive.git log --format=%H main -- $(git -C archive.git ls-tree -r --name-only main | grep /snapshot$) | wc -l)"
 		     " = $(sqlite3 index.db 'select count(*) from chain where type = 5' 2>/dev/null || git -C archive.git log --format=%H main -- "
 		     "$(git -C archive.git ls-tree -r --name-only main | grep /snapshot$) | wc -l)");
 	world_done(&w);
@@ -330,9 +220,9 @@ TEST(a_missing_pack_is_said_clearly)
 	int r;
 
 	world_init(&w);
-	CHECK_EQ(post(&w, make_snapshot), 0);
+	CHECK_EQ(world_post(&w, make_snapshot), 0);
 	w.repo = repo_close(w.repo);
-	shell(w.dir, "rm archive.git/objects/pack/*");
+	check_shell(w.dir, "rm archive.git/objects/pack/*");
 	r = repo_open(&w.repo, w.dir, &w.fleet.archive, 0, &err);
 	if (r == 0)
 		r = repo_reindex(w.dir, &w.fleet.archive, &err);
@@ -391,7 +281,7 @@ TEST(an_audit_of_a_sound_archive_finds_nothing_and_of_a_forged_one_what_was_forg
 
 	world_init(&w);
 	for (int i = 0; i < 4; i++)
-		CHECK_EQ(post(&w, make_snapshot), 0);
+		CHECK_EQ(world_post(&w, make_snapshot), 0);
 	CHECK_OK(repo_flush(w.repo, &err));
 	CHECK_OK(repo_head(&head, w.repo, &err));
 	f = audit(&w, w.fleet.id, head.commit);
@@ -405,12 +295,12 @@ TEST(an_audit_of_a_sound_archive_finds_nothing_and_of_a_forged_one_what_was_forg
 	f = audit(&w, w.fleet.id, "0123456789012345678901234567890123456789");
 	CHECK_STR(f.kinds, "history ");
 	/* a commit by somebody else, putting an old snapshot back */
-	shell(w.dir, "git clone -q archive.git work && cd work && f=$(git ls-files | grep /snapshot$) && git checkout -q HEAD~2 -- $f && "
+	check_shell(w.dir, "git clone -q archive.git work && cd work && f=$(git ls-files | grep /snapshot$) && git checkout -q HEAD~2 -- $f && "
 		     "git -c user.name=x -c user.email=x@localhost commit -qm forged && git push -q origin HEAD:main");
 	f = audit(&w, w.fleet.id, NULL);
 	CHECK(strstr(f.kinds, "commit-signature") && strstr(f.kinds, "chain") && strstr(f.kinds, "log"));
 	/* the newest commit cut off: what was seen before is gone */
-	shell(w.dir, "git -C archive.git update-ref refs/heads/main main~2");
+	check_shell(w.dir, "git -C archive.git update-ref refs/heads/main main~2");
 	f = audit(&w, w.fleet.id, head.commit);
 	CHECK_STR(f.kinds, "history ");
 	world_done(&w);

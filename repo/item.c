@@ -1,0 +1,81 @@
+/* repo/item.c -- a container on its way into the archive, and lists of them. */
+#include "repo/item.h"
+
+#include <stdlib.h>
+
+int item_new(struct item **out, struct bytes container, struct error *err)
+{
+	struct item *item = mem_alloc(sizeof(*item));
+	size_t used = 0;
+	int r;
+
+	buf_add_bytes(&item->bytes, container);
+	r = container_parse(&item->c, buf_bytes(&item->bytes), CONTAINER_ATTACHED, &used, err);
+	if (r == 0 && used != item->bytes.len)
+		r = error_set(err, E_FORMAT, "%zu bytes behind the container", item->bytes.len - used);
+	if (r < 0) {
+		item_free(item);
+		return r;
+	}
+	*out = item;
+	return 0;
+}
+
+struct item *item_free(struct item *item)
+{
+	if (!item)
+		return NULL;
+	container_done(&item->c);
+	buf_done(&item->bytes);
+	free(item);
+	return NULL;
+}
+
+void list_init(struct list *list)
+{
+	*list = (struct list){ .last = &list->first };
+}
+
+void list_add(struct list *list, struct item *item)
+{
+	item->next = NULL;
+	*list->last = item;
+	list->last = &item->next;
+	list->count++;
+	list->bytes += item->bytes.len;
+}
+
+struct item *list_take(struct list *list)
+{
+	struct item *item = list->first;
+
+	if (!item)
+		return NULL;
+	list->first = item->next;
+	if (!list->first)
+		list->last = &list->first;
+	list->count--;
+	list->bytes -= item->bytes.len;
+	return item;
+}
+
+void list_prepend(struct list *list, struct list *front)
+{
+	if (!front->first)
+		return;
+	*front->last = list->first;
+	if (!list->first)
+		list->last = front->last;
+	list->first = front->first;
+	list->count += front->count;
+	list->bytes += front->bytes;
+	list_init(front);
+}
+
+void list_done(struct list *list)
+{
+	struct item *item;
+
+	while ((item = list_take(list)))
+		item_free(item);
+}

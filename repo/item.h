@@ -1,0 +1,34 @@
+/* repo/item.h -- a container on its way into the archive, and lists of them. Internal to repo/. */
+#pragma once
+
+#include "repo/repo.h"
+
+enum { KIND_STATEMENT = 'S', KIND_FORK = 'F' }; /* of the journal's records */
+
+struct item {
+	struct item *next;
+	struct buf bytes;
+	struct container c; /* borrows from bytes */
+	uint8_t kind;       /* 0: it is not to be packed */
+	bool is_packed;     /* for index_drop_packed() */
+	size_t arrived;     /* for the packer: its place among those that are packed together */
+	repo_done_fn done;
+	void *ctx;
+	struct repo_outcome outcome;
+	struct error err;
+};
+
+/* Copies and parses one attached container. */
+int item_new(struct item **out, struct bytes container, struct error *err) _must_check_;
+struct item *item_free(struct item *item);
+
+struct list {
+	struct item *first, **last;
+	size_t count, bytes;
+};
+
+void list_init(struct list *list);
+void list_add(struct list *list, struct item *item);
+struct item *list_take(struct list *list); /* the first; NULL when empty */
+void list_prepend(struct list *list, struct list *front); /* empties front */
+void list_done(struct list *list);

@@ -1,0 +1,519 @@
+/* repo/packer.c -- the packer thread: turns what is journaled into packs and signed commits, whole journal files at a time, at most once a
+ * second; keeps the index at the branch; merges small packs. */
+#include "repo/parts.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "repo/layout.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+	PACK_EVERY_MS = 1000,
+	PACK_RETRY_MS = 5000,
+	PACK_BYTES_MAX = 256 << 20, /* then another one is begun */
+};
+
+/* ---- commits ---- */
+
+/* One commit: its items, their changes, sorted. */
+struct bundle {
+	struct item **items;
+	size_t item_count;
+	struct change *changes;
+	size_t change_count;
+	char commit[41];
+};
+
+static int change_order(const void *a, const void *b)
+{
+	return strcmp(((const struct change *)a)->path, ((const struct change *)b)->path);
+}
+
+static int item_order(const void *a, const void *b)
+{
+	const struct item *x = *(struct item *const *)a, *y = *(struct item *const *)b;
+	char p[PATH_MAX_LEN], q[PATH_MAX_LEN];
+
+	layout_path(p, x->c.st, x->kind == KIND_FORK);
+	layout_path(q, y->c.st, y->kind == KIND_FORK);
+	return strcmp(p, q);
+}
+
+/* Where an item goes: which of the round's commits. */
+struct slot {
+	struct item *item;
+	size_t commit;
+	char who[PATH_MAX_LEN]; /* the device, or for what has none, its path */
+	char path[PATH_MAX_LEN];
+};
+
+static int slot_order(const void *a, const void *b)
+{
+	const struct slot *x = a, *y = b;
+	int r = strcmp(x->who, y->who);
+
+	return r ? r : x->item->arrived < y->item->arrived ? -1 : 1;
+}
+
+/* A path takes one statement per commit, and a device's statements stay in their order: so each goes into the first commit that is not
+ * before the device's last one and does not have its path yet. Returns how many commits that takes. */
+static size_t assign_commits(struct slot *slots, size_t count)
+{
+	size_t commits = 0;
+
+	qsort(slots, count, sizeof(*slots), slot_order);
+	for (size_t i = 0, first = 0; i < count; i++) {
+		if (strcmp(slots[i].who, slots[first].who) != 0)
+			first = i;
+		slots[i].commit = i > first ? slots[i - 1].commit : 0;
+		for (size_t k = i; k-- > first && slots[k].commit == slots[i].commit;) {
+			if (!strcmp(slots[k].path, slots[i].path)) {
+				slots[i].commit++;
+				break;
+			}
+		}
+		if (slots[i].commit >= commits)
+			commits = slots[i].commit + 1;
+	}
+	return commits;
+}
+
+/* What arrived before a root was judged by the one before it; in one commit with it, it would lie behind it, and be judged by that. So a
+ * root begins a commit. */
+static size_t assign_all(struct slot *slots, size_t count)
+{
+	size_t commits = 0;
+
+	for (size_t begin = 0, end; begin < count; begin = end) {
+		size_t more;
+
+		for (end = begin + 1; end < count && statement_type(slots[end].item->c.st) != STATEMENT_ROOT; end++)
+			;
+		more = assign_commits(slots + begin, end - begin);
+		for (size_t i = begin; i < end; i++)
+			slots[i].commit += commits;
+		commits += more;
+	}
+	return commits;
+}
+
+static struct slot *make_slots(struct list *list)
+{
+	struct slot *slots = mem_alloc((list->count + 1) * sizeof(*slots));
+	struct item *item;
+
+	for (size_t i = 0; (item = list_take(list)); i++) {
+		const char *device = statement_get(item->c.st, "device");
+
+		item->arrived = i;
+		slots[i] = (struct slot){ .item = item };
+		layout_path(slots[i].path, item->c.st, item->kind == KIND_FORK);
+		snprintf(slots[i].who, sizeof(slots[i].who), "%s", device ? device : slots[i].path);
+	}
+	return slots;
+}
+
+/* Empties the list into as many bundles as it takes. */
+static size_t make_bundles(struct bundle **out, struct list *list)
+{
+	size_t count = list->count, commits;
+	_cleanup_(mem_freep) struct slot *slots = make_slots(list);
+	struct bundle *bundles;
+
+	commits = assign_all(slots, count);
+	bundles = mem_alloc((commits + 1) * sizeof(*bundles));
+	for (size_t i = 0; i < count; i++)
+		bundles[slots[i].commit].item_count++;
+	for (size_t i = 0; i < commits; i++) {
+		bundles[i].items = mem_alloc(bundles[i].item_count * sizeof(*bundles[i].items));
+		bundles[i].changes = mem_alloc((bundles[i].item_count * CHANGES_MAX + 1) * sizeof(*bundles[i].changes));
+		bundles[i].item_count = 0;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct bundle *b = &bundles[slots[i].commit];
+
+		b->items[b->item_count++] = slots[i].item;
+		b->change_count += layout_changes(b->changes + b->change_count, &slots[i].item->c, slots[i].item->kind == KIND_FORK);
+	}
+	for (size_t i = 0; i < commits; i++)
+		qsort(bundles[i].items, bundles[i].item_count, sizeof(*bundles[i].items), item_order);
+	*out = bundles;
+	return commits;
+}
+
+static int make_checkpoint(struct buf *out, const struct root *root, const struct merkle *log, const struct sign_key *key, struct error *err)
+{
+	struct merkle_hash tree = merkle_root(log);
+
+	statement_begin(out, STATEMENT_CHECKPOINT);
+	statement_add(out, "fleet", "%s", root_fleet(root));
+	statement_add(out, "size", "%llu", (unsigned long long)log->size);
+	statement_add_hash(out, "tree", tree.b);
+	statement_add(out, "root", "%llu", (unsigned long long)root_version(root));
+	statement_add_time(out, "time", clock_now_s());
+	return statement_sign(out, key, err);
+}
+
+/* The root in this commit's tree: a newer one may be in force already, and lie in a later commit. */
+static const struct root *root_of_bundle(struct repo *repo, const struct bundle *b, uint64_t *version)
+{
+	for (size_t i = 0; i < b->item_count; i++)
+		if (statement_type(b->items[i]->c.st) == STATEMENT_ROOT)
+			*version = statement_number(b->items[i]->c.st, "version");
+	return root_of_version(repo, *version);
+}
+
+static void add_change(struct bundle *b, const char *path, struct bytes blob)
+{
+	struct change *change = &b->changes[b->change_count++];
+
+	*change = (struct change){ .blob = blob };
+	snprintf(change->path, sizeof(change->path), "%s", path);
+	qsort(b->changes, b->change_count, sizeof(*b->changes), change_order);
+}
+
+static int commit_bundle(struct repo *repo, struct round *round, struct bundle *b, struct merkle *log, uint64_t *version, struct error *err)
+{
+	_cleanup_(buf_done) struct buf checkpoint = { 0 }, message = { 0 };
+	const struct root *root = root_of_bundle(repo, b, version);
+	char email[64], tree[2 * HASH_LEN + 1];
+	struct merkle_hash hash;
+	git_oid id;
+
+	if (!root)
+		return error_set(err, E_DENIED, "there is no root yet");
+	for (size_t i = 0; i < b->item_count; i++)
+		merkle_add(log, merkle_leaf(statement_text(b->items[i]->c.st)));
+	if (make_checkpoint(&checkpoint, root, log, repo->key, err) < 0)
+		return err->code;
+	hash = merkle_root(log);
+	hex_encode(tree, hash.b, HASH_LEN);
+	buf_addf(&message, "archive: %zu statement%s\n\nLog-Size: %llu\nLog-Root: %s\nHoldfast-Root: %llu\n", b->item_count, b->item_count == 1 ? "" : "s",
+		 (unsigned long long)log->size, tree, (unsigned long long)*version);
+	snprintf(email, sizeof(email), "archive@%s", root_fleet(root));
+	add_change(b, "log/checkpoint", buf_bytes(&checkpoint));
+	if (git_round_commit(&id, round, b->changes, b->change_count, buf_text(&message), email, repo->key, err) < 0)
+		return err->code;
+	git_oid_fmt(b->commit, &id);
+	b->commit[40] = 0;
+	return 0;
+}
+
+/* ---- the index learns where everything lies ---- */
+
+static int place_bundle(struct repo *repo, const struct bundle *b, uint64_t *position, struct error *err)
+{
+	for (size_t i = 0; i < b->item_count; i++) {
+		const struct statement *st = b->items[i]->c.st;
+		struct merkle_hash leaf = merkle_leaf(statement_text(st));
+
+		if (store_log_add(repo->store, *position, &leaf, err) < 0)
+			return err->code;
+		if (b->items[i]->kind == KIND_STATEMENT && store_place(repo->store, st, b->commit, *position, err) < 0)
+			return err->code;
+		++*position;
+	}
+	return 0;
+}
+
+static int place_bundles(struct repo *repo, const struct bundle *bundles, size_t count, struct error *err)
+{
+	uint64_t position = repo->log.size;
+	int r = store_begin(repo->store, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = place_bundle(repo, &bundles[i], &position, err);
+	if (r == 0)
+		r = store_set_tip(repo->store, bundles[count - 1].commit, position, err);
+	if (r == 0)
+		r = store_commit(repo->store, err);
+	if (r < 0)
+		store_rollback(repo->store);
+	return r;
+}
+
+/* ---- packs ---- */
+
+static void round_freep(struct round **round)
+{
+	git_round_free(*round);
+}
+
+/* Packs as many bundles as one pack takes: *packed of them are in the archive afterwards, also when the index refuses (then it is behind). */
+static int pack_some(size_t *packed, struct repo *repo, struct bundle *bundles, size_t count, struct error *err)
+{
+	_cleanup_(round_freep) struct round *round = NULL;
+	struct merkle log = repo->log;
+	uint64_t version = repo->packed_root;
+	size_t n = 0;
+	int r = git_round_begin(&round, repo->git, err);
+
+	while (r == 0 && n < count && (!n || git_round_len(round) < PACK_BYTES_MAX))
+		r = commit_bundle(repo, round, &bundles[n++], &log, &version, err);
+	if (r < 0)
+		return r;
+	r = git_round_finish(round, err);
+	if (r < 0) {
+		/* the branch may have moved all the same: before anything is packed a second time, somebody looks */
+		repo->index_is_behind = repo->pending_is_doubtful = true;
+		return r;
+	}
+	pthread_mutex_lock(&repo->store_lock);
+	r = place_bundles(repo, bundles, n, err);
+	pthread_mutex_unlock(&repo->store_lock);
+	repo->log = log;
+	repo->packed_root = version;
+	repo->index_is_behind = r < 0;
+	*packed = n;
+	return r < 0 ? error_add(err, "packed, but not entered") : 0;
+}
+
+static int arrival_order(const void *a, const void *b)
+{
+	const struct item *x = *(struct item *const *)a, *y = *(struct item *const *)b;
+
+	return x->arrived < y->arrived ? -1 : 1;
+}
+
+/* What is packed is freed, the rest goes back in the order in which it came. */
+static void release(struct repo *repo, struct bundle *bundles, size_t count, size_t packed, struct list *back)
+{
+	struct item **left = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (i >= packed) {
+			left = mem_grow(left, (n + bundles[i].item_count) * sizeof(*left));
+			memcpy(left + n, bundles[i].items, bundles[i].item_count * sizeof(*left));
+			n += bundles[i].item_count;
+		}
+		for (size_t k = 0; i < packed && k < bundles[i].item_count; k++) {
+			repo->unentered++;
+			item_free(bundles[i].items[k]);
+		}
+		free(bundles[i].items);
+		free(bundles[i].changes);
+	}
+	if (n)
+		qsort(left, n, sizeof(*left), arrival_order);
+	for (size_t i = 0; i < n; i++)
+		list_add(back, left[i]);
+	free(left);
+	free(bundles);
+}
+
+/* Those who wait for it may look. */
+static void note_archived(struct repo *repo)
+{
+	if (repo->index_is_behind)
+		return;
+	pthread_mutex_lock(&repo->lock);
+	repo->archived += repo->unentered;
+	pthread_cond_broadcast(&repo->packed);
+	pthread_mutex_unlock(&repo->lock);
+	repo->unentered = 0;
+}
+
+static int pack_list(struct repo *repo, struct list *list, struct error *err)
+{
+	struct bundle *bundles = NULL;
+	size_t count = make_bundles(&bundles, list), done = 0;
+	int r = 0;
+
+	while (r == 0 && done < count) {
+		size_t packed = 0;
+
+		r = pack_some(&packed, repo, bundles + done, count - done, err);
+		done += packed;
+	}
+	release(repo, bundles, count, done, list);
+	note_archived(repo);
+	return r;
+}
+
+/* ---- one turn ---- */
+
+static int catch_up(struct repo *repo, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->store_lock);
+	r = index_catch_up(repo, err);
+	pthread_mutex_unlock(&repo->store_lock);
+	if (r < 0)
+		return r;
+	log_notice("index-caught-up");
+	repo->index_is_behind = false;
+	note_archived(repo);
+	return 0;
+}
+
+/* Takes what is pending together with the journal files that hold it. */
+static int take_pending(struct repo *repo, struct list *out, uint64_t *before, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->lock);
+	repo->is_rotating = true;
+	pthread_mutex_unlock(&repo->lock);
+	pthread_mutex_lock(&repo->journal_lock);
+	r = journal_rotate(before, repo->journal, err);
+	pthread_mutex_lock(&repo->lock);
+	if (r == 0)
+		list_prepend(out, &repo->pending);
+	repo->is_rotating = false;
+	pthread_cond_signal(&repo->queued); /* room again */
+	pthread_mutex_unlock(&repo->lock);
+	pthread_mutex_unlock(&repo->journal_lock);
+	return r;
+}
+
+static int drop_packed(struct repo *repo, struct list *list, struct error *err)
+{
+	uint64_t dropped = 0;
+	int r;
+
+	pthread_mutex_lock(&repo->store_lock);
+	r = index_drop_packed(&dropped, repo, list, err);
+	pthread_mutex_unlock(&repo->store_lock);
+	if (r < 0)
+		return r;
+	repo->pending_is_doubtful = false;
+	repo->unentered += dropped;
+	note_archived(repo);
+	return 0;
+}
+
+static void put_back(struct repo *repo, struct list *list)
+{
+	pthread_mutex_lock(&repo->lock);
+	list_prepend(&repo->pending, list);
+	pthread_mutex_unlock(&repo->lock);
+}
+
+static int pack_once(struct repo *repo, struct error *err)
+{
+	struct list list;
+	uint64_t before = 0;
+	int r = repo->index_is_behind ? catch_up(repo, err) : 0;
+
+	list_init(&list);
+	if (r == 0)
+		r = take_pending(repo, &list, &before, err);
+	if (r == 0 && repo->pending_is_doubtful)
+		r = drop_packed(repo, &list, err);
+	if (r == 0 && list.first)
+		r = pack_list(repo, &list, err);
+	put_back(repo, &list);
+	return r < 0 ? r : journal_drop(repo->journal, before, err);
+}
+
+/* Many small packs become one. Whatever fails here costs time, nothing else. */
+static void merge_packs(struct repo *repo)
+{
+	struct error err = { 0 }, damage = { 0 };
+	int r = git_store_merge(repo->git, &damage, &err);
+
+	if (damage.code)
+		log_failure(LOG_ERROR, "archive-damaged", &damage);
+	if (r > 0) {
+		pthread_mutex_lock(&repo->reading_lock);
+		r = git_store_reopen(repo->reading_git, &err);
+		pthread_mutex_unlock(&repo->reading_lock);
+	}
+	if (r < 0)
+		log_failure(LOG_WARNING, "cannot-merge-packs", &err);
+}
+
+/* ---- the thread ---- */
+
+/* With the lock held: until it is time, or somebody is in a hurry. */
+static void wait_until(struct repo *repo, uint64_t due_ms)
+{
+	while (!repo->packer_stopping && repo->flush_target <= repo->archived) {
+		uint64_t now = clock_mono_ms();
+		struct timespec ts;
+
+		if (now >= due_ms)
+			return;
+		clock_gettime(CLOCK_MONOTONIC, &ts);
+		ts.tv_nsec += (long)((due_ms - now) % 1000) * 1000000;
+		ts.tv_sec += (time_t)((due_ms - now) / 1000) + ts.tv_nsec / 1000000000;
+		ts.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&repo->pack_wanted, &repo->lock, &ts);
+	}
+}
+
+/* With the lock held: those who wait for the archive are told that it does not come now. */
+static void note_failure(struct repo *repo, const struct error *err)
+{
+	repo->failures++;
+	repo->pack_err = *err;
+	repo->flush_target = 0;
+	pthread_cond_broadcast(&repo->packed);
+}
+
+static int turn(struct repo *repo)
+{
+	struct error err = { 0 };
+	int r;
+
+	pthread_mutex_unlock(&repo->lock);
+	r = pack_once(repo, &err);
+	if (r < 0)
+		log_failure(LOG_ERROR, "cannot-pack", &err);
+	else
+		merge_packs(repo);
+	pthread_mutex_lock(&repo->lock);
+	if (r < 0)
+		note_failure(repo, &err);
+	return r;
+}
+
+void *packer_main(void *arg)
+{
+	struct repo *repo = arg;
+	uint64_t next_ms = 0;
+	int r = 0;
+
+	pthread_mutex_lock(&repo->lock);
+	for (;;) {
+		while (!repo->packer_stopping && !repo->pending.first && !repo->index_is_behind)
+			pthread_cond_wait(&repo->pack_wanted, &repo->lock);
+		if (!repo->pending.first && !repo->index_is_behind)
+			break; /* stopping, and nothing is left */
+		if (r < 0 && repo->packer_stopping)
+			break; /* the journal keeps it */
+		wait_until(repo, next_ms);
+		r = turn(repo);
+		next_ms = clock_mono_ms() + (r < 0 ? PACK_RETRY_MS : PACK_EVERY_MS);
+	}
+	pthread_mutex_unlock(&repo->lock);
+	return NULL;
+}
+
+int repo_flush(struct repo *repo, struct error *err)
+{
+	uint64_t target, failures;
+	int r = 0;
+
+	pthread_mutex_lock(&repo->lock);
+	target = repo->journaled;
+	failures = repo->failures;
+	if (repo->threads_run && repo->archived < target && repo->flush_target < target)
+		repo->flush_target = target;
+	pthread_cond_broadcast(&repo->pack_wanted);
+	while (r == 0 && repo->threads_run && repo->archived < target) {
+		pthread_cond_wait(&repo->packed, &repo->lock);
+		if (repo->failures != failures && repo->archived < target) {
+			*err = repo->pack_err;
+			r = error_add(err, "what is journaled could not be packed (it is not lost)");
+		}
+	}
+	pthread_mutex_unlock(&repo->lock);
+	return r;
+}

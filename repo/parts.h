@@ -1,0 +1,70 @@
+/* repo/parts.h -- the inside of struct repo, shared by its four parts: repo.c (opening), writer.c (queue and journal thread), packer.c
+ * (packer thread) and read.c. Internal to repo/.
+ *
+ * Locks are taken in this order: journal_lock, store_lock, lock. reading_lock and root_lock are taken alone. */
+#pragma once
+
+#include "repo/git.h"
+#include "repo/item.h"
+#include "repo/journal.h"
+#include "repo/store.h"
+
+#include <pthread.h>
+
+struct repo {
+	char *dir, *keyring;
+	const struct sign_key *key;
+	int lock_fd;
+	bool read_only;
+	struct store *store, *reading; /* one for those who write, one for those who read */
+	pthread_mutex_t store_lock, reading_lock;
+	struct git_store *git;         /* of the packer thread */
+	struct git_store *reading_git; /* with reading_lock */
+	struct journal *journal;       /* with journal_lock: written or rotated */
+	pthread_mutex_t journal_lock;
+	pthread_t journal_thread, packer_thread;
+	repo_news_fn news;
+	void *news_ctx;
+
+	pthread_mutex_t lock; /* for what follows */
+	pthread_cond_t queued, pack_wanted, packed;
+	struct list queue, pending;
+	bool stopping, packer_stopping, threads_run;
+	bool is_rotating;      /* the packer wants the journal: the journal thread lets it pass */
+	uint64_t journaled;    /* statements acknowledged since the start, those of the replayed journal included */
+	uint64_t archived;     /* of those, how many are packed and known to the index */
+	uint64_t flush_target; /* somebody waits for this many to be archived: the packer makes haste */
+	uint64_t failures;
+	struct error pack_err; /* of the last failure */
+
+	pthread_mutex_t root_lock;
+	struct root *roots[ROOT_CHAIN_MAX]; /* all that were in force, version 1 first: they live as long as we do */
+	size_t root_count;
+
+	/* of the packer thread, once it runs */
+	struct merkle log;       /* over all that is packed */
+	uint64_t packed_root;    /* version of the root in the tree */
+	uint64_t unentered;      /* packed, but the index does not know yet */
+	bool index_is_behind;    /* the index has to be brought up to the branch before anything else is packed */
+	bool pending_is_doubtful; /* what is pending may be in the archive already */
+};
+
+/* ---- roots (repo.c) ---- */
+
+int root_from(struct root **out, struct bytes whole, struct error *err) _must_check_;
+void add_root(struct repo *repo, struct root *root); /* takes it over; there is room: whoever judged it has looked */
+const struct root *newest_root(struct repo *repo);   /* NULL: none */
+const struct root *root_of_version(struct repo *repo, uint64_t version);
+
+/* ---- the index and the branch (index.c) ---- */
+
+/* Brings the index up to the branch, then loads the log from it and compares it with the newest checkpoint; an index that does not match is
+ * rebuilt. E_FORMAT when branch and index contradict each other, or the archive itself does not match its checkpoint. */
+int index_catch_up(struct repo *repo, struct error *err) _must_check_;
+/* Frees the items of a list that have a place in the log, and what is in it twice. Returns how many were packed in *dropped. */
+int index_drop_packed(uint64_t *dropped, struct repo *repo, struct list *list, struct error *err) _must_check_;
+
+/* ---- threads ---- */
+
+void *journal_main(void *repo); /* writer.c */
+void *packer_main(void *repo);  /* packer.c */

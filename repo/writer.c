@@ -1,0 +1,277 @@
+/* repo/writer.c -- the queue and the journal thread.
+ *
+ * The journal thread takes all that has arrived, judges and enters it into the index inside one transaction, appends it to the journal,
+ * syncs once, commits the transaction, and then answers every sender. So the index always shows what is acknowledged, and what is
+ * acknowledged is always on disk. */
+#include "repo/parts.h"
+
+#include "base/log.h"
+#include "repo/keyring.h"
+
+#include <string.h>
+
+enum {
+	QUEUE_ITEMS_MAX = 4096,
+	QUEUE_BYTES_MAX = 64 << 20,
+	ROUND_ITEMS_MAX = 1024, /* of one sync */
+	PENDING_BYTES_MAX = 128 << 20,
+};
+
+/* ---- one round ---- */
+
+static bool is_root(const struct item *item)
+{
+	return statement_type(item->c.st) == STATEMENT_ROOT;
+}
+
+static int enter_item(struct repo *repo, struct item *item, struct error *err)
+{
+	const struct statement *st = item->c.st;
+
+	if (is_root(item) && statement_number(st, "version") > ROOT_CHAIN_MAX)
+		return error_set(err, E_LIMIT, "more than %d roots", ROOT_CHAIN_MAX);
+	/* before anybody is told: without its keys an epoch opens nothing */
+	if (statement_type(st) == STATEMENT_EPOCH && keyring_put(repo->keyring, statement_get(st, "device"), &item->c, err) < 0)
+		return err->code;
+	return store_enter(repo->store, st, err);
+}
+
+/* Where the device's chain stands, for the sender of what does not fit. */
+static int note_head(struct repo *repo, struct item *item, struct error *err)
+{
+	const char *id = statement_get(item->c.st, "device");
+	struct repo_device device;
+	int r = id ? store_device(&device, repo->store, id, err) : REPO_ABSENT;
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	item->outcome.head_number = device.head_number;
+	memcpy(item->outcome.head_hash, device.head_hash, HASH_LEN);
+	return 0;
+}
+
+/* Judges one item and enters it; what is to be journaled goes into batch. */
+static int take_item(struct repo *repo, struct item *item, struct buf *batch, struct error *err)
+{
+	bool keep_fork = false, is_new = false;
+	int r = store_judge(repo->store, &item->c, newest_root(repo), &keep_fork, err);
+
+	if (r == REPO_FORK && keep_fork && store_enter_fork(repo->store, item->c.st, &is_new, err) < 0)
+		return err->code;
+	if (r == 0)
+		r = enter_item(repo, item, err);
+	if ((r == REPO_FORK || r == REPO_GAP) && note_head(repo, item, err) < 0)
+		return err->code;
+	item->kind = r == 0 ? KIND_STATEMENT : is_new ? KIND_FORK : 0;
+	if (item->kind)
+		journal_add(batch, item->kind, buf_bytes(&item->bytes));
+	return r;
+}
+
+/* The system's refusal is everybody's: SQLite may have given the transaction up, and what follows would be entered without one. A root
+ * is the last of its round, since the next is judged by it; it comes into force when the round is on disk. */
+static int take_items(struct repo *repo, struct list *round, struct buf *batch, struct root **next, struct error *err)
+{
+	for (struct item *item = round->first; item; item = item->next) {
+		item->outcome.result = take_item(repo, item, batch, &item->err);
+		if (item->outcome.result == E_SYS) {
+			*err = item->err;
+			return E_SYS;
+		}
+		if (item->outcome.result == 0 && is_root(item))
+			return root_from(next, statement_whole(item->c.st), err);
+	}
+	return 0;
+}
+
+static int try_round(struct repo *repo, struct list *round, struct error *err)
+{
+	_cleanup_(buf_done) struct buf batch = { 0 };
+	_cleanup_(root_freep) struct root *next = NULL;
+	int r = store_begin(repo->store, err);
+
+	if (r == 0)
+		r = take_items(repo, round, &batch, &next, err);
+	if (r == 0 && batch.len)
+		r = journal_append(repo->journal, buf_bytes(&batch), err);
+	if (r < 0) {
+		store_rollback(repo->store);
+		return r;
+	}
+	if (store_commit(repo->store, err) < 0) {
+		store_rollback(repo->store);
+		if (batch.len)
+			journal_undo(repo->journal);
+		return err->code;
+	}
+	if (batch.len)
+		journal_mark(repo->journal);
+	if (next)
+		add_root(repo, steal(next));
+	return 0;
+}
+
+/* One transaction, one sync, for a list of items; fills their outcomes. A failure of the disk fails them all. */
+static void take_round(struct repo *repo, struct list *round)
+{
+	struct error err = { 0 };
+	int r;
+
+	pthread_mutex_lock(&repo->store_lock);
+	r = try_round(repo, round, &err);
+	pthread_mutex_unlock(&repo->store_lock);
+	if (r == 0)
+		return;
+	log_failure(LOG_ERROR, "cannot-archive", &err);
+	for (struct item *item = round->first; item; item = item->next) {
+		item->outcome.result = r;
+		item->err = err;
+		item->kind = 0;
+	}
+}
+
+/* ---- answers ---- */
+
+/* Before anybody is told: who waits for all that was acknowledged to be archived waits for this, too. */
+static void count_round(struct repo *repo, const struct list *round)
+{
+	uint64_t n = 0;
+
+	for (const struct item *item = round->first; item; item = item->next)
+		n += item->kind != 0;
+	pthread_mutex_lock(&repo->lock);
+	repo->journaled += n;
+	pthread_mutex_unlock(&repo->lock);
+}
+
+static void answer(struct repo *repo, struct list *round)
+{
+	struct item *item;
+	struct list keep;
+
+	list_init(&keep);
+	count_round(repo, round);
+	while ((item = list_take(round))) {
+		enum statement_type type = statement_type(item->c.st);
+		const char *device = statement_get(item->c.st, "device");
+
+		item->outcome.err = &item->err;
+		if (item->done)
+			item->done(item->ctx, &item->outcome);
+		if (item->outcome.result == 0 && repo->news)
+			repo->news(repo->news_ctx, device, type);
+		if (item->kind)
+			list_add(&keep, item);
+		else
+			item_free(item);
+	}
+	pthread_mutex_lock(&repo->lock);
+	while ((item = list_take(&keep)))
+		list_add(&repo->pending, item);
+	pthread_cond_broadcast(&repo->pack_wanted);
+	pthread_mutex_unlock(&repo->lock);
+}
+
+/* ---- the thread ---- */
+
+/* Waits for work and takes it; false: there is none left and the end has come. */
+static bool next_round(struct list *round, struct repo *repo)
+{
+	struct item *item;
+
+	list_init(round);
+	pthread_mutex_lock(&repo->lock);
+	while (!repo->stopping && (repo->is_rotating || !repo->queue.first || repo->pending.bytes > PENDING_BYTES_MAX))
+		pthread_cond_wait(&repo->queued, &repo->lock);
+	while (round->count < ROUND_ITEMS_MAX && (item = list_take(&repo->queue))) {
+		list_add(round, item);
+		if (is_root(item))
+			break;
+	}
+	pthread_mutex_unlock(&repo->lock);
+	return round->first;
+}
+
+void *journal_main(void *arg)
+{
+	struct repo *repo = arg;
+	struct list round;
+
+	while (next_round(&round, repo)) {
+		/* until what was journaled is also pending, the packer must not drop that journal file */
+		pthread_mutex_lock(&repo->journal_lock);
+		take_round(repo, &round);
+		answer(repo, &round);
+		pthread_mutex_unlock(&repo->journal_lock);
+	}
+	return NULL;
+}
+
+/* ---- submitting ---- */
+
+int repo_submit(struct repo *repo, struct bytes container, repo_done_fn done, void *ctx, struct error *err)
+{
+	struct item *item = NULL;
+	int r;
+
+	if (repo->read_only)
+		return error_set(err, E_DENIED, "the repository is open for reading only");
+	if (container.len > CONTAINER_MAX)
+		return error_set(err, E_LIMIT, "container of %zu bytes is over %d", container.len, CONTAINER_MAX);
+	r = item_new(&item, container, err);
+	if (r < 0)
+		return r;
+	item->done = done;
+	item->ctx = ctx;
+	pthread_mutex_lock(&repo->lock);
+	if (repo->stopping || repo->queue.count >= QUEUE_ITEMS_MAX || repo->queue.bytes + container.len > QUEUE_BYTES_MAX) {
+		r = REPO_BUSY;
+	} else {
+		list_add(&repo->queue, steal(item));
+		pthread_cond_signal(&repo->queued);
+	}
+	pthread_mutex_unlock(&repo->lock);
+	item_free(item);
+	return r;
+}
+
+struct waiter {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	bool is_done;
+	int result;
+	struct error *err;
+};
+
+static void wake_waiter(void *ctx, const struct repo_outcome *outcome)
+{
+	struct waiter *w = ctx;
+
+	pthread_mutex_lock(&w->lock);
+	w->is_done = true;
+	w->result = outcome->result;
+	if (outcome->result < 0)
+		*w->err = *outcome->err;
+	pthread_cond_signal(&w->cond);
+	pthread_mutex_unlock(&w->lock);
+}
+
+int repo_submit_wait(struct repo *repo, struct bytes container, struct error *err)
+{
+	struct waiter w = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER, .err = err };
+	int r = repo_submit(repo, container, wake_waiter, &w, err);
+
+	if (r != 0)
+		return r;
+	pthread_mutex_lock(&w.lock);
+	while (!w.is_done)
+		pthread_cond_wait(&w.cond, &w.lock);
+	pthread_mutex_unlock(&w.lock);
+	return w.result;
+}
+
+void repo_on_news(struct repo *repo, repo_news_fn fn, void *ctx)
+{
+	repo->news_ctx = ctx;
+	repo->news = fn;
+}

@@ -1,0 +1,217 @@
+/* tests/unit/test-journal.c -- what is acknowledged comes back whole, and what is damaged is told from what was cut short. */
+#include "tests/test.h"
+
+#include "base/fs.h"
+#include "repo/journal.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct replay {
+	struct buf all;
+	size_t count;
+};
+
+static int take(void *ctx, uint8_t kind, struct bytes content, struct error *err _unused_)
+{
+	struct replay *replay = ctx;
+
+	CHECK_EQ(kind, 'S');
+	buf_add_bytes(&replay->all, content);
+	replay->count++;
+	return 0;
+}
+
+static struct journal *reopen(struct journal *journal, const char *dir, struct replay *replay, uint64_t *cut)
+{
+	struct error err = { 0 };
+
+	journal_close(journal);
+	buf_done(&replay->all);
+	*replay = (struct replay){ 0 };
+	CHECK_OK(journal_open(&journal, dir, take, replay, cut, &err));
+	return journal;
+}
+
+static void append(struct journal *journal, const char *const *texts, bool mark)
+{
+	_cleanup_(buf_done) struct buf batch = { 0 };
+	struct error err = { 0 };
+
+	for (; *texts; texts++)
+		journal_add(&batch, 'S', bytes_str(*texts));
+	CHECK_OK(journal_append(journal, buf_bytes(&batch), &err));
+	if (mark)
+		journal_mark(journal);
+}
+
+static const char *const first[] = { "one ", "two ", NULL }, *const second[] = { "three ", NULL };
+
+/* The path of the newest file that holds anything. */
+static char *newest(const char *dir)
+{
+	char *path = NULL;
+	struct stat st;
+
+	for (unsigned n = 1; n < 100; n++) {
+		char *next = mem_printf("%s/%010u", dir, n);
+
+		if (stat(next, &st) == 0 && st.st_size) {
+			mem_freep(&path);
+			path = next;
+		} else {
+			mem_freep(&next);
+		}
+	}
+	return path;
+}
+
+static void put_file(const char *path, struct bytes in)
+{
+	struct error err = { 0 };
+
+	CHECK_OK(fs_write(path, in, 0600, &err));
+}
+
+TEST(what_was_appended_is_replayed_in_order)
+{
+	struct replay replay = { 0 };
+	struct journal *journal;
+	uint64_t cut;
+	const char *dir = test_folder();
+
+	journal = reopen(NULL, dir, &replay, &cut);
+	append(journal, first, true);
+	append(journal, second, false); /* its sender was not told: it may come back, and does */
+	journal = reopen(journal, dir, &replay, &cut);
+	CHECK_BYTES(buf_bytes(&replay.all), "one two three ");
+	CHECK_EQ(cut, 0);
+	append(journal, first, true);
+	journal = reopen(journal, dir, &replay, &cut);
+	CHECK_BYTES(buf_bytes(&replay.all), "one two three one two ");
+	journal_close(journal);
+	buf_done(&replay.all);
+}
+
+TEST(a_batch_that_is_undone_does_not_come_back)
+{
+	struct replay replay = { 0 };
+	struct journal *journal;
+	uint64_t cut;
+	const char *dir = test_folder();
+
+	journal = reopen(NULL, dir, &replay, &cut);
+	append(journal, first, true);
+	append(journal, second, false);
+	journal_undo(journal);
+	append(journal, second, true);
+	journal = reopen(journal, dir, &replay, &cut);
+	CHECK_BYTES(buf_bytes(&replay.all), "one two three ");
+	journal_close(journal);
+	buf_done(&replay.all);
+}
+
+TEST(a_write_cut_short_at_any_byte_is_cut_off_and_stays_away)
+{
+	_cleanup_(buf_done) struct buf whole = { 0 };
+	_cleanup_(mem_freep) char *path = NULL;
+	struct replay replay = { 0 };
+	struct error err = { 0 };
+	struct journal *journal;
+	size_t good;
+	uint64_t cut;
+	const char *dir = test_folder();
+
+	journal = reopen(NULL, dir, &replay, &cut);
+	append(journal, first, true);
+	path = newest(dir);
+	CHECK_OK(fs_read(&whole, path, 1 << 20, &err));
+	good = whole.len;
+	append(journal, second, false);
+	buf_truncate(&whole, 0);
+	CHECK_OK(fs_read(&whole, path, 1 << 20, &err));
+	for (size_t len = good; len < whole.len; len++) {
+		struct stat st;
+
+		put_file(path, bytes_of(whole.ptr, len));
+		journal = reopen(journal, dir, &replay, &cut);
+		CHECK_BYTES(buf_bytes(&replay.all), "one two ");
+		CHECK_EQ(cut, len - good);
+		/* and it is gone for good: a second stop, with a newer file behind it, finds it whole */
+		CHECK_EQ(stat(path, &st), 0);
+		CHECK_EQ(st.st_size, good);
+		journal = reopen(journal, dir, &replay, &cut);
+		CHECK_BYTES(buf_bytes(&replay.all), "one two ");
+		/* as if it were the newest again */
+		for (unsigned n = 2; n < 1000; n++) {
+			_cleanup_(mem_freep) char *newer = mem_printf("%s/%010u", dir, n);
+
+			unlink(newer);
+		}
+	}
+	journal_close(journal);
+	buf_done(&replay.all);
+}
+
+TEST(a_byte_changed_in_what_was_acknowledged_is_an_error_wherever_it_is)
+{
+	_cleanup_(buf_done) struct buf whole = { 0 };
+	_cleanup_(mem_freep) char *path = NULL;
+	struct replay replay = { 0 };
+	struct journal *journal;
+	struct error err = { 0 };
+	size_t acknowledged;
+	uint64_t cut;
+	const char *dir = test_folder();
+
+	journal = reopen(NULL, dir, &replay, &cut);
+	append(journal, first, false);
+	path = newest(dir);
+	CHECK_OK(fs_read(&whole, path, 1 << 20, &err));
+	acknowledged = whole.len;
+	journal_mark(journal);
+	journal = journal_close(journal);
+	buf_truncate(&whole, 0);
+	CHECK_OK(fs_read(&whole, path, 1 << 20, &err));
+	for (size_t at = 0; at < acknowledged; at++) {
+		whole.ptr[at] ^= 0x10;
+		put_file(path, buf_bytes(&whole));
+		whole.ptr[at] ^= 0x10;
+		buf_done(&replay.all);
+		CHECK_EQ(journal_open(&journal, dir, take, &replay, &cut, &err), E_FORMAT);
+		CHECK(strstr(err.text, path) && strstr(err.text, "is damaged at byte") && strstr(err.text, "restore it"));
+	}
+	buf_done(&replay.all);
+}
+
+TEST(a_file_that_is_not_the_newest_must_be_whole)
+{
+	_cleanup_(buf_done) struct buf whole = { 0 };
+	_cleanup_(mem_freep) char *path = NULL;
+	struct replay replay = { 0 };
+	struct journal *journal;
+	struct error err = { 0 };
+	uint64_t cut, before;
+	const char *dir = test_folder();
+
+	journal = reopen(NULL, dir, &replay, &cut);
+	append(journal, first, true);
+	path = newest(dir);
+	CHECK_OK(journal_rotate(&before, journal, &err));
+	append(journal, second, true);
+	journal = journal_close(journal);
+	CHECK_OK(fs_read(&whole, path, 1 << 20, &err));
+	put_file(path, bytes_of(whole.ptr, 10));
+	CHECK_EQ(journal_open(&journal, dir, take, &replay, &cut, &err), E_FORMAT);
+	put_file(path, buf_bytes(&whole));
+	journal = reopen(NULL, dir, &replay, &cut);
+	CHECK_BYTES(buf_bytes(&replay.all), "one two three ");
+	CHECK_OK(journal_rotate(&before, journal, &err));
+	CHECK_OK(journal_drop(journal, before, &err));
+	journal = reopen(journal, dir, &replay, &cut);
+	CHECK_EQ(replay.count, 0);
+	journal_close(journal);
+	buf_done(&replay.all);
+}
