@@ -35,7 +35,7 @@ static int tell_end(const struct cli *cli, const struct rollout *r, int how)
 {
 	switch (how) {
 	case FOLLOW_INTERRUPTED:
-		output_note("\nThis only stops watching; the batch goes on. See:  holdfast rollout watch %s", r->id);
+		output_note("This only stops watching; the batch goes on. See:  holdfast rollout watch %s", r->id);
 		return STATUS_INTERRUPTED;
 	case FOLLOW_TIMEOUT:
 		output_note("It is not over yet, and goes on. See:  holdfast rollout watch %s", r->id);
@@ -45,12 +45,12 @@ static int tell_end(const struct cli *cli, const struct rollout *r, int how)
 	default:
 		break;
 	}
-	if (!strcmp(r->state, "stopped"))
+	if (!strcmp(r->state, "stopped") && r->count > 1)
 		output_note("It stopped by itself: more failed than its fail-limit allows. Then:  holdfast rollout retry %s  or:  holdfast "
 			    "rollout "
 			    "rollback %s",
 			    r->id, r->id);
-	else if (strcmp(r->state, "done") != 0)
+	else if (strcmp(r->state, "done") != 0 && r->count > 1)
 		output_note("It is %s. See:  holdfast rollout show %s", r->state, r->id);
 	return follow_status(r);
 }
@@ -96,23 +96,23 @@ static int wait_for(struct cli *cli, const char *id, const struct args *args, st
 	return args_has(args, "no-wait") ? carry_leave(cli, &r, err) : carry_follow(cli, &r, args, true, true, err);
 }
 
-int carry_out(struct orders *o, const struct batch_terms *terms, const struct args *args, const char *question, struct error *err)
+int carry_out(struct making *o, const struct batch_terms *terms, const struct args *args, const char *question, struct error *err)
 {
 	_cleanup_(batch_file_done) struct batch_file file = { 0 };
 	struct buf bytes = { 0 };
 	char id[ID_LEN + 1];
-	int r = orders_draft(&bytes, o, terms, err);
+	int r = making_draft(&bytes, o, terms, err);
 
 	if (r == 0)
 		r = batch_file_parse(&file, &bytes, err);
 	buf_done(&bytes);
 	if (r < 0)
 		return r;
-	orders_show(o);
+	making_show(o);
 	if (question && !args_has(args, "yes"))
 		r = passphrase_confirm(question, err);
 	if (r == 0)
-		r = orders_submit(id, o->cli, &file, NULL, err);
+		r = making_submit(id, o->cli, &file, NULL, err);
 	if (r < 0)
 		return r;
 	output_note("Signed and posted: batch %s", id);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "cli/args.h"
-#include "cli/orders.h"
+#include "cli/making.h"
 #include "cli/rollout.h"
 
 /* Options that all of them have: --reason, --ticket, --yes, --no-wait, --timeout. */
@@ -17,7 +17,7 @@
 /* --reason, or or_else when it is not given; CLI_USAGE when there is neither. */
 int carry_reason(const char **out, const struct args *args, const char *or_else, struct error *err) _must_check_;
 /* question: asked on the terminal unless --yes; NULL: nothing is asked. Returns the exit status. */
-int carry_out(struct orders *o, const struct batch_terms *terms, const struct args *args, const char *question, struct error *err)
+int carry_out(struct making *o, const struct batch_terms *terms, const struct args *args, const char *question, struct error *err)
 	_must_check_;
 /* Does not wait: prints the batch's id. Returns the exit status: EXIT_DENIED while people have to agree. */
 int carry_leave(struct cli *cli, struct rollout *r, struct error *err) _must_check_;

@@ -10,7 +10,7 @@
 #include "cli/carry.h"
 #include "cli/fleet.h"
 #include "cli/home.h"
-#include "cli/orders.h"
+#include "cli/making.h"
 #include "cli/passphrase.h"
 #include "cli/plan.h"
 #include "cli/show.h"
@@ -120,17 +120,18 @@ struct review {
 	struct cli *cli;
 	struct rollout rollout;
 	struct open_source source;
-	struct orders orders; /* list and opener, for the archive */
+	struct making orders; /* list and opener, for the archive */
 	const char *only;     /* id of the one device whose difference is shown; NULL: of all */
 	bool is_quiet;        /* only the checks, no differences */
 	size_t seen, unread, moved, touched;
+	char why[300]; /* the first reason for something unread; "" when it is not sealed to us */
 	json_t *devices;
 };
 
 static void review_done(struct review *v)
 {
 	json_decref(v->devices);
-	orders_done(&v->orders);
+	making_done(&v->orders);
 	rollout_done(&v->rollout);
 }
 
@@ -148,7 +149,7 @@ static int open_base(struct opened *out, struct review *v, const struct fleet_me
 	uint8_t hash[HASH_LEN];
 	uint64_t number = 0;
 	bool has_base = statement_get_point(&number, hash, order, "base");
-	int r = orders_open(out, &v->orders, m, number, err);
+	int r = making_open(out, &v->orders, m, number, err);
 
 	if (r == 0 && has_base && memcmp(statement_hash(out->st), hash, HASH_LEN) != 0)
 		r = error_set(err, E_SEAL, "revision %llu of '%s' is another one than the order names", (unsigned long long)number,
@@ -167,7 +168,7 @@ static int open_payload(struct buf *out, struct review *v, const struct containe
 	return r == E_SEAL ? 1 : r;
 }
 
-static int work_out(struct change *out, struct review *v, const struct change_input *in, const struct container *order, struct error *err)
+static int work_out(struct preview *out, struct review *v, const struct preview_input *in, const struct container *order, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	enum order_kind kind = ORDER_SNAPSHOT;
@@ -175,37 +176,37 @@ static int work_out(struct change *out, struct review *v, const struct change_in
 
 	order_kind_parse(&kind, statement_get(order->st, "kind"));
 	if (kind == ORDER_SAVE)
-		return change_save(out, in, err);
+		return preview_save(out, in, err);
 	if (kind == ORDER_REVERT)
-		return change_revert(out, in, err);
+		return preview_revert(out, in, err);
 	if (kind != ORDER_APPLY)
 		return 0;
 	r = open_payload(&text, v, order, err);
 	if (r != 0)
 		return r;
-	return !strcmp(statement_get(order->st, "mode"), "whole") ? change_whole(out, in, buf_bytes(&text), err)
-								  : change_lines(out, in, buf_bytes(&text), err);
+	return !strcmp(statement_get(order->st, "mode"), "whole") ? preview_whole(out, in, buf_bytes(&text), err)
+								  : preview_lines(out, in, buf_bytes(&text), err);
 }
 
 /* Has it changed since the order was planned? Then the device will refuse, and the difference is not what would happen. */
 static int look_at_newest(bool *moved, struct review *v, const struct fleet_member *m, const struct opened *base, struct error *err)
 {
 	_cleanup_(opened_done) struct opened newest = { 0 };
-	_cleanup_(change_done) struct change c = { 0 };
-	struct change_input in = { .form = form_of(m->driver), .management = "" };
+	_cleanup_(preview_done) struct preview c = { 0 };
+	struct preview_input in = { .form = form_of(m->driver), .management = "" };
 	int r;
 
 	*moved = false;
 	if (m->snapshot <= opened_number(base))
 		return 0;
-	r = orders_open(&newest, &v->orders, m, 0, err);
+	r = making_open(&newest, &v->orders, m, 0, err);
 	if (r == 0)
-		r = change_between(&c, &in, base, &newest, err);
+		r = preview_between(&c, &in, base, &newest, err);
 	*moved = r == 0 && (c.counts.added || c.counts.removed || (c.secrets_compared && !c.is_nothing));
 	return r;
 }
 
-static void put_device(struct review *v, const struct fleet_member *m, const struct statement *order, const struct change *c, bool moved,
+static void put_device(struct review *v, const struct fleet_member *m, const struct statement *order, const struct preview *c, bool moved,
 		       bool is_unread)
 {
 	const char *base = statement_get(order, "base"), *probe;
@@ -225,7 +226,7 @@ static void put_device(struct review *v, const struct fleet_member *m, const str
 	json_array_append_new(v->devices, json);
 }
 
-static int show_device(struct review *v, const struct fleet_member *m, const struct statement *order, const struct change *c, bool moved,
+static int show_device(struct review *v, const struct fleet_member *m, const struct statement *order, const struct preview *c, bool moved,
 		       bool is_unread, struct error *err)
 {
 	const char *probe;
@@ -237,7 +238,7 @@ static int show_device(struct review *v, const struct fleet_member *m, const str
 	if (moved)
 		output_note("holdfast: note: '%s' changed since it was planned: it will refuse", m->name);
 	if (is_unread)
-		output_note("holdfast: note: what '%s' would get is not sealed to your reading key", m->name);
+		output_note("holdfast: note: you cannot see what '%s' would get", m->name);
 	if (c->touches_address)
 		output_note("holdfast: note: on '%s' an address is touched: %s", m->name, c->touched);
 	for (size_t i = 0; v->only && (probe = statement_at(order, "probe", i)); i++)
@@ -245,30 +246,42 @@ static int show_device(struct review *v, const struct fleet_member *m, const str
 	return show_diff(buf_bytes(&c->diff), STDOUT_FILENO, err);
 }
 
+/* What the order would do. 1: it cannot be seen, for want of a role or a key; v->why says it. */
+static int see(struct preview *out, bool *moved, struct review *v, const struct fleet_member *m, const struct container *order,
+	       struct error *err)
+{
+	_cleanup_(opened_done) struct opened base = { 0 };
+	struct preview_input in = { form_of(m->driver), &base, "", "order" };
+	int r = open_base(&base, v, m, order->st, err);
+
+	if (r == 0)
+		r = look_at_newest(moved, v, m, &base, err);
+	if (r == 0)
+		r = work_out(out, v, &in, order, err);
+	if (r != E_DENIED)
+		return r;
+	if (!v->why[0])
+		snprintf(v->why, sizeof(v->why), "%s", err->text);
+	return 1;
+}
+
 static int review_order(void *ctx, const struct rollout_device *device, const struct container *order, struct error *err)
 {
 	struct review *v = ctx;
-	_cleanup_(opened_done) struct opened base = { 0 };
-	_cleanup_(change_done) struct change change = { 0 };
+	_cleanup_(preview_done) struct preview change = { 0 };
 	const struct fleet_member *m = member_of(v, device->id);
-	struct change_input in = { .base = &base, .management = "", .name = "order" };
 	enum order_kind kind = ORDER_SNAPSHOT;
-	bool moved = false, compares;
-	int r;
+	bool moved = false;
+	int r = 0;
 
 	v->seen++;
 	if (v->only && strcmp(v->only, device->id) != 0)
 		return 0;
 	if (!m || !form_of(m->driver))
 		return error_set(err, CLI_ABSENT, "device '%s' is not in the fleet, or its kind is not known here", device->id);
-	in.form = form_of(m->driver);
 	order_kind_parse(&kind, statement_get(order->st, "kind"));
-	compares = kind == ORDER_APPLY || kind == ORDER_SAVE || kind == ORDER_REVERT; /* without a base: against the newest */
-	r = compares ? open_base(&base, v, m, order->st, err) : 0;
-	if (r == 0 && compares)
-		r = look_at_newest(&moved, v, m, &base, err);
-	if (r == 0 && compares)
-		r = work_out(&change, v, &in, order, err);
+	if (kind == ORDER_APPLY || kind == ORDER_SAVE || kind == ORDER_REVERT)
+		r = see(&change, &moved, v, m, order, err);
 	if (r < 0)
 		return error_add(err, "order for '%s'", m->name);
 	v->unread += r == 1;
@@ -336,7 +349,8 @@ static void tell(const struct review *v)
 	if (v->moved)
 		output_note("Moved      %zu of %zu devices changed since it was planned: they will refuse", v->moved, v->seen);
 	if (v->unread)
-		output_note("Unread     what %zu of %zu devices would get is not sealed to your reading key", v->unread, v->seen);
+		output_note("Unread     you cannot see what %zu of %zu devices would get: %s", v->unread, v->seen,
+			    v->why[0] ? v->why : "it is not sealed to your reading key");
 }
 
 static int print_json(struct review *v, struct error *err)
@@ -386,12 +400,7 @@ int cmd_approval_show(struct cli *cli, const struct args *args, struct error *er
 static int may_decide(const struct review *v, enum order_action action, struct error *err)
 {
 	const struct rollout *r = &v->rollout;
-	const struct home *home = v->cli->home;
-	const char *kind = statement_get(r->batch, "kind");
 
-	if (!root_has_role(home->root, home->person, root_role_for(kind)))
-		return error_set(err, E_DENIED, "'%s' does not have the role '%s', which deciding about a batch of kind '%s' takes",
-				 home->person, role_name(root_role_for(kind)), kind);
 	if (r->consent.is_aborted || statement_time(r->batch, "expires") <= clock_now_s())
 		return error_set(err, CLI_CONFLICT, "batch '%s' %s", r->id, r->consent.is_aborted ? "was aborted" : "has expired");
 	if (action == ORDER_APPROVE && r->is_by_old_root)
@@ -400,32 +409,32 @@ static int may_decide(const struct review *v, enum order_action action, struct e
 	return 0;
 }
 
-static int ask(const struct review *v, enum order_action action, const char *reason, struct error *err)
+static int ask(const struct buf *text, enum order_action action, struct error *err)
 {
-	_cleanup_(buf_done) struct buf text = { 0 };
 	_cleanup_(mem_freep) char *question = mem_printf("Sign this (%s)?", order_action_name(action));
 
-	rollout_control_text(&text, v->cli, &v->rollout, action, reason);
-	output_note("What you sign:\n");
-	if (fd_write_all(STDERR_FILENO, buf_bytes(&text), err) < 0)
+	output_note("What you sign:");
+	if (fd_write_all(STDERR_FILENO, buf_bytes(text), err) < 0)
 		return err->code;
 	return passphrase_confirm(question, err);
 }
 
 static int decide(struct review *v, const struct args *args, enum order_action action, struct error *err)
 {
-	const char *reason = args_get(args, "reason");
+	_cleanup_(buf_done) struct buf text = { 0 };
 	int r = may_decide(v, action, err);
 
-	if (r == 0 && !args_has(args, "yes"))
-		r = ask(v, action, reason, err);
 	if (r == 0)
-		r = rollout_control(v->cli, &v->rollout, action, reason, err);
+		r = rollout_control(&text, v->cli, &v->rollout, action, args_get(args, "reason"), err);
+	if (r == 0 && !args_has(args, "yes"))
+		r = ask(&text, action, err);
+	if (r == 0)
+		r = rollout_decide(v->cli, &text, err);
 	if (r < 0)
 		return r;
 	if (v->cli->json)
-		return output_json("approval-control", json_pack("{s:s, s:s}", "id", v->rollout.id, "action", order_action_name(action)),
-				   err);
+		return output_json("approval-control",
+				   json_pack("{s:s, s:s}", "id", v->rollout.id, "action", order_action_name(action)), err);
 	output_note("Signed: %s of batch %s. See:  holdfast rollout show %s", order_action_name(action), v->rollout.id, v->rollout.id);
 	return EXIT_DONE;
 }
@@ -448,8 +457,8 @@ int cmd_approval_approve(struct cli *cli, const struct args *args, struct error 
 	if (v.unread && !args_has(args, "unread"))
 		return error_set(
 			err, E_DENIED,
-			"what %zu devices would get is not sealed to your reading key (role reader is needed), so you cannot have seen it; "
-			"to sign all the same say --unread",
+			"you cannot see what %zu devices would get (role reader, and a reading key to which it is sealed, are needed); to "
+			"sign all the same say --unread",
 			v.unread);
 	return decide(&v, args, ORDER_APPROVE, err);
 }

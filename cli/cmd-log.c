@@ -239,7 +239,7 @@ static json_t *entry_json(const json_t *entry)
 {
 	static const char *const texts[] = { "type",  "time",	"reason", "saved", "mode",   "note",
 					     "hash", "commit", "batch",  "outcome", "check", "evidence" };
-	static const char *const numbers[] = { "added", "removed", "epoch", "position", "order" };
+	static const char *const numbers[] = { "added", "removed", "epoch", "position" };
 	struct receipt_words words = receipt_words(text_of(entry, "outcome"), text_of(entry, "check"));
 	json_t *json = json_pack("{s:I}", "number", (json_int_t)number_of(entry));
 
@@ -248,6 +248,7 @@ static json_t *entry_json(const json_t *entry)
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
 		json_object_set_new(json, numbers[i], json_integer(json_integer_value(json_object_get(entry, numbers[i]))));
 	if (is_receipt(entry)) {
+		json_object_set_new(json, "order", json_integer(json_integer_value(json_object_get(entry, "order"))));
 		show_put_text(json, "says", words.says);
 		show_put_text(json, "todo", words.todo);
 	}

@@ -25,7 +25,7 @@ static int restore_terms(struct batch_terms *terms, const struct args *args, str
 	return terms->confirm_s >= 10 && terms->confirm_s <= 3600 ? 0 : error_set(err, CLI_USAGE, "--confirm is 10s to 1h");
 }
 
-static void take_probes(struct orders_row *row, const struct args *args)
+static void take_probes(struct making_row *row, const struct args *args)
 {
 	const char *probe;
 
@@ -34,33 +34,33 @@ static void take_probes(struct orders_row *row, const struct args *args)
 }
 
 /* 1: it is so already. */
-static int plan_restore(struct orders *o, const struct fleet_member *m, uint64_t number, const struct args *args, struct error *err)
+static int plan_restore(struct making *o, const struct fleet_member *m, uint64_t number, const struct args *args, struct error *err)
 {
 	_cleanup_(opened_done) struct opened base = { 0 }, wanted = { 0 };
-	_cleanup_(change_done) struct change change = { 0 };
+	_cleanup_(preview_done) struct preview change = { 0 };
 	_cleanup_(buf_done) struct buf text = { 0 };
 	const char *management = args_get(args, "management");
-	struct change_input in = { form_of(m->driver), &base, management ? management : "", NULL };
+	struct preview_input in = { form_of(m->driver), &base, management ? management : "", NULL };
 	char name[96];
-	struct orders_row *row;
-	int r = orders_open(&base, o, m, 0, err);
+	struct making_row *row;
+	int r = making_open(&base, o, m, 0, err);
 
 	if (r == 0)
-		r = orders_open(&wanted, o, m, number, err);
+		r = making_open(&wanted, o, m, number, err);
 	if (r == 0)
-		r = change_reveal(&text, &wanted, &wanted.running, err);
+		r = preview_reveal(&text, &wanted, &wanted.running, err);
 	if (r < 0)
 		return r;
 	show_revision(name, &wanted);
 	in.name = name;
-	r = change_whole(&change, &in, buf_bytes(&text), err);
+	r = preview_whole(&change, &in, buf_bytes(&text), err);
 	if (r < 0)
 		return r;
 	if (change.is_nothing)
 		return 1;
-	row = orders_add(o, m, &base);
+	row = making_add(o, m, &base);
 	take_probes(row, args);
-	r = orders_put_change(o, row, base.device, &change, err);
+	r = making_put_change(o, row, base.device, &change, err);
 	return r < 0 ? r : show_diff(buf_bytes(&change.diff), STDERR_FILENO, err);
 }
 
@@ -73,7 +73,7 @@ static int check_obstacle(const struct fleet_member *m, struct error *err)
 
 int cmd_restore(struct cli *cli, const struct args *args, struct error *err)
 {
-	_cleanup_(orders_done) struct orders o = { 0 };
+	_cleanup_(making_done) struct making o = { 0 };
 	const struct fleet_member *m = NULL;
 	struct batch_terms terms;
 	struct revision_ref ref;
@@ -83,7 +83,7 @@ int cmd_restore(struct cli *cli, const struct args *args, struct error *err)
 	if (r == 0 && (!ref.is_given || !ref.number))
 		r = error_set(err, CLI_USAGE, "restore what? write DEVICE@REVISION; see: holdfast log %s", ref.device);
 	if (r == 0)
-		r = orders_begin(&o, cli, ORDER_APPLY, err);
+		r = making_begin(&o, cli, ORDER_APPLY, err);
 	if (r == 0)
 		r = fleet_find(&m, &o.list, ref.device, err);
 	if (r == 0)
@@ -96,7 +96,7 @@ int cmd_restore(struct cli *cli, const struct args *args, struct error *err)
 		output_note("'%s' runs what revision %llu holds already; there is nothing to do.", m->name, (unsigned long long)ref.number);
 		return EXIT_DONE;
 	}
-	orders_terms(&terms, &o, reason, args_get(args, "ticket"), clock_now_s());
+	making_terms(&terms, &o, reason, args_get(args, "ticket"), clock_now_s());
 	r = restore_terms(&terms, args, err);
 	return r < 0 ? r : carry_out(&o, &terms, args, "Apply this? It returns by itself unless it proves healthy.", err);
 }
@@ -104,12 +104,12 @@ int cmd_restore(struct cli *cli, const struct args *args, struct error *err)
 /* ---- commit and revert ---- */
 
 /* 1: there is nothing unsaved. */
-static int plan_saving(struct orders *o, const struct fleet_member *m, struct error *err)
+static int plan_saving(struct making *o, const struct fleet_member *m, struct error *err)
 {
 	_cleanup_(opened_done) struct opened base = { 0 };
-	_cleanup_(change_done) struct change change = { 0 };
-	struct change_input in = { form_of(m->driver), &base, "", NULL };
-	int r = orders_open(&base, o, m, 0, err);
+	_cleanup_(preview_done) struct preview change = { 0 };
+	struct preview_input in = { form_of(m->driver), &base, "", NULL };
+	int r = making_open(&base, o, m, 0, err);
 
 	if (r < 0)
 		return r;
@@ -117,12 +117,12 @@ static int plan_saving(struct orders *o, const struct fleet_member *m, struct er
 		return error_set(err, CLI_CONFLICT, "not all of '%s' answers: what would be saved is not whole", m->name);
 	if (base.startup_is == STARTUP_NONE && o->kind == ORDER_REVERT)
 		return error_set(err, CLI_CONFLICT, "'%s' has no startup configuration to return to", m->name);
-	r = o->kind == ORDER_SAVE ? change_save(&change, &in, err) : change_revert(&change, &in, err);
+	r = o->kind == ORDER_SAVE ? preview_save(&change, &in, err) : preview_revert(&change, &in, err);
 	if (r < 0)
 		return r;
 	if (change.is_nothing)
 		return 1;
-	r = orders_put_change(o, orders_add(o, m, &base), base.device, &change, err);
+	r = making_put_change(o, making_add(o, m, &base), base.device, &change, err);
 	return r < 0 ? r : show_diff(buf_bytes(&change.diff), STDERR_FILENO, err);
 }
 
@@ -135,7 +135,7 @@ static const char *obstacle_to_saving(const struct fleet_member *m, enum order_k
 	return form_of(m->driver) ? NULL : "its kind of device is not known here";
 }
 
-static int plan_all_saving(struct orders *o, struct error *err)
+static int plan_all_saving(struct making *o, struct error *err)
 {
 	int r = 0;
 
@@ -158,13 +158,13 @@ static int plan_all_saving(struct orders *o, struct error *err)
 
 static int save_or_revert(struct cli *cli, const struct args *args, enum order_kind kind, const char *question, struct error *err)
 {
-	_cleanup_(orders_done) struct orders o = { 0 };
+	_cleanup_(making_done) struct making o = { 0 };
 	struct batch_terms terms;
 	const char *reason;
 	int r = carry_reason(&reason, args, NULL, err);
 
 	if (r == 0)
-		r = orders_begin(&o, cli, kind, err);
+		r = making_begin(&o, cli, kind, err);
 	if (r == 0)
 		r = fleet_list_select(&o.list, args->value, args->count, err);
 	if (r == 0)
@@ -175,7 +175,7 @@ static int save_or_revert(struct cli *cli, const struct args *args, enum order_k
 		output_note("Running equals startup on %s; there is nothing to do.", o.list.count == 1 ? "it" : "all of them");
 		return EXIT_DONE;
 	}
-	orders_terms(&terms, &o, reason, args_get(args, "ticket"), clock_now_s());
+	making_terms(&terms, &o, reason, args_get(args, "ticket"), clock_now_s());
 	return carry_out(&o, &terms, args, question, err);
 }
 
@@ -192,13 +192,13 @@ int cmd_revert(struct cli *cli, const struct args *args, struct error *err)
 
 /* ---- what changes no configuration ---- */
 
-static void add_all(struct orders *o)
+static void add_all(struct making *o)
 {
 	for (size_t i = 0; i < o->list.count; i++) {
 		const struct fleet_member *m = &o->list.members[i];
 
 		if (m->is_admitted)
-			orders_add(o, m, NULL);
+			making_add(o, m, NULL);
 		else
 			output_note("holdfast: '%s' is left out: not admitted", m->name[0] ? m->name : m->id);
 	}
@@ -214,13 +214,13 @@ struct simple {
 
 static int simple_order(struct cli *cli, const struct args *args, const struct simple *s, struct error *err)
 {
-	_cleanup_(orders_done) struct orders o = { 0 };
+	_cleanup_(making_done) struct making o = { 0 };
 	struct batch_terms terms;
 	const char *reason;
 	int r = carry_reason(&reason, args, s->reason, err);
 
 	if (r == 0)
-		r = orders_begin(&o, cli, s->kind, err);
+		r = making_begin(&o, cli, s->kind, err);
 	if (r == 0)
 		r = fleet_list_select(&o.list, args->value, s->selectors, err);
 	if (r < 0)
@@ -228,7 +228,7 @@ static int simple_order(struct cli *cli, const struct args *args, const struct s
 	add_all(&o);
 	if (!o.count)
 		return error_set(err, CLI_ABSENT, "no admitted device is meant; see: holdfast device list");
-	orders_terms(&terms, &o, reason, args_get(args, "ticket"), clock_now_s());
+	making_terms(&terms, &o, reason, args_get(args, "ticket"), clock_now_s());
 	terms.until_s = s->until_s;
 	return carry_out(&o, &terms, args, s->question, err);
 }

@@ -20,7 +20,7 @@ struct again {
 	struct cli *cli;
 	struct rollout old;
 	struct open_source source;
-	struct orders orders;
+	struct making orders;
 	struct batch_terms terms;
 	size_t left_out;
 	char **groups; /* members of each group, as text; number g at g - 1 */
@@ -34,7 +34,7 @@ static void again_done(struct again *a)
 	for (size_t i = 0; i < a->group_count; i++)
 		free(a->groups[i]);
 	free(a->groups);
-	orders_done(&a->orders);
+	making_done(&a->orders);
 	rollout_done(&a->old);
 }
 
@@ -73,7 +73,7 @@ static void keep_terms(struct again *a, const struct statement *order)
 		a->terms.settle_s = (int64_t)statement_number(order, "settle");
 }
 
-static void keep_order(struct again *a, struct orders_row *row, const struct statement *order)
+static void keep_order(struct again *a, struct making_row *row, const struct statement *order)
 {
 	const char *probe;
 
@@ -108,24 +108,24 @@ static int retry_apply(struct again *a, const struct fleet_member *m, const stru
 		       struct error *err)
 {
 	_cleanup_(opened_done) struct opened base = { 0 };
-	_cleanup_(change_done) struct change change = { 0 };
+	_cleanup_(preview_done) struct preview change = { 0 };
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct change_input in = { form_of(m->driver), &base, "", "again" };
-	struct orders_row *row;
+	struct preview_input in = { form_of(m->driver), &base, "", "again" };
+	struct making_row *row;
 	int r = open_payload(&text, a, order, err);
 
 	if (r == 0)
-		r = orders_open(&base, &a->orders, m, 0, err);
+		r = making_open(&base, &a->orders, m, 0, err);
 	if (r == 0)
-		r = a->terms.is_whole ? change_whole(&change, &in, buf_bytes(&text), err)
-				      : change_lines(&change, &in, buf_bytes(&text), err);
+		r = a->terms.is_whole ? preview_whole(&change, &in, buf_bytes(&text), err)
+				      : preview_lines(&change, &in, buf_bytes(&text), err);
 	if (r < 0)
 		return r;
 	if (change.is_nothing)
 		return leave_out(a, d, "it is so already");
-	row = orders_add(&a->orders, m, &base);
+	row = making_add(&a->orders, m, &base);
 	keep_order(a, row, order->st);
-	r = orders_put_change(&a->orders, row, base.device, &change, err);
+	r = making_put_change(&a->orders, row, base.device, &change, err);
 	return r < 0 ? r : show_diff(buf_bytes(&change.diff), STDERR_FILENO, err);
 }
 
@@ -133,13 +133,13 @@ static int retry_other(struct again *a, const struct fleet_member *m, const stru
 {
 	_cleanup_(opened_done) struct opened base = { 0 };
 	bool has_base = a->orders.kind == ORDER_SAVE || a->orders.kind == ORDER_REVERT;
-	int r = has_base ? orders_open(&base, &a->orders, m, 0, err) : 0;
+	int r = has_base ? making_open(&base, &a->orders, m, 0, err) : 0;
 
 	if (r < 0)
 		return r;
 	if (has_base && !strcmp(m->saved, "yes"))
 		return leave_out(a, d, "running equals startup");
-	orders_add(&a->orders, m, has_base ? &base : NULL);
+	making_add(&a->orders, m, has_base ? &base : NULL);
 	return 0;
 }
 
@@ -194,16 +194,16 @@ static int check_untouched(bool *moved, struct again *a, const struct fleet_memb
 			   struct error *err)
 {
 	_cleanup_(opened_done) struct opened then = { 0 };
-	_cleanup_(change_done) struct change c = { 0 };
-	struct change_input in = { .form = form_of(m->driver), .management = "" };
+	_cleanup_(preview_done) struct preview c = { 0 };
+	struct preview_input in = { .form = form_of(m->driver), .management = "" };
 	int r;
 
 	*moved = false;
 	if (left == opened_number(newest))
 		return 0;
-	r = orders_open(&then, &a->orders, m, left, err);
+	r = making_open(&then, &a->orders, m, left, err);
 	if (r == 0)
-		r = change_between(&c, &in, &then, newest, err);
+		r = preview_between(&c, &in, &then, newest, err);
 	if (r < 0)
 		return r;
 	*moved = c.counts.added || c.counts.removed || (c.secrets_compared && !c.is_nothing);
@@ -217,24 +217,24 @@ static int check_untouched(bool *moved, struct again *a, const struct fleet_memb
 static int plan_return(struct again *a, const struct fleet_member *m, const struct rollout_device *d, const struct statement *order,
 		       const struct opened *was, const struct opened *newest, struct error *err)
 {
-	_cleanup_(change_done) struct change change = { 0 };
+	_cleanup_(preview_done) struct preview change = { 0 };
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct change_input in = { form_of(m->driver), newest, "", NULL };
-	struct orders_row *row;
+	struct preview_input in = { form_of(m->driver), newest, "", NULL };
+	struct making_row *row;
 	char name[96];
-	int r = change_reveal(&text, was, &was->running, err);
+	int r = preview_reveal(&text, was, &was->running, err);
 
 	show_revision(name, was);
 	in.name = name;
 	if (r == 0)
-		r = change_whole(&change, &in, buf_bytes(&text), err);
+		r = preview_whole(&change, &in, buf_bytes(&text), err);
 	if (r < 0)
 		return r;
 	if (change.is_nothing)
 		return leave_out(a, d, "it runs its base already");
-	row = orders_add(&a->orders, m, newest);
+	row = making_add(&a->orders, m, newest);
 	keep_order(a, row, order);
-	r = orders_put_change(&a->orders, row, newest->device, &change, err);
+	r = making_put_change(&a->orders, row, newest->device, &change, err);
 	return r < 0 ? r : show_diff(buf_bytes(&change.diff), STDERR_FILENO, err);
 }
 
@@ -249,12 +249,12 @@ static int roll_back(struct again *a, const struct fleet_member *m, const struct
 
 	if (!statement_get_point(&base, hash, order->st, "base"))
 		return leave_out(a, d, "its order names no base to return to");
-	r = orders_open(&was, &a->orders, m, base, err);
+	r = making_open(&was, &a->orders, m, base, err);
 	if (r == 0 && memcmp(statement_hash(was.st), hash, HASH_LEN) != 0)
 		r = error_set(err, E_SEAL, "revision %llu of '%s' is another one than its order was made from", (unsigned long long)base,
 			      m->name);
 	if (r == 0)
-		r = orders_open(&newest, &a->orders, m, 0, err);
+		r = making_open(&newest, &a->orders, m, 0, err);
 	if (r == 0)
 		r = find_left(&left, a, m->id, base, d->receipt, err);
 	if (r == 0)
@@ -322,7 +322,7 @@ static int plan_all(struct again *a, const struct args *args, struct error *err)
 /* One device first, or one group; then the rest. */
 static void make_waves(struct again *a)
 {
-	const struct orders *o = &a->orders;
+	const struct making *o = &a->orders;
 	size_t first = 1;
 
 	while (first < o->count && o->rows[0].group && o->rows[first].group == o->rows[0].group)
@@ -350,7 +350,7 @@ static int begin(struct again *a, const char *text, struct error *err)
 	if (a->is_rollback && kind != ORDER_APPLY)
 		return error_set(err, CLI_USAGE, "batch '%s' is of kind '%s': there is no configuration to return to", a->old.id,
 				 order_kind_name(kind));
-	r = orders_begin(&a->orders, a->cli, kind, err);
+	r = making_begin(&a->orders, a->cli, kind, err);
 	return r == 0 ? rollout_receipts(&a->old, &a->source, a->orders.opener, err) : r;
 }
 
@@ -380,7 +380,7 @@ static int again(struct cli *cli, const struct args *args, bool is_rollback, con
 	r = carry_reason(&reason, args, or_else, err);
 	if (r < 0)
 		return r;
-	orders_terms(&a.terms, &a.orders, reason,
+	making_terms(&a.terms, &a.orders, reason,
 		     args_has(args, "ticket") ? args_get(args, "ticket") : statement_get(a.old.batch, "ticket"), clock_now_s());
 	r = plan_all(&a, args, err);
 	return r < 0 ? r : finish(&a, args, question, err);

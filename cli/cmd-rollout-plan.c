@@ -20,7 +20,7 @@
 struct planning {
 	struct cli *cli;
 	struct plan *plan;
-	struct orders orders;
+	struct making orders;
 	struct plan_targets targets;
 	struct batch_terms terms;
 	struct buf file;
@@ -32,11 +32,11 @@ static void planning_done(struct planning *p)
 	json_decref(p->devices);
 	buf_done(&p->file);
 	plan_targets_done(&p->targets);
-	orders_done(&p->orders);
+	making_done(&p->orders);
 	plan_free(p->plan);
 }
 
-static int put_probes(struct planning *p, struct orders_row *row, const struct form *form, struct error *err)
+static int put_probes(struct planning *p, struct making_row *row, const struct form *form, struct error *err)
 {
 	for (size_t i = 0; i < p->plan->file->probes_count; i++) {
 		struct buf text = { 0 };
@@ -51,7 +51,7 @@ static int put_probes(struct planning *p, struct orders_row *row, const struct f
 	return 0;
 }
 
-static void note_json(struct planning *p, const struct orders_row *row, const struct change *c)
+static void note_json(struct planning *p, const struct making_row *row, const struct preview *c)
 {
 	json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b, s:o}", "device", row->member->id, "name", row->member->name, "base",
 				 (json_int_t)row->base, "added", (json_int_t)c->counts.added, "removed", (json_int_t)c->counts.removed,
@@ -61,11 +61,11 @@ static void note_json(struct planning *p, const struct orders_row *row, const st
 	json_array_append_new(p->devices, json);
 }
 
-static int keep_change(struct planning *p, const struct fleet_member *m, const struct opened *base, const struct change *c,
+static int keep_change(struct planning *p, const struct fleet_member *m, const struct opened *base, const struct preview *c,
 		       struct error *err)
 {
-	struct orders_row *row = orders_add(&p->orders, m, base);
-	int r = orders_put_change(&p->orders, row, base->device, c, err);
+	struct making_row *row = making_add(&p->orders, m, base);
+	int r = making_put_change(&p->orders, row, base->device, c, err);
 
 	if (r == 0)
 		r = put_probes(p, row, form_of(m->driver), err);
@@ -81,10 +81,10 @@ static int keep_change(struct planning *p, const struct fleet_member *m, const s
 static int plan_device(struct planning *p, const struct fleet_member *m, struct error *err)
 {
 	_cleanup_(opened_done) struct opened base = { 0 };
-	_cleanup_(change_done) struct change change = { 0 };
+	_cleanup_(preview_done) struct preview change = { 0 };
 	_cleanup_(buf_done) struct buf text = { 0 }, management = { 0 };
-	struct change_input in = { .form = form_of(m->driver), .base = &base, .name = p->plan->text_name };
-	int r = orders_open(&base, &p->orders, m, 0, err);
+	struct preview_input in = { .form = form_of(m->driver), .base = &base, .name = p->plan->text_name };
+	int r = making_open(&base, &p->orders, m, 0, err);
 
 	if (r == 0)
 		r = plan_render(&text, p->plan, m, in.form, err);
@@ -93,7 +93,7 @@ static int plan_device(struct planning *p, const struct fleet_member *m, struct 
 	if (r < 0)
 		return r;
 	in.management = buf_text(&management);
-	r = p->plan->is_whole ? change_whole(&change, &in, buf_bytes(&text), err) : change_lines(&change, &in, buf_bytes(&text), err);
+	r = p->plan->is_whole ? preview_whole(&change, &in, buf_bytes(&text), err) : preview_lines(&change, &in, buf_bytes(&text), err);
 	if (r < 0)
 		return error_add(err, "'%s' for '%s'", p->plan->text_name, m->name);
 	return change.is_nothing ? 1 : keep_change(p, m, &base, &change, err);
@@ -125,7 +125,7 @@ static int make_terms(struct planning *p, int64_t now_s, struct error *err)
 	const struct plan *plan = p->plan;
 	struct batch_terms *t = &p->terms;
 
-	orders_terms(t, &p->orders, plan->file->reason, plan->file->ticket, now_s);
+	making_terms(t, &p->orders, plan->file->reason, plan->file->ticket, now_s);
 	t->not_before_s = plan->not_before_s;
 	t->expires_s = plan->expires_s;
 	t->soak_s = plan->soak_s;
@@ -185,8 +185,8 @@ static void tell_touched(const struct planning *p)
 			    p->plan->file->management ? "the way to the management address" : "an address of an interface",
 			    p->orders.rows[first].member->name, p->orders.rows[first].touched);
 	else
-		output_note("Addresses  %s is not touched",
-			    p->plan->file->management ? "the way to the management address" : "no interface's address");
+		output_note("Addresses  %s is touched",
+			    p->plan->file->management ? "no way to a management address" : "no address of an interface");
 }
 
 static void tell(const struct planning *p, const char *path)
@@ -230,7 +230,7 @@ static int print_json(struct planning *p, const char *path, struct error *err)
 
 static int write_plan(struct planning *p, const char *path, struct error *err)
 {
-	int r = orders_draft(&p->file, &p->orders, &p->terms, err);
+	int r = making_draft(&p->file, &p->orders, &p->terms, err);
 
 	return r == 0 && path ? fs_write(path, buf_bytes(&p->file), 0600, err) : r;
 }
@@ -243,7 +243,7 @@ int cmd_rollout_plan(struct cli *cli, const struct args *args, struct error *err
 	int r = plan_load(&p.plan, args->value[0], now_s, err);
 
 	if (r == 0)
-		r = orders_begin(&p.orders, cli, ORDER_APPLY, err);
+		r = making_begin(&p.orders, cli, ORDER_APPLY, err);
 	if (r == 0)
 		r = plan_targets(&p.targets, p.plan, &p.orders.list, now_s, err);
 	if (r == 0)
@@ -283,19 +283,19 @@ static int read_plan(struct batch_file *out, const char *path, struct error *err
 /* Once it is on the server it is what was signed, and only what is missing is posted: nothing is checked a second time. */
 static int apply(struct cli *cli, struct batch_file *file, const char *path, struct error *err)
 {
-	_cleanup_(orders_done) struct orders o = { 0 };
+	_cleanup_(making_done) struct making o = { 0 };
 	char id[ID_LEN + 1];
 	enum order_kind kind;
 	int r;
 
 	order_kind_parse(&kind, statement_get(file->batch, "kind")); /* batch_check() did, too */
 	batch_id(id, file->batch);
-	r = orders_begin(&o, cli, kind, err);
+	r = making_begin(&o, cli, kind, err);
 	if (r == 0)
-		r = orders_is_posted(cli, id, err);
+		r = making_is_posted(cli, id, err);
 	if (r == 1)
-		r = orders_check(&o, file, err);
-	return r == 0 ? orders_submit(id, cli, file, path, err) : r;
+		r = making_check(&o, file, err);
+	return r == 0 ? making_submit(id, cli, file, path, err) : r;
 }
 
 static int tell_applied(struct cli *cli, const char *id, const struct args *args, struct error *err)
@@ -314,7 +314,9 @@ static int tell_applied(struct cli *cli, const char *id, const struct args *args
 		    (unsigned long long)statement_number(r.batch, "count"), buf_text(&consent));
 	if (args_has(args, "watch"))
 		return carry_follow(cli, &r, args, true, false, err);
-	if (consent_is_enough(&r.consent))
+	if (rollout_is_over(&r))
+		output_note("It is over: %s. See:  holdfast rollout show %s", r.state, id);
+	else if (consent_is_enough(&r.consent))
 		output_note("Next:  holdfast rollout watch %s", id);
 	return carry_leave(cli, &r, err);
 }

@@ -208,6 +208,7 @@ int cmd_rollout_watch(struct cli *cli, const struct args *args, struct error *er
 static int decide(struct cli *cli, const struct args *args, enum order_action action, const char *said, struct error *err)
 {
 	_cleanup_(rollout_done) struct rollout r = { 0 };
+	_cleanup_(buf_done) struct buf text = { 0 };
 	struct open_source source;
 	const char *reason;
 	int result = carry_reason(&reason, args, action == ORDER_RESUME ? NULL : "not given", err);
@@ -218,7 +219,9 @@ static int decide(struct cli *cli, const struct args *args, enum order_action ac
 		return result;
 	if (rollout_is_over(&r) && !(action == ORDER_ABORT && !strcmp(r.state, "stopped")))
 		return error_set(err, CLI_CONFLICT, "batch '%s' is over: %s", r.id, r.state);
-	result = rollout_control(cli, &r, action, args_has(args, "reason") ? reason : NULL, err);
+	result = rollout_control(&text, cli, &r, action, args_has(args, "reason") ? reason : NULL, err);
+	if (result == 0)
+		result = rollout_decide(cli, &text, err);
 	if (result < 0)
 		return result;
 	if (cli->json)

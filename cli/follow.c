@@ -152,8 +152,10 @@ static int look_on(struct follow *f, const struct open_source *source, struct sh
 	for (;;) {
 		int r = look(f, source, err);
 
-		if (interrupted)
+		if (interrupted) {
+			fputs(s->in_place ? "\n" : "", stderr); /* behind the ^C that the terminal shows */
 			return FOLLOW_INTERRUPTED;
+		}
 		if (r < 0)
 			return r;
 		show(s, f->rollout);
@@ -206,7 +208,8 @@ static void add_device(struct table *table, const struct rollout *r, const struc
 	if (d->time_s)
 		clock_text(when, d->time_s);
 	if (*d->outcome && strcmp(d->outcome, "done") != 0)
-		says = mem_printf("%s%s%s%s%s", words.says, *d->note ? "; it says: " : "", d->note, *words.todo ? ". " : "", words.todo);
+		says = mem_printf("%s%s%s%s%s", words.says, *d->note ? "; it says: " : "", d->note, *words.todo ? ". What to do: " : "",
+				  words.todo);
 	else
 		says = mem_strdup(d->note);
 	cells[6] = says;

@@ -45,7 +45,7 @@ static const struct {
 	{ "done", { "done", "", false } },
 	{ "healthy", { "applied and healthy, waits for the others of its group", "", false } },
 	{ "superseded", { "not done: a newer order came with it", "", false } },
-	{ "returned", { "was applied, was not healthy in time, and is back to what it was", "mend what its note says; plan again", false } },
+	{ "returned", { "was applied, not healthy in time, and is back to what it was", "mend what its note says; plan again", false } },
 	{ "failed", { "neither the old nor the new: it did not return", "go and look at the device now; it is held until then", false } },
 };
 

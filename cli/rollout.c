@@ -524,8 +524,14 @@ void rollout_consent(struct buf *out, const struct rollout *r, const struct root
 
 /* ---- deciding ---- */
 
-void rollout_control_text(struct buf *out, const struct cli *cli, const struct rollout *r, enum order_action action, const char *reason)
+int rollout_control(struct buf *out, const struct cli *cli, const struct rollout *r, enum order_action action, const char *reason,
+		    struct error *err)
 {
+	const char *kind = statement_get(r->batch, "kind");
+
+	if (!root_has_role(cli->home->root, cli->home->person, root_role_for(kind)))
+		return error_set(err, E_DENIED, "'%s' does not have the role '%s', which deciding about a batch of kind '%s' takes",
+				 cli->home->person, role_name(root_role_for(kind)), kind);
 	statement_begin(out, STATEMENT_CONTROL);
 	statement_add(out, "fleet", "%s", cli->home->fleet);
 	statement_add_hash(out, "batch", statement_hash(r->batch));
@@ -535,22 +541,15 @@ void rollout_control_text(struct buf *out, const struct cli *cli, const struct r
 	statement_add(out, "root", "%llu", (unsigned long long)root_version(cli->home->root));
 	if (reason)
 		statement_add(out, "reason", "%s", reason);
+	return statement_check(buf_bytes(out), err);
 }
 
-int rollout_control(struct cli *cli, const struct rollout *r, enum order_action action, const char *reason, struct error *err)
+int rollout_decide(struct cli *cli, struct buf *text, struct error *err)
 {
-	const char *kind = statement_get(r->batch, "kind");
-	_cleanup_(buf_done) struct buf text = { 0 };
-	_cleanup_(mem_freep) char *key = NULL;
-	int result;
+	_cleanup_(mem_freep) char *key = home_signing_key(cli->home);
+	int result = sign_statement(text, key, err);
 
-	if (!root_has_role(cli->home->root, cli->home->person, root_role_for(kind)))
-		return error_set(err, E_DENIED, "'%s' does not have the role '%s', which deciding about a batch of kind '%s' takes",
-				 cli->home->person, role_name(root_role_for(kind)), kind);
-	rollout_control_text(&text, cli, r, action, reason);
-	key = home_signing_key(cli->home);
-	result = sign_statement(&text, key, err);
 	if (result == 0)
-		result = api_post_object(cli->api, buf_bytes(&text), err);
+		result = api_post_object(cli->api, buf_bytes(text), err);
 	return result < 0 ? result : 0;
 }

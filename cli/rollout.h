@@ -74,7 +74,8 @@ void rollout_people(struct buf *out, const struct rollout *r, const struct root 
 /* "1 of 2 people (alice)", and what is in the way. */
 void rollout_consent(struct buf *out, const struct rollout *r, const struct root *root);
 
-/* Signs and posts what the operator decides. reason: NULL for none. */
-int rollout_control(struct cli *cli, const struct rollout *r, enum order_action action, const char *reason, struct error *err) _must_check_;
-/* The text of it, unsigned. */
-void rollout_control_text(struct buf *out, const struct cli *cli, const struct rollout *r, enum order_action action, const char *reason);
+/* The text of a decision, unsigned; reason: NULL for none. E_DENIED when the operator has no say in it. */
+int rollout_control(struct buf *out, const struct cli *cli, const struct rollout *r, enum order_action action, const char *reason,
+		    struct error *err) _must_check_;
+/* Signs that text, as it stands, and posts it. */
+int rollout_decide(struct cli *cli, struct buf *text, struct error *err) _must_check_;

@@ -14,6 +14,7 @@ static const struct form forms[] = {
 		.line_refused = frr_line_refused,
 		.is_inside = frr_is_inside,
 		.is_address = frr_is_address,
+		.is_remark = frr_is_remark,
 	},
 };
 

@@ -407,3 +407,11 @@ bool frr_is_address(struct bytes head, struct bytes line)
 	return bytes_is(words[at], "shutdown") ||
 	       (at + 1 < count && bytes_is(words[at + 1], "address") && (bytes_is(words[at], "ip") || bytes_is(words[at], "ipv6")));
 }
+
+bool frr_is_remark(struct bytes line)
+{
+	struct bytes words[2];
+	size_t count = frr_words(words, 2, line), at = count && bytes_is(words[0], "no");
+
+	return at < count && (bytes_is(words[at], "description") || bytes_is(words[at], "exit"));
+}

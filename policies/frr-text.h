@@ -19,3 +19,4 @@ const char *frr_value_refused(struct bytes before, struct bytes value, enum form
 const char *frr_line_refused(struct bytes line);
 bool frr_is_inside(struct bytes line);
 bool frr_is_address(struct bytes head, struct bytes line);
+bool frr_is_remark(struct bytes line);

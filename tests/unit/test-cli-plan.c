@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "cli/batch.h"
-#include "cli/change.h"
+#include "cli/preview.h"
 #include "cli/plan.h"
 #include "cli/sign.h"
 #include "cli/template.h"
@@ -467,23 +467,23 @@ static void base_done(struct base *b)
 static const char running[] = "interface eth0\n ip address 10.0.0.1/24\nexit\ninterface eth1\n ip address 10.1.0.1/24\nexit\n"
 			      "password hunter2\nrouter ospf\n network 10.0.0.0/24 area 0\nexit\n";
 
-static int change(struct change *out, bool is_whole, const char *text, const char *management, bool has_secrets, struct error *err)
+static int change(struct preview *out, bool is_whole, const char *text, const char *management, bool has_secrets, struct error *err)
 {
 	_cleanup_(base_done) struct base b;
-	struct change_input in = { .form = form_of("frr"), .base = &b.opened, .management = management, .name = "rollout" };
+	struct preview_input in = { .form = form_of("frr"), .base = &b.opened, .management = management, .name = "rollout" };
 
 	base_init(&b, running, has_secrets);
 	*err = (struct error){ 0 };
-	return is_whole ? change_whole(out, &in, bytes_str(text), err) : change_lines(out, &in, bytes_str(text), err);
+	return is_whole ? preview_whole(out, &in, bytes_str(text), err) : preview_lines(out, &in, bytes_str(text), err);
 }
 
-static void shows(const struct change *c, const char *what)
+static void shows(const struct preview *c, const char *what)
 {
 	if (!strstr(buf_text(&c->diff), what))
 		fail_msg("the diff does not show '%s': %s", what, buf_text(&c->diff));
 }
 
-static void shows_not(const struct change *c, const char *what)
+static void shows_not(const struct preview *c, const char *what)
 {
 	if (strstr(buf_text(&c->diff), what))
 		fail_msg("the diff shows '%s': %s", what, buf_text(&c->diff));
@@ -491,7 +491,7 @@ static void shows_not(const struct change *c, const char *what)
 
 TEST(a_whole_configuration_is_compared_in_canonical_form_with_secrets_masked)
 {
-	struct change c = { 0 };
+	struct preview c = { 0 };
 	struct error err;
 
 	CHECK_OK(change(
@@ -501,7 +501,7 @@ TEST(a_whole_configuration_is_compared_in_canonical_form_with_secrets_masked)
 		"", true, &err));
 	CHECK(c.is_nothing && !c.touches_address);
 	CHECK_STR(buf_text(&c.payload), running);
-	change_done(&c);
+	preview_done(&c);
 	CHECK_OK(change(&c, true,
 			"interface eth0\n ip address 10.0.0.1/24\nexit\ninterface eth1\n ip address 10.1.0.1/24\nexit\n"
 			"password correct horse\nrouter ospf\n network 10.2.0.0/24 area 0\nexit\n",
@@ -515,7 +515,7 @@ TEST(a_whole_configuration_is_compared_in_canonical_form_with_secrets_masked)
 	shows_not(&c, "hunter2");
 	shows_not(&c, "horse");
 	CHECK(strstr(buf_text(&c.payload), "correct horse")); /* but the device gets it */
-	change_done(&c);
+	preview_done(&c);
 	CHECK_EQ(change(&c, true, "! nothing\n", "", true, &err), E_FORMAT);
 	CHECK_EQ(change(&c, true, "password ••••••••\n", "", true, &err), E_FORMAT);
 	CHECK(strstr(err.text, "masked"));
@@ -524,7 +524,7 @@ TEST(a_whole_configuration_is_compared_in_canonical_form_with_secrets_masked)
 
 TEST(without_the_secrets_of_the_archive_no_secret_counts_as_changed)
 {
-	struct change c = { 0 };
+	struct preview c = { 0 };
 	struct error err;
 
 	CHECK_OK(change(&c, true,
@@ -532,31 +532,31 @@ TEST(without_the_secrets_of_the_archive_no_secret_counts_as_changed)
 			"password other\nrouter ospf\n network 10.0.0.0/24 area 0\nexit\n",
 			"", false, &err));
 	CHECK(!c.is_nothing && !c.secrets_compared && !c.counts.added);
-	change_done(&c);
+	preview_done(&c);
 	CHECK_OK(change(&c, false, "password other\n", "", false, &err));
 	CHECK(!c.is_nothing);
 	shows(&c, "password ••••••••\n");
-	change_done(&c);
+	preview_done(&c);
 }
 
 TEST(lines_that_are_there_already_change_nothing)
 {
-	struct change c = { 0 };
+	struct preview c = { 0 };
 	struct error err;
 
 	CHECK_OK(change(&c, false, "! again\nrouter ospf\n network 10.0.0.0/24 area 0\nexit\n\npassword hunter2  \n", "", true, &err));
 	CHECK(c.is_nothing);
 	CHECK_STR(buf_text(&c.payload), "router ospf\n network 10.0.0.0/24 area 0\nexit\npassword hunter2\n");
-	change_done(&c);
+	preview_done(&c);
 	CHECK_OK(change(&c, false, "router ospf\n network 10.0.0.0/24 area 0\n network 10.1.0.0/24 area 0\nno router rip\npassword new\n",
 			"", true, &err));
 	CHECK(!c.is_nothing);
 	CHECK_EQ(c.counts.added, 3);
 	shows(&c, " router ospf\n  network 10.0.0.0/24 area 0\n> network 10.1.0.0/24 area 0\n>no router rip\n>password ••••••••\n");
-	change_done(&c);
+	preview_done(&c);
 	CHECK_OK(change(&c, false, " network 10.0.0.0/24 area 0\n", "", true, &err)); /* in no block: not the line that is there */
 	CHECK(!c.is_nothing);
-	change_done(&c);
+	preview_done(&c);
 	for (size_t i = 0; i < 5; i++) {
 		static const char *const bad[] = { "end\n", " do write\n", "write memory\n", "configure terminal\n",
 						   "copy running-config startup-config\n" };
@@ -569,14 +569,14 @@ TEST(lines_that_are_there_already_change_nothing)
 
 static void check_touched(bool is_whole, const char *text, const char *management, const char *want)
 {
-	struct change c = { 0 };
+	struct preview c = { 0 };
 	struct error err;
 
 	CHECK_OK(change(&c, is_whole, text, management, true, &err));
 	CHECK_EQ(c.touches_address, want != NULL);
 	if (want)
 		CHECK_STR(c.touched, want);
-	change_done(&c);
+	preview_done(&c);
 }
 
 TEST(a_change_of_the_way_to_the_device_is_pointed_out)
@@ -588,6 +588,7 @@ TEST(a_change_of_the_way_to_the_device_is_pointed_out)
 	check_touched(false, "no interface eth1\n", "", "no interface eth1");
 	/* with the address named, only what has to do with it counts */
 	check_touched(false, "interface eth1\n shutdown\n", "10.0.0.1", NULL);
+	check_touched(false, "interface eth0\n description x\n no description\n", "10.0.0.1", NULL);
 	check_touched(false, "interface eth0\n shutdown\n", "10.0.0.1", "interface eth0: shutdown");
 	check_touched(false, "interface eth1\n ip address 10.0.0.1/32\n", "10.0.0.1", "interface eth1: ip address 10.0.0.1/32");
 	check_touched(false, "interface eth1\n ip address 10.0.0.11/32\n", "10.0.0.1", NULL);

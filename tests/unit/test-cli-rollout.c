@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "cli/batch.h"
-#include "cli/change.h"
+#include "cli/preview.h"
 #include "cli/cli.h"
 #include "cli/receipts.h"
 #include "cli/rollout.h"

@@ -1,20 +1,22 @@
-/* cli/orders.c -- from devices to a batch that is signed and posted. */
-#include "cli/orders.h"
+/* cli/making.c -- from devices to a batch that is signed and posted. */
+#include "cli/making.h"
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "cli/api.h"
+#include "cli/show.h"
 #include "cli/sign.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { POST_MAX = 6 << 20 }; /* of the 8 MiB that a list may have: an order is at most 4 MiB and a little, and goes alone then */
 
 /* ---- who, and their bases ---- */
 
-int orders_begin(struct orders *o, struct cli *cli, enum order_kind kind, struct error *err)
+int making_begin(struct making *o, struct cli *cli, enum order_kind kind, struct error *err)
 {
 	enum role role = root_role_for(order_kind_name(kind));
 	int r = fleet_list_get(&o->list, cli, err);
@@ -32,24 +34,24 @@ int orders_begin(struct orders *o, struct cli *cli, enum order_kind kind, struct
 	return 0;
 }
 
-static void row_done(struct orders_row *row)
+static void row_done(struct making_row *row)
 {
 	buf_done(&row->seal);
 	for (size_t i = 0; i < row->probe_count; i++)
 		free(row->probes[i]);
 }
 
-void orders_done(struct orders *o)
+void making_done(struct making *o)
 {
 	for (size_t i = 0; i < o->count; i++)
 		row_done(&o->rows[i]);
 	free(o->rows);
 	opener_free(o->opener);
 	fleet_list_done(&o->list);
-	*o = (struct orders){ 0 };
+	*o = (struct making){ 0 };
 }
 
-int orders_open(struct opened *out, struct orders *o, const struct fleet_member *member, uint64_t number, struct error *err)
+int making_open(struct opened *out, struct making *o, const struct fleet_member *member, uint64_t number, struct error *err)
 {
 	struct open_wanted wanted = { .id = member->id, .number = number, .at_least = member->snapshot };
 	const struct open_device *device;
@@ -62,14 +64,14 @@ int orders_open(struct opened *out, struct orders *o, const struct fleet_member 
 	return opener_open(out, o->opener, &wanted, err);
 }
 
-struct orders_row *orders_add(struct orders *o, const struct fleet_member *member, const struct opened *base)
+struct making_row *making_add(struct making *o, const struct fleet_member *member, const struct opened *base)
 {
-	struct orders_row *row;
+	struct making_row *row;
 
 	if (!(o->count & (o->count - 1)))
 		o->rows = mem_grow(o->rows, (o->count ? 2 * o->count : 1) * sizeof(*o->rows));
 	row = &o->rows[o->count++];
-	*row = (struct orders_row){ .member = member };
+	*row = (struct making_row){ .member = member };
 	if (base) {
 		row->base = opened_number(base);
 		memcpy(row->base_hash, statement_hash(base->st), HASH_LEN);
@@ -77,7 +79,7 @@ struct orders_row *orders_add(struct orders *o, const struct fleet_member *membe
 	return row;
 }
 
-int orders_put_change(struct orders *o, struct orders_row *row, const struct open_device *device, const struct change *change,
+int making_put_change(struct making *o, struct making_row *row, const struct open_device *device, const struct preview *change,
 		      struct error *err)
 {
 	struct age_recipient box;
@@ -94,7 +96,7 @@ int orders_put_change(struct orders *o, struct orders_row *row, const struct ope
 
 /* ---- the batch ---- */
 
-void orders_terms(struct batch_terms *out, const struct orders *o, const char *reason, const char *ticket, int64_t now_s)
+void making_terms(struct batch_terms *out, const struct making *o, const char *reason, const char *ticket, int64_t now_s)
 {
 	*out = (struct batch_terms){
 		.kind = o->kind,
@@ -105,13 +107,13 @@ void orders_terms(struct batch_terms *out, const struct orders *o, const char *r
 		.root = o->cli->home->root,
 		.time_s = now_s,
 		.not_before_s = now_s,
-		.expires_s = now_s + ORDERS_EXPIRES_S,
+		.expires_s = now_s + MAKING_EXPIRES_S,
 		.confirm_s = -1,
 		.settle_s = -1,
 	};
 }
 
-static int add_row(struct batch_draft *draft, const struct orders *o, struct orders_row *row, struct error *err)
+static int add_row(struct batch_draft *draft, const struct making *o, struct making_row *row, struct error *err)
 {
 	const char *members[ORDER_MEMBERS_MAX];
 	struct batch_order order = { .device = row->member->id, .number = row->member->order + 1, .base = row->base, .members = members };
@@ -128,7 +130,7 @@ static int add_row(struct batch_draft *draft, const struct orders *o, struct ord
 	return batch_add(draft, &order, err) < 0 ? error_add(err, "'%s'", row->member->name) : 0;
 }
 
-int orders_draft(struct buf *file, const struct orders *o, const struct batch_terms *terms, struct error *err)
+int making_draft(struct buf *file, const struct making *o, const struct batch_terms *terms, struct error *err)
 {
 	_cleanup_(batch_draft_done) struct batch_draft draft = { .terms = *terms };
 	int r = 0;
@@ -144,7 +146,7 @@ int orders_draft(struct buf *file, const struct orders *o, const struct batch_te
 
 /* ---- may it be posted? ---- */
 
-int orders_is_posted(struct cli *cli, const char *id, struct error *err)
+int making_is_posted(struct cli *cli, const char *id, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/batches/%s/statement", id);
 	_cleanup_(buf_done) struct buf bytes = { 0 };
@@ -171,20 +173,20 @@ static int check_batch(const struct home *home, const struct statement *batch, s
 
 static int show_moved(const struct fleet_member *m, const struct opened *base, const struct opened *newest, bool *moved, struct error *err)
 {
-	_cleanup_(change_done) struct change c = { 0 };
-	struct change_input in = { .form = form_of(m->driver), .management = "" };
-	int r = change_between(&c, &in, base, newest, err);
+	_cleanup_(preview_done) struct preview c = { 0 };
+	struct preview_input in = { .form = form_of(m->driver), .management = "" };
+	int r = preview_between(&c, &in, base, newest, err);
 
 	*moved = r == 0 && (c.counts.added || c.counts.removed || (c.secrets_compared && !c.is_nothing));
 	if (!*moved)
 		return r;
 	output_note("holdfast: conflict: '%s' was changed since the plan was made (revision %llu):", m->name,
 		    (unsigned long long)opened_number(newest));
-	return output_raw(buf_bytes(&c.diff), err);
+	return show_diff(buf_bytes(&c.diff), STDERR_FILENO, err);
 }
 
 /* Newer snapshots that say the same (a save, a contact) are no conflict. */
-static int check_base(struct orders *o, const struct fleet_member *m, const struct statement *order, bool *moved, struct error *err)
+static int check_base(struct making *o, const struct fleet_member *m, const struct statement *order, bool *moved, struct error *err)
 {
 	_cleanup_(opened_done) struct opened base = { 0 }, newest = { 0 };
 	uint8_t hash[HASH_LEN];
@@ -198,12 +200,12 @@ static int check_base(struct orders *o, const struct fleet_member *m, const stru
 		return error_set(err, E_SEAL,
 				 "the server lists revision %llu of '%s' as the newest, and the plan was made from %llu: it was set back",
 				 (unsigned long long)m->snapshot, m->name, (unsigned long long)number);
-	r = orders_open(&base, o, m, number, err);
+	r = making_open(&base, o, m, number, err);
 	if (r == 0 && memcmp(statement_hash(base.st), hash, HASH_LEN) != 0)
 		r = error_set(err, E_SEAL, "revision %llu of '%s' is another one than the plan was made from", (unsigned long long)number,
 			      m->name);
 	if (r == 0)
-		r = orders_open(&newest, o, m, 0, err);
+		r = making_open(&newest, o, m, 0, err);
 	return r == 0 ? show_moved(m, &base, &newest, moved, err) : r;
 }
 
@@ -216,7 +218,7 @@ static const struct fleet_member *member_of(const struct fleet_list *list, const
 }
 
 /* 1: something stands in the way, and was told. */
-static int check_order(struct orders *o, struct bytes container, struct error *err)
+static int check_order(struct making *o, struct bytes container, struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *order = NULL;
 	const struct fleet_member *m;
@@ -239,7 +241,7 @@ static int check_order(struct orders *o, struct bytes container, struct error *e
 	return r < 0 ? r : moved;
 }
 
-int orders_check(struct orders *o, const struct batch_file *file, struct error *err)
+int making_check(struct making *o, const struct batch_file *file, struct error *err)
 {
 	struct progress progress = { .what = "checked" };
 	size_t conflicts = 0;
@@ -304,7 +306,7 @@ static int post_orders(struct cli *cli, const struct batch_file *file, struct er
 	return r;
 }
 
-int orders_submit(char id[static ID_LEN + 1], struct cli *cli, struct batch_file *file, const char *path, struct error *err)
+int making_submit(char id[static ID_LEN + 1], struct cli *cli, struct batch_file *file, const char *path, struct error *err)
 {
 	int r = sign(cli, file, path, err);
 
@@ -318,7 +320,7 @@ int orders_submit(char id[static ID_LEN + 1], struct cli *cli, struct batch_file
 
 /* ---- showing ---- */
 
-static void add_row_text(struct table *table, const struct orders_row *row)
+static void add_row_text(struct table *table, const struct making_row *row)
 {
 	char base[24] = "", lines[48] = "";
 	const char *cells[] = { row->member->name, base, lines, row->touches_address ? row->touched : "" };
@@ -332,13 +334,13 @@ static void add_row_text(struct table *table, const struct orders_row *row)
 	table_add(table, cells);
 }
 
-void orders_show(const struct orders *o)
+void making_show(const struct making *o)
 {
 	static const char *const heads[] = { "DEVICE", "BASE", "LINES", "TOUCHES ADDRESS" };
 	_cleanup_(table_done) struct table table;
 	_cleanup_(buf_done) struct buf text = { 0 };
 
-	table_init(&table, ARRAY_SIZE(heads), heads);
+	table_init(&table, o->rows[0].base ? ARRAY_SIZE(heads) : 1, heads); /* without a base there is nothing more to say */
 	for (size_t i = 0; i < o->count; i++)
 		add_row_text(&table, &o->rows[i]);
 	table_text(&text, &table, true);

@@ -1,5 +1,5 @@
-/* cli/change.c -- what an order makes of one device's configuration. */
-#include "cli/change.h"
+/* cli/preview.c -- what an order makes of one device's configuration. */
+#include "cli/preview.h"
 
 #include "cli/mask.h"
 #include "cli/show.h"
@@ -10,16 +10,16 @@
 
 static const char dots[] = "••••••••"; /* what cat and diff show for a secret */
 
-void change_done(struct change *c)
+void preview_done(struct preview *c)
 {
 	buf_done(&c->payload);
 	buf_done(&c->diff);
-	*c = (struct change){ 0 };
+	*c = (struct preview){ 0 };
 }
 
 /* ---- secrets ---- */
 
-int change_reveal(struct buf *out, const struct opened *opened, const struct buf *text, struct error *err)
+int preview_reveal(struct buf *out, const struct opened *opened, const struct buf *text, struct error *err)
 {
 	_cleanup_(mask_done) struct mask mask = { .by = MASK_BY_TOKEN };
 	_cleanup_(buf_done) struct buf numbered = { 0 };
@@ -182,7 +182,7 @@ static bool is_way(const struct places *base, struct bytes head, const char *add
 	return false;
 }
 
-static bool touches(const struct change_input *in, const struct places *base, const struct place *place)
+static bool touches(const struct preview_input *in, const struct places *base, const struct place *place)
 {
 	struct bytes head = place->head.len ? place->head : place->line;
 
@@ -190,12 +190,14 @@ static bool touches(const struct change_input *in, const struct places *base, co
 		return in->form->is_address(place->head, place->line);
 	if (holds_address(place->line, in->management))
 		return true;
+	if (in->form->is_remark(place->line))
+		return false;
 	if (bytes_from(place->line, 3).len && !memcmp(place->line.ptr, "no ", 3) && !place->head.len)
 		head = bytes_from(place->line, 3);
 	return is_way(base, head, in->management);
 }
 
-static void note_touched(struct change *c, const struct change_input *in, const struct places *base, const struct place *place)
+static void note_touched(struct preview *c, const struct preview_input *in, const struct places *base, const struct place *place)
 {
 	if (c->touches_address || !touches(in, base, place))
 		return;
@@ -208,7 +210,7 @@ static void note_touched(struct change *c, const struct change_input *in, const 
 /* ---- a whole configuration ---- */
 
 /* Lines that stand in one text only, tokens instead of secrets. */
-static void judge_whole(struct change *c, const struct change_input *in, struct bytes old_text, struct bytes new_text)
+static void judge_whole(struct preview *c, const struct preview_input *in, struct bytes old_text, struct bytes new_text)
 {
 	_cleanup_(places_done) struct places old_places = places_of(in->form, old_text), new_places = places_of(in->form, new_text);
 
@@ -222,7 +224,7 @@ static void judge_whole(struct change *c, const struct change_input *in, struct 
 			note_touched(c, in, &old_places, &new_places.at[i]);
 }
 
-static int compare(struct change *c, const struct change_input *in, const struct side *from, const struct side *to, enum mask_by by,
+static int compare(struct preview *c, const struct preview_input *in, const struct side *from, const struct side *to, enum mask_by by,
 		   struct error *err)
 {
 	_cleanup_(mask_done) struct mask mask = { .by = by };
@@ -250,18 +252,18 @@ static void name_side(char out[static 128], const struct opened *opened, const c
 	snprintf(out, 128, "%s %s", revision, part);
 }
 
-static int finish(struct change *out, struct change *c, int r)
+static int finish(struct preview *out, struct preview *c, int r)
 {
 	if (r < 0)
 		return r;
 	*out = *c;
-	*c = (struct change){ 0 };
+	*c = (struct preview){ 0 };
 	return 0;
 }
 
-int change_whole(struct change *out, const struct change_input *in, struct bytes text, struct error *err)
+int preview_whole(struct preview *out, const struct preview_input *in, struct bytes text, struct error *err)
 {
-	_cleanup_(change_done) struct change c = { .is_whole = true, .has_management = *in->management };
+	_cleanup_(preview_done) struct preview c = { .is_whole = true, .has_management = *in->management };
 	_cleanup_(buf_done) struct buf tokenised = { 0 }, secrets = { 0 };
 	char name[128];
 	struct side from = { buf_bytes(&in->base->running), buf_bytes(&in->base->secrets), name }, to;
@@ -279,9 +281,9 @@ int change_whole(struct change *out, const struct change_input *in, struct bytes
 }
 
 /* Both of one snapshot, so its tokens compare. */
-static int between_parts(struct change *out, const struct change_input *in, bool to_startup, struct error *err)
+static int between_parts(struct preview *out, const struct preview_input *in, bool to_startup, struct error *err)
 {
-	_cleanup_(change_done) struct change c = { .is_whole = true, .has_management = *in->management };
+	_cleanup_(preview_done) struct preview c = { .is_whole = true, .has_management = *in->management };
 	char running_name[128], startup_name[128];
 	struct side running = { buf_bytes(&in->base->running), buf_bytes(&in->base->secrets), running_name };
 	struct side startup = { buf_bytes(&in->base->startup), buf_bytes(&in->base->secrets), startup_name };
@@ -291,12 +293,12 @@ static int between_parts(struct change *out, const struct change_input *in, bool
 	return finish(out, &c, compare(&c, in, to_startup ? &running : &startup, to_startup ? &startup : &running, MASK_BY_TOKEN, err));
 }
 
-int change_revert(struct change *out, const struct change_input *in, struct error *err)
+int preview_revert(struct preview *out, const struct preview_input *in, struct error *err)
 {
 	return between_parts(out, in, true, err);
 }
 
-int change_save(struct change *out, const struct change_input *in, struct error *err)
+int preview_save(struct preview *out, const struct preview_input *in, struct error *err)
 {
 	return between_parts(out, in, false, err);
 }
@@ -326,7 +328,7 @@ static bool is_there(const struct places *base, const struct place *place)
 	return bytes_is(place->line, "exit") || bytes_is(place->line, "exit-address-family") || has_place(base, place);
 }
 
-static void judge_lines(struct change *c, const struct change_input *in, struct bytes base_text, struct bytes lines, struct buf *shown)
+static void judge_lines(struct preview *c, const struct preview_input *in, struct bytes base_text, struct bytes lines, struct buf *shown)
 {
 	_cleanup_(places_done) struct places base = places_of(in->form, base_text), entered = places_of(in->form, lines);
 	struct bytes rest = lines, line;
@@ -345,14 +347,14 @@ static void judge_lines(struct change *c, const struct change_input *in, struct 
 	c->is_nothing = !c->counts.added;
 }
 
-static int show_lines(struct change *c, const struct change_input *in, const struct side *from, const struct side *to, struct error *err)
+static int show_lines(struct preview *c, const struct preview_input *in, const struct side *from, const struct side *to, struct error *err)
 {
 	_cleanup_(mask_done) struct mask mask = { .by = c->secrets_compared ? MASK_BY_VALUE : MASK_NOT_COMPARED };
 	_cleanup_(buf_done) struct buf shown = { 0 };
 	struct buf sides[2] = { 0 };
 	int r = number_both(sides, &mask, from, to, err);
 
-	buf_addf(&shown, "--- %s\n+++ %s: lines that are entered (> changes something, or may)\n", from->name, to->name);
+	buf_addf(&shown, "--- %s\n+++ %s, entered (> changes something, or may)\n", from->name, to->name);
 	if (r == 0) {
 		judge_lines(c, in, buf_bytes(&sides[0]), buf_bytes(&sides[1]), &shown);
 		if (!c->secrets_compared && to->secrets.len)
@@ -364,9 +366,9 @@ static int show_lines(struct change *c, const struct change_input *in, const str
 	return r;
 }
 
-int change_lines(struct change *out, const struct change_input *in, struct bytes text, struct error *err)
+int preview_lines(struct preview *out, const struct preview_input *in, struct bytes text, struct error *err)
 {
-	_cleanup_(change_done) struct change c = { .has_management = *in->management, .secrets_compared = in->base->has_secrets };
+	_cleanup_(preview_done) struct preview c = { .has_management = *in->management, .secrets_compared = in->base->has_secrets };
 	_cleanup_(buf_done) struct buf tokenised = { 0 }, secrets = { 0 };
 	char name[128];
 	struct side from = { buf_bytes(&in->base->running), buf_bytes(&in->base->secrets), name }, to;
@@ -391,9 +393,10 @@ static enum mask_by how(const struct opened *a, const struct opened *b)
 	return a->has_secrets && b->has_secrets ? MASK_BY_VALUE : MASK_NOT_COMPARED;
 }
 
-int change_between(struct change *out, const struct change_input *in, const struct opened *from, const struct opened *to, struct error *err)
+int preview_between(struct preview *out, const struct preview_input *in, const struct opened *from, const struct opened *to,
+		    struct error *err)
 {
-	_cleanup_(change_done) struct change c = { .is_whole = true, .has_management = *in->management };
+	_cleanup_(preview_done) struct preview c = { .is_whole = true, .has_management = *in->management };
 	char from_name[128], to_name[128];
 	struct side a = { buf_bytes(&from->running), buf_bytes(&from->secrets), from_name };
 	struct side b = { buf_bytes(&to->running), buf_bytes(&to->secrets), to_name };
