@@ -1,13 +1,13 @@
 /* agent/chain.c -- a device's chain as bytes: one file, replaced whole.
  *
  * All integers big-endian; every text is a 32-bit length and its bytes; the SHA-256 of all that at the end, since one bit that a
- * disk turned would break the chain for ever. The magic changes with the layout. */
+ * disk turned would break the chain for ever. The magic changes with the layout; version 1 knew no orders. */
 #include "agent/snapshot.h"
 
 #include <sodium.h>
 #include <string.h>
 
-static const char magic[] = "holdfast-agent-chain/1\n";
+static const char magic[] = "holdfast-agent-chain/2\n", magic_1[] = "holdfast-agent-chain/1\n";
 
 static void put_u64(struct buf *out, uint64_t value)
 {
@@ -58,6 +58,11 @@ static void write_body(struct buf *out, const struct chain *c)
 	buf_add_u32be(out, c->is_blocked);
 	put_bytes(out, bytes_str(c->incarnation));
 	put_bytes(out, buf_bytes(&c->newest));
+	put_u64(out, c->running_since);
+	buf_add(out, c->running_hash, HASH_LEN);
+	buf_add(out, c->running_key, sizeof(c->running_key));
+	buf_add(out, c->running_digest, HASH_LEN);
+	orders_seen_write(out, &c->orders);
 }
 
 void chain_write(struct buf *out, const struct chain *c)
@@ -115,13 +120,45 @@ static bool digest_holds(struct bytes *in)
 	return !memcmp(digest, in->ptr + in->len, HASH_LEN);
 }
 
+static void get_texts(struct chain *c, struct reader *rd)
+{
+	struct bytes incarnation;
+
+	get_text(&c->base_text, rd);
+	get_text(&c->running_text, rd);
+	get_text(&c->startup_text, rd);
+	c->had_startup = read_u32(rd) != 0;
+	c->text_epoch = read_u64(rd);
+	c->saved = (enum commit_saved)(read_u32(rd) % 3);
+	c->unsaved_since_s = (int64_t)read_u64(rd);
+	c->is_blocked = read_u32(rd) != 0;
+	incarnation = read_bytes(rd, read_u32(rd));
+	if (incarnation.len && incarnation.len < sizeof(c->incarnation))
+		memcpy(c->incarnation, incarnation.ptr, incarnation.len);
+	get_text(&c->newest, rd);
+}
+
+static void get_orders(struct chain *c, struct reader *rd)
+{
+	c->running_since = read_u64(rd);
+	get_fixed(c->running_hash, HASH_LEN, rd);
+	get_fixed(c->running_key, sizeof(c->running_key), rd);
+	get_fixed(c->running_digest, HASH_LEN, rd);
+	orders_seen_read(&c->orders, rd);
+}
+
+static bool has_magic(struct bytes in, const char *which)
+{
+	return in.len >= sizeof(magic) - 1 && !memcmp(in.ptr, which, sizeof(magic) - 1);
+}
+
 int chain_read(struct chain *out, struct bytes in, struct error *err)
 {
 	_cleanup_(chain_done) struct chain c = { 0 };
-	struct bytes incarnation;
+	bool is_old = has_magic(in, magic_1);
 	struct reader rd;
 
-	if (in.len < sizeof(magic) - 1 || memcmp(in.ptr, magic, sizeof(magic) - 1) != 0)
+	if (!has_magic(in, magic) && !is_old)
 		return error_set(err, E_FORMAT, "not a chain file of this version");
 	if (!digest_holds(&in))
 		return error_set(err, E_FORMAT, "chain file of %zu bytes is damaged: its digest does not hold", in.len);
@@ -136,18 +173,9 @@ int chain_read(struct chain *out, struct bytes in, struct error *err)
 	get_seal(&c.delta, "delta", &rd);
 	get_seal(&c.startup, "startup", &rd);
 	get_seal(&c.secrets, "secrets", &rd);
-	get_text(&c.base_text, &rd);
-	get_text(&c.running_text, &rd);
-	get_text(&c.startup_text, &rd);
-	c.had_startup = read_u32(&rd) != 0;
-	c.text_epoch = read_u64(&rd);
-	c.saved = (enum commit_saved)(read_u32(&rd) % 3);
-	c.unsaved_since_s = (int64_t)read_u64(&rd);
-	c.is_blocked = read_u32(&rd) != 0;
-	incarnation = read_bytes(&rd, read_u32(&rd));
-	if (incarnation.len && incarnation.len < sizeof(c.incarnation))
-		memcpy(c.incarnation, incarnation.ptr, incarnation.len);
-	get_text(&c.newest, &rd);
+	get_texts(&c, &rd);
+	if (!is_old)
+		get_orders(&c, &rd);
 	if (!reader_done(&rd))
 		return error_set(err, E_FORMAT, "chain file of %zu bytes is cut short or too long", in.len);
 	*out = c;

@@ -1,4 +1,4 @@
-/* agent/snapshot.c -- makes epochs, snapshots and statuses: text, seals, statement, signature. */
+/* agent/snapshot.c -- makes epochs, snapshots, receipts and statuses: text, seals, statement, signature. */
 #include "agent/snapshot.h"
 
 #include "base/clock.h"
@@ -345,8 +345,29 @@ static void write_snapshot(struct buf *text, const struct chain *c, const struct
 	add_seal_line(text, &c->secrets);
 }
 
+static bool is_zero(const uint8_t *in, size_t len)
+{
+	return sodium_is_zero(in, len) != 0;
+}
+
+/* Has running another text than in the snapshots before? c is already moved on to this one. */
+static void note_running(struct chain *c, struct bytes running)
+{
+	uint8_t digest[HASH_LEN];
+
+	if (is_zero(c->running_key, sizeof(c->running_key)))
+		randombytes_buf(c->running_key, sizeof(c->running_key));
+	crypto_generichash(digest, sizeof(digest), running.ptr, running.len, c->running_key, sizeof(c->running_key));
+	if (c->running_since && !memcmp(digest, c->running_digest, sizeof(digest)))
+		return;
+	memcpy(c->running_digest, digest, sizeof(digest));
+	memcpy(c->running_hash, c->hash, HASH_LEN);
+	c->running_since = c->number;
+}
+
 static void remember(struct chain *c, struct draft *d, const struct snapshot_input *in)
 {
+	note_running(c, in->running);
 	buf_done(&c->running_text);
 	buf_done(&c->startup_text);
 	c->running_text = d->running;
@@ -372,6 +393,24 @@ int snapshot_make(struct chain *c, const struct snapshot_input *in, const struct
 		return err->code;
 	remember(c, &d, in);
 	return 0;
+}
+
+int receipt_make(struct chain *c, const struct receipt_input *in, const struct snapshot_by *by, struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+
+	statement_begin(&text, STATEMENT_RECEIPT);
+	add_head(&text, c, by);
+	statement_add(&text, "root", "%llu", (unsigned long long)root_version(by->root));
+	add_checkpoint(&text, by);
+	statement_add(&text, "order", "%llu", (unsigned long long)in->order);
+	statement_add_hash(&text, "batch", in->batch);
+	statement_add_hash(&text, "leaf", in->leaf);
+	statement_add(&text, "outcome", "%s", in->outcome);
+	add_text(&text, "check", in->check ? in->check : "");
+	add_text(&text, "evidence", in->evidence ? in->evidence : "");
+	add_text(&text, "note", in->note);
+	return finish(c, &text, (struct bytes){ 0 }, by, err);
 }
 
 bool snapshot_running_differs(const struct chain *c, const struct snapshot_input *in)
@@ -400,6 +439,8 @@ int status_make(struct buf *out, const struct chain *c, const struct snapshot_in
 	statement_add(&text, "device", "%s", by->id);
 	statement_add_time(&text, "time", time_for(c, by));
 	statement_add_point(&text, "head", c->number, c->hash);
+	if (in->order)
+		statement_add(&text, "order", "%llu", (unsigned long long)in->order);
 	statement_add(&text, "root", "%llu", (unsigned long long)root_version(by->root));
 	add_checkpoint(&text, by);
 	add_saved(&text, in);

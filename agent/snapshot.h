@@ -1,4 +1,4 @@
-/* agent/snapshot.h -- a device's chain of statements: epochs and snapshots, and what must be remembered between them.
+/* agent/snapshot.h -- a device's chain of statements: epochs, snapshots and receipts, and what must be remembered between them.
  *
  * Base and one delta (docs/explanation/design.md section 4): the archive opens any snapshot from its own tree, so every delta is made
  * against the base, and the base's text is kept here. The texts kept are tokenised: secrets are not among them. Nothing
@@ -7,6 +7,7 @@
 
 #include "agent/commit.h"
 #include "agent/device.h"
+#include "agent/orders.h"
 #include "crypto/root.h"
 #include "crypto/seal.h"
 
@@ -49,6 +50,14 @@ struct chain {
 	char incarnation[512]; /* of the device when it was last whole */
 
 	struct buf newest; /* the newest statement's container, whole: lost from the spool, it is made again from here */
+
+	/* Running is what it is since this snapshot, across epochs and their tokens. */
+	uint64_t running_since; /* 0: none yet */
+	uint8_t running_hash[HASH_LEN];
+	uint8_t running_key[SNAPSHOT_TOKEN_KEY_LEN]; /* made with the first snapshot */
+	uint8_t running_digest[HASH_LEN];            /* of the canonical text, keyed */
+
+	struct orders_seen orders;
 };
 
 void chain_done(struct chain *c); /* wipes; accepts a zeroed one */
@@ -83,10 +92,20 @@ struct snapshot_input {
 	int64_t hold_s; /* 0: none */
 	const char *note; /* "" for none; what is not printable becomes '?' */
 	const struct device_facts *facts;
+	uint64_t order; /* status: the highest order that was taken note of; 0: none */
 };
 
 /* Makes a snapshot. The container is c->newest. E_LIMIT when text or secrets are too long. */
 int snapshot_make(struct chain *c, const struct snapshot_input *in, const struct snapshot_by *by, struct error *err) _must_check_;
+
+/* What became of an order. batch and leaf: hashes; check, evidence: NULL for none; note as above. */
+struct receipt_input {
+	uint64_t order;
+	const uint8_t *batch, *leaf;
+	const char *outcome, *check, *evidence, *note;
+};
+/* Makes a receipt. The container is c->newest. */
+int receipt_make(struct chain *c, const struct receipt_input *in, const struct snapshot_by *by, struct error *err) _must_check_;
 
 /* Would the snapshot show other texts than the newest one did? */
 bool snapshot_running_differs(const struct chain *c, const struct snapshot_input *in);

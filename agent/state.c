@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROOTS_MAX = ROOT_CHAIN_MAX * STATEMENT_MAX, FLEET_MAX = 1024 };
+enum { ROOTS_MAX = ROOT_CHAIN_MAX * STATEMENT_MAX, FLEET_MAX = 1024, BOX_MAX = 1024 };
 
 static char *path_in(const char *dir, const char *name)
 {
@@ -76,6 +76,16 @@ static void raise_floor(struct state *s, int64_t time_s)
 		s->floor_s = time_s;
 }
 
+/* The same by a statement that others signed. Kept on disk now and then; while that fails it only lags behind after a restart. */
+static void raise_floors(struct state *s, const struct statement *st)
+{
+	struct error ignored;
+
+	raise_floor(s, statement_time(st, "time"));
+	floor_raise(&s->floor, statement_time(st, "time"));
+	(void)!floor_keep(&s->floor, s->dir, &ignored);
+}
+
 static int load_roots(struct state *s, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -85,7 +95,7 @@ static int load_roots(struct state *s, struct error *err)
 		return error_set(err, E_SYS, "no file '%s/roots'", s->dir);
 	if (r < 0 || roots_check(&s->root, buf_bytes(&text), s->fleet, err) < 0)
 		return err->code;
-	raise_floor(s, statement_time(root_statement(s->root), "time"));
+	raise_floors(s, root_statement(s->root));
 	return 0;
 }
 
@@ -119,7 +129,7 @@ static int load_statement(struct statement **out, struct state *s, const char *n
 		return r;
 	if (statement_parse(out, buf_bytes(&text), false, &used, err) < 0)
 		return error_add(err, "'%s/%s'", s->dir, name);
-	raise_floor(s, statement_time(*out, "time"));
+	raise_floors(s, *out);
 	return 0;
 }
 
@@ -170,13 +180,26 @@ static int load_key(struct state *s, struct error *err)
 	return 0;
 }
 
+static int load_box(struct state *s, struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	int r = get_file(&text, s->dir, "box.key", BOX_MAX, err);
+
+	if (r == FS_ABSENT)
+		return error_set(err, E_SYS, "no file '%s/box.key'", s->dir);
+	if (r < 0 || age_identity_from_file(&s->box, buf_bytes(&text), err) < 0)
+		return error_add(err, "'%s/box.key'", s->dir);
+	return 0;
+}
+
 static int load_all(struct state *s, struct error *err)
 {
 	int r = load_chain(s, err);
 
 	if (r != 0)
 		return r;
-	if (load_key(s, err) < 0 || load_fleet(s, err) < 0 || load_roots(s, err) < 0 ||
+	floor_load(&s->floor, s->dir);
+	if (load_key(s, err) < 0 || load_box(s, err) < 0 || load_fleet(s, err) < 0 || load_roots(s, err) < 0 ||
 	    load_statement(&s->admit, s, "admit", err) < 0 || load_statement(&s->checkpoint, s, "checkpoint", err) < 0)
 		return err->code;
 	return 0;
@@ -217,6 +240,7 @@ int state_open(struct state *s, const char *dir, struct error *err)
 void state_done(struct state *s)
 {
 	sign_key_done(&s->key);
+	age_identity_done(&s->box);
 	s->root = root_free(s->root);
 	s->admit = statement_free(s->admit);
 	s->checkpoint = statement_free(s->checkpoint);
@@ -245,7 +269,7 @@ int state_create(const struct state_joining *j, struct error *err)
 int state_destroy(const char *dir, struct error *err)
 {
 	/* the chain first: without it there was no join */
-	static const char *const names[] = { "chain", "device.seed", "box.key", "fleet", "roots", "admit", "checkpoint",
+	static const char *const names[] = { "chain", "device.seed", "box.key", "fleet", "roots", "admit", "checkpoint", "floor",
 					     "spool/000000000001", "spool/acked" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -314,7 +338,7 @@ int state_take_root(struct state *s, struct statement *st, struct error *err)
 		return error_set(err, E_LIMIT, "roots of %zu bytes are over %d", all.len, ROOTS_MAX);
 	if (put_file(s->dir, "roots", buf_bytes(&all), err) < 0)
 		return err->code;
-	raise_floor(s, statement_time(root_statement(next), "time"));
+	raise_floors(s, root_statement(next));
 	root_free(s->root);
 	s->root = steal(next);
 	return 0;
@@ -343,7 +367,7 @@ int state_take_admit(struct state *s, struct statement *st, struct error *err)
 		return STATE_OLD;
 	if (check_admit(s, st, err) < 0 || put_file(s->dir, "admit", statement_whole(st), err) < 0)
 		return err->code;
-	raise_floor(s, statement_time(st, "time"));
+	raise_floors(s, st);
 	statement_free(s->admit);
 	s->admit = steal(own);
 	return 0;
@@ -378,7 +402,7 @@ int state_take_checkpoint(struct state *s, struct statement *st, struct error *e
 		return error_add(err, "checkpoint");
 	if (put_file(s->dir, "checkpoint", statement_whole(st), err) < 0)
 		return err->code;
-	raise_floor(s, statement_time(st, "time"));
+	raise_floors(s, st);
 	statement_free(s->checkpoint);
 	s->checkpoint = steal(own);
 	return 0;

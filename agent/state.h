@@ -4,15 +4,17 @@
  *   fleet                    id, server and pin of the invite
  *   roots                    the succession from version 1, checked
  *   admit  checkpoint        the newest of each, checked
- *   chain                    head, epoch, texts (agent/chain.c); the one file whose replacement makes a statement count
+ *   chain                    head, epoch, texts, orders seen (agent/chain.c); the one file whose replacement makes a statement count
  *   spool/                   what the server has not acknowledged
- *   hold                     agent/hold.h
+ *   hold  floor              agent/hold.h, agent/floor.h
+ *   change                   the order in hand (agent/change.h)
  *
  * A statement is made in this order: the chain file with the new head and the whole container in it is replaced, then the
  * container goes into the spool. Killed between the two, the spool is mended from the chain at the next start, so a number
  * never gets two contents. */
 #pragma once
 
+#include "agent/floor.h"
 #include "agent/net.h"
 #include "agent/snapshot.h"
 #include "agent/spool.h"
@@ -23,6 +25,7 @@ struct state {
 	char *dir;
 	int lock;
 	struct sign_key key;
+	struct age_identity box; /* what orders are sealed to */
 	char id[ID_LEN + 1];
 	char fleet[ID_LEN + 1];
 	char address[NET_ADDRESS_MAX]; /* of the invite */
@@ -31,7 +34,8 @@ struct state {
 	struct statement *admit, *checkpoint;
 	struct chain chain;
 	struct spool spool;
-	int64_t floor_s; /* the newest time in anything signed that was accepted */
+	int64_t floor_s; /* the newest time in anything signed that was accepted, our own statements included: to date what comes next */
+	struct floor floor; /* by what others signed: to judge orders */
 };
 
 /* Opens and locks the folder and loads the keys. STATE_NOT_JOINED when there is no chain in it. */

@@ -591,6 +591,67 @@ TEST(a_status_names_the_head_and_is_signed)
 	CHECK_EQ(number, 3);
 	assert_memory_equal(hash, w.chain.hash, HASH_LEN);
 	CHECK_EQ(statement_number(st, "wait"), 600);
+	CHECK(!statement_get(st, "order"));
+	in.order = 12;
+	buf_truncate(&out, 0);
+	statement_freep(&st);
+	must(status_make(&out, &w.chain, &in, 600, &signer, &err), &err);
+	must(statement_parse(&st, buf_bytes(&out), false, &used, &err), &err);
+	CHECK_EQ(statement_number(st, "order"), 12);
+}
+
+TEST(a_receipt_is_a_statement_of_the_chain)
+{
+	static const uint8_t batch[HASH_LEN] = { 1 }, leaf[HASH_LEN] = { 2 };
+	_cleanup_(world_done) struct world w;
+	struct receipt_input in = { 7, batch, leaf, "refused", "syntax", NULL, " line 7: unknown\ncommand " };
+	struct snapshot_by signer;
+	uint8_t prev[HASH_LEN];
+	struct error err = { 0 };
+
+	world_init(&w);
+	make_epoch(&w);
+	take(&w, "a\n", "a\n");
+	memcpy(prev, w.chain.hash, HASH_LEN);
+	signer = by(&w);
+	must(receipt_make(&w.chain, &in, &signer, &err), &err);
+	archive(&w, 4, prev);
+	CHECK_EQ(statement_type(w.newest), STATEMENT_RECEIPT);
+	CHECK_EQ(statement_number(w.newest, "order"), 7);
+	CHECK_STR(statement_get(w.newest, "outcome"), "refused");
+	CHECK_STR(statement_get(w.newest, "check"), "syntax");
+	CHECK(!statement_get(w.newest, "evidence"));
+	CHECK_STR(statement_get(w.newest, "note"), "line 7: unknown?command");
+	take(&w, "b\n", "a\n"); /* and the chain goes on */
+	check_opens(&w, "b\n", "a\n");
+}
+
+TEST(since_when_running_is_what_it_is_outlives_epochs_and_files)
+{
+	_cleanup_(world_done) struct world w;
+	_cleanup_(buf_done) struct buf file = { 0 };
+	uint8_t hash[HASH_LEN];
+	struct chain again;
+	struct error err = { 0 };
+
+	world_init(&w);
+	make_epoch(&w);
+	take(&w, "password a\n", "password a\n");
+	CHECK_EQ(w.chain.running_since, 3);
+	memcpy(hash, w.chain.hash, HASH_LEN);
+	take(&w, "password a\n", NULL); /* startup alone */
+	make_epoch(&w);                 /* other tokens for the same secret */
+	take(&w, "password a\n", "password a\n");
+	chain_write(&file, &w.chain);
+	must(chain_read(&again, buf_bytes(&file), &err), &err);
+	chain_done(&w.chain);
+	w.chain = again;
+	take(&w, "password a\n", "password a\n");
+	CHECK_EQ(w.chain.running_since, 3);
+	assert_memory_equal(w.chain.running_hash, hash, HASH_LEN);
+	take(&w, "password b\n", "password a\n");
+	CHECK_EQ(w.chain.running_since, 8);
+	assert_memory_equal(w.chain.running_hash, w.chain.hash, HASH_LEN);
 }
 
 TEST(what_differs_from_the_newest_snapshot_is_told)
@@ -650,6 +711,32 @@ TEST(a_chain_file_is_read_back_and_goes_on_where_it_was)
 	check_opens(&w, text, text);
 	CHECK_EQ(brought_by(&w, "base"), 3);
 	CHECK_EQ(brought_by(&w, "secrets"), 3);
+}
+
+TEST(a_chain_file_of_an_agent_that_knew_no_orders_is_read)
+{
+	_cleanup_(world_done) struct world w;
+	_cleanup_(buf_done) struct buf file = { 0 };
+	size_t more = 8 + HASH_LEN + SNAPSHOT_TOKEN_KEY_LEN + HASH_LEN + 3 * 8 + 2 * 4;
+	struct chain again;
+	struct error err = { 0 };
+	uint8_t digest[HASH_LEN];
+
+	world_init(&w);
+	make_epoch(&w);
+	take(&w, "a\n", "a\n");
+	chain_write(&file, &w.chain);
+	buf_truncate(&file, file.len - HASH_LEN - more);
+	file.ptr[strlen("holdfast-agent-chain/")] = '1';
+	sha256(digest, buf_bytes(&file));
+	buf_add(&file, digest, sizeof(digest));
+	must(chain_read(&again, buf_bytes(&file), &err), &err);
+	CHECK_EQ(again.running_since, 0);
+	CHECK_EQ(again.orders.last, 0);
+	chain_done(&w.chain);
+	w.chain = again;
+	take(&w, "a\n", "a\n");
+	CHECK_EQ(w.chain.running_since, 4);
 }
 
 TEST(a_chain_file_that_is_cut_short_longer_or_turned_in_one_bit_is_refused)

@@ -1,0 +1,281 @@
+/* agent/orders.c -- whether an order is to be obeyed: every check before any effect. */
+#include "agent/orders.h"
+
+#include "agent/device.h"
+#include "agent/probe.h"
+#include "base/clock.h"
+#include "crypto/seal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The word of a receipt, and what whoever reads it can do. */
+static const struct {
+	const char *name, *advice;
+} checks[CHECKS] = {
+	[CHECK_NONE] = { "", "" },
+	[CHECK_SIZE] = { "size", "plan it again" },
+	[CHECK_GRAMMAR] = { "grammar", "plan it again with a command of the same version" },
+	[CHECK_TYPE] = { "type", "plan it again with a command of the same version" },
+	[CHECK_FLEET] = { "fleet", "an operator of this fleet plans it" },
+	[CHECK_DEVICE] = { "device", "the server delivered it to the wrong device: look at the server" },
+	[CHECK_ROOT] = { "root", "the device waits for that root" },
+	[CHECK_SIGNER] = { "signer", "somebody whom the root in force allows signs it again" },
+	[CHECK_PROOF] = { "proof", "the server delivered it without its place in a batch: look at the server" },
+	[CHECK_KIND] = { "kind", "plan it again with a command of the same version" },
+	[CHECK_THRESHOLD] = { "threshold", "collect the approvals and plan it again" },
+	[CHECK_NUMBER] = { "number", "plan it again: the next plan takes a fresh number" },
+	[CHECK_NOT_YET] = { "not-yet", "the server delivered it too early: look at the server, and plan it again" },
+	[CHECK_EXPIRED] = { "expired", "plan it again" },
+	[CHECK_WINDOW] = { "window", "the device waits for the window" },
+	[CHECK_CAPABILITY] = { "capability", "do it at the device" },
+	[CHECK_DRIVER] = { "driver", "see to the device, then plan it again" },
+	[CHECK_BUSY] = { "busy", "wait for the order that is being carried out, then plan it again" },
+	[CHECK_HELD] = { "held", "ask who holds it, release it, then plan it again" },
+	[CHECK_UNSAVED] = { "unsaved", "save it (holdfast commit) or return (holdfast revert), then plan it again" },
+	[CHECK_BASE] = { "base", "look at what changed (holdfast diff), then plan it again" },
+	[CHECK_PAYLOAD] = { "payload", "the server delivered another payload: look at the server, and plan it again" },
+	[CHECK_OPEN] = { "open", "it was sealed for another key: fetch the device's enrolment anew, and plan it again" },
+	[CHECK_SYNTAX] = { "syntax", "mend the configuration and plan it again; nothing was changed" },
+};
+
+const char *orders_check_name(enum orders_check check)
+{
+	return checks[check].name;
+}
+
+void orders_refuse(struct orders_judgement *out, enum orders_check check, const char *fmt, ...)
+{
+	size_t used;
+	va_list ap;
+
+	out->verdict = ORDERS_REFUSE;
+	out->check = check;
+	va_start(ap, fmt);
+	vsnprintf(out->note, sizeof(out->note) - 128, fmt, ap);
+	va_end(ap);
+	used = strlen(out->note);
+	snprintf(out->note + used, sizeof(out->note) - used, "; %s", checks[check].advice);
+}
+
+static void wait_for(struct orders_judgement *out, enum orders_check check)
+{
+	out->verdict = ORDERS_WAIT;
+	out->check = check;
+	snprintf(out->note, sizeof(out->note), "%s", checks[check].advice);
+}
+
+static bool goes_on(const struct orders_judgement *out)
+{
+	return out->verdict == ORDERS_OBEY;
+}
+
+/* ---- from whom it comes ---- */
+
+static void judge_form(struct orders_judgement *out, const struct orders_item *item)
+{
+	struct error err = { 0 };
+
+	if (item->broken == CHECK_SIZE || item->broken == CHECK_GRAMMAR)
+		orders_refuse(out, item->broken, "%s", item->why);
+	else if (statement_type(item->st) != STATEMENT_ORDER || (item->batch && statement_type(item->batch->st) != STATEMENT_BATCH))
+		orders_refuse(out, CHECK_TYPE, "it is no order of a batch");
+	else if (order_check(item->st, &err) < 0 || probes_check(item->st, &err) < 0)
+		orders_refuse(out, CHECK_GRAMMAR, "%s", err.text);
+}
+
+static void judge_target(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+{
+	const struct statement *batch = item->batch ? item->batch->st : NULL;
+
+	if (strcmp(statement_get(item->st, "fleet"), view->fleet) != 0 || (batch && strcmp(statement_get(batch, "fleet"), view->fleet) != 0))
+		orders_refuse(out, CHECK_FLEET, "it is of another fleet");
+	else if (strcmp(statement_get(item->st, "device"), view->device) != 0)
+		orders_refuse(out, CHECK_DEVICE, "it is for another device");
+	else if (batch && statement_number(batch, "root") > root_version(view->root))
+		wait_for(out, CHECK_ROOT);
+}
+
+static void judge_signer(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+{
+	struct error err = { 0 };
+
+	if (!item->batch)
+		orders_refuse(out, CHECK_SIGNER, "no batch came with it, so nobody signed it");
+	else if (batch_verify(item->batch->st, view->root, &err) < 0)
+		orders_refuse(out, err.code == E_FORMAT ? CHECK_GRAMMAR : CHECK_SIGNER, "%s (by root %llu)", err.text,
+			      (unsigned long long)root_version(view->root));
+}
+
+static void judge_place(struct orders_judgement *out, const struct orders_item *item)
+{
+	struct error err = { 0 };
+
+	if (item->broken == CHECK_PROOF)
+		orders_refuse(out, CHECK_PROOF, "%s", item->why);
+	else if (order_verify(item->st, item->batch->st, &err) < 0)
+		orders_refuse(out, err.code == E_SEAL ? CHECK_PROOF : CHECK_KIND, "%s", err.text);
+}
+
+/* Controls that do not hold are left out, whoever brought them: a person who was dismissed approves nothing any more. */
+static void judge_consent(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+{
+	const struct statement *good[ORDERS_CONTROLS_MAX];
+	struct consent consent;
+	struct error ignored;
+	size_t count = 0;
+
+	for (size_t i = 0; i < item->batch->control_count; i++)
+		if (control_verify(item->batch->controls[i], item->batch->st, view->root, &ignored) == 0)
+			good[count++] = item->batch->controls[i];
+	consent_count(&consent, item->batch->st, good, count, view->root);
+	if (consent.is_rejected)
+		orders_refuse(out, CHECK_THRESHOLD, "'%s' rejects it", consent.rejected_by);
+	else if (consent.is_aborted)
+		orders_refuse(out, CHECK_THRESHOLD, "it was aborted");
+	else if (!consent_is_enough(&consent))
+		orders_refuse(out, CHECK_THRESHOLD, "%u of %u people stand behind it (by root %llu)", consent.people, consent.need,
+			      (unsigned long long)root_version(view->root));
+}
+
+/* ---- when, and whether at all ---- */
+
+static void judge_number(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+{
+	unsigned long long number = statement_number(item->st, "order"), last = view->seen->last;
+
+	if (number <= last)
+		orders_refuse(out, CHECK_NUMBER, "order %llu is not above %llu, the last that this device took note of", number, last);
+	else if (number > last + ORDER_JUMP_MAX)
+		orders_refuse(out, CHECK_NUMBER, "order %llu is more than %d above %llu, the last that this device took note of", number,
+			      ORDER_JUMP_MAX, last);
+}
+
+/* By the floor it expires. That it is too early may also mean that the floor lags behind: a clock that is not behind the floor itself, and says
+ * so too, decides; else it is waited for, since waiting has no effect. */
+static void judge_time(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+{
+	const struct statement *batch = item->batch->st;
+	int64_t begins = statement_time(batch, "not-before");
+	char now[CLOCK_TEXT_LEN];
+
+	clock_text(now, view->floor_s);
+	switch (batch_time(batch, view->floor_s)) {
+	case BATCH_EXPIRED:
+		orders_refuse(out, CHECK_EXPIRED, "it expired at %s, and it is %s at least", statement_get(batch, "expires"), now);
+		break;
+	case BATCH_NOT_YET:
+		if (view->clock_s >= view->floor_s && view->clock_s + ORDERS_SKEW_S < begins)
+			orders_refuse(out, CHECK_NOT_YET, "it begins at %s", statement_get(batch, "not-before"));
+		else
+			wait_for(out, CHECK_NOT_YET);
+		break;
+	case BATCH_OUT_OF_WINDOW:
+		wait_for(out, CHECK_WINDOW);
+		break;
+	case BATCH_IN_TIME:
+		break;
+	}
+}
+
+static void judge_capability(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+{
+	static const unsigned needs[ORDER_KINDS] = {
+		[ORDER_APPLY] = DEVICE_APPLY | DEVICE_SAVE | DEVICE_REVERT | DEVICE_STARTUP,
+		[ORDER_SAVE] = DEVICE_SAVE,
+		[ORDER_REVERT] = DEVICE_REVERT,
+		[ORDER_REBOOT] = DEVICE_REBOOT,
+	};
+	enum order_kind kind = ORDER_APPLY;
+
+	if (!order_kind_parse(&kind, statement_get(item->st, "kind")) || (view->capabilities & needs[kind]) != needs[kind])
+		orders_refuse(out, CHECK_CAPABILITY, "the driver of this device cannot carry out '%s'", statement_get(item->st, "kind"));
+}
+
+void orders_judge(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+{
+	*out = (struct orders_judgement){ .verdict = ORDERS_OBEY };
+	if (orders_knows(view->seen, item->leaf)) {
+		out->verdict = ORDERS_KNOWN;
+		return;
+	}
+	judge_form(out, item);
+	if (goes_on(out))
+		judge_target(out, item, view);
+	if (goes_on(out))
+		judge_signer(out, item, view);
+	if (goes_on(out))
+		judge_place(out, item);
+	if (goes_on(out))
+		judge_consent(out, item, view);
+	if (!goes_on(out))
+		return;
+	judge_number(out, item, view);
+	if (!goes_on(out))
+		return; /* one that was used already, or is out of reach, counts no more than a forged one */
+	out->is_genuine = true;
+	judge_time(out, item, view);
+	if (goes_on(out))
+		judge_capability(out, item, view);
+}
+
+/* ---- the device ---- */
+
+static bool is_same_point(uint64_t number, const uint8_t *hash, uint64_t as_number, const uint8_t *as_hash)
+{
+	return number != as_number || !memcmp(hash, as_hash, HASH_LEN);
+}
+
+/* Is running what it was in that snapshot? What lies between has a hash that we do not keep; an operator signed it. */
+static bool is_base(const struct orders_device *device, uint64_t number, const uint8_t hash[static HASH_LEN])
+{
+	return number >= device->running_since && number <= device->newest &&
+	       is_same_point(number, hash, device->running_since, device->running_hash) &&
+	       is_same_point(number, hash, device->newest, device->newest_hash);
+}
+
+void orders_judge_device(struct orders_judgement *out, const struct orders_item *item, const struct orders_device *device)
+{
+	enum order_kind kind = ORDER_APPLY;
+	uint8_t hash[HASH_LEN];
+	uint64_t number;
+
+	if (!order_kind_parse(&kind, statement_get(item->st, "kind")) || kind == ORDER_SNAPSHOT || kind == ORDER_HOLD || kind == ORDER_RELEASE)
+		return;
+	if (device->is_busy)
+		orders_refuse(out, CHECK_BUSY, "another change is being carried out");
+	else if (device->is_held)
+		orders_refuse(out, CHECK_HELD, "it is held by %s", device->held_by);
+	else if (kind != ORDER_SAVE && !device->has_startup)
+		orders_refuse(out, CHECK_UNSAVED, "the device has no startup configuration to return to");
+	else if (kind == ORDER_APPLY && device->is_unsaved)
+		orders_refuse(out, CHECK_UNSAVED, "running differs from startup, and what somebody changed would be lost");
+	else if (statement_get_point(&number, hash, item->st, "base") && !is_base(device, number, hash))
+		orders_refuse(out, CHECK_BASE, "it was planned for snapshot %llu, and running changed since (snapshot %llu)",
+			      (unsigned long long)number, (unsigned long long)device->running_since);
+}
+
+void orders_open(struct orders_judgement *out, struct buf *text, const struct orders_item *item, const struct age_identity *box)
+{
+	struct seal_ref ref;
+	uint8_t hash[HASH_LEN];
+	struct error err = { 0 };
+
+	if (!statement_seal(&ref, item->st, "payload"))
+		return;
+	sha256(hash, buf_bytes(&item->payload));
+	if (!item->has_payload)
+		orders_refuse(out, CHECK_PAYLOAD, "its payload did not come with it");
+	else if (item->payload.len != ref.len || memcmp(hash, ref.hash, HASH_LEN) != 0)
+		orders_refuse(out, CHECK_PAYLOAD, "its payload is not the one that was signed");
+	else if (seal_open_secret(text, box, buf_bytes(&item->payload), &err) < 0)
+		orders_refuse(out, CHECK_OPEN, "its payload does not open: %s", err.text);
+}
+
+bool orders_is_whole(const struct orders_item *item)
+{
+	const char *mode = item->st ? statement_get(item->st, "mode") : NULL;
+
+	return mode && !strcmp(mode, "whole") && !strcmp(statement_get(item->st, "kind"), "apply");
+}
