@@ -494,31 +494,32 @@ TEST(a_clock_moved_by_ten_years_neither_expires_nor_revives)
 
 TEST(the_floor_only_rises_and_outlives_a_restart)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("%s/floor", test_folder());
+	const char *dir = test_folder();
+	_cleanup_(mem_freep) char *path = mem_printf("%s/floor", dir);
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct floor f = { 0 }, again;
 	struct error err = { 0 };
 
 	CHECK_EQ(floor_now(&f), 0);
-	CHECK_OK(floor_keep(&f, test_folder(), &err)); /* nothing to keep */
+	CHECK_OK(floor_keep(&f, dir, &err)); /* nothing to keep */
 	CHECK_EQ(fs_read(&text, path, 100, &err), FS_ABSENT);
 	floor_raise(&f, NOW);
 	floor_raise(&f, NOW - TEN_YEARS);
 	CHECK(floor_now(&f) >= NOW && floor_now(&f) < NOW + 60);
-	CHECK_OK(floor_keep(&f, test_folder(), &err));
-	floor_load(&again, test_folder());
+	CHECK_OK(floor_keep(&f, dir, &err));
+	floor_load(&again, dir);
 	CHECK(floor_now(&again) >= NOW && floor_now(&again) < NOW + 60);
 	/* this machine has run for an hour since: that counts; another start of it does not tell */
 	again.at_ms -= 3600000;
 	CHECK(floor_now(&again) >= NOW + 3600);
-	CHECK_OK(floor_keep(&again, test_folder(), &err));
-	floor_load(&f, test_folder());
+	CHECK_OK(floor_keep(&again, dir, &err));
+	floor_load(&f, dir);
 	CHECK(floor_now(&f) >= NOW + 3600);
 	CHECK_OK(fs_write(path, bytes_str("time: 2027-01-15T08:00:00Z\nboot: another 5\n"), 0600, &err));
-	floor_load(&f, test_folder());
+	floor_load(&f, dir);
 	CHECK_EQ(floor_now(&f), NOW);
 	CHECK_OK(fs_write(path, bytes_str("time: yesterday\n"), 0600, &err));
-	floor_load(&f, test_folder());
+	floor_load(&f, dir);
 	CHECK_EQ(floor_now(&f), 0);
 }
 
