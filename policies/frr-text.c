@@ -349,11 +349,12 @@ static bool is_negation(struct bytes word)
 
 const char *frr_value_refused(struct bytes before, struct bytes value, enum form_place place)
 {
-	struct bytes words[2];
-	size_t count = frr_words(words, 2, before);
+	bool is_glued = before.len && !isspace(before.ptr[before.len - 1]);
+	struct bytes words[3];
+	size_t count = frr_words(words, 3, before), at = count - is_glued; /* which word it is, or goes on */
 	const char *why = NULL;
 
-	if (!count || (count == 1 && is_negation(words[0])))
+	if (!at || (at == 1 && is_negation(words[0])))
 		return "it would stand where the command does";
 	if (!value.len)
 		return "it is empty";

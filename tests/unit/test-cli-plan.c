@@ -160,6 +160,9 @@ TEST(no_value_can_choose_the_command_or_hide_it)
 	refuses("  {{hash}}\n", v, "where the command does");
 	refuses("{{no}} router bgp 1\n", v, "where the command does");
 	refuses("no {{no}}\n", v, "where the command does");
+	refuses("e{{no}}\n", v, "where the command does"); /* "nd" would make it "end" */
+	refuses("no e{{no}}\n", v, "where the command does");
+	renders("ip r{{no}}\n", v, "ip rno\n");
 	refuses("interface eth0\n{{{no}}}\n", v, "where the command does");
 	renders("description {{tag}}\n", v, "description {{as}}\n"); /* a value is no template */
 	renders("ip route 10.0.0.0/8 {{no}}\n", v, "ip route 10.0.0.0/8 no\n");
