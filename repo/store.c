@@ -1,25 +1,11 @@
 /* repo/store.c -- the index in SQLite. */
-#include "repo/store.h"
+#include "repo/sql.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENROLS_PER_INVITE = 8, FORKS_PER_DEVICE = 16, PREPARED_MAX = 96 };
-
-struct prepared {
-	const char *sql;
-	sqlite3_stmt *st;
-};
-
-struct store {
-	sqlite3 *db;
-	struct prepared prepared[PREPARED_MAX];
-	size_t prepared_count;
-};
+enum { ENROLS_PER_INVITE = 8, FORKS_PER_DEVICE = 16 };
 
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, text TEXT, number INTEGER) WITHOUT ROWID;"
@@ -40,37 +26,6 @@ static const char schema[] =
 	/* what is journaled and has no place in the log yet: few rows, and after a start exactly those of the journal */
 	"CREATE TABLE IF NOT EXISTS unpacked(leaf BLOB PRIMARY KEY) WITHOUT ROWID;";
 
-/* What the disk said, so that "no space" is told from a fault of ours. */
-static int errno_of(struct store *store)
-{
-	switch (sqlite3_errcode(store->db)) {
-	case SQLITE_FULL:
-		return ENOSPC;
-	case SQLITE_READONLY:
-		return EROFS;
-	case SQLITE_IOERR:
-	case SQLITE_CANTOPEN:
-		return sqlite3_system_errno(store->db) ? sqlite3_system_errno(store->db) : EIO;
-	default:
-		return 0;
-	}
-}
-
-static int fail(struct error *err, struct store *store)
-{
-	int code = sqlite3_errcode(store->db);
-	bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-
-	error_set(err, E_SYS, "index: %s%s", sqlite3_errmsg(store->db), damaged ? ": it is damaged; stop the server and run 'holdfastd reindex'" : "");
-	err->sys = errno_of(store);
-	return err->code;
-}
-
-static int exec(struct store *store, const char *sql, struct error *err)
-{
-	return sqlite3_exec(store->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : fail(err, store);
-}
-
 int store_open(struct store **out, const char *path, struct error *err)
 {
 	struct store *store = mem_alloc(sizeof(*store));
@@ -78,12 +33,12 @@ int store_open(struct store **out, const char *path, struct error *err)
 	int r = 0;
 
 	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
-		r = fail(err, store);
+		r = sql_fail(err, store);
 	if (r == 0)
 		sqlite3_busy_timeout(store->db, 10000);
-	if (r == 0 && exec(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;", err) < 0)
+	if (r == 0 && sql_exec(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;", err) < 0)
 		r = err->code;
-	if (r == 0 && exec(store, schema, err) < 0)
+	if (r == 0 && sql_exec(store, schema, err) < 0)
 		r = err->code;
 	if (r < 0) {
 		store_close(store);
@@ -99,115 +54,20 @@ struct store *store_close(struct store *store)
 		return NULL;
 	for (size_t i = 0; i < store->prepared_count; i++)
 		sqlite3_finalize(store->prepared[i].st);
+	statement_free(store->batch);
 	sqlite3_close(store->db);
 	free(store);
 	return NULL;
 }
 
-/* ---- statements of SQL: prepared once, found again by their text's address ---- */
-
-static sqlite3_stmt *prepare(struct store *store, const char *sql)
-{
-	struct prepared *p;
-
-	for (size_t i = 0; i < store->prepared_count; i++)
-		if (store->prepared[i].sql == sql && !sqlite3_stmt_busy(store->prepared[i].st))
-			return store->prepared[i].st;
-	assert(store->prepared_count < PREPARED_MAX); /* there are far fewer texts in this file */
-	p = &store->prepared[store->prepared_count];
-	if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &p->st, NULL) != SQLITE_OK)
-		return NULL;
-	p->sql = sql;
-	store->prepared_count++;
-	return p->st;
-}
-
-/* Binds by a format: 's' text (NULL: null), 'i' int64_t, 'h' a hash of 32 bytes, 'b' struct bytes. */
-static sqlite3_stmt *query(struct store *store, const char *sql, const char *fmt, ...)
-{
-	sqlite3_stmt *st = prepare(store, sql);
-	va_list ap;
-
-	va_start(ap, fmt);
-	for (int i = 1; st && *fmt; i++, fmt++) {
-		if (*fmt == 's') {
-			sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
-		} else if (*fmt == 'i') {
-			sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
-		} else if (*fmt == 'h') {
-			sqlite3_bind_blob(st, i, va_arg(ap, const uint8_t *), HASH_LEN, SQLITE_TRANSIENT);
-		} else {
-			struct bytes in = va_arg(ap, struct bytes);
-
-			sqlite3_bind_blob(st, i, in.ptr, (int)in.len, SQLITE_TRANSIENT);
-		}
-	}
-	va_end(ap);
-	return st;
-}
-
-static void done(sqlite3_stmt *st)
-{
-	if (st) {
-		sqlite3_reset(st);
-		sqlite3_clear_bindings(st);
-	}
-}
-
-/* Runs a statement that gives no rows. */
-static int run(struct store *store, sqlite3_stmt *st, struct error *err)
-{
-	int r = st ? sqlite3_step(st) : SQLITE_ERROR;
-
-	if (r != SQLITE_DONE && r != SQLITE_ROW) {
-		fail(err, store);
-		done(st);
-		return err->code;
-	}
-	done(st);
-	return 0;
-}
-
-/* 0: a row is in hand; REPO_ABSENT: none (st is done with). */
-static int row(struct store *store, sqlite3_stmt *st, struct error *err)
-{
-	int r = st ? sqlite3_step(st) : SQLITE_ERROR;
-
-	if (r == SQLITE_ROW)
-		return 0;
-	if (r != SQLITE_DONE)
-		fail(err, store);
-	done(st);
-	return r == SQLITE_DONE ? REPO_ABSENT : err->code;
-}
-
-static void text_column(char *out, size_t size, sqlite3_stmt *st, int column)
-{
-	const unsigned char *text = sqlite3_column_text(st, column);
-
-	snprintf(out, size, "%s", text ? (const char *)text : "");
-}
-
-static void blob_column(struct buf *out, sqlite3_stmt *st, int column)
-{
-	buf_add(out, sqlite3_column_blob(st, column), (size_t)sqlite3_column_bytes(st, column));
-}
-
-static void hash_column(uint8_t out[static HASH_LEN], sqlite3_stmt *st, int column)
-{
-	memset(out, 0, HASH_LEN);
-	if (sqlite3_column_bytes(st, column) == HASH_LEN)
-		memcpy(out, sqlite3_column_blob(st, column), HASH_LEN);
-}
-
 int store_begin(struct store *store, struct error *err)
 {
-	return exec(store, "BEGIN IMMEDIATE", err);
+	return sql_exec(store, "BEGIN IMMEDIATE", err);
 }
 
 int store_commit(struct store *store, struct error *err)
 {
-	return exec(store, "COMMIT", err);
+	return sql_exec(store, "COMMIT", err);
 }
 
 void store_rollback(struct store *store)
@@ -217,19 +77,11 @@ void store_rollback(struct store *store)
 
 int store_clear(struct store *store, struct error *err)
 {
-	return exec(store, "DELETE FROM meta; DELETE FROM root; DELETE FROM invite; DELETE FROM device; DELETE FROM chain; DELETE FROM fork;"
+	return sql_exec(store, "DELETE FROM meta; DELETE FROM root; DELETE FROM invite; DELETE FROM device; DELETE FROM chain; DELETE FROM fork;"
 			   "DELETE FROM log; DELETE FROM unpacked;", err);
 }
 
 /* ---- judging ---- */
-
-static bool same_hash(sqlite3_stmt *st, int column, const struct statement *stmt)
-{
-	uint8_t hash[HASH_LEN];
-
-	hash_column(hash, st, column);
-	return !memcmp(hash, statement_hash(stmt), HASH_LEN);
-}
 
 static int judge_root(struct store *store, struct statement *const *st, const struct root *now, struct error *err)
 {
@@ -251,17 +103,6 @@ static int judge_root(struct store *store, struct statement *const *st, const st
 	return now ? root_succeeds(now, next, err) : root_accept_first(next, NULL, err);
 }
 
-static int count(struct store *store, sqlite3_stmt *st, int64_t *out, struct error *err)
-{
-	int r = row(store, st, err);
-
-	if (r != 0)
-		return r < 0 ? r : 0;
-	*out = sqlite3_column_int64(st, 0);
-	done(st);
-	return 0;
-}
-
 static int judge_enrol(struct store *store, const struct statement *st, struct error *err)
 {
 	const char *invite = statement_get(st, "invite");
@@ -269,8 +110,8 @@ static int judge_enrol(struct store *store, const struct statement *st, struct e
 
 	if (statement_number(st, "number") != 1)
 		return error_set(err, E_DENIED, "an enrolment has number 1, not %s", statement_get(st, "number"));
-	if (count(store, query(store, "SELECT count(*) FROM invite WHERE id = ?", "s", invite), &invites, err) < 0 ||
-	    count(store, query(store, "SELECT count(*) FROM device WHERE invite = ?", "s", invite), &others, err) < 0)
+	if (sql_count(store, sql_query(store, "SELECT count(*) FROM invite WHERE id = ?", "s", invite), &invites, err) < 0 ||
+	    sql_count(store, sql_query(store, "SELECT count(*) FROM device WHERE invite = ?", "s", invite), &others, err) < 0)
 		return err->code;
 	if (!invites)
 		return error_set(err, E_DENIED, "there is no invite '%s': ask for a new one", invite);
@@ -281,20 +122,20 @@ static int judge_enrol(struct store *store, const struct statement *st, struct e
 
 static int judge_admit(struct store *store, const struct statement *st, struct error *err)
 {
-	sqlite3_stmt *q = query(store, "SELECT c.hash, d.admit FROM device d JOIN chain c ON c.device = d.id AND c.number = 1 WHERE d.id = ?", "s",
+	sqlite3_stmt *q = sql_query(store, "SELECT c.hash, d.admit FROM device d JOIN chain c ON c.device = d.id AND c.number = 1 WHERE d.id = ?", "s",
 				statement_get(st, "device"));
 	uint8_t enrol[HASH_LEN], named[HASH_LEN];
 	bool seen = false;
-	int r = row(store, q, err);
+	int r = sql_row(store, q, err);
 
 	if (r < 0)
 		return r;
 	if (r > 0)
 		return error_set(err, E_DENIED, "there is no enrolment of device '%s'", statement_get(st, "device"));
-	hash_column(enrol, q, 0);
+	sql_hash(enrol, q, 0);
 	if ((size_t)sqlite3_column_bytes(q, 1) >= statement_text(st).len)
 		seen = !memcmp(sqlite3_column_blob(q, 1), statement_text(st).ptr, statement_text(st).len);
-	done(q);
+	sql_done(q);
 	if (seen)
 		return REPO_SEEN;
 	if (!statement_get_hash(named, st, "enrol") || memcmp(enrol, named, HASH_LEN) != 0)
@@ -343,12 +184,12 @@ static int judge_chain(struct store *store, const struct container *c, bool *kee
 	if (number > device.head_number + 1)
 		return REPO_GAP;
 	if (number <= device.head_number) {
-		q = query(store, "SELECT hash FROM chain WHERE device = ? AND number = ?", "si", id, (int64_t)number);
-		r = row(store, q, err);
+		q = sql_query(store, "SELECT hash FROM chain WHERE device = ? AND number = ?", "si", id, (int64_t)number);
+		r = sql_row(store, q, err);
 		if (r != 0)
 			return r < 0 ? r : error_set(err, E_FORMAT, "number 0 is no number of a chain");
-		*keep_fork = !same_hash(q, 0, c->st);
-		done(q);
+		*keep_fork = !sql_same_hash(q, 0, c->st);
+		sql_done(q);
 		return *keep_fork ? REPO_FORK : REPO_SEEN;
 	}
 	if (!statement_get_hash(prev, c->st, "prev") || memcmp(prev, device.head_hash, HASH_LEN) != 0)
@@ -373,12 +214,12 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 	case STATEMENT_ROOT:
 		return judge_root(store, &c->st, root, err);
 	case STATEMENT_INVITE:
-		q = query(store, "SELECT hash FROM invite WHERE id = ?", "s", statement_get(c->st, "invite"));
-		r = row(store, q, err);
+		q = sql_query(store, "SELECT hash FROM invite WHERE id = ?", "s", statement_get(c->st, "invite"));
+		r = sql_row(store, q, err);
 		if (r != 0)
 			return r < 0 ? r : 0;
-		n = same_hash(q, 0, c->st);
-		done(q);
+		n = sql_same_hash(q, 0, c->st);
+		sql_done(q);
 		return n ? REPO_SEEN : error_set(err, E_DENIED, "there is another invite '%s' already", statement_get(c->st, "invite"));
 	case STATEMENT_ADMIT:
 		return judge_admit(store, c->st, err);
@@ -402,7 +243,7 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 
 static int enter_enrol(struct store *store, const struct statement *st, struct error *err)
 {
-	return run(store, query(store,
+	return sql_run(store, sql_query(store,
 				"INSERT OR REPLACE INTO device(id, driver, model, serial, firmware, invite, key, box, enrol, head, head_hash, enrolled_s)"
 				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
 				"ssssssssbhi", statement_get(st, "device"), statement_get(st, "driver"), statement_get(st, "model"),
@@ -417,7 +258,7 @@ static int enter_admit(struct store *store, const struct statement *st, struct e
 
 	for (size_t i = 0; (label = statement_at(st, "label", i)); i++)
 		buf_addf(&labels, "%s%s", i ? " " : "", label);
-	return run(store, query(store, "UPDATE device SET name = ?, labels = ?, admit = ? WHERE id = ?", "ssbs", statement_get(st, "device-name"),
+	return sql_run(store, sql_query(store, "UPDATE device SET name = ?, labels = ?, admit = ? WHERE id = ?", "ssbs", statement_get(st, "device-name"),
 				buf_text(&labels), statement_whole(st), statement_get(st, "device")), err);
 }
 
@@ -428,7 +269,7 @@ static int enter_chain(struct store *store, const struct statement *st, struct e
 
 	if (changed && sscanf(changed, "%llu %llu", &added, &removed) != 2)
 		added = removed = 0;
-	return run(store, query(store,
+	return sql_run(store, sql_query(store,
 				"INSERT OR REPLACE INTO chain(device, number, type, time_s, reason, saved, mode, note, epoch, added, removed, hash)"
 				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 				"siiissssiiih", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
@@ -439,14 +280,14 @@ static int enter_chain(struct store *store, const struct statement *st, struct e
 
 static int enter_head(struct store *store, const struct statement *st, struct error *err)
 {
-	return run(store, query(store, "UPDATE device SET head = ?, head_hash = ?, epoch = ? WHERE id = ?", "ihis",
+	return sql_run(store, sql_query(store, "UPDATE device SET head = ?, head_hash = ?, epoch = ? WHERE id = ?", "ihis",
 				(int64_t)statement_number(st, "number"), statement_hash(st), (int64_t)statement_number(st, "epoch"),
 				statement_get(st, "device")), err);
 }
 
 static int enter_snapshot(struct store *store, const struct statement *st, struct error *err)
 {
-	return run(store, query(store,
+	return sql_run(store, sql_query(store,
 				"UPDATE device SET snapshot = ?, snapshot_number = ?, snapshot_s = ?, saved = ?, unsaved_since_s = ?, mode = ?, hold_s = ?,"
 				" model = coalesce(?, model), serial = coalesce(?, serial), firmware = coalesce(?, firmware) WHERE id = ?",
 				"biisisissss", statement_whole(st), (int64_t)statement_number(st, "number"), statement_time(st, "time"),
@@ -460,7 +301,7 @@ static int enter_unpacked(struct store *store, const struct statement *st, struc
 {
 	struct merkle_hash leaf = merkle_leaf(statement_text(st));
 
-	return run(store, query(store, "INSERT OR IGNORE INTO unpacked(leaf) VALUES(?)", "h", leaf.b), err);
+	return sql_run(store, sql_query(store, "INSERT OR IGNORE INTO unpacked(leaf) VALUES(?)", "h", leaf.b), err);
 }
 
 int store_enter(struct store *store, const struct statement *st, struct error *err)
@@ -469,10 +310,10 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 		return err->code;
 	switch (statement_type(st)) {
 	case STATEMENT_ROOT:
-		return run(store, query(store, "INSERT OR REPLACE INTO root(version, whole) VALUES(?, ?)", "ib",
+		return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO root(version, whole) VALUES(?, ?)", "ib",
 					(int64_t)statement_number(st, "version"), statement_whole(st)), err);
 	case STATEMENT_INVITE:
-		return run(store, query(store, "INSERT OR REPLACE INTO invite(id, hash) VALUES(?, ?)", "sh", statement_get(st, "invite"),
+		return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO invite(id, hash) VALUES(?, ?)", "sh", statement_get(st, "invite"),
 					statement_hash(st)), err);
 	case STATEMENT_ENROL:
 		if (enter_enrol(store, st, err) < 0)
@@ -505,15 +346,15 @@ int store_enter_fork(struct store *store, const struct statement *st, bool *is_n
 	const char *id = statement_get(st, "device");
 	int64_t kept = 0, same = 0;
 
-	if (count(store, query(store, "SELECT count(*) FROM fork WHERE device = ?", "s", id), &kept, err) < 0 ||
-	    count(store, query(store, "SELECT count(*) FROM fork WHERE device = ? AND hash = ?", "sh", id, statement_hash(st)), &same, err) < 0)
+	if (sql_count(store, sql_query(store, "SELECT count(*) FROM fork WHERE device = ?", "s", id), &kept, err) < 0 ||
+	    sql_count(store, sql_query(store, "SELECT count(*) FROM fork WHERE device = ? AND hash = ?", "sh", id, statement_hash(st)), &same, err) < 0)
 		return err->code;
 	*is_new = !same && kept < FORKS_PER_DEVICE;
 	if (!*is_new)
 		return 0;
 	if (enter_unpacked(store, st, err) < 0)
 		return err->code;
-	return run(store, query(store, "INSERT INTO fork(device, hash) VALUES(?, ?)", "sh", id, statement_hash(st)), err);
+	return sql_run(store, sql_query(store, "INSERT INTO fork(device, hash) VALUES(?, ?)", "sh", id, statement_hash(st)), err);
 }
 
 bool store_is_entered(struct store *store, const struct statement *st)
@@ -524,12 +365,12 @@ bool store_is_entered(struct store *store, const struct statement *st)
 
 	if (!statement_get(st, "number"))
 		return false;
-	q = query(store, "SELECT hash FROM chain WHERE device = ? AND number = ?", "si", statement_get(st, "device"),
+	q = sql_query(store, "SELECT hash FROM chain WHERE device = ? AND number = ?", "si", statement_get(st, "device"),
 		  (int64_t)statement_number(st, "number"));
-	if (row(store, q, &ignored) != 0)
+	if (sql_row(store, q, &ignored) != 0)
 		return false;
-	same = same_hash(q, 0, st);
-	done(q);
+	same = sql_same_hash(q, 0, st);
+	sql_done(q);
 	return same;
 }
 
@@ -537,28 +378,28 @@ int store_place(struct store *store, const struct statement *st, const char *com
 {
 	if (!statement_get(st, "number"))
 		return 0;
-	return run(store, query(store, "UPDATE chain SET commit_id = ?, position = ? WHERE device = ? AND number = ? AND hash = ?", "sisih", commit,
+	return sql_run(store, sql_query(store, "UPDATE chain SET commit_id = ?, position = ? WHERE device = ? AND number = ? AND hash = ?", "sisih", commit,
 				(int64_t)position, statement_get(st, "device"), (int64_t)statement_number(st, "number"), statement_hash(st)), err);
 }
 
 int store_log_add(struct store *store, uint64_t position, const struct merkle_hash *leaf, struct error *err)
 {
-	if (run(store, query(store, "DELETE FROM unpacked WHERE leaf = ?", "h", leaf->b), err) < 0)
+	if (sql_run(store, sql_query(store, "DELETE FROM unpacked WHERE leaf = ?", "h", leaf->b), err) < 0)
 		return err->code;
-	return run(store, query(store, "INSERT OR REPLACE INTO log(position, leaf) VALUES(?, ?)", "ih", (int64_t)position, leaf->b), err);
+	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO log(position, leaf) VALUES(?, ?)", "ih", (int64_t)position, leaf->b), err);
 }
 
 int store_log_each(struct store *store, store_leaf_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = query(store, "SELECT position, leaf FROM log ORDER BY position", "");
+	sqlite3_stmt *q = sql_query(store, "SELECT position, leaf FROM log ORDER BY position", "");
 	struct merkle_hash leaf;
 	uint64_t next = 0;
 	int r;
 
-	while ((r = row(store, q, err)) == 0) {
-		hash_column(leaf.b, q, 1);
+	while ((r = sql_row(store, q, err)) == 0) {
+		sql_hash(leaf.b, q, 1);
 		if ((uint64_t)sqlite3_column_int64(q, 0) != next) {
-			done(q);
+			sql_done(q);
 			return error_set(err, E_FORMAT, "index has no log entry %llu: run 'holdfastd reindex'", (unsigned long long)next);
 		}
 		fn(ctx, next++, &leaf);
@@ -570,7 +411,7 @@ int store_unpacked(uint64_t *out, struct store *store, struct error *err)
 {
 	int64_t n = 0;
 
-	if (count(store, query(store, "SELECT count(*) FROM unpacked", ""), &n, err) < 0)
+	if (sql_count(store, sql_query(store, "SELECT count(*) FROM unpacked", ""), &n, err) < 0)
 		return err->code;
 	*out = (uint64_t)n;
 	return 0;
@@ -578,50 +419,50 @@ int store_unpacked(uint64_t *out, struct store *store, struct error *err)
 
 int store_log_leaf(struct merkle_hash *out, struct store *store, uint64_t position, struct error *err)
 {
-	sqlite3_stmt *q = query(store, "SELECT leaf FROM log WHERE position = ?", "i", (int64_t)position);
-	int r = row(store, q, err);
+	sqlite3_stmt *q = sql_query(store, "SELECT leaf FROM log WHERE position = ?", "i", (int64_t)position);
+	int r = sql_row(store, q, err);
 
 	if (r < 0)
 		return r;
 	if (r > 0)
 		return error_set(err, E_SYS, "index has no log entry %llu: run 'holdfastd reindex'", (unsigned long long)position);
-	hash_column(out->b, q, 0);
-	done(q);
+	sql_hash(out->b, q, 0);
+	sql_done(q);
 	return 0;
 }
 
 int store_tip(char commit[static 41], uint64_t *log_size, struct store *store, struct error *err)
 {
-	sqlite3_stmt *q = query(store, "SELECT text, number FROM meta WHERE key = 'tip'", "");
-	int r = row(store, q, err);
+	sqlite3_stmt *q = sql_query(store, "SELECT text, number FROM meta WHERE key = 'tip'", "");
+	int r = sql_row(store, q, err);
 
 	commit[0] = 0;
 	*log_size = 0;
 	if (r != 0)
 		return r < 0 ? r : 0;
-	text_column(commit, 41, q, 0);
+	sql_text(commit, 41, q, 0);
 	*log_size = (uint64_t)sqlite3_column_int64(q, 1);
-	done(q);
+	sql_done(q);
 	return 0;
 }
 
 int store_set_tip(struct store *store, const char *commit, uint64_t log_size, struct error *err)
 {
-	return run(store, query(store, "INSERT OR REPLACE INTO meta(key, text, number) VALUES('tip', ?, ?)", "si", commit, (int64_t)log_size), err);
+	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO meta(key, text, number) VALUES('tip', ?, ?)", "si", commit, (int64_t)log_size), err);
 }
 
 /* ---- rows ---- */
 
 int store_root(struct buf *out, struct store *store, uint64_t version, struct error *err)
 {
-	sqlite3_stmt *q = version ? query(store, "SELECT whole FROM root WHERE version = ?", "i", (int64_t)version) :
-				    query(store, "SELECT whole FROM root ORDER BY version DESC LIMIT 1", "");
-	int r = row(store, q, err);
+	sqlite3_stmt *q = version ? sql_query(store, "SELECT whole FROM root WHERE version = ?", "i", (int64_t)version) :
+				    sql_query(store, "SELECT whole FROM root ORDER BY version DESC LIMIT 1", "");
+	int r = sql_row(store, q, err);
 
 	if (r != 0)
 		return r;
-	blob_column(out, q, 0);
-	done(q);
+	sql_blob(out, q, 0);
+	sql_done(q);
 	return 0;
 }
 
@@ -636,54 +477,54 @@ static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *e
 	struct bytes box = bytes_of(sqlite3_column_text(q, 9), (size_t)sqlite3_column_bytes(q, 9));
 
 	*out = (struct repo_device){ 0 };
-	text_column(out->id, sizeof(out->id), q, 0);
-	text_column(out->name, sizeof(out->name), q, 1);
-	text_column(out->labels, sizeof(out->labels), q, 2);
-	text_column(out->driver, sizeof(out->driver), q, 3);
-	text_column(out->model, sizeof(out->model), q, 4);
-	text_column(out->serial, sizeof(out->serial), q, 5);
-	text_column(out->firmware, sizeof(out->firmware), q, 6);
+	sql_text(out->id, sizeof(out->id), q, 0);
+	sql_text(out->name, sizeof(out->name), q, 1);
+	sql_text(out->labels, sizeof(out->labels), q, 2);
+	sql_text(out->driver, sizeof(out->driver), q, 3);
+	sql_text(out->model, sizeof(out->model), q, 4);
+	sql_text(out->serial, sizeof(out->serial), q, 5);
+	sql_text(out->firmware, sizeof(out->firmware), q, 6);
 	out->admitted = sqlite3_column_int(q, 7);
 	if (sign_pub_parse(&out->key, key, false, err) < 0 || age_recipient_parse(&out->box, box, err) < 0)
 		return error_add(err, "device '%s' in the index", out->id);
 	out->head_number = (uint64_t)sqlite3_column_int64(q, 10);
-	hash_column(out->head_hash, q, 11);
+	sql_hash(out->head_hash, q, 11);
 	out->snapshot_number = (uint64_t)sqlite3_column_int64(q, 12);
 	out->snapshot_s = sqlite3_column_int64(q, 13);
 	out->epoch = (uint64_t)sqlite3_column_int64(q, 14);
-	text_column(out->saved, sizeof(out->saved), q, 15);
+	sql_text(out->saved, sizeof(out->saved), q, 15);
 	out->unsaved_since_s = sqlite3_column_int64(q, 16);
-	text_column(out->mode, sizeof(out->mode), q, 17);
+	sql_text(out->mode, sizeof(out->mode), q, 17);
 	out->hold_s = sqlite3_column_int64(q, 18);
 	out->forks = (unsigned)sqlite3_column_int(q, 19);
 	out->enrolled_s = sqlite3_column_int64(q, 20);
 	out->seen_s = sqlite3_column_int64(q, 21);
-	text_column(out->invite, sizeof(out->invite), q, 22);
+	sql_text(out->invite, sizeof(out->invite), q, 22);
 	return 0;
 }
 
 int store_device(struct repo_device *out, struct store *store, const char *id, struct error *err)
 {
-	sqlite3_stmt *q = query(store, DEVICE_COLUMNS "WHERE id = ?", "s", id);
-	int r = row(store, q, err);
+	sqlite3_stmt *q = sql_query(store, DEVICE_COLUMNS "WHERE id = ?", "s", id);
+	int r = sql_row(store, q, err);
 
 	if (r != 0)
 		return r;
 	r = take_device(out, q, err);
-	done(q);
+	sql_done(q);
 	return r;
 }
 
 int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = query(store, DEVICE_COLUMNS "ORDER BY name, id", "");
+	sqlite3_stmt *q = sql_query(store, DEVICE_COLUMNS "ORDER BY name, id", "");
 	int r;
 
-	while ((r = row(store, q, err)) == 0) {
+	while ((r = sql_row(store, q, err)) == 0) {
 		struct repo_device device;
 
 		if (take_device(&device, q, err) < 0 || fn(ctx, &device)) {
-			done(q);
+			sql_done(q);
 			return err->code;
 		}
 	}
@@ -692,29 +533,29 @@ int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct erro
 
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = query(store,
+	sqlite3_stmt *q = sql_query(store,
 				"SELECT type, number, time_s, position, reason, saved, mode, note, epoch, added, removed, hash, commit_id FROM chain"
 				" WHERE device = ? AND number < ? ORDER BY number DESC LIMIT ?",
 				"sii", id, below ? (int64_t)below : INT64_MAX, (int64_t)limit);
 	int r;
 
-	while ((r = row(store, q, err)) == 0) {
+	while ((r = sql_row(store, q, err)) == 0) {
 		struct repo_entry e = { .type = (enum statement_type)sqlite3_column_int(q, 0) };
 
 		e.number = (uint64_t)sqlite3_column_int64(q, 1);
 		e.time_s = sqlite3_column_int64(q, 2);
 		e.position = (uint64_t)sqlite3_column_int64(q, 3);
-		text_column(e.reason, sizeof(e.reason), q, 4);
-		text_column(e.saved, sizeof(e.saved), q, 5);
-		text_column(e.mode, sizeof(e.mode), q, 6);
-		text_column(e.note, sizeof(e.note), q, 7);
+		sql_text(e.reason, sizeof(e.reason), q, 4);
+		sql_text(e.saved, sizeof(e.saved), q, 5);
+		sql_text(e.mode, sizeof(e.mode), q, 6);
+		sql_text(e.note, sizeof(e.note), q, 7);
 		e.epoch = (uint64_t)sqlite3_column_int64(q, 8);
 		e.lines_added = (uint64_t)sqlite3_column_int64(q, 9);
 		e.lines_removed = (uint64_t)sqlite3_column_int64(q, 10);
-		hash_column(e.hash, q, 11);
-		text_column(e.commit, sizeof(e.commit), q, 12);
+		sql_hash(e.hash, q, 11);
+		sql_text(e.commit, sizeof(e.commit), q, 12);
 		if (fn(ctx, &e)) {
-			done(q);
+			sql_done(q);
 			return 0;
 		}
 	}
@@ -727,16 +568,16 @@ int store_find(char commit[static 41], struct store *store, const char *id, enum
 	int r;
 
 	if (!number)
-		q = query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = ? ORDER BY number DESC LIMIT 1", "si", id, (int64_t)type);
+		q = sql_query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = ? ORDER BY number DESC LIMIT 1", "si", id, (int64_t)type);
 	else if (type == STATEMENT_EPOCH)
-		q = query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = 4 AND epoch = ?", "si", id, (int64_t)number);
+		q = sql_query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = 4 AND epoch = ?", "si", id, (int64_t)number);
 	else
-		q = query(store, "SELECT commit_id FROM chain WHERE device = ? AND number = ? AND type = ?", "sii", id, (int64_t)number, (int64_t)type);
-	r = row(store, q, err);
+		q = sql_query(store, "SELECT commit_id FROM chain WHERE device = ? AND number = ? AND type = ?", "sii", id, (int64_t)number, (int64_t)type);
+	r = sql_row(store, q, err);
 	if (r != 0)
 		return r;
-	text_column(commit, 41, q, 0);
-	done(q);
+	sql_text(commit, 41, q, 0);
+	sql_done(q);
 	return 0;
 }
 
@@ -745,18 +586,18 @@ bool store_has_invite(struct store *store, const char *id)
 	struct error ignored;
 	int64_t n = 0;
 
-	return count(store, query(store, "SELECT count(*) FROM invite WHERE id = ?", "s", id), &n, &ignored) == 0 && n;
+	return sql_count(store, sql_query(store, "SELECT count(*) FROM invite WHERE id = ?", "s", id), &n, &ignored) == 0 && n;
 }
 
 int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = query(store, "SELECT id FROM invite ORDER BY id", "");
+	sqlite3_stmt *q = sql_query(store, "SELECT id FROM invite ORDER BY id", "");
 	int r;
 
-	while ((r = row(store, q, err)) == 0) {
+	while ((r = sql_row(store, q, err)) == 0) {
 		r = fn(ctx, (const char *)sqlite3_column_text(q, 0));
 		if (r) {
-			done(q);
+			sql_done(q);
 			return r;
 		}
 	}
@@ -765,7 +606,7 @@ int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), voi
 
 int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err)
 {
-	return run(store, query(store, "UPDATE device SET seen_s = ?, saved = ?, unsaved_since_s = ?, mode = ?, hold_s = ? WHERE id = ?", "isisis", now_s,
+	return sql_run(store, sql_query(store, "UPDATE device SET seen_s = ?, saved = ?, unsaved_since_s = ?, mode = ?, hold_s = ? WHERE id = ?", "isisis", now_s,
 				statement_get(status, "saved"), statement_time(status, "unsaved-since"), statement_get(status, "mode"),
 				statement_time(status, "hold"), statement_get(status, "device")), err);
 }
@@ -775,12 +616,12 @@ int store_newest(struct buf *out, struct store *store, const char *id, enum stat
 	const char *sql = type == STATEMENT_ENROL ? "SELECT enrol FROM device WHERE id = ?" :
 			  type == STATEMENT_ADMIT ? "SELECT admit FROM device WHERE id = ?" :
 						    "SELECT snapshot FROM device WHERE id = ?";
-	sqlite3_stmt *q = query(store, sql, "s", id);
-	int r = row(store, q, err);
+	sqlite3_stmt *q = sql_query(store, sql, "s", id);
+	int r = sql_row(store, q, err);
 
 	if (r != 0)
 		return r;
-	blob_column(out, q, 0);
-	done(q);
+	sql_blob(out, q, 0);
+	sql_done(q);
 	return out->len ? 0 : REPO_ABSENT;
 }
