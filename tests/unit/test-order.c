@@ -159,7 +159,6 @@ TEST(every_order_of_a_batch_is_proven_and_no_other)
 TEST(a_proof_with_one_bit_changed_proves_nothing)
 {
 	_cleanup_(batch_done) struct batch b = { 0 };
-	_cleanup_(buf_done) struct buf text = { 0 };
 	_cleanup_(statement_freep) struct statement *good = NULL;
 	struct order_proof proof;
 	struct error err = { 0 };
