@@ -2,6 +2,9 @@
 #include "agent/net.h"
 
 #include "agent/confine.h"
+#include "agent/ping.h"
+#include "agent/probe.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <curl/curl.h>
@@ -20,6 +23,7 @@ void http_request_put(struct buf *out, const struct http_request *req)
 	put_field(out, bytes_of(req->pins, req->pin_count * 32UL));
 	put_field(out, bytes_str(req->path));
 	buf_add_u32be(out, req->is_post);
+	buf_add_u32be(out, req->is_fresh);
 	buf_add_u32be(out, req->timeout_s);
 	put_field(out, req->body);
 }
@@ -40,6 +44,7 @@ bool http_request_get(struct http_request *out, struct bytes in)
 	if (!get_text_field(&rd, out->path, sizeof(out->path)))
 		return false;
 	out->is_post = read_u32(&rd) != 0;
+	out->is_fresh = read_u32(&rd) != 0;
 	out->timeout_s = read_u32(&rd);
 	out->body = get_field(&rd);
 	return reader_done(&rd) && out->address[0] && out->path[0] == '/' && out->timeout_s;
@@ -77,6 +82,8 @@ struct net {
 	struct transfer *transfers;
 	size_t count;
 	size_t held; /* bytes of answers that are not whole yet */
+	struct ping_sockets sockets;
+	struct ping *pings;
 };
 
 struct transfer {
@@ -85,7 +92,8 @@ struct transfer {
 	CURL *easy;
 	uint32_t id;
 	uint32_t window_s, retry_s;
-	bool is_over; /* a bound was met */
+	bool is_over;  /* a bound was met */
+	bool is_probe; /* nothing but a connection */
 	struct buf request, answer;
 	char url[NET_ADDRESS_MAX + NET_PATH_MAX + 16];
 	char pins[NET_PINS_MAX * PIN_TEXT_MAX];
@@ -200,6 +208,8 @@ static void set_request(struct transfer *t, const struct http_request *req)
 	curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->net->headers);
 	curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "holdfast-agent");
+	curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, (long)req->is_fresh);
+	curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, (long)req->is_fresh);
 	if (req->is_post) {
 		curl_easy_setopt(t->easy, CURLOPT_POST, 1L);
 		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->request.len);
@@ -215,6 +225,24 @@ static int answer(struct net *net, uint32_t id, const struct http_answer *ans, s
 	return ipc_send(&net->ipc, IPC_HTTP_DONE, id, buf_bytes(&body), err);
 }
 
+static int answer_probe(struct net *net, uint32_t id, const char *why, struct error *err)
+{
+	return ipc_send(&net->ipc, IPC_PROBE_DONE, id, bytes_str(why), err);
+}
+
+static struct transfer *add_transfer(struct net *net, uint32_t id)
+{
+	struct transfer *t = mem_alloc(sizeof(*t));
+
+	t->net = net;
+	t->id = id;
+	t->next = net->transfers;
+	net->transfers = t;
+	net->count++;
+	t->easy = curl_easy_init();
+	return t;
+}
+
 static int start_transfer(struct net *net, uint32_t id, struct bytes body, struct error *err)
 {
 	struct http_request req;
@@ -227,13 +255,7 @@ static int start_transfer(struct net *net, uint32_t id, struct bytes body, struc
 
 		return answer(net, id, &busy, err);
 	}
-	t = mem_alloc(sizeof(*t));
-	t->net = net;
-	t->id = id;
-	t->next = net->transfers;
-	net->transfers = t;
-	net->count++;
-	t->easy = curl_easy_init();
+	t = add_transfer(net, id);
 	snprintf(t->url, sizeof(t->url), "https://%s%s", req.address, req.path);
 	pins_text(t->pins, sizeof(t->pins), &req);
 	buf_add_bytes(&t->request, req.body);
@@ -241,6 +263,112 @@ static int start_transfer(struct net *net, uint32_t id, struct bytes body, struc
 	set_request(t, &req);
 	curl_multi_add_handle(net->multi, t->easy);
 	return 0;
+}
+
+/* ---- probes ---- */
+
+/* libcurl resolves the name and connects without holding up the rest; that it could speak HTTP then is of no concern. */
+static void start_tcp(struct net *net, uint32_t id, const struct probe_ask *ask)
+{
+	struct transfer *t = add_transfer(net, id);
+
+	t->is_probe = true;
+	snprintf(t->url, sizeof(t->url), "http://%s", ask->target);
+	curl_easy_setopt(t->easy, CURLOPT_URL, t->url);
+	curl_easy_setopt(t->easy, CURLOPT_PROTOCOLS_STR, "http");
+	curl_easy_setopt(t->easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(t->easy, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(t->easy, CURLOPT_ERRORBUFFER, t->error);
+	curl_easy_setopt(t->easy, CURLOPT_CONNECT_ONLY, 1L);
+	curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)ask->timeout_ms);
+	curl_easy_setopt(t->easy, CURLOPT_PRIVATE, t);
+	curl_multi_add_handle(net->multi, t->easy);
+}
+
+static int start_probe(struct net *net, uint32_t id, struct bytes body, struct error *err)
+{
+	struct probe_ask ask;
+	struct ping *p;
+
+	if (!probe_ask_get(&ask, body))
+		return error_set(err, E_PEER, "a probe of another form");
+	if (net->count >= NET_REQUESTS_MAX)
+		return answer_probe(net, id, "too many requests at once", err);
+	if (ask.kind == PROBE_TCP) {
+		start_tcp(net, id, &ask);
+		return 0;
+	}
+	p = mem_alloc(sizeof(*p));
+	p->id = id;
+	if (!ping_begin(p, ask.target, clock_mono_ms(), ask.timeout_ms)) {
+		free(p);
+		return answer_probe(net, id, "no address", err);
+	}
+	p->next = net->pings;
+	net->pings = p;
+	net->count++;
+	return 0;
+}
+
+/* Takes a ping out of the list and answers, unless why is NULL. */
+static int end_ping(struct net *net, struct ping **at, const char *why, struct error *err)
+{
+	struct ping *p = *at;
+	int r = why ? answer_probe(net, p->id, why, err) : 0;
+
+	*at = p->next;
+	net->count--;
+	free(p);
+	return r;
+}
+
+static int take_echoes(struct net *net, int which, struct error *err)
+{
+	uint8_t token[PING_TOKEN_LEN];
+
+	while (net->sockets.fd[which] >= 0 && ping_take(&net->sockets, which, token))
+		for (struct ping **at = &net->pings; *at;)
+			if (memcmp((*at)->token, token, sizeof(token)) != 0)
+				at = &(*at)->next;
+			else if (end_ping(net, at, "", err) < 0)
+				return err->code;
+	return 0;
+}
+
+/* Sends what is due and gives up what is over. *wait_ms: no longer than this until the next time. */
+static int drive_pings(struct net *net, int *wait_ms, struct error *err)
+{
+	uint64_t now = clock_mono_ms();
+
+	for (struct ping **at = &net->pings; *at;) {
+		struct ping *p = *at;
+
+		ping_send(&net->sockets, p, now);
+		if (now >= p->deadline_ms) {
+			if (end_ping(net, at, p->why ? p->why : "no answer in time", err) < 0)
+				return err->code;
+			continue;
+		}
+		if (p->again_ms - now < (uint64_t)*wait_ms)
+			*wait_ms = (int)(p->again_ms - now);
+		if (p->deadline_ms - now < (uint64_t)*wait_ms)
+			*wait_ms = (int)(p->deadline_ms - now);
+		at = &p->next;
+	}
+	return 0;
+}
+
+static void cancel_ping(struct net *net, uint32_t id)
+{
+	struct error never;
+
+	for (struct ping **at = &net->pings; *at; at = &(*at)->next)
+		if ((*at)->id == id) {
+			(void)!end_ping(net, at, NULL, &never);
+			return;
+		}
 }
 
 static void cancel_transfer(struct net *net, uint32_t id)
@@ -260,14 +388,35 @@ static int take_requests(struct net *net, struct error *err)
 	if (ipc_fill(&net->ipc, err) < 0)
 		return err->code;
 	while ((r = ipc_next(&net->ipc, &msg, err)) == 0) {
-		if (msg.kind == IPC_HTTP_CANCEL)
+		if (msg.kind == IPC_HTTP_CANCEL) {
 			cancel_transfer(net, msg.id);
-		else if (msg.kind != IPC_HTTP)
+			cancel_ping(net, msg.id);
+		} else if (msg.kind == IPC_PROBE) {
+			if (start_probe(net, msg.id, msg.body, err) < 0)
+				return err->code;
+		} else if (msg.kind != IPC_HTTP) {
 			return error_set(err, E_PEER, "message of kind %d", (int)msg.kind);
-		else if (start_transfer(net, msg.id, msg.body, err) < 0)
+		} else if (start_transfer(net, msg.id, msg.body, err) < 0) {
 			return err->code;
+		}
 	}
 	return r < 0 ? r : 0;
+}
+
+static int answer_transfer(struct net *net, const struct transfer *t, CURLcode code, struct error *err)
+{
+	struct http_answer ans = { .is_answered = code == CURLE_OK, .window_s = t->window_s, .retry_s = t->retry_s };
+	const char *why = code == CURLE_OK ? "" : t->error[0] ? t->error : curl_easy_strerror(code);
+	long status = 0;
+
+	if (t->is_probe)
+		return answer_probe(net, t->id, why, err);
+	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+	ans.status = (uint32_t)status;
+	snprintf(ans.error, sizeof(ans.error), "%s", t->is_over ? "an answer, or all of them, over the bound" : why);
+	if (code == CURLE_OK && !t->is_over)
+		ans.body = buf_bytes(&t->answer);
+	return answer(net, t->id, &ans, err);
 }
 
 static int finish_transfers(struct net *net, struct error *err)
@@ -276,27 +425,14 @@ static int finish_transfers(struct net *net, struct error *err)
 	int left;
 
 	while ((done = curl_multi_info_read(net->multi, &left))) {
-		struct http_answer ans = { 0 };
 		CURLcode code = done->data.result;
 		struct transfer *t;
-		long status = 0;
 		int r;
 
 		if (done->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(done->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-		ans.is_answered = code == CURLE_OK;
-		ans.status = (uint32_t)status;
-		ans.window_s = t->window_s;
-		ans.retry_s = t->retry_s;
-		if (t->is_over)
-			snprintf(ans.error, sizeof(ans.error), "an answer, or all of them, over the bound");
-		else if (code != CURLE_OK)
-			snprintf(ans.error, sizeof(ans.error), "%s", t->error[0] ? t->error : curl_easy_strerror(code));
-		else
-			ans.body = buf_bytes(&t->answer);
-		r = answer(net, t->id, &ans, err);
+		r = answer_transfer(net, t, code, err);
 		transfer_end(t);
 		if (r < 0)
 			return r;
@@ -307,19 +443,23 @@ static int finish_transfers(struct net *net, struct error *err)
 static int serve(struct net *net, struct error *err)
 {
 	for (;;) {
-		struct curl_waitfd wait = { .fd = net->ipc.fd, .events = CURL_WAIT_POLLIN };
-		int running, r;
+		struct curl_waitfd wait[3] = { { .fd = net->ipc.fd, .events = CURL_WAIT_POLLIN },
+					       { .fd = net->sockets.fd[0], .events = CURL_WAIT_POLLIN },
+					       { .fd = net->sockets.fd[1], .events = CURL_WAIT_POLLIN } };
+		int running, r, wait_ms = WAIT_MS;
 
 		curl_multi_perform(net->multi, &running);
-		if (finish_transfers(net, err) < 0)
+		if (finish_transfers(net, err) < 0 || drive_pings(net, &wait_ms, err) < 0)
 			return err->code;
 		r = ipc_flush(&net->ipc, err);
 		if (r < 0)
 			return r;
 		if (r == IPC_MORE)
-			wait.events |= CURL_WAIT_POLLOUT;
-		curl_multi_poll(net->multi, &wait, 1, WAIT_MS, NULL);
-		if (wait.revents & CURL_WAIT_POLLIN && take_requests(net, err) < 0)
+			wait[0].events |= CURL_WAIT_POLLOUT;
+		curl_multi_poll(net->multi, wait, 3, wait_ms, NULL);
+		if (take_echoes(net, 0, err) < 0 || take_echoes(net, 1, err) < 0)
+			return err->code;
+		if (wait[0].revents & CURL_WAIT_POLLIN && take_requests(net, err) < 0)
 			return err->code;
 	}
 }
@@ -330,6 +470,7 @@ int net_main(int fd, int parent, const char *user)
 	struct net net = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);
+	ping_open(&net.sockets);
 	if (confine_child(parent, &err) < 0 || confine_user(user, &err) < 0 || confine_net(&err) < 0) {
 		log_failure(LOG_ERROR, "net-unconfined", &err);
 		return 1;
@@ -344,6 +485,9 @@ int net_main(int fd, int parent, const char *user)
 		log_debug("net-ends why=\"%s\"", err.text);
 	while (net.transfers)
 		transfer_end(net.transfers);
+	while (net.pings)
+		(void)!end_ping(&net, &net.pings, NULL, &err);
+	ping_close(&net.sockets);
 	curl_slist_free_all(net.headers);
 	curl_multi_cleanup(net.multi);
 	curl_global_cleanup();

@@ -1,7 +1,9 @@
 /* agent/net.h -- the process that speaks to the network: HTTPS to a pinned server, and nothing else.
  *
  * It holds no key and reaches no device; whatever it answers, core verifies. TLS 1.3, the server's public key pinned, no
- * certificate authorities, no redirects, no proxy from the environment. It can start no program and open no listening socket. */
+ * certificate authorities, no redirects, no proxy from the environment. It can start no program and open no listening socket.
+ *
+ * It also makes the probes of orders that concern the network (agent/probe.h). */
 #pragma once
 
 #include "agent/ipc.h"
@@ -14,6 +16,7 @@ struct http_request {
 	uint8_t pins[NET_PINS_MAX][32]; /* SHA-256 of the server's SPKI; at least one */
 	char path[NET_PATH_MAX];        /* "/v1/..." */
 	bool is_post;
+	bool is_fresh;      /* over a connection that is made for it, and by a path that exists now */
 	uint32_t timeout_s; /* for all of it; not 0 */
 	struct bytes body;  /* POST only */
 };

@@ -118,3 +118,23 @@ int probe_matches(const struct probe *probe, struct bytes said, bool *matches, s
 	*matches = r >= 0;
 	return r >= 0 || r == PCRE2_ERROR_NOMATCH ? 0 : error_set(err, E_LIMIT, "the pattern takes too long");
 }
+
+void probe_ask_put(struct buf *out, const struct probe_ask *ask)
+{
+	buf_add_u32be(out, ask->kind);
+	put_field(out, bytes_str(ask->target));
+	buf_add_u32be(out, ask->timeout_ms);
+}
+
+bool probe_ask_get(struct probe_ask *out, struct bytes in)
+{
+	struct reader rd = reader_over(in);
+	uint32_t kind = read_u32(&rd);
+
+	*out = (struct probe_ask){ 0 };
+	if (kind > PROBE_TCP || !get_text_field(&rd, out->target, sizeof(out->target)))
+		return false;
+	out->kind = (enum probe_kind)kind;
+	out->timeout_ms = read_u32(&rd);
+	return reader_done(&rd) && out->target[0] && out->timeout_ms;
+}

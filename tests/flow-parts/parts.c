@@ -10,6 +10,7 @@
 #include "agent/apply.h"
 #include "agent/child.h"
 #include "agent/net.h"
+#include "agent/probe.h"
 #include "agent/snapshot.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -339,7 +340,9 @@ static void say_answer(const struct ipc_msg *msg)
 {
 	struct http_answer ans;
 
-	if (msg->kind != IPC_HTTP_DONE || !http_answer_get(&ans, msg->body))
+	if (msg->kind == IPC_PROBE_DONE)
+		printf("probe %s%.*s\n", msg->body.len ? "fails: " : "holds", (int)msg->body.len, msg->body.len ? (const char *)msg->body.ptr : "");
+	else if (msg->kind != IPC_HTTP_DONE || !http_answer_get(&ans, msg->body))
 		puts("answer of another form");
 	else
 		printf("answer answered=%d status=%u bytes=%zu window=%u retry=%u error=%s\n", ans.is_answered, ans.status, ans.body.len,
@@ -369,10 +372,25 @@ static void await_answer(struct talk *t)
 		say_answer(&msg);
 }
 
-/* get|post ADDRESS PATH SECONDS [FILE]; begin: the same, without waiting for the answer */
+/* probe ping|tcp TARGET MILLISECONDS */
+static void probe_line(struct talk *t, char *const *word, bool waits)
+{
+	struct probe_ask ask = { .kind = strcmp(word[1], "ping") ? PROBE_TCP : PROBE_PING, .timeout_ms = (uint32_t)atoi(word[3]) };
+	_cleanup_(buf_done) struct buf body = { 0 };
+	struct error err = { 0 };
+
+	snprintf(ask.target, sizeof(ask.target), "%s", word[2]);
+	probe_ask_put(&body, &ask);
+	if (ipc_send_wait(&t->ipc, IPC_PROBE, ++t->id, buf_bytes(&body), &err) < 0)
+		say("gone", &err);
+	else if (waits)
+		await_answer(t);
+}
+
+/* ask x|fresh ADDRESS PATH SECONDS [FILE]; begin: the same, without waiting for the answer */
 static void request_line(struct talk *t, char *const *word, bool waits)
 {
-	struct http_request req = { .pin_count = 1, .is_post = word[5] != NULL, .timeout_s = (uint32_t)atoi(word[4]) };
+	struct http_request req = { .is_fresh = !strcmp(word[1], "fresh"), .pin_count = 1, .is_post = word[5] != NULL, .timeout_s = (uint32_t)atoi(word[4]) };
 	_cleanup_(buf_done) struct buf body = { 0 };
 	struct error err = { 0 };
 
@@ -397,6 +415,8 @@ static void net_line(struct talk *t, char *const *word)
 		request_line(t, word, true);
 	else if (!strcmp(word[0], "begin") && word[4])
 		request_line(t, word, false);
+	else if ((!strcmp(word[0], "probe") || !strcmp(word[0], "begin-probe")) && word[3])
+		probe_line(t, word, !strcmp(word[0], "probe"));
 	else if (!strcmp(word[0], "await"))
 		await_answer(t);
 	else if (!strcmp(word[0], "cancel"))
