@@ -282,6 +282,7 @@ static int review_order(void *ctx, const struct rollout_device *device, const st
 	order_kind_parse(&kind, statement_get(order->st, "kind"));
 	if (kind == ORDER_APPLY || kind == ORDER_SAVE || kind == ORDER_REVERT)
 		r = see(&change, &moved, v, m, order, err);
+	opener_forget(v->orders.opener);
 	if (r < 0)
 		return error_add(err, "order for '%s'", m->name);
 	v->unread += r == 1;
@@ -403,6 +404,10 @@ static int may_decide(const struct review *v, enum order_action action, struct e
 
 	if (r->consent.is_aborted || statement_time(r->batch, "expires") <= clock_now_s())
 		return error_set(err, CLI_CONFLICT, "batch '%s' %s", r->id, r->consent.is_aborted ? "was aborted" : "has expired");
+	if (action == ORDER_APPROVE && !strcmp(statement_get(r->batch, "person"), v->cli->home->person) &&
+	    root_separates(v->cli->home->root, statement_get(r->batch, "kind")))
+		return error_set(err, E_DENIED, "it is yours, and the root does not count the author of a batch of kind '%s'",
+				 statement_get(r->batch, "kind"));
 	if (action == ORDER_APPROVE && r->is_by_old_root)
 		return error_set(err, E_DENIED, "its author, '%s', does not have the role any more: no device would take it",
 				 statement_get(r->batch, "person"));

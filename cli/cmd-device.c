@@ -25,6 +25,9 @@ static json_t *member_json(const struct fleet_member *m)
 				 (int)m->is_admitted, "state", state_of(m), "head", (json_int_t)m->head, "snapshot",
 				 (json_int_t)m->snapshot, "epoch", (json_int_t)m->epoch, "forks", (json_int_t)m->forks);
 
+	json_object_set_new(json, "order", json_integer((json_int_t)m->order));
+	json_object_set_new(json, "pending", json_integer((json_int_t)m->pending));
+	json_object_set_new(json, "ahead", json_boolean(m->is_ahead));
 	show_put_text(json, "name", m->name);
 	show_put_text(json, "driver", m->driver);
 	show_put_text(json, "model", m->model);
@@ -152,6 +155,9 @@ static int print_one(const struct fleet_member *m, const struct open_device *d, 
 	add_line(&table, "invite", m->invite);
 	add_time(&table, "seen", m->seen_s);
 	add_number(&table, "forks", m->forks);
+	add_number(&table, "order", m->order);
+	add_number(&table, "pending", m->pending);
+	add_line(&table, "ahead", m->is_ahead ? "of the archive: the server was restored from an older copy" : "");
 	return table_print(&table, err);
 }
 

@@ -152,6 +152,7 @@ static int plan_all_saving(struct making *o, struct error *err)
 		if (!strcmp(m->saved, "yes"))
 			continue;
 		r = plan_saving(o, m, err);
+		opener_forget(o->opener);
 	}
 	return r < 0 ? r : 0;
 }

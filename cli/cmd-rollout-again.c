@@ -315,6 +315,7 @@ static int plan_all(struct again *a, const struct args *args, struct error *err)
 
 		if (is_wanted(a, d, with_rest))
 			r = plan_one(a, d, err);
+		opener_forget(a->orders.opener);
 	}
 	return r;
 }

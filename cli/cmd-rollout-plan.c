@@ -109,6 +109,7 @@ static int plan_devices(struct planning *p, struct error *err)
 		r = plan_device(p, p->targets.targets[i].member, err);
 		if (r == 1)
 			plan_leave_out(&p->targets, i, "it is so already", false);
+		opener_forget(p->orders.opener);
 		progress_show(&progress, i + 1, count);
 	}
 	progress_end(&progress);

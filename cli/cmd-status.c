@@ -222,7 +222,7 @@ static int judge_batch(struct report *r, struct cli *cli, const json_t *batch, s
 	if (!strcmp(state, "stopped"))
 		add_batch(r, WHAT_STOPPED, batch, "rollout show");
 	else if (json_integer_value(json_object_get(batch, "failed")) > 0 &&
-		 (!strcmp(state, "running") || !strcmp(state, "paused") || time_s > r->now_s - FAILED_FOR_S))
+		 (!strcmp(state, "running") || !strcmp(state, "paused") || (!strcmp(state, "done") && time_s > r->now_s - FAILED_FOR_S)))
 		add_batch(r, WHAT_FAILED, batch, "rollout show --failed");
 	return 0;
 }

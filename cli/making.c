@@ -249,6 +249,7 @@ int making_check(struct making *o, const struct batch_file *file, struct error *
 
 	for (size_t i = 0; i < file->count && r >= 0; i++) {
 		r = check_order(o, file->orders[i], err);
+		opener_forget(o->opener);
 		conflicts += r > 0;
 		progress_show(&progress, i + 1, file->count);
 	}

@@ -65,10 +65,8 @@ static void epoch_free(struct known_epoch *known)
 	free(known);
 }
 
-struct opener *opener_free(struct opener *o)
+void opener_forget(struct opener *o)
 {
-	if (!o)
-		return NULL;
 	while (o->devices) {
 		struct known_device *next = o->devices->next;
 
@@ -81,6 +79,13 @@ struct opener *opener_free(struct opener *o)
 		epoch_free(o->epochs);
 		o->epochs = next;
 	}
+}
+
+struct opener *opener_free(struct opener *o)
+{
+	if (!o)
+		return NULL;
+	opener_forget(o);
 	free(o);
 	return NULL;
 }

@@ -31,6 +31,9 @@ struct opener;
 struct opener *opener_new(const struct open_source *source);
 struct opener *opener_free(struct opener *o);
 void opener_freep(struct opener **o);
+/* Lets go of the devices and epochs that it knows (what was given out of them is gone), not of what was proved of the log: for whoever goes
+ * through thousands of devices, since each epoch costs locked memory. */
+void opener_forget(struct opener *o);
 
 /* Who a device is. Lives as long as the opener. */
 struct open_device {

@@ -351,8 +351,9 @@ int rollout_receipts(struct rollout *r, const struct open_source *source, struct
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/batches/%s/receipts", r->id);
 	_cleanup_(buf_done) struct buf bytes = { 0 };
+	struct progress progress = { .what = "receipts verified" };
+	size_t used = 0, seen = 0;
 	struct bytes rest;
-	size_t used = 0;
 	int result = source->get(source->ctx, &bytes, path, API_LIST_MAX, err);
 
 	if (result < 0)
@@ -363,7 +364,10 @@ int rollout_receipts(struct rollout *r, const struct open_source *source, struct
 		result = statement_parse(&st, rest, false, &used, err);
 		if (result == 0)
 			result = take_receipt(r, source, opener, st, err);
+		opener_forget(opener);
+		progress_show(&progress, ++seen, r->count);
 	}
+	progress_end(&progress);
 	for (size_t i = 0; i < r->count && result == 0; i++)
 		if (*r->devices[i].outcome && !r->devices[i].is_proved)
 			result = error_set(err, E_SEAL, "it says '%s' of device '%s', which signed no such thing", r->devices[i].outcome,

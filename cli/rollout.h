@@ -48,7 +48,7 @@ int rollout_get_signed(struct rollout *out, const struct open_source *source, co
 int rollout_update(struct rollout *r, const struct open_source *source, struct error *err) _must_check_;
 void rollout_done(struct rollout *r);
 
-/* Verifies what devices said: a last outcome that the server claims and no receipt proves is E_SEAL. */
+/* Verifies what devices said: an outcome that the server claims and no receipt proves is E_SEAL. opener forgets what it knew. */
 int rollout_receipts(struct rollout *r, const struct open_source *source, struct opener *opener, struct error *err) _must_check_;
 
 /* One order, its place proved; the caller ends it with container_done() before bytes. CLI_ABSENT: the server does not have it, or not
