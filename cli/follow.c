@@ -37,7 +37,6 @@ struct shown {
 static void note_device(const struct rollout_device *d)
 {
 	struct receipt_words words = receipt_words(d->outcome, d->check);
-
 	bool is_done = !strcmp(d->outcome, "done");
 
 	output_note("wave %zu  %s: %s%s%s%s%s%s%s", d->wave + 1, *d->name ? d->name : d->id, d->outcome, *d->check ? ", " : "", d->check,
@@ -171,7 +170,7 @@ static int look_on(struct follow *f, const struct open_source *source, struct sh
 
 int follow(struct follow *f, struct error *err)
 {
-	struct sigaction note = { .sa_handler = note_interrupt }, before;
+	struct sigaction note = { .sa_handler = note_interrupt, .sa_flags = SA_RESETHAND }, before; /* a second one ends us */
 	struct shown s = { .in_place = has_cursor() };
 	_cleanup_(opener_freep) struct opener *opener = NULL;
 	struct open_source source;

@@ -251,12 +251,17 @@ static bool devices_fit(const struct rollout *r)
 	return true;
 }
 
+static bool is_word(const char *text)
+{
+	return *text && strspn(text, "abcdefghijklmnopqrstuvwxyz-") == strlen(text);
+}
+
 static bool take_state(struct rollout *r, const json_t *json)
 {
 	const json_t *list = json_object_get(json, "devices");
 	size_t count = json_array_size(list);
 
-	if (!json_is_array(list) || !take_text(r->state, sizeof(r->state), json, "state") || !*r->state ||
+	if (!json_is_array(list) || !take_text(r->state, sizeof(r->state), json, "state") || !is_word(r->state) ||
 	    !take_number(&r->orders, json, "orders"))
 		return false;
 	r->devices = mem_grow(r->devices, (count + 1) * sizeof(*r->devices));

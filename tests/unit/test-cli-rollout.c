@@ -630,6 +630,7 @@ TEST(an_answer_of_another_form_is_refused)
 		"{\"state\": \"done\", \"devices\": [{\"device\": \"aaaaaaaaaaaaaaaaaaaaaaaaaa\", \"index\": -1}]}",
 		"{\"state\": \"done\", \"devices\": [{\"device\": \"aaaaaaaaaaaaaaaaaaaaaaaaaa\", \"index\": 0}, {\"index\": 0}]}",
 		"{\"state\": \"done\", \"state\": \"done\", \"devices\": []}",
+		"{\"state\": \"done\\u001b[2J\", \"devices\": []}", /* it would drive a terminal */
 	};
 	_cleanup_(world_freep) struct world *w = world_new();
 
