@@ -24,6 +24,7 @@ enum {
 	POOL_BYTES = 6 << 10,        /* per connection: request line and headers fit, or 431 */
 	PER_ADDRESS_MAX = 1024,      /* connections; a NAT may hide many devices */
 	BODIES_MAX = 128 << 20,      /* bytes of all bodies in memory */
+	DRAIN_MAX = 1 << 20,         /* of a body that is refused for its length, read so that the answer arrives */
 	BACKLOG = 4096,
 	IDLE_SECONDS = 15,           /* between requests */
 	ANSWER_SECONDS = 60,         /* to take an answer, and 1 s more per 64 KiB */
@@ -180,10 +181,10 @@ static int check_length(struct call *call)
 		return call_refuse(call, REFUSE_LENGTH, "no Content-Length"), CALL_REFUSED;
 	if (!number_parse(&n, bytes_str(h.value)) || !n)
 		return call_refuse(call, REFUSE_MALFORMED, "Content-Length is not a positive number"), CALL_REFUSED;
+	call->announced = (size_t)n;
 	if (n > call->route->body_max)
 		return call_refuse(call, REFUSE_LARGE, "a body of %llu bytes; at most %zu are taken here", (unsigned long long)n,
 				   call->route->body_max), CALL_REFUSED;
-	call->announced = (size_t)n;
 	return 0;
 }
 
@@ -203,8 +204,12 @@ static enum MHD_Result begin(struct call *call, const char *method, const char *
 {
 	const struct server *server = call->server;
 
-	if (find_route(call, method, path) != 0 || check_length(call) != 0 || check_room(call) != 0)
-		return answer(call, method);
+	if (find_route(call, method, path) != 0 || check_length(call) != 0 || check_room(call) != 0) {
+		/* who asks before sending is answered at once */
+		call->is_drained = call->reply.status == 413 && call->announced <= DRAIN_MAX && !call_request_header(call, "Expect");
+		if (!call->is_drained)
+			return answer(call, method);
+	}
 	sweeper_set(server->sweeper, call->fd,
 		    call->announced ? in_seconds(server->settings->body_seconds + call->announced / (64 << 10)) : 0);
 	return MHD_YES;
@@ -305,13 +310,14 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 		return begin(call, method, path);
 	}
 	if (*len) {
-		take_body(call, data, *len);
+		if (!call->is_drained)
+			take_body(call, data, *len);
 		*len = 0;
 		return MHD_YES;
 	}
 	if (call->is_answered)
 		return MHD_YES;
-	return proceed(call, method);
+	return call->is_drained ? answer(call, method) : proceed(call, method);
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *conn _unused_, void **state, enum MHD_RequestTerminationCode why _unused_)

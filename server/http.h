@@ -39,6 +39,7 @@ struct call {
 	size_t announced; /* bytes of body, by Content-Length */
 	size_t counted;   /* of server->body_bytes */
 	bool is_overloaded, is_answered, is_resumed;
+	bool is_drained; /* refused, but read to its end: a close with bytes unread could take the answer with it */
 	uint64_t begun_ms;
 	struct reply reply;
 	char person[64]; /* whose session it is */
