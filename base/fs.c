@@ -1,6 +1,7 @@
 /* base/fs.c -- files: read whole and bounded, replaced whole or not at all. */
 #include "base/fs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 void fd_closep(int *fd)
@@ -94,13 +96,43 @@ int fs_sync_dir(const char *path, struct error *err)
 	return 0;
 }
 
-static int write_through(int fd, const char *tmp, struct bytes in, mode_t mode, const struct stat *owner,
+enum { XATTRS_MAX = 65536 }; /* XATTR_LIST_MAX and XATTR_SIZE_MAX of Linux */
+
+/* What the kernel keeps for itself may be refused; the new file then has its own. */
+static int copy_xattr(int to, const char *from, const char *name, uint8_t *value, struct error *err)
+{
+	ssize_t len = getxattr(from, name, value, XATTRS_MAX);
+
+	if (len >= 0 && fsetxattr(to, name, value, (size_t)len, 0) == 0)
+		return 0;
+	if (errno == ENODATA || errno == EOPNOTSUPP || (errno == EPERM && !strncmp(name, "security.", 9)))
+		return 0;
+	return error_sys(err, "cannot keep the attribute '%s' of '%s'", name, from);
+}
+
+static int copy_xattrs(int to, const char *from, struct error *err)
+{
+	_cleanup_(mem_freep) char *names = mem_alloc(XATTRS_MAX), *value = mem_alloc(XATTRS_MAX);
+	ssize_t len = listxattr(from, names, XATTRS_MAX);
+
+	if (len < 0)
+		return errno == EOPNOTSUPP ? 0 : error_sys(err, "cannot read the attributes of '%s'", from);
+	for (const char *name = names; name < names + len; name += strlen(name) + 1)
+		if (copy_xattr(to, from, name, (uint8_t *)value, err) < 0)
+			return err->code;
+	return 0;
+}
+
+/* like: the file whose owner and attributes it gets, NULL for none. */
+static int write_through(int fd, const char *tmp, struct bytes in, mode_t mode, const struct stat *owner, const char *like,
 			 struct error *err)
 {
 	if (fd_write_all(fd, in, err) < 0)
 		return error_add(err, "'%s'", tmp);
 	if (owner && fchown(fd, owner->st_uid, owner->st_gid) < 0)
 		return error_sys(err, "cannot give '%s' its owner", tmp);
+	if (owner && copy_xattrs(fd, like, err) < 0)
+		return err->code;
 	if (fchmod(fd, mode) < 0)
 		return error_sys(err, "cannot set the mode of '%s'", tmp);
 	if (fsync(fd) < 0)
@@ -117,7 +149,7 @@ static int put_file(const char *path, struct bytes in, mode_t mode, const struct
 
 	if (fd < 0)
 		return error_sys(err, "cannot make a file beside '%s'", path);
-	r = write_through(fd, tmp, in, mode, owner, err);
+	r = write_through(fd, tmp, in, mode, owner, path, err);
 	if (r == 0 && rename(tmp, path) < 0)
 		r = error_sys(err, "cannot rename '%s' to '%s'", tmp, path);
 	if (r < 0) {
@@ -142,6 +174,21 @@ int fs_replace(const char *path, struct bytes in, mode_t mode_if_new, struct err
 		return put_file(path, in, mode_if_new, NULL, err);
 	}
 	return put_file(path, in, st.st_mode & 07777, &st, err);
+}
+
+void fs_sweep(const char *path)
+{
+	_cleanup_(mem_freep) char *folder = parent_of(path), *prefix = NULL;
+	const char *slash = strrchr(path, '/');
+	const struct dirent *entry;
+	DIR *dir = opendir(folder);
+
+	prefix = mem_printf("%s.tmp-", slash ? slash + 1 : path);
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, prefix, strlen(prefix)) && strlen(entry->d_name) == strlen(prefix) + 6)
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
 }
 
 int fs_remove(const char *path, struct error *err)

@@ -16,8 +16,12 @@ int fs_read(struct buf *out, const char *path, size_t max, struct error *err) _m
  * in the same folder, fsync, rename, fsync of the folder. Waits for the disk. */
 int fs_write(const char *path, struct bytes in, mode_t mode, struct error *err) _must_check_;
 
-/* As fs_write(), but keeps owner, group and mode of the file that is replaced, if there is one. */
+/* As fs_write(), but keeps owner, group, mode and extended attributes (access lists among them) of the file that is replaced, if there is
+ * one. */
 int fs_replace(const char *path, struct bytes in, mode_t mode_if_new, struct error *err) _must_check_;
+
+/* Removes what a write of this file that was cut off has left beside it. */
+void fs_sweep(const char *path);
 
 /* Removes a file and syncs its folder; an absent one is fine. */
 int fs_remove(const char *path, struct error *err) _must_check_;
