@@ -1,6 +1,7 @@
 /* policies/form.c -- what configurations of each kind of device look like. */
 #include "policies/form.h"
 
+#include "policies/files-text.h"
 #include "policies/frr-text.h"
 
 #include <string.h>
@@ -15,6 +16,15 @@ static const struct form forms[] = {
 		.is_inside = frr_is_inside,
 		.is_address = frr_is_address,
 		.is_remark = frr_is_remark,
+	},
+	{
+		.driver = "files",
+		.canonical = files_canonical,
+		.secrets = files_secrets,
+		.value_refused = files_value_refused,
+		.line_refused = files_line_refused,
+		.is_inside = files_is_inside,
+		.is_address = files_is_address,
 	},
 };
 
