@@ -445,7 +445,7 @@ int apply_main(int fd, int parent, const struct settings_device *dev, const char
 		log_failure(LOG_ERROR, "apply-unconfined", &err);
 		return 1;
 	}
-	confine_apply();
+	confine_apply(a.driver->uses_network);
 	ipc_init(&a.ipc, fd);
 	start_watch(&a);
 	if (serve(&a, &err) < 0)

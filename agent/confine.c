@@ -83,11 +83,11 @@ int confine_net(struct error *err)
 	return deny(denied_to_both, sizeof(denied_to_both) / sizeof(int), denied_to_net, sizeof(denied_to_net) / sizeof(int), err);
 }
 
-void confine_apply(void)
+void confine_apply(bool uses_network)
 {
 	struct error err = { 0 };
 
-	if (unshare(CLONE_NEWNET) < 0)
+	if (!uses_network && unshare(CLONE_NEWNET) < 0)
 		log_debug("apply keeps the network: unshare was refused");
 	if (deny(denied_to_both, sizeof(denied_to_both) / sizeof(int), NULL, 0, &err) < 0)
 		log_failure(LOG_WARNING, "apply-unfiltered", &err);

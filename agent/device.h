@@ -41,6 +41,7 @@ struct device_look {
 struct device_driver {
 	const char *name;
 	unsigned capabilities;
+	bool uses_network; /* the device is reached over the machine's network, or is that network */
 
 	int (*facts)(struct device_facts *out, const struct settings_device *dev, struct error *err);
 	/* E_PEER: no answer in time; E_FORMAT: not an answer of this kind of device; not whole is no failure. */
@@ -62,6 +63,8 @@ struct device_driver {
 	int (*show)(struct buf *out, const struct settings_device *dev, const char *command, struct error *err);
 	/* The folder and name of the startup file, for quick notice. */
 	const char *(*startup_path)(const struct settings_device *dev);
+	/* Lines that change running and harm nothing, for the conformance suite; NULL: there are none. */
+	const char *trial;
 
 	/* Appends text without what is noise in a comparison. canonical(canonical(x)) == canonical(x). */
 	void (*canonical)(struct buf *out, struct bytes text);

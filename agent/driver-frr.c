@@ -312,24 +312,6 @@ static void file_text(struct buf *out, struct bytes running)
 	}
 }
 
-/* Temporary files of a save that was cut off: they hold secrets. */
-static void remove_leftovers(const char *path)
-{
-	_cleanup_(mem_freep) char *folder = mem_strdup(path), *prefix = NULL;
-	char *slash = strrchr(folder, '/');
-	const struct dirent *entry;
-	DIR *dir;
-
-	*slash = 0;
-	prefix = mem_printf("%s.tmp-", slash + 1);
-	dir = opendir(*folder ? folder : "/");
-	while (dir && (entry = readdir(dir)))
-		if (frr_starts(bytes_str(entry->d_name), prefix))
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	if (dir)
-		closedir(dir);
-}
-
 static int give_to_frr(const char *path, struct error *err)
 {
 	const struct passwd *owner = getpwnam("frr");
@@ -352,7 +334,7 @@ static int frr_save(const struct settings_device *dev, struct bytes running, str
 		return error_set(err, E_FORMAT, "an empty configuration is not saved");
 	if (!real && lstat(path, &st) == 0)
 		return error_set(err, E_SYS, "'%s' is a link that leads nowhere", path);
-	remove_leftovers(path);
+	fs_sweep(path);
 	if (fs_replace(path, buf_bytes(&text), 0640, err) < 0)
 		return err->code;
 	return real ? 0 : give_to_frr(path, err);
@@ -375,17 +357,7 @@ const struct device_driver driver_frr = {
 	.apply = frr_apply,
 	.show = frr_show,
 	.startup_path = frr_startup_path,
+	.trial = "ip prefix-list HOLDFAST-TRIAL seq 5 permit 192.0.2.0/24\n",
 	.canonical = frr_canonical,
 	.secrets = frr_secrets,
 };
-
-const struct device_driver *device_driver(const char *name)
-{
-	return strcmp(name, driver_frr.name) ? NULL : &driver_frr;
-}
-
-void device_look_done(struct device_look *look)
-{
-	buf_done(&look->running);
-	buf_done(&look->startup);
-}

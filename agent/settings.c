@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "base/yaml.h"
+#include "policies/files-text.h"
 
 #include <string.h>
 
@@ -26,6 +27,28 @@ static const cyaml_schema_field_t frr_fields[] = {
 	CYAML_FIELD_END,
 };
 
+#define CYAML_FIELD_COMMAND(name, member) \
+	CYAML_FIELD_SEQUENCE(name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_part, member, &text_schema, 1, 32)
+
+static const cyaml_schema_field_t part_fields[] = {
+	CYAML_FIELD_STRING_PTR("path", CYAML_FLAG_POINTER, struct settings_part, path, 1, 1024),
+	CYAML_FIELD_STRING_PTR("format", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_part, format, 1, 63),
+	CYAML_FIELD_COMMAND("running", running),
+	CYAML_FIELD_COMMAND("load", load),
+	CYAML_FIELD_COMMAND("reload", reload),
+	CYAML_FIELD_COMMAND("loaded", loaded),
+	CYAML_FIELD_COMMAND("check", check),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t part_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct settings_part, part_fields) };
+
+static const cyaml_schema_field_t files_fields[] = {
+	CYAML_FIELD_STRING_PTR("root", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_files, root, 1, 1024),
+	CYAML_FIELD_SEQUENCE("parts", CYAML_FLAG_POINTER, struct settings_files, parts, &part_schema, 1, 64),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t commit_fields[] = {
 	CYAML_FIELD_ENUM("mode", CYAML_FLAG_STRICT, struct settings_commit, mode, modes, ARRAY_SIZE(modes)),
 	CYAML_FIELD_UINT_PTR("quiet", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_commit, quiet_set),
@@ -38,6 +61,7 @@ static const cyaml_schema_field_t device_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct settings_device, name, 1, 63),
 	CYAML_FIELD_STRING_PTR("driver", CYAML_FLAG_POINTER, struct settings_device, driver, 1, 63),
 	CYAML_FIELD_MAPPING_PTR("frr", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, frr, frr_fields),
+	CYAML_FIELD_MAPPING_PTR("files", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, files, files_fields),
 	CYAML_FIELD_MAPPING_PTR("commit", CYAML_FLAG_POINTER, struct settings_device, commit, commit_fields),
 	CYAML_FIELD_END,
 };
@@ -74,8 +98,6 @@ static int frr_check(const struct settings_device *dev, struct error *err)
 {
 	const struct settings_frr *frr = dev->frr;
 
-	if (strcmp(dev->driver, "frr") != 0)
-		return error_set(err, E_FORMAT, "device '%s': no driver '%s' (there is: frr)", dev->name, dev->driver);
 	if (!frr)
 		return error_set(err, E_FORMAT, "device '%s': driver frr needs the key 'frr'", dev->name);
 	if (frr->config[0] != '/')
@@ -92,6 +114,91 @@ static int frr_check(const struct settings_device *dev, struct error *err)
 	return 0;
 }
 
+/* nft's own commands stand in for those that are not named. */
+static void set_command(char ***argv, unsigned *count, const char *line)
+{
+	_cleanup_(mem_freep) char *copy = mem_strdup(line);
+	char *save = NULL;
+
+	if (*count)
+		return;
+	for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+		*argv = mem_grow(*argv, (*count + 1) * sizeof(**argv));
+		(*argv)[(*count)++] = mem_strdup(word);
+	}
+}
+
+static void part_defaults(struct settings_part *part)
+{
+	if (!part->format)
+		part->format = mem_strdup("secret");
+	if (strcmp(part->format, "nftables") != 0)
+		return;
+	set_command(&part->running, &part->running_count, "nft -s list ruleset");
+	set_command(&part->load, &part->load_count, "nft -f /dev/stdin");
+	set_command(&part->check, &part->check_count, "nft -c -f /dev/stdin");
+}
+
+static int part_check(const struct settings_part *part, struct error *err)
+{
+	bool is_pattern = strpbrk(part->path, "*?[") != NULL, is_nft = !strcmp(part->format, "nftables");
+
+	if (!files_path_ok(bytes_str(part->path)))
+		return error_set(err, E_FORMAT, "'path' must be absolute, without '.', '..', '//' or control characters");
+	if (!files_format_known(part->format))
+		return error_set(err, E_FORMAT, "there is no format '%s'", part->format);
+	if (is_pattern && (part->running || part->load))
+		return error_set(err, E_FORMAT, "'running' and 'load' are about one file: '*', '?' and '[' stand for several");
+	if (part->load && !part->running)
+		return error_set(err, E_FORMAT, "'load' needs 'running': what was loaded must be read back");
+	if (part->running && part->loaded)
+		return error_set(err, E_FORMAT, "'running' and 'loaded' exclude each other");
+	if (part->loaded && !part->reload)
+		return error_set(err, E_FORMAT, "'loaded' needs 'reload'");
+	if (is_nft && part->reload)
+		return error_set(err, E_FORMAT, "nftables need no 'reload'");
+	return 0;
+}
+
+static int files_check(const struct settings_device *dev, struct error *err)
+{
+	struct settings_files *files = dev->files;
+
+	if (!files)
+		return error_set(err, E_FORMAT, "device '%s': driver files needs the key 'files'", dev->name);
+	if (!files->root)
+		files->root = mem_strdup("/");
+	if (strcmp(files->root, "/") != 0 && !files_path_ok(bytes_str(files->root)))
+		return error_set(err, E_FORMAT, "device '%s': 'root' must be an absolute path, without '.', '..' or '/' at its end", dev->name);
+	files->first = mem_printf("%s%s", files->root[1] ? files->root : "", files->parts[0].path);
+	for (unsigned i = 0; i < files->parts_count; i++) {
+		part_defaults(&files->parts[i]);
+		if (part_check(&files->parts[i], err) < 0)
+			return error_add(err, "device '%s': '%s'", dev->name, files->parts[i].path);
+		for (unsigned k = 0; k < i; k++)
+			if (!strcmp(files->parts[k].path, files->parts[i].path))
+				return error_set(err, E_FORMAT, "device '%s': '%s' is there twice", dev->name, files->parts[i].path);
+	}
+	return 0;
+}
+
+static int driver_check(const struct settings_device *dev, struct error *err)
+{
+	static const struct {
+		const char *name;
+		int (*check)(const struct settings_device *dev, struct error *err);
+	} drivers[] = { { "frr", frr_check }, { "files", files_check } };
+
+	if (dev->frr && strcmp(dev->driver, "frr") != 0)
+		return error_set(err, E_FORMAT, "device '%s': the key 'frr' belongs to driver frr", dev->name);
+	if (dev->files && strcmp(dev->driver, "files") != 0)
+		return error_set(err, E_FORMAT, "device '%s': the key 'files' belongs to driver files", dev->name);
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (!strcmp(dev->driver, drivers[i].name))
+			return drivers[i].check(dev, err);
+	return error_set(err, E_FORMAT, "device '%s': no driver '%s' (there are: frr, files)", dev->name, dev->driver);
+}
+
 static int device_check(const struct settings *s, unsigned i, struct error *err)
 {
 	struct settings_device *dev = &s->devices[i];
@@ -102,7 +209,7 @@ static int device_check(const struct settings *s, unsigned i, struct error *err)
 	for (unsigned k = 0; k < i; k++)
 		if (!strcmp(s->devices[k].name, dev->name))
 			return error_set(err, E_FORMAT, "two devices are called '%s'", dev->name);
-	if (frr_check(dev, err) < 0)
+	if (driver_check(dev, err) < 0)
 		return err->code;
 	if (number_check(&commit->quiet, commit->quiet_set, QUIET_DEFAULT, SECONDS_MAX, "quiet", err) < 0 ||
 	    number_check(&commit->remind, commit->remind_set, REMIND_DEFAULT, SECONDS_MAX, "remind", err) < 0 ||
@@ -145,6 +252,9 @@ int settings_load(struct settings **out, const char *path, struct error *err)
 
 void settings_freep(struct settings **settings)
 {
+	for (unsigned i = 0; *settings && i < (*settings)->devices_count; i++)
+		if ((*settings)->devices[i].files)
+			mem_freep(&(*settings)->devices[i].files->first);
 	if (*settings)
 		yaml_file_free(&schema, *settings);
 	*settings = NULL;

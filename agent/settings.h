@@ -16,6 +16,29 @@ struct settings_frr {
 	unsigned daemons_count;
 };
 
+/* One kind of file, or one file, and the service that reads it. Commands are programs with their arguments; no shell is involved. */
+struct settings_part {
+	char *path;     /* below root, absolute; * ? [ in it stand for several files */
+	char *format;   /* of policies/files-text.h; absent: "secret" */
+	char **running; /* prints what the service runs, in the form of the file */
+	unsigned running_count;
+	char **load; /* makes what it reads on standard input run, and writes no file */
+	unsigned load_count;
+	char **reload; /* makes the service load what is on disk */
+	unsigned reload_count;
+	char **loaded; /* prints something else whenever the service has loaded its files anew */
+	unsigned loaded_count;
+	char **check; /* reads a content on standard input; status 0: it would be taken */
+	unsigned check_count;
+};
+
+struct settings_files {
+	char *root; /* folder that paths are below; absent: "/" */
+	struct settings_part *parts;
+	unsigned parts_count;
+	char *first; /* root and the path of the first part; not a key */
+};
+
 struct settings_commit {
 	enum settings_mode mode;
 	unsigned quiet;  /* seconds without further change before we act */
@@ -28,6 +51,7 @@ struct settings_device {
 	char *name;
 	char *driver;
 	struct settings_frr *frr;
+	struct settings_files *files;
 	struct settings_commit *commit;
 };
 

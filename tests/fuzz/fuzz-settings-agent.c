@@ -2,6 +2,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include "agent/settings.h"
+#include "policies/files-text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,22 +14,40 @@ static bool is_name(const char *text, size_t max)
 	return len >= 1 && len <= max && strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len && !strchr("._-", text[0]);
 }
 
+static void check_frr(const struct settings_frr *frr)
+{
+	MUST(frr && frr->config[0] == '/' && frr->daemons_count >= 1);
+	MUST(!frr->pathspace || !frr->vty_socket);
+	for (unsigned i = 0; i < frr->daemons_count; i++)
+		MUST(is_name(frr->daemons[i], 4096));
+}
+
+static void check_files(const struct settings_files *files)
+{
+	MUST(files && files->root[0] == '/' && files->parts_count >= 1 && files->first[0] == '/');
+	for (unsigned i = 0; i < files->parts_count; i++) {
+		const struct settings_part *part = &files->parts[i];
+
+		MUST(files_path_ok(bytes_str(part->path)) && files_format_known(part->format));
+		MUST(!part->load || (part->running && !strpbrk(part->path, "*?[")));
+		MUST(strcmp(part->format, "nftables") != 0 || (part->running_count && part->load_count && part->check_count));
+	}
+}
+
 static void check_device(const struct settings *s, const struct settings_device *dev)
 {
 	MUST(is_name(dev->name, 63) && settings_device(s, dev->name) == dev);
-	MUST(!strcmp(dev->driver, "frr") && dev->frr && dev->frr->config[0] == '/' && dev->frr->daemons_count >= 1);
-	MUST(!dev->frr->pathspace || !dev->frr->vty_socket);
-	for (unsigned i = 0; i < dev->frr->daemons_count; i++)
-		MUST(is_name(dev->frr->daemons[i], 4096));
+	if (!strcmp(dev->driver, "files"))
+		check_files(dev->files);
+	else
+		check_frr(dev->frr);
 	MUST(dev->commit->mode <= MODE_REVERT && settings_mode_name(dev->commit->mode));
 	MUST(dev->commit->quiet >= 1 && dev->commit->remind >= 1 && dev->commit->watch >= 1);
 }
 
-static void put_text(struct buf *out, const char *key, const char *value)
+static void put_quoted(struct buf *out, const char *value)
 {
-	if (!value)
-		return;
-	buf_addf(out, "%s: \"", key);
+	buf_add_char(out, '"');
 	for (; *value; value++) {
 		if (*value == '"' || *value == '\\' || *value == '\n')
 			buf_add_char(out, '\\');
@@ -37,19 +56,67 @@ static void put_text(struct buf *out, const char *key, const char *value)
 	buf_add_str(out, "\"\n");
 }
 
+static void put_text(struct buf *out, const char *key, const char *value)
+{
+	if (!value)
+		return;
+	buf_addf(out, "%s: ", key);
+	put_quoted(out, value);
+}
+
+static void put_frr(struct buf *out, const struct settings_frr *frr)
+{
+	buf_add_str(out, "  frr:\n");
+	put_text(out, "    pathspace", frr->pathspace);
+	put_text(out, "    vty-socket", frr->vty_socket);
+	put_text(out, "    config", frr->config);
+	buf_add_str(out, "    daemons:\n");
+	for (unsigned i = 0; i < frr->daemons_count; i++)
+		buf_addf(out, "    - %s\n", frr->daemons[i]);
+}
+
+static void put_item(struct buf *out, const char *value)
+{
+	buf_add_str(out, "      - ");
+	put_quoted(out, value);
+}
+
+static void put_command(struct buf *out, const char *key, char *const *argv, unsigned count)
+{
+	if (count)
+		buf_addf(out, "      %s:\n", key);
+	for (unsigned i = 0; i < count; i++)
+		put_item(out, argv[i]);
+}
+
+static void put_files(struct buf *out, const struct settings_files *files)
+{
+	buf_add_str(out, "  files:\n");
+	put_text(out, "    root", files->root);
+	buf_add_str(out, "    parts:\n");
+	for (unsigned i = 0; i < files->parts_count; i++) {
+		const struct settings_part *part = &files->parts[i];
+
+		put_text(out, "    - path", part->path);
+		put_text(out, "      format", part->format);
+		put_command(out, "running", part->running, part->running_count);
+		put_command(out, "load", part->load, part->load_count);
+		put_command(out, "reload", part->reload, part->reload_count);
+		put_command(out, "loaded", part->loaded, part->loaded_count);
+		put_command(out, "check", part->check, part->check_count);
+	}
+}
+
 static void put_device(struct buf *out, const struct settings_device *dev)
 {
 	put_text(out, "- name", dev->name);
 	put_text(out, "  driver", dev->driver);
 	buf_addf(out, "  commit:\n    mode: %s\n    quiet: %u\n    remind: %u\n    watch: %u\n", settings_mode_name(dev->commit->mode),
 		 dev->commit->quiet, dev->commit->remind, dev->commit->watch);
-	buf_add_str(out, "  frr:\n");
-	put_text(out, "    pathspace", dev->frr->pathspace);
-	put_text(out, "    vty-socket", dev->frr->vty_socket);
-	put_text(out, "    config", dev->frr->config);
-	buf_add_str(out, "    daemons:\n");
-	for (unsigned i = 0; i < dev->frr->daemons_count; i++)
-		buf_addf(out, "    - %s\n", dev->frr->daemons[i]);
+	if (dev->frr)
+		put_frr(out, dev->frr);
+	if (dev->files)
+		put_files(out, dev->files);
 }
 
 static void put_settings(struct buf *out, const struct settings *s)

@@ -23,6 +23,7 @@ static void must(int r, const struct error *err)
 
 #define FRR "    driver: frr\n    frr:\n      config: /etc/frr/frr.conf\n      daemons: [zebra, staticd]\n"
 #define FRR_OF(keys) "devices:\n  - name: r1\n    driver: frr\n    frr: {" keys "}\n    commit: {mode: commit}\n"
+#define FILES_OF(keys) "devices:\n  - name: gw\n    driver: files\n    files: {parts: [{" keys "}]}\n    commit: {mode: commit}\n"
 #define DEVICE "devices:\n  - name: r1\n" FRR "    commit: {mode: commit}\n"
 
 static int load(struct settings **out, const char *text, struct error *err)
@@ -77,6 +78,25 @@ TEST(what_is_said_counts)
 	CHECK_STR(settings_mode_name(s->devices[0].commit->mode), "revert");
 }
 
+TEST(of_nftables_only_the_path_must_be_said)
+{
+	_cleanup_(settings_freep) struct settings *s = NULL;
+	const struct settings_files *files;
+	struct error err = { 0 };
+
+	must(load(&s, FILES_OF("path: /etc/nftables.conf, format: nftables}, {path: /etc/x, running: [cat, /etc/x]"), &err), &err);
+	files = s->devices[0].files;
+	CHECK_STR(files->root, "/");
+	CHECK_STR(files->first, "/etc/nftables.conf");
+	CHECK_EQ(files->parts_count, 2);
+	CHECK_EQ(files->parts[0].running_count, 4);
+	CHECK_STR(files->parts[0].running[3], "ruleset");
+	CHECK_EQ(files->parts[0].load_count, 3);
+	CHECK_EQ(files->parts[0].check_count, 4);
+	CHECK_STR(files->parts[1].format, "secret"); /* what nobody explained is secret */
+	CHECK_EQ(files->parts[1].load_count, 0);
+}
+
 TEST(a_mistake_is_named_with_its_key_and_its_place)
 {
 	static const struct {
@@ -119,6 +139,24 @@ TEST(a_mistake_is_named_with_its_key_and_its_place)
 		  "vty-socket", "device 'r1'" },
 		{ FRR_OF("config: /f, daemons: [zebra], vty-socket: /x, pathspace: y"),
 		  "vty-socket", "device 'r1'" },
+		{ FILES_OF("path: etc/x"), "path", "device 'gw'" },
+		{ FILES_OF("path: /etc/../x"), "path", "device 'gw'" },
+		{ FILES_OF("path: /x, format: yaml"), "yaml", "'/x'" },
+		{ FILES_OF("path: /x, running: []"), "running", "line" },
+		{ FILES_OF("path: /x, running: cat /x"), "running", "line" },
+		{ FILES_OF("path: /x, run: [cat]"), "run", "line" },
+		{ FILES_OF("path: /x/*, running: [cat]"), "several", "'/x/*'" },
+		{ FILES_OF("path: /x/*, format: nftables"), "several", "'/x/*'" },
+		{ FILES_OF("path: /x, load: [cat]"), "load", "'/x'" },
+		{ FILES_OF("path: /x, loaded: [date]"), "reload", "'/x'" },
+		{ FILES_OF("path: /x, running: [cat], reload: [true], loaded: [date]"), "exclude", "'/x'" },
+		{ FILES_OF("path: /x, format: nftables, reload: [true]"), "reload", "'/x'" },
+		{ FILES_OF("path: /x}, {path: /x"), "twice", "device 'gw'" },
+		{ "devices:\n  - name: gw\n    driver: files\n    commit: {mode: commit}\n", "files", "device 'gw'" },
+		{ "devices:\n  - name: gw\n    driver: files\n    files: {root: srv, parts: [{path: /x}]}\n    commit: {mode: commit}\n", "root",
+		  "device 'gw'" },
+		{ "devices:\n  - name: gw\n    driver: files\n    files: {parts: []}\n    commit: {mode: commit}\n", "parts", "line" },
+		{ "devices:\n  - name: r1\n" FRR "    files: {parts: [{path: /x}]}\n    commit: {mode: commit}\n", "files", "device 'r1'" },
 		{ "devices: [\n", "", ":2:1" },
 		{ "", "", "agent.yaml" },
 	};
