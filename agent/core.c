@@ -16,13 +16,18 @@ uint32_t core_id(struct core *core)
 static int net_took(struct child *child, const struct ipc_msg *msg, struct error *err)
 {
 	struct core *core = container_of(child, struct core, net);
-	struct http_answer answer;
+	bool is_probe = msg->kind == IPC_PROBE_DONE, is_taken = false;
+	struct http_answer answer = { 0 };
 
-	if (msg->kind != IPC_HTTP_DONE || !http_answer_get(&answer, msg->body))
+	if (!is_probe && (msg->kind != IPC_HTTP_DONE || !http_answer_get(&answer, msg->body)))
 		return error_set(err, E_PEER, "an answer of another form");
-	for (size_t i = 0; i < core->count; i++)
-		if (uplink_answer(&core->duties[i], msg->id, &answer))
-			break; /* nobody's: it was cancelled meanwhile */
+	/* nobody's: it was cancelled meanwhile */
+	for (size_t i = 0; i < core->count && !is_taken; i++) {
+		struct duty *d = &core->duties[i];
+
+		is_taken = is_probe ? health_probe(d, msg->id, msg->body) :
+				      uplink_answer(d, msg->id, &answer) || health_http(d, msg->id, &answer);
+	}
 	return 0;
 }
 
@@ -30,8 +35,10 @@ static void net_lost(struct child *child)
 {
 	struct core *core = container_of(child, struct core, net);
 
-	for (size_t i = 0; i < core->count; i++)
+	for (size_t i = 0; i < core->count; i++) {
 		uplink_lost(&core->duties[i]);
+		health_lost(&core->duties[i], "the process that speaks to the network ended");
+	}
 }
 
 static void net_began(struct child *child)

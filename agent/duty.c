@@ -20,7 +20,7 @@ enum {
 	SPOOL_OVER = 2,       /* times the setting: from there on nothing is saved either, since it could not be recorded */
 };
 
-static void ask(struct duty *d, enum ipc_kind kind, struct bytes body, unsigned deadline_ms)
+void duty_ask(struct duty *d, enum ipc_kind kind, struct bytes body, uint64_t deadline_ms)
 {
 	d->asked = kind;
 	d->asked_id = core_id(d->core);
@@ -32,10 +32,10 @@ static void ask_look(struct duty *d)
 {
 	bool knows = d->has_digest && !d->wants_texts;
 
-	ask(d, IPC_LOOK, bytes_of(d->digest, knows ? sizeof(d->digest) : 0), LOOK_DEADLINE_MS);
+	duty_ask(d, IPC_LOOK, bytes_of(d->digest, knows ? sizeof(d->digest) : 0), LOOK_DEADLINE_MS);
 }
 
-static void look_in(struct duty *d, uint64_t ms)
+void duty_look_in(struct duty *d, uint64_t ms)
 {
 	loop_arm(d->core->loop, &d->look, clock_mono_ms() + ms);
 }
@@ -58,82 +58,6 @@ static void set_trouble(struct duty *d, const char *text)
 	if (!*text && *d->trouble)
 		log_notice("trouble-ended device=%s", d->dev->name);
 	snprintf(d->trouble, sizeof(d->trouble), "%s", text);
-}
-
-/* ---- what is said ---- */
-
-static const char *why_text(enum commit_why why)
-{
-	switch (why) {
-	case WHY_RESTARTED:
-		return "not saved: the device restarted, and running never equalled startup since; save by hand if this is wanted";
-	case WHY_FAILED:
-		return "saving failed, it is tried again later";
-	case WHY_NOT_WHOLE:
-	case WHY_NONE:
-	case WHY_MODE:
-	case WHY_QUIET:
-	case WHY_HELD:
-		return "";
-	}
-	return "";
-}
-
-static void add_note(char note[static DUTY_NOTE_MAX * 2], const char *text)
-{
-	size_t used = strlen(note);
-
-	if (*text)
-		snprintf(note + used, DUTY_NOTE_MAX * 2 - used, "%s%s", used ? "; " : "", text);
-}
-
-void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], const struct duty *d)
-{
-	note[0] = 0;
-	add_note(note, d->uplink.trouble);
-	add_note(note, d->trouble);
-	add_note(note, why_text(d->decision.why));
-	if (d->is_held) {
-		char held[DUTY_NOTE_MAX];
-
-		snprintf(held, sizeof(held), "held by %s: %s", d->hold.who, d->hold.why);
-		add_note(note, held);
-	}
-	*in = (struct snapshot_input){
-		.driver = d->driver,
-		.saved = d->decision.saved,
-		.unsaved_since_s = d->decision.unsaved_since_s,
-		.mode = settings_mode_name(d->dev->commit->mode),
-		.hold_s = d->is_held ? d->hold.until_s : 0,
-		.note = note,
-		.facts = &d->facts,
-	};
-}
-
-void duty_by(struct snapshot_by *by, const struct duty *d)
-{
-	*by = (struct snapshot_by){ &d->state.key, d->state.id, d->state.root, d->state.checkpoint, state_now(&d->state) };
-}
-
-/* For `holdfast-agent status`. Not durable: it is made again after every start. */
-static void write_status(struct duty *d)
-{
-	_cleanup_(mem_freep) char *path = mem_printf("%s/status", d->dir);
-	char note[DUTY_NOTE_MAX * 2], since[CLOCK_TEXT_LEN] = "-", text[sizeof(d->status_text)];
-	struct snapshot_input in;
-	struct error err = { 0 };
-
-	duty_input(&in, note, d);
-	if (in.unsaved_since_s)
-		clock_text(since, in.unsaved_since_s);
-	snprintf(text, sizeof(text), "device: %s\nadmitted: %s\nsaved: %s\nunsaved-since: %s\nmode: %s\nhead: %llu\nnote: %.300s\n", d->state.id,
-		 d->state.admit ? "yes" : "no", commit_saved_name(in.saved), since, in.mode, (unsigned long long)d->state.chain.number,
-		 *note ? note : "-");
-	if (!strcmp(text, d->status_text))
-		return;
-	snprintf(d->status_text, sizeof(d->status_text), "%s", text);
-	if (fs_write(path, bytes_str(text), 0600, &err) < 0)
-		log_failure(LOG_WARNING, "status-file", &err);
 }
 
 /* ---- recording ---- */
@@ -180,11 +104,15 @@ static int make_snapshot(struct duty *d, const struct snapshot_input *in, const 
 static const char *snapshot_reason(const struct duty *d, const struct snapshot_input *in, bool is_restarted, bool is_new_epoch)
 {
 	const struct chain *c = &d->state.chain;
+	const char *ours;
 
-	if (!c->has_snapshot)
+	if (!c->has_snapshot || !c->running_since)
 		return "contact";
 	if (is_restarted)
 		return "boot";
+	ours = obey_reason(d, snapshot_running_differs(c, in));
+	if (ours)
+		return ours;
 	if (d->done && in->saved == SAVED_YES)
 		return d->done;
 	if (snapshot_running_differs(c, in))
@@ -196,7 +124,7 @@ static const char *snapshot_reason(const struct duty *d, const struct snapshot_i
 
 static bool may_wait(const struct duty *d, const char *reason)
 {
-	return !strcmp(reason, "change") && d->decision.action != COMMIT_SAVE && d->decision.action != COMMIT_RETURN &&
+	return !strcmp(reason, "change") && !d->obey.count && d->decision.action != COMMIT_SAVE && d->decision.action != COMMIT_RETURN &&
 	       clock_mono_ms() < d->change_due_ms;
 }
 
@@ -228,6 +156,7 @@ static int record(struct duty *d, struct snapshot_input *in, const char *incarna
 	if (check_spool(d, reason, err) < 0 || make_snapshot(d, in, incarnation, err) < 0)
 		return error_add(err, "snapshot");
 	*is_recorded = true;
+	obey_recorded(d);
 	if (!strcmp(reason, "change"))
 		d->change_due_ms = clock_mono_ms() + CHANGE_SPACING_MS;
 	return 0;
@@ -268,7 +197,7 @@ static void act(struct duty *d)
 	memcpy(asked.seen.startup, d->view.startup, sizeof(asked.seen.startup));
 	apply_ask_put(&body, &asked);
 	log_info("%s device=%s", is_save ? "saving" : "returning", d->dev->name);
-	ask(d, is_save ? IPC_SAVE : IPC_REVERT, buf_bytes(&body), CHANGE_DEADLINE_MS);
+	duty_ask(d, is_save ? IPC_SAVE : IPC_REVERT, buf_bytes(&body), CHANGE_DEADLINE_MS);
 }
 
 static void note_hold(struct duty *d)
@@ -293,9 +222,12 @@ static void decide(struct duty *d)
 		log_notice("saved device=%s is=%s was=%s", d->dev->name, commit_saved_name(d->decision.saved), commit_saved_name(before));
 }
 
-static void finish_step(struct duty *d)
+void duty_finish_step(struct duty *d)
 {
-	write_status(d);
+	struct error ignored;
+
+	(void)!floor_keep(&d->state.floor, d->dir, &ignored); /* it then lags behind after a restart, no more */
+	duty_write_status(d);
 	uplink_kick(d);
 }
 
@@ -306,11 +238,13 @@ static void take_recorded(struct duty *d, int r, bool is_recorded, const struct 
 	set_trouble(d, r < 0 ? err->text : "");
 	if (r == 0 && is_recorded)
 		d->done = NULL;
-	if (is_recorded)
-		act(d);
-	else
-		look_later(d);
-	finish_step(d);
+	if (!obey_act(d, is_recorded, err->text)) {
+		if (is_recorded)
+			act(d);
+		else
+			look_later(d);
+	}
+	duty_finish_step(d);
 }
 
 static bool fill_view(struct duty *d, const struct apply_look *look, struct buf *running, struct buf *startup)
@@ -327,6 +261,8 @@ static bool fill_view(struct duty *d, const struct apply_look *look, struct buf 
 	};
 	apply_digest(d->view.running, buf_bytes(running), true);
 	apply_digest(d->view.startup, buf_bytes(startup), look->has_startup);
+	if (d->view.is_restarted)
+		obey_restarted(d);
 	return look->is_whole;
 }
 
@@ -349,7 +285,8 @@ static void take_texts(struct duty *d, const struct apply_look *look)
 		set_trouble(d, text);
 		d->wants_texts = true; /* once it is whole again there may be something to record */
 		look_later(d);
-		finish_step(d);
+		obey_unseen(d, text);
+		duty_finish_step(d);
 		return;
 	}
 	set_trouble(d, "");
@@ -373,11 +310,16 @@ static void take_same(struct duty *d)
 	r = d->view.is_whole ? remember(d, d->state.chain.incarnation, &err) : 0;
 	if (r < 0)
 		set_trouble(d, err.text);
-	if (r == 0 && d->view.is_whole)
-		act(d);
-	else
+	if (!d->view.is_whole) {
 		look_later(d);
-	finish_step(d);
+		obey_unseen(d, d->trouble);
+	} else if (!obey_act(d, r == 0, err.text)) {
+		if (r == 0)
+			act(d);
+		else
+			look_later(d);
+	}
+	duty_finish_step(d);
 }
 
 static void no_look(struct duty *d, const char *why)
@@ -390,7 +332,8 @@ static void no_look(struct duty *d, const char *why)
 	d->view = (struct commit_view){ 0 };
 	decide(d);
 	look_later(d);
-	finish_step(d);
+	obey_unseen(d, text);
+	duty_finish_step(d);
 }
 
 static int took_look(struct duty *d, struct reader *rd, struct error *err)
@@ -428,10 +371,57 @@ static int took_change(struct duty *d, enum ipc_kind kind, struct reader *rd, st
 		log_info("done device=%s what=%s", d->dev->name, what);
 	} else {
 		log_warning("failed device=%s what=%s why=\"%s\"", d->dev->name, what, failure.text);
-		commit_failed(&d->commit, clock_mono_ms());
+		if (!obey_is_busy(d))
+			commit_failed(&d->commit, clock_mono_ms());
 	}
+	if (obey_is_busy(d))
+		obey_changed(d, kind, &failure);
 	d->wants_texts = true;
 	ask_look(d);
+	return 0;
+}
+
+static int took_check(struct duty *d, struct reader *rd, struct error *err)
+{
+	struct error failure = { 0 };
+
+	if (!apply_result_get(rd, &failure))
+		return error_set(err, E_PEER, "an answer of another form");
+	obey_checked(d, &failure);
+	duty_finish_step(d);
+	return 0;
+}
+
+static int took_apply(struct duty *d, struct reader *rd, struct error *err)
+{
+	struct error failure = { 0 };
+	uint8_t running[APPLY_DIGEST_LEN] = { 0 };
+	struct bytes digest;
+
+	if (!apply_result_get(rd, &failure))
+		return error_set(err, E_PEER, "an answer of another form");
+	if (failure.code == 0) {
+		digest = read_bytes(rd, sizeof(running));
+		if (!reader_done(rd))
+			return error_set(err, E_PEER, "an answer of another form");
+		memcpy(running, digest.ptr, digest.len);
+	}
+	obey_applied(d, &failure, running);
+	d->wants_texts = true;
+	ask_look(d);
+	return 0;
+}
+
+static int took_show(struct duty *d, struct reader *rd, struct error *err)
+{
+	struct error failure = { 0 };
+	struct bytes said = { 0 };
+
+	if (!apply_result_get(rd, &failure))
+		return error_set(err, E_PEER, "an answer of another form");
+	if (failure.code == 0)
+		said = get_field(rd);
+	obey_showed(d, &failure, said);
 	return 0;
 }
 
@@ -449,6 +439,21 @@ static int took_facts(struct duty *d, struct reader *rd, struct error *err)
 	return 0;
 }
 
+static int took(struct duty *d, enum ipc_kind asked, struct reader *rd, struct error *err)
+{
+	if (asked == IPC_LOOK)
+		return took_look(d, rd, err);
+	if (asked == IPC_FACTS)
+		return took_facts(d, rd, err);
+	if (asked == IPC_CHECK)
+		return took_check(d, rd, err);
+	if (asked == IPC_APPLY)
+		return took_apply(d, rd, err);
+	if (asked == IPC_SHOW)
+		return took_show(d, rd, err);
+	return took_change(d, asked, rd, err);
+}
+
 static int duty_took(struct child *child, const struct ipc_msg *msg, struct error *err)
 {
 	struct duty *d = container_of(child, struct duty, apply);
@@ -457,37 +462,35 @@ static int duty_took(struct child *child, const struct ipc_msg *msg, struct erro
 
 	if (msg->kind == IPC_NOTICE) {
 		if (!d->asked)
-			look_in(d, NOTICE_MS);
+			duty_look_in(d, NOTICE_MS);
 		return 0;
 	}
 	if (!asked || msg->kind != asked || msg->id != d->asked_id)
 		return error_set(err, E_PEER, "an answer to what was not asked");
 	d->asked = 0;
 	loop_disarm(&d->deadline);
-	if (asked == IPC_LOOK)
-		return took_look(d, &rd, err);
-	if (asked == IPC_FACTS)
-		return took_facts(d, &rd, err);
-	return took_change(d, asked, &rd, err);
+	return took(d, asked, &rd, err);
 }
 
 static void duty_lost(struct child *child)
 {
 	struct duty *d = container_of(child, struct duty, apply);
+	enum ipc_kind asked = d->asked;
 
-	if (d->asked == IPC_SAVE || d->asked == IPC_REVERT)
+	if ((asked == IPC_SAVE || asked == IPC_REVERT) && !obey_is_busy(d))
 		commit_failed(&d->commit, clock_mono_ms());
 	d->asked = 0;
 	d->wants_texts = true;
 	loop_disarm(&d->deadline);
 	loop_disarm(&d->look);
+	obey_lost(d, asked);
 }
 
 static void duty_began(struct child *child)
 {
 	struct duty *d = container_of(child, struct duty, apply);
 
-	ask(d, IPC_FACTS, (struct bytes){ 0 }, LOOK_DEADLINE_MS);
+	duty_ask(d, IPC_FACTS, (struct bytes){ 0 }, LOOK_DEADLINE_MS);
 }
 
 static void overdue(struct loop_timer *timer)
@@ -504,11 +507,13 @@ static int start_joined(struct duty *d, struct error *err)
 {
 	const struct chain *c = &d->state.chain;
 
+	if (obey_start(d, err) < 0)
+		return err->code;
 	d->is_joined = true;
 	commit_init(&d->commit, d->dev->commit, c->unsaved_since_s, c->is_blocked);
 	log_notice("duty device=%s id=%s mode=%s admitted=%s", d->dev->name, d->state.id, settings_mode_name(d->dev->commit->mode),
 		   d->state.admit ? "yes" : "no");
-	write_status(d);
+	duty_write_status(d);
 	uplink_kick(d);
 	return child_start(&d->apply, err);
 }
@@ -527,7 +532,7 @@ static void due(struct loop_timer *timer)
 		return;
 	if (err.code < 0 && err.code != E_DENIED) /* denied: join holds the lock at this moment */
 		log_failure(LOG_ERROR, "not-joined", &err);
-	look_in(d, JOIN_CHECK_MS);
+	duty_look_in(d, JOIN_CHECK_MS);
 }
 
 int duty_start(struct duty *d, struct core *core, const struct settings_device *dev, struct error *err)
@@ -555,13 +560,14 @@ int duty_start(struct duty *d, struct core *core, const struct settings_device *
 	if (r == 0)
 		return start_joined(d, err);
 	log_notice("not-joined device=%s what-to-do=\"holdfast-agent join -d %s INVITE-FILE\"", dev->name, dev->name);
-	look_in(d, JOIN_CHECK_MS);
+	duty_look_in(d, JOIN_CHECK_MS);
 	return 0;
 }
 
 void duty_stop(struct duty *d)
 {
 	uplink_stop(d);
+	obey_stop(d);
 	child_stop(&d->apply);
 	loop_disarm(&d->look);
 	loop_disarm(&d->deadline);
@@ -573,8 +579,8 @@ void duty_stop(struct duty *d)
 
 void duty_news(struct duty *d)
 {
-	write_status(d);
+	duty_write_status(d);
 	d->wants_texts = true;
 	if (!d->asked && d->apply.pid)
-		look_in(d, 0);
+		duty_look_in(d, 0);
 }

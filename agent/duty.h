@@ -5,12 +5,14 @@
  * from what is true.
  *
  *   look -> [epoch] -> [snapshot] -> decide (agent/commit.h) -> save or return -> look -> snapshot
+ *                                 '-> an order in hand, or the next one (agent/obey.h)
  */
 #pragma once
 
 #include "agent/child.h"
 #include "agent/commit.h"
 #include "agent/hold.h"
+#include "agent/obey.h"
 #include "agent/state.h"
 #include "agent/uplink.h"
 
@@ -46,9 +48,10 @@ struct duty {
 	struct hold hold;
 	bool is_held;
 	char trouble[DUTY_NOTE_MAX]; /* what keeps us from the duty; "" when nothing does */
-	char status_text[1024];      /* as last written to the file `status` */
+	char status_text[1600];      /* as last written to the file `status` */
 
 	struct uplink uplink;
+	struct obey obey;
 };
 
 /* Starts the duty; a device that has not joined is looked for again every few seconds. */
@@ -59,3 +62,11 @@ void duty_news(struct duty *d);
 /* What a status says now; borrowed texts are d's. */
 void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], const struct duty *d);
 void duty_by(struct snapshot_by *by, const struct duty *d);
+void duty_write_status(struct duty *d);
+
+/* For orders. Asks the apply process, which is free (d->asked is 0). */
+void duty_ask(struct duty *d, enum ipc_kind kind, struct bytes body, uint64_t deadline_ms);
+/* The next look, in place of any that was to come. */
+void duty_look_in(struct duty *d, uint64_t ms);
+/* Says what is so now. */
+void duty_finish_step(struct duty *d);

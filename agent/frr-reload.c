@@ -2,7 +2,8 @@
  *
  * It hands lines to vtysh as arguments, which everybody on the machine can read, and as a file. Run through the script below, it hands
  * them over on standard input instead, from memory, and what should run comes from memory, too. That depends on nothing in there but the
- * names of its options: what is changed is Python's own open, unlink and Popen. */
+ * names of its options: what is changed is Python's own open, unlink and Popen. And no vtysh outlives it: one that went on while the agent
+ * returns already would leave a part of what was to be applied. */
 #include "agent/frr-parts.h"
 
 #include "policies/frr-text.h"
@@ -62,6 +63,7 @@ static const char script[] =
 	"class QuietPopen(real_popen):\n"
 	"    def __init__(self, argv, **options):\n"
 	"        argv, fd = through_stdin(argv)\n"
+	"        argv = ['setpriv', '--pdeathsig', 'KILL'] + argv\n"
 	"        if fd is not None:\n"
 	"            options['stdin'] = fd\n"
 	"        super().__init__(argv, **options)\n"

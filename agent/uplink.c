@@ -2,6 +2,7 @@
 #include "agent/uplink.h"
 
 #include "agent/core.h"
+#include "agent/news.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -171,8 +172,8 @@ static void took_post(struct duty *d, const struct http_answer *a)
 /* What a status says that may go out of date while the poll waits. */
 static void said_now(char *out, size_t size, const struct snapshot_input *in, const struct state *s)
 {
-	snprintf(out, size, "%d %lld %lld %s %llu %.300s", (int)in->saved, (long long)in->unsaved_since_s, (long long)in->hold_s, in->mode,
-		 (unsigned long long)root_version(s->root), in->note);
+	snprintf(out, size, "%d %lld %lld %s %llu %llu %.300s", (int)in->saved, (long long)in->unsaved_since_s, (long long)in->hold_s, in->mode,
+		 (unsigned long long)in->order, (unsigned long long)root_version(s->root), in->note);
 }
 
 static void cancel_poll(struct duty *d)
@@ -214,54 +215,12 @@ static void poll_again(struct duty *d, uint64_t wait_ms)
 	loop_arm(d->core->loop, &d->uplink.poll_retry, clock_mono_ms() + wait_ms);
 }
 
-/* One statement of the list. Returns 1 when it was new, 0 when known, negative when it does not hold. Takes st over. */
-static int take_one(struct duty *d, struct statement *st, struct error *err)
-{
-	enum statement_type type = statement_type(st);
-	int r;
-
-	if (type == STATEMENT_ROOT)
-		r = state_take_root(&d->state, st, err);
-	else if (type == STATEMENT_ADMIT)
-		r = state_take_admit(&d->state, st, err);
-	else if (type == STATEMENT_CHECKPOINT)
-		r = state_take_checkpoint(&d->state, st, err);
-	else {
-		statement_free(st);
-		return error_set(err, E_FORMAT, "a statement of another type");
-	}
-	if (r < 0)
-		return r;
-	if (r == 0 && type != STATEMENT_CHECKPOINT)
-		log_notice("took device=%s type=%s root=%llu", d->dev->name, statement_type_name(type), (unsigned long long)root_version(d->state.root));
-	return r == 0 && type != STATEMENT_CHECKPOINT;
-}
-
-static int take_list(struct duty *d, struct bytes list, struct error *err)
-{
-	bool is_news = false;
-
-	while (list.len) {
-		struct statement *st;
-		size_t used;
-		int r = statement_parse(&st, list, false, &used, err);
-
-		if (r == 0)
-			r = take_one(d, st, err);
-		if (r < 0)
-			return r;
-		is_news = is_news || r == 1;
-		list = bytes_from(list, used);
-	}
-	return is_news;
-}
-
 static void took_news(struct duty *d, const struct http_answer *a)
 {
 	struct uplink *u = &d->uplink;
 	struct error err = { 0 };
-	int r = take_list(d, a->body, &err);
-	bool is_early;
+	bool has_root, is_early;
+	int r = news_take(d, a->body, &has_root, &err);
 
 	u->poll_failures = 0;
 	if (r < 0) {
@@ -271,12 +230,16 @@ static void took_news(struct duty *d, const struct http_answer *a)
 		snprintf(text, sizeof(text), "what the server sent is refused: %.150s", err.text);
 		set_trouble(d, text);
 		poll_again(d, POLL_IDLE_MS);
+		if (has_root)
+			duty_news(d);
 		return;
 	}
 	is_early = clock_mono_ms() + POLL_SPACING_MS < u->poll_began_ms + 1000ULL * d->core->settings->wait;
-	poll_again(d, r == 0 && is_early ? POLL_IDLE_MS : POLL_SPACING_MS);
-	if (r == 1)
+	poll_again(d, r == 0 && is_early && !obey_is_waiting(d) ? POLL_IDLE_MS : POLL_SPACING_MS);
+	if (has_root)
 		duty_news(d);
+	else
+		duty_finish_step(d);
 }
 
 static void took_poll(struct duty *d, const struct http_answer *a)

@@ -1,0 +1,85 @@
+/* agent/duty-say.c -- what a duty says of its device: in statuses and snapshots, and in the file that `holdfast-agent status` prints. */
+#include "agent/duty.h"
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *why_text(enum commit_why why)
+{
+	switch (why) {
+	case WHY_RESTARTED:
+		return "not saved: the device restarted, and running never equalled startup since; save by hand if this is wanted";
+	case WHY_FAILED:
+		return "saving failed, it is tried again later";
+	case WHY_NOT_WHOLE:
+	case WHY_NONE:
+	case WHY_MODE:
+	case WHY_QUIET:
+	case WHY_HELD:
+		return "";
+	}
+	return "";
+}
+
+static void add_note(char note[static DUTY_NOTE_MAX * 2], const char *text)
+{
+	size_t used = strlen(note);
+
+	if (*text)
+		snprintf(note + used, DUTY_NOTE_MAX * 2 - used, "%s%s", used ? "; " : "", text);
+}
+
+void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], const struct duty *d)
+{
+	note[0] = 0;
+	add_note(note, d->uplink.trouble);
+	add_note(note, d->trouble);
+	add_note(note, why_text(d->decision.why));
+	if (d->is_held) {
+		char held[DUTY_NOTE_MAX];
+
+		snprintf(held, sizeof(held), "held by %s: %s", d->hold.who, d->hold.why);
+		add_note(note, held);
+	}
+	*in = (struct snapshot_input){
+		.driver = d->driver,
+		.saved = d->decision.saved,
+		.unsaved_since_s = d->decision.unsaved_since_s,
+		.mode = settings_mode_name(d->dev->commit->mode),
+		.hold_s = d->is_held ? d->hold.until_s : 0,
+		.note = note,
+		.facts = &d->facts,
+		.order = d->state.chain.orders.last,
+	};
+}
+
+void duty_by(struct snapshot_by *by, const struct duty *d)
+{
+	*by = (struct snapshot_by){ &d->state.key, d->state.id, d->state.root, d->state.checkpoint, state_now(&d->state) };
+}
+
+/* For `holdfast-agent status`. Not durable: it is made again after every start. */
+void duty_write_status(struct duty *d)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/status", d->dir);
+	char note[DUTY_NOTE_MAX * 2], since[CLOCK_TEXT_LEN] = "-", order[400], text[sizeof(d->status_text)];
+	struct snapshot_input in;
+	struct error err = { 0 };
+
+	duty_input(&in, note, d);
+	if (in.unsaved_since_s)
+		clock_text(since, in.unsaved_since_s);
+	obey_say(order, sizeof(order), d);
+	snprintf(text, sizeof(text), "device: %s\nadmitted: %s\nsaved: %s\nunsaved-since: %s\nmode: %s\nhead: %llu\norder: %llu\nchange: %s\nnote: %.300s\n",
+		 d->state.id, d->state.admit ? "yes" : "no", commit_saved_name(in.saved), since, in.mode, (unsigned long long)d->state.chain.number,
+		 (unsigned long long)in.order, *order ? order : "-", *note ? note : "-");
+	if (!strcmp(text, d->status_text))
+		return;
+	snprintf(d->status_text, sizeof(d->status_text), "%s", text);
+	if (fs_write(path, bytes_str(text), 0600, &err) < 0)
+		log_failure(LOG_WARNING, "status-file", &err);
+}

@@ -1,0 +1,24 @@
+/* agent/obey-parts.h -- what the two halves of agent/obey.h know of each other. */
+#pragma once
+
+#include "agent/core.h"
+
+enum { OBEY_CHECK_DEADLINE_MS = 150000 };
+
+/* What the chain remembers together with a receipt. */
+enum obey_note {
+	OBEY_NOTE_TAKEN,   /* a genuine order was refused or passed over: its number is used up */
+	OBEY_NOTE_FORGED,  /* one that is not genuine */
+	OBEY_NOTE_HEALTHY, /* the order in hand said so to its group */
+	OBEY_NOTE_CLOSED,  /* the order in hand has its last receipt */
+};
+int obey_receipt(struct duty *d, const struct receipt_input *in, enum obey_note how, struct error *err) _must_check_;
+
+void obey_drop(struct obey *o, size_t i);
+/* Begins the lowest order that may begin. why: NULL when the device was just seen whole, and all of it is recorded. */
+void obey_next(struct duty *d, const char *why);
+/* Puts the order in hand. False when the disk refused: nothing was done. */
+bool obey_begin(struct duty *d, const struct orders_item *item);
+/* Does what comes next for the order in hand, until something has to be waited for. */
+void obey_drive(struct duty *d);
+void obey_check_lost(struct duty *d);

@@ -1,0 +1,374 @@
+/* agent/obey.c -- a device's orders: brought, judged, queued, begun. What becomes of the one in hand is agent/obey-change.c's. */
+#include "agent/obey-parts.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HOUR_MS = 3600000 };
+
+/* ---- receipts ---- */
+
+static void note(struct orders_seen *seen, enum obey_note how, const struct receipt_input *in)
+{
+	switch (how) {
+	case OBEY_NOTE_FORGED:
+		orders_note_forged(seen, in->order, in->leaf);
+		return;
+	case OBEY_NOTE_HEALTHY:
+		seen->healthy = in->order;
+		return;
+	case OBEY_NOTE_CLOSED:
+		seen->closed = in->order;
+		orders_note_taken(seen, in->order, in->leaf);
+		return;
+	case OBEY_NOTE_TAKEN:
+		orders_note_taken(seen, in->order, in->leaf);
+		return;
+	}
+}
+
+/* One file is replaced, so what is remembered and what is said cannot differ. */
+int obey_receipt(struct duty *d, const struct receipt_input *in, enum obey_note how, struct error *err)
+{
+	uint64_t number = d->state.chain.number + 1;
+	struct chain next;
+	struct snapshot_by by;
+
+	duty_by(&by, d);
+	chain_copy(&next, &d->state.chain);
+	note(&next.orders, how, in);
+	if (receipt_make(&next, in, &by, err) < 0) {
+		chain_done(&next);
+		return error_add(err, "receipt");
+	}
+	if (state_commit(&d->state, &next, err) < 0) {
+		if (d->state.chain.number < number)
+			return error_add(err, "receipt");
+		log_failure(LOG_WARNING, "spool", err); /* it counts: the spool is mended from the chain */
+	}
+	log_notice("receipt device=%s number=%llu order=%llu outcome=%s check=%s note=\"%s\"", d->dev->name,
+		   (unsigned long long)d->state.chain.number, (unsigned long long)in->order, in->outcome, in->check ? in->check : "-", in->note);
+	return 0;
+}
+
+static const uint8_t *batch_of(const struct orders_item *item)
+{
+	static const uint8_t none[HASH_LEN];
+	const struct order_proof *proof = item->st ? statement_proof(item->st) : NULL;
+
+	return item->batch ? statement_hash(item->batch->st) : proof ? proof->batch : none;
+}
+
+/* Ten an hour: whoever can make us sign can fill our spool. */
+static bool may_answer_forgery(struct obey *o)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!o->forged || now - o->forged_since_ms >= HOUR_MS) {
+		o->forged_since_ms = now;
+		o->forged = 0;
+	}
+	return o->forged++ < ORDERS_FORGED_HOURLY;
+}
+
+/* That the receipt cannot be written leaves the order as if it had not come: the server brings it again. */
+static void refuse(struct duty *d, const struct orders_item *item, const struct orders_judgement *j)
+{
+	struct receipt_input in = { item->number, batch_of(item), item->leaf, "refused", orders_check_name(j->check), NULL, j->note };
+	struct error err = { 0 };
+
+	if (!j->is_genuine && !may_answer_forgery(&d->obey)) {
+		log_warning("order-refused device=%s order=%llu check=%s note=\"%s\": no receipt, there were too many this hour", d->dev->name,
+			    (unsigned long long)item->number, in.check, j->note);
+		return;
+	}
+	if (obey_receipt(d, &in, j->is_genuine ? OBEY_NOTE_TAKEN : OBEY_NOTE_FORGED, &err) < 0)
+		log_failure(LOG_ERROR, "order-refused", &err);
+}
+
+static void refuse_by(struct duty *d, const struct orders_item *item, enum orders_check check, const char *why)
+{
+	struct orders_judgement j = { .is_genuine = true };
+
+	orders_refuse(&j, check, "%s", why);
+	refuse(d, item, &j);
+}
+
+static void supersede(struct duty *d, const struct orders_item *item, uint64_t by)
+{
+	char text[128];
+	struct receipt_input in = { item->number, batch_of(item), item->leaf, "superseded", NULL, NULL, text };
+	struct error err = { 0 };
+
+	snprintf(text, sizeof(text), "order %llu makes the whole configuration anew", (unsigned long long)by);
+	if (obey_receipt(d, &in, OBEY_NOTE_TAKEN, &err) < 0)
+		log_failure(LOG_ERROR, "order-superseded", &err);
+}
+
+/* ---- the queue ---- */
+
+static struct orders_item *item_at(struct obey *o, size_t i)
+{
+	return &o->queue[i].item;
+}
+
+void obey_drop(struct obey *o, size_t i)
+{
+	orders_item_done(item_at(o, i));
+	o->count--;
+	memmove(&o->queue[i], &o->queue[i + 1], (o->count - i) * sizeof(o->queue[0]));
+	memset(&o->queue[o->count], 0, sizeof(o->queue[0]));
+}
+
+static size_t find_leaf(struct obey *o, const uint8_t leaf[static HASH_LEN])
+{
+	size_t i = 0;
+
+	while (i < o->count && memcmp(item_at(o, i)->leaf, leaf, HASH_LEN) != 0)
+		i++;
+	return i;
+}
+
+/* Takes the item over. */
+static bool insert(struct obey *o, struct orders_item *item)
+{
+	size_t at = o->count;
+
+	if (o->count == OBEY_QUEUE_MAX) {
+		orders_item_done(item); /* the server brings it again */
+		return false;
+	}
+	while (at && item_at(o, at - 1)->number > item->number)
+		at--;
+	memmove(&o->queue[at + 1], &o->queue[at], (o->count - at) * sizeof(o->queue[0]));
+	memset(&o->queue[at], 0, sizeof(o->queue[0]));
+	o->queue[at].item = *item;
+	o->queue[at].since_ms = clock_mono_ms();
+	o->count++;
+	*item = (struct orders_item){ 0 };
+	return true;
+}
+
+static void judge(struct orders_judgement *out, const struct duty *d, const struct orders_item *item)
+{
+	struct orders_view view = { d->state.id, d->state.fleet, d->state.root, &d->state.chain.orders, floor_now(&d->state.floor), clock_now_s(),
+				    d->driver->capabilities };
+
+	orders_judge(out, item, &view);
+}
+
+/* A group must not wait for one that is busy: the others hold their confirmation. */
+static bool is_busy_for(struct duty *d, const struct orders_item *item)
+{
+	return change_is_open(&d->obey.change) && !d->obey.count && statement_count(item->st, "member");
+}
+
+bool obey_brought(struct duty *d, struct orders_item *item)
+{
+	struct obey *o = &d->obey;
+	struct orders_judgement j;
+	bool has_turn = !o->count && !change_is_open(&o->change);
+
+	judge(&j, d, item);
+	if (!d->state.admit || j.verdict == ORDERS_KNOWN || find_leaf(o, item->leaf) < o->count) {
+		orders_item_done(item);
+		return false;
+	}
+	if (j.verdict == ORDERS_OBEY && is_busy_for(d, item))
+		orders_refuse(&j, CHECK_BUSY, "order %llu is being carried out, and a group cannot wait for it", (unsigned long long)o->change.number);
+	/* what is refused uses its number up, so one that is genuine has to wait for those before it */
+	if (j.verdict == ORDERS_REFUSE && (!j.is_genuine || has_turn || j.check == CHECK_BUSY)) {
+		refuse(d, item, &j);
+		orders_item_done(item);
+		return true;
+	}
+	log_info("order device=%s order=%llu kind=%s verdict=%s", d->dev->name, (unsigned long long)item->number, statement_get(item->st, "kind"),
+		 j.verdict == ORDERS_OBEY ? "good" : orders_check_name(j.check));
+	if (!insert(o, item))
+		return false;
+	if (has_turn || !change_is_open(&o->change))
+		duty_look_in(d, 0);
+	return j.verdict == ORDERS_OBEY;
+}
+
+/* ---- beginning ---- */
+
+static struct orders_device device_of(const struct duty *d)
+{
+	const struct chain *c = &d->state.chain;
+	struct orders_device device = {
+		.is_held = d->is_held,
+		.is_unsaved = memcmp(d->view.running, d->view.startup, sizeof(d->view.running)) != 0,
+		.has_startup = d->view.has_startup,
+		.running_since = c->running_since,
+		.newest = c->number,
+		.running_hash = c->running_hash,
+		.newest_hash = c->hash,
+	};
+
+	snprintf(device.held_by, sizeof(device.held_by), "%s", d->hold.who);
+	return device;
+}
+
+/* A whole configuration behind this one, as good as it is: then this one need not be carried out. 0: there is none. */
+static uint64_t superseded_by(struct duty *d, size_t i)
+{
+	struct orders_judgement j;
+
+	for (size_t k = i + 1; orders_is_whole(item_at(&d->obey, i)) && k < d->obey.count; k++) {
+		if (!orders_is_whole(item_at(&d->obey, k)))
+			continue;
+		judge(&j, d, item_at(&d->obey, k));
+		if (j.verdict == ORDERS_OBEY)
+			return item_at(&d->obey, k)->number;
+	}
+	return 0;
+}
+
+/* From here on the order is in hand, if the journal can be written; else it waits. Those before it that still waited for their time have lost
+ * it: their numbers are passed. */
+static void take(struct duty *d, size_t i)
+{
+	struct obey *o = &d->obey;
+	struct orders_item *item = item_at(o, i);
+	char passed[128];
+
+	if (!obey_begin(d, item))
+		return;
+	snprintf(passed, sizeof(passed), "order %llu was due before it", (unsigned long long)item->number);
+	obey_drop(o, i);
+	while (i--) {
+		refuse_by(d, item_at(o, i), CHECK_NUMBER, passed);
+		obey_drop(o, i);
+	}
+	obey_drive(d);
+}
+
+static void ask_check(struct duty *d, size_t i)
+{
+	struct obey *o = &d->obey;
+	struct apply_ask ask = { .text = buf_bytes(&o->text) };
+	_cleanup_(buf_done) struct buf body = { 0 };
+
+	ask.how = orders_is_whole(item_at(o, i)) ? DEVICE_WHOLE : DEVICE_LINES;
+	apply_ask_put(&body, &ask);
+	o->is_checking = true;
+	memcpy(o->checking, item_at(o, i)->leaf, HASH_LEN);
+	duty_ask(d, IPC_CHECK, buf_bytes(&body), OBEY_CHECK_DEADLINE_MS);
+}
+
+/* The device is as it was seen, and all of it is recorded. False: the order was refused. */
+static bool begin_at_device(struct duty *d, size_t i)
+{
+	struct obey *o = &d->obey;
+	struct orders_item *item = item_at(o, i);
+	struct orders_judgement j = { .verdict = ORDERS_OBEY, .is_genuine = true };
+	struct orders_device device = device_of(d);
+
+	buf_done(&o->text);
+	orders_judge_device(&j, item, &device);
+	if (j.verdict == ORDERS_OBEY)
+		orders_open(&j, &o->text, item, &d->state.box);
+	if (j.verdict != ORDERS_OBEY) {
+		refuse(d, item, &j);
+		obey_drop(o, i);
+		return false;
+	}
+	if (!strcmp(statement_get(item->st, "kind"), "apply"))
+		ask_check(d, i);
+	else
+		take(d, i);
+	return true;
+}
+
+static bool needs_device(const struct orders_item *item)
+{
+	const char *kind = statement_get(item->st, "kind");
+
+	return strcmp(kind, "hold") != 0 && strcmp(kind, "release") != 0;
+}
+
+/* why: NULL when the device was seen whole. False: the order is gone. *waits: it stays, and another may begin. */
+static bool begin(struct duty *d, size_t i, const char *why, bool *waits)
+{
+	struct obey *o = &d->obey;
+	struct orders_item *item = item_at(o, i);
+
+	if (!why || !needs_device(item)) {
+		if (needs_device(item))
+			return begin_at_device(d, i);
+		take(d, i);
+		return true;
+	}
+	if (clock_mono_ms() - o->queue[i].since_ms < OBEY_PATIENCE_MS) {
+		*waits = true;
+		return true;
+	}
+	refuse_by(d, item, CHECK_DRIVER, why);
+	obey_drop(o, i);
+	return false;
+}
+
+/* Begins the lowest that may begin. */
+void obey_next(struct duty *d, const char *why)
+{
+	struct obey *o = &d->obey;
+	bool waits = false;
+
+	for (size_t i = 0; i < o->count && !d->asked && !change_is_open(&o->change);) {
+		struct orders_judgement j;
+		uint64_t by;
+
+		judge(&j, d, item_at(o, i));
+		if (j.verdict == ORDERS_WAIT) {
+			i++;
+		} else if (j.verdict == ORDERS_KNOWN) {
+			obey_drop(o, i);
+		} else if (j.verdict == ORDERS_REFUSE) {
+			refuse(d, item_at(o, i), &j);
+			obey_drop(o, i);
+		} else if ((by = superseded_by(d, i))) {
+			supersede(d, item_at(o, i), by);
+			obey_drop(o, i);
+		} else if (begin(d, i, why, &waits)) {
+			return; /* it is in hand, is checked, or waits for the device or the disk, and those behind it with it */
+		}
+	}
+}
+
+void obey_checked(struct duty *d, const struct error *failure)
+{
+	struct obey *o = &d->obey;
+	size_t i = find_leaf(o, o->checking);
+
+	if (!o->is_checking || i == o->count)
+		return;
+	o->is_checking = false;
+	if (failure->code == 0) {
+		take(d, i);
+		if (!change_is_open(&o->change)) /* the disk: later */
+			duty_look_in(d, OBEY_AGAIN_MS);
+		return;
+	}
+	refuse_by(d, item_at(o, i), failure->code == E_FORMAT ? CHECK_SYNTAX : CHECK_DRIVER, failure->text);
+	obey_drop(o, i);
+	duty_look_in(d, 0);
+}
+
+/* A check that kills the process that makes it is not made for ever. */
+void obey_check_lost(struct duty *d)
+{
+	struct obey *o = &d->obey;
+	size_t i = find_leaf(o, o->checking);
+
+	if (!o->is_checking)
+		return;
+	o->is_checking = false;
+	if (i == o->count || ++o->queue[i].checks < OBEY_CHECKS)
+		return;
+	refuse_by(d, item_at(o, i), CHECK_DRIVER, "the process that touches the device ended while it was checked");
+	obey_drop(o, i);
+}
