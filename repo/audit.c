@@ -2,7 +2,9 @@
  *
  * It walks the one line of commits from the first and believes nothing that it has not verified: each root by the root before it (the
  * first by the fleet id that the caller knows), each commit by an archive key of the root in force, each statement by whoever may sign
- * it, each device's chain by its numbers and hashes, each seal by its hash, each checkpoint by the log rebuilt on the way. */
+ * it, each order by its batch, each device's chain by its numbers and hashes, each seal by its hash, each checkpoint by the log rebuilt on the
+ * way. */
+#include "repo/audit-orders.h"
 #include "repo/git.h"
 #include "repo/history.h"
 #include "repo/layout.h"
@@ -32,6 +34,7 @@ struct audit {
 	struct root *root;
 	struct merkle log;
 	void *chains; /* tsearch(3) tree of struct chain by id */
+	struct order_book *orders;
 };
 
 static void found(struct audit *a, const char *kind, const char *where, const char *text)
@@ -173,10 +176,40 @@ static void audit_fork(struct audit *a, const struct history_item *item)
 		found(a, "fork", item->path, "the device signed two statements with one number: a clone, or a roll-back of its memory");
 }
 
-static void audit_item(struct audit *a, const struct history_item *item, const git_oid *commit)
+/* ---- orders ---- */
+
+static void audit_order(struct audit *a, const struct history_item *item)
+{
+	struct chain *chain = chain_of(a, statement_get(item->st, "device"));
+	struct error err = { 0 };
+
+	if (order_book_order(a->orders, item->st, &err) < 0)
+		found(a, "order", item->path, err.text);
+	if (!chain || !chain->admitted)
+		found(a, "order", item->path, "its device is not admitted");
+}
+
+static void audit_receipt(struct audit *a, const struct history_item *item)
 {
 	struct error err = { 0 };
 
+	if (order_book_receipt(a->orders, item->st, item->path, &err) < 0)
+		found(a, "receipt", item->path, err.text);
+}
+
+static void found_stray(void *ctx, const char *path)
+{
+	found(ctx, "stray", path, "the device was given an order that is not in this archive: somebody forged one, or it was lost");
+}
+
+static void audit_item(struct audit *a, const struct history_item *item, const git_oid *commit)
+{
+	char path[PATH_MAX_LEN];
+	struct error err = { 0 };
+
+	layout_path(path, item->st, item->is_fork);
+	if (strcmp(path, item->path) != 0)
+		found(a, "layout", item->path, "a statement lies here whose place is elsewhere");
 	if (item->is_fork) {
 		audit_fork(a, item);
 		return;
@@ -199,13 +232,24 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 	case STATEMENT_SNAPSHOT:
 		audit_chain(a, item, commit);
 		return;
+	case STATEMENT_RECEIPT:
+		audit_chain(a, item, commit);
+		audit_receipt(a, item);
+		return;
+	case STATEMENT_BATCH:
+		if (order_book_batch(a->orders, item->st, a->root, &err) < 0)
+			found(a, "statement-signature", item->path, err.text);
+		return;
+	case STATEMENT_ORDER:
+		audit_order(a, item);
+		return;
+	case STATEMENT_CONTROL:
+		if (order_book_control(a->orders, item->st, a->root, &err) < 0)
+			found(a, "statement-signature", item->path, err.text);
+		return;
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_BATCH:
-	case STATEMENT_ORDER:
-	case STATEMENT_CONTROL:
-	case STATEMENT_RECEIPT:
 		found(a, "layout", item->path, "a statement of this type has no place here");
 		return;
 	}
@@ -273,6 +317,8 @@ static int audit_commit(void *ctx, const struct history_commit *commit, uint64_t
 	_cleanup_(mem_freep) struct history_item **order = mem_alloc((commit->count + 1) * sizeof(*order));
 
 	history_in_order(order, commit);
+	for (size_t i = 0; i < commit->oddity_count; i++)
+		found(a, "layout", commit->oddities[i].path, commit->oddities[i].text);
 	for (size_t i = 0; i < commit->count; i++)
 		audit_item(a, order[i], &commit->id);
 	audit_signature(a, commit);
@@ -320,13 +366,16 @@ int repo_audit(struct repo_audit *out, const char *path, const char *fleet, cons
 	if (r < 0)
 		return r;
 	a.git = git_store_repository(git);
+	a.orders = order_book_new();
 	r = history_walk(a.git, &tip, NULL, audit_commit, &a, err);
 	if (r == 0 && must_contain && !out->seen_size)
 		found(&a, "history", out->tip, "the commit that was seen before is not part of this history: it was rewritten, or another one is shown");
+	order_book_strays(a.orders, found_stray, &a);
 	out->log_size = a.log.size;
 	root = merkle_root(&a.log);
 	memcpy(out->log_root, root.b, HASH_LEN);
 	tdestroy(a.chains, free);
+	order_book_free(a.orders);
 	root_free(a.root);
 	git_store_close(git);
 	return r;

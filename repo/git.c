@@ -478,6 +478,11 @@ int git_round_commit(git_oid *out, struct round *round, const struct change *cha
 	return 0;
 }
 
+int64_t git_round_time(const struct round *round)
+{
+	return round->tip_s;
+}
+
 size_t git_round_len(const struct round *round)
 {
 	return pack_len(round->pack);

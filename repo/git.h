@@ -44,6 +44,8 @@ void git_round_free(struct round *round);
 /* Adds a commit behind the last one of this round (or the branch's tip). */
 int git_round_commit(git_oid *out, struct round *round, const struct change *changes, size_t count, const char *message, const char *email,
 		     const struct sign_key *key, struct error *err) _must_check_;
+/* When the last commit was made, as it says itself. */
+int64_t git_round_time(const struct round *round);
 /* How many bytes the pack has so far. */
 size_t git_round_len(const struct round *round);
 /* Makes the pack durable, then moves the branch. A failure after the pack was written may leave the branch moved

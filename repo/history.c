@@ -32,19 +32,20 @@ static int read_statement(struct statement **out, git_repository *repo, const gi
 	return r < 0 ? error_add(err, "'%s'", path) : 0;
 }
 
-static int take_delta(const git_diff_delta *delta, float progress _unused_, void *payload)
+static void add_oddity(struct history_commit *commit, const char *path, const char *text)
 {
-	struct gather *g = payload;
-	const char *path = delta->new_file.path;
-	struct history_item *item;
-	bool is_fork;
+	struct history_oddity *odd;
 
-	if (delta->status == GIT_DELTA_DELETED || strlen(path) >= sizeof(item->path))
-		return 0;
-	if (!strcmp(path, "log/checkpoint"))
-		return read_statement(&g->commit->checkpoint, g->repo, &delta->new_file.id, path, g->err);
-	if (!layout_is_statement(path, &is_fork))
-		return 0;
+	commit->oddities = mem_grow(commit->oddities, (commit->oddity_count + 1) * sizeof(*odd));
+	odd = &commit->oddities[commit->oddity_count++];
+	*odd = (struct history_oddity){ .text = text };
+	strncat(odd->path, path, sizeof(odd->path) - 1);
+}
+
+static int add_item(struct gather *g, const git_oid *id, const char *path, bool is_fork)
+{
+	struct history_item *item;
+
 	if (g->commit->count == g->cap) {
 		g->cap = g->cap ? g->cap * 2 : 64;
 		g->commit->items = mem_grow(g->commit->items, g->cap * sizeof(*item));
@@ -52,9 +53,39 @@ static int take_delta(const git_diff_delta *delta, float progress _unused_, void
 	item = &g->commit->items[g->commit->count];
 	*item = (struct history_item){ .is_fork = is_fork };
 	memcpy(item->path, path, strlen(path) + 1);
-	if (read_statement(&item->st, g->repo, &delta->new_file.id, path, g->err) < 0)
+	if (read_statement(&item->st, g->repo, id, path, g->err) < 0)
 		return -1;
 	g->commit->count++;
+	return 0;
+}
+
+static int take_delta(const git_diff_delta *delta, float progress _unused_, void *payload)
+{
+	struct gather *g = payload;
+	const char *path = delta->new_file.path;
+	enum layout_kind kind = layout_kind(path);
+
+	if (delta->status == GIT_DELTA_DELETED) {
+		if (kind != LAYOUT_SEAL && kind != LAYOUT_UNKNOWN)
+			add_oddity(g->commit, path, "it was removed, and statements stay");
+		return 0;
+	}
+	switch (kind) {
+	case LAYOUT_UNKNOWN:
+		add_oddity(g->commit, path, "nothing of this name has a place here");
+		return 0;
+	case LAYOUT_SEAL:
+		return 0;
+	case LAYOUT_CHECKPOINT:
+		return read_statement(&g->commit->checkpoint, g->repo, &delta->new_file.id, path, g->err);
+	case LAYOUT_ONCE:
+	case LAYOUT_FORK:
+		if (delta->status != GIT_DELTA_ADDED)
+			add_oddity(g->commit, path, "it replaces another, and what lies here is written once");
+		return add_item(g, &delta->new_file.id, path, kind == LAYOUT_FORK);
+	case LAYOUT_NEWEST:
+		return add_item(g, &delta->new_file.id, path, false);
+	}
 	return 0;
 }
 
@@ -68,6 +99,7 @@ static void commit_done(struct history_commit *commit)
 	for (size_t i = 0; i < commit->count; i++)
 		statement_free(commit->items[i].st);
 	free(commit->items);
+	free(commit->oddities);
 	statement_free(commit->checkpoint);
 }
 
@@ -85,6 +117,8 @@ static int visit(git_repository *repo, const git_oid *id, struct history_commit 
 	out->hex[40] = 0;
 	if (r == 0 && git_commit_parentcount(commit) > 1)
 		r = error_set(err, E_FORMAT, "commit %s has more than one parent: the history is one line", out->hex);
+	if (r == 0)
+		out->time_s = git_commit_time(commit);
 	if (r == 0)
 		r = git_commit_tree(&tree, commit);
 	if (r == 0 && git_commit_parentcount(commit))
@@ -151,30 +185,36 @@ int history_walk(git_repository *repo, const git_oid *tip, const git_oid *after,
 	return r;
 }
 
+enum { RANK_FORK = 7 };
+
 static int rank(const struct history_item *item)
 {
+	if (item->is_fork)
+		return RANK_FORK;
 	switch (statement_type(item->st)) {
 	case STATEMENT_ROOT:
 		return 0;
 	case STATEMENT_INVITE:
 		return 1;
 	case STATEMENT_ENROL:
-		return item->is_fork ? 5 : 2;
+		return 2;
 	case STATEMENT_ADMIT:
 		return 3;
+	case STATEMENT_BATCH:
+		return 4;
+	case STATEMENT_ORDER:
+	case STATEMENT_CONTROL:
+		return 5;
 	case STATEMENT_EPOCH:
 	case STATEMENT_SNAPSHOT:
-		return item->is_fork ? 5 : 4;
+	case STATEMENT_RECEIPT:
+		return 6;
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_BATCH:
-	case STATEMENT_ORDER:
-	case STATEMENT_CONTROL:
-	case STATEMENT_RECEIPT:
 		break;
 	}
-	return 6;
+	return RANK_FORK;
 }
 
 static int by_order(const void *a, const void *b)
@@ -184,7 +224,7 @@ static int by_order(const void *a, const void *b)
 
 	if (rank(x) != rank(y))
 		return rank(x) - rank(y);
-	return m < n ? -1 : m > n;
+	return m != n ? m < n ? -1 : 1 : strcmp(x->path, y->path);
 }
 
 void history_in_order(struct history_item **out, const struct history_commit *commit)

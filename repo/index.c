@@ -34,7 +34,7 @@ static int enter_commit(struct catch_up *c, const struct history_commit *commit,
 		uint64_t position = c->position++;
 
 		if (store_log_add(store, position, &leaf, err) < 0 ||
-		    (!commit->items[i].is_fork && store_place(store, st, commit->hex, position, err) < 0))
+		    (!commit->items[i].is_fork && store_place(store, st, commit->hex, commit->time_s, position, err) < 0))
 			return err->code;
 	}
 	return store_set_tip(store, commit->hex, c->position, err);

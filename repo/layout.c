@@ -11,6 +11,39 @@ void layout_device_path(char out[static PATH_MAX_LEN], const char *id, const cha
 	snprintf(out, PATH_MAX_LEN, "devices/%.2s/%.2s/%s/%s", id, id + 2, id, name);
 }
 
+void layout_receipt_path(char out[static PATH_MAX_LEN], const char *id, uint64_t number)
+{
+	char name[40];
+
+	snprintf(name, sizeof(name), "receipts/%012llu", (unsigned long long)number);
+	layout_device_path(out, id, name);
+}
+
+void layout_order_path(char out[static PATH_MAX_LEN], const char *batch, const char *device)
+{
+	snprintf(out, PATH_MAX_LEN, "batches/%s/orders/%.2s/%s", batch, device, device);
+}
+
+/* A batch, and what stands beside it: their folder is named by the batch's id. */
+static void batch_path(char out[static PATH_MAX_LEN], const struct statement *st)
+{
+	char id[ID_LEN + 1], name[17];
+	uint8_t about[HASH_LEN] = { 0 };
+
+	if (statement_type(st) == STATEMENT_BATCH) {
+		id_of_hash(id, statement_hash(st));
+		snprintf(out, PATH_MAX_LEN, "batches/%s/batch", id);
+	} else if (statement_type(st) == STATEMENT_ORDER) {
+		id_of_hash(id, statement_proof(st)->batch);
+		layout_order_path(out, id, statement_get(st, "device"));
+	} else {
+		statement_get_hash(about, st, "batch");
+		id_of_hash(id, about);
+		hex_encode(name, statement_hash(st), 8);
+		snprintf(out, PATH_MAX_LEN, "batches/%s/control/%s", id, name);
+	}
+}
+
 void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool is_fork)
 {
 	enum statement_type type = statement_type(st);
@@ -26,6 +59,10 @@ void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool
 		snprintf(out, PATH_MAX_LEN, "log/checkpoint");
 	} else if (type == STATEMENT_INVITE) {
 		snprintf(out, PATH_MAX_LEN, "invites/%s/invite", statement_get(st, "invite"));
+	} else if (type == STATEMENT_BATCH || type == STATEMENT_ORDER || type == STATEMENT_CONTROL) {
+		batch_path(out, st);
+	} else if (type == STATEMENT_RECEIPT) {
+		layout_receipt_path(out, statement_get(st, "device"), statement_number(st, "number"));
 	} else {
 		layout_device_path(out, statement_get(st, "device"), statement_type_name(type));
 	}
@@ -58,18 +95,61 @@ size_t layout_changes(struct change out[static CHANGES_MAX], const struct contai
 	return n;
 }
 
-bool layout_is_statement(const char *path, bool *is_fork)
-{
-	static const char *const names[] = { "invite", "enrol", "admit", "epoch", "snapshot" };
-	const char *name = strrchr(path, '/');
+/* ---- what a path means ---- */
 
-	*is_fork = !strncmp(path, "devices/", 8) && strstr(path, "/forks/");
-	if (*is_fork || !strcmp(path, "root"))
-		return true;
-	if (!name || (strncmp(path, "devices/", 8) && strncmp(path, "invites/", 8)))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(name + 1, names[i]))
-			return true;
-	return false;
+/* What a capital letter of a pattern stands for. */
+static const struct {
+	char letter;
+	size_t len;
+	const char *of;
+} classes[] = {
+	{ 'I', ID_LEN, "abcdefghijklmnopqrstuvwxyz234567" }, /* an id */
+	{ 'F', 2, "abcdefghijklmnopqrstuvwxyz234567" },      /* the beginning of one, to fan a folder out */
+	{ 'X', 16, "0123456789abcdef" },
+	{ 'N', 12, "0123456789" },
+};
+
+static bool matches(const char *pattern, const char *path)
+{
+	for (; *pattern; pattern++) {
+		size_t i = 0;
+
+		while (i < ARRAY_SIZE(classes) && classes[i].letter != *pattern)
+			i++;
+		if (i == ARRAY_SIZE(classes) ? *path != *pattern : strspn(path, classes[i].of) < classes[i].len)
+			return false;
+		path += i == ARRAY_SIZE(classes) ? 1 : classes[i].len;
+	}
+	return !*path;
+}
+
+static const struct {
+	const char *pattern;
+	enum layout_kind kind;
+} known[] = {
+	{ "root", LAYOUT_NEWEST },
+	{ "log/checkpoint", LAYOUT_CHECKPOINT },
+	{ "invites/I/invite", LAYOUT_ONCE },
+	{ "invites/I/secret.age", LAYOUT_SEAL },
+	{ "devices/F/F/I/enrol", LAYOUT_ONCE },
+	{ "devices/F/F/I/admit", LAYOUT_NEWEST },
+	{ "devices/F/F/I/epoch", LAYOUT_NEWEST },
+	{ "devices/F/F/I/snapshot", LAYOUT_NEWEST },
+	{ "devices/F/F/I/receipts/N", LAYOUT_ONCE },
+	{ "devices/F/F/I/forks/X", LAYOUT_FORK },
+	{ "devices/F/F/I/base.age", LAYOUT_SEAL },
+	{ "devices/F/F/I/delta.age", LAYOUT_SEAL },
+	{ "devices/F/F/I/secrets.age", LAYOUT_SEAL },
+	{ "devices/F/F/I/startup.age", LAYOUT_SEAL },
+	{ "batches/I/batch", LAYOUT_ONCE },
+	{ "batches/I/control/X", LAYOUT_ONCE },
+	{ "batches/I/orders/F/I", LAYOUT_ONCE },
+};
+
+enum layout_kind layout_kind(const char *path)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (matches(known[i].pattern, path))
+			return known[i].kind;
+	return LAYOUT_UNKNOWN;
 }

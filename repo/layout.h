@@ -8,9 +8,14 @@ enum { PATH_MAX_LEN = 160, CHANGES_MAX = 6 };
 
 /* "devices/ab/cd/<id>/<name>" */
 void layout_device_path(char out[static PATH_MAX_LEN], const char *id, const char *name);
+void layout_receipt_path(char out[static PATH_MAX_LEN], const char *id, uint64_t number);
+void layout_order_path(char out[static PATH_MAX_LEN], const char *batch, const char *device);
 /* The path of a statement itself. */
 void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool is_fork);
 /* All that one container changes; blobs borrow from c. Returns how many. */
 size_t layout_changes(struct change out[static CHANGES_MAX], const struct container *c, bool is_fork);
-/* Is it the path of a statement that belongs into the log? is_fork tells evidence from the rest. */
-bool layout_is_statement(const char *path, bool *is_fork);
+
+/* What lies at a path. Statements, all of which belong into the log: those of which the newest lies there, those that are written once, and
+ * evidence. */
+enum layout_kind { LAYOUT_UNKNOWN, LAYOUT_NEWEST, LAYOUT_ONCE, LAYOUT_FORK, LAYOUT_SEAL, LAYOUT_CHECKPOINT };
+enum layout_kind layout_kind(const char *path);

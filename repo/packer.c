@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "repo/layout.h"
+#include "repo/payloads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct bundle {
 	struct change *changes;
 	size_t change_count;
 	char commit[41];
+	int64_t time_s;
 };
 
 static int change_order(const void *a, const void *b)
@@ -48,7 +50,7 @@ struct slot {
 	struct item *item;
 	size_t commit;
 	char who[PATH_MAX_LEN]; /* the device, or for what has none, its path */
-	char path[PATH_MAX_LEN];
+	char path[PATH_MAX_LEN]; /* of which there is one in a commit */
 };
 
 static int slot_order(const void *a, const void *b)
@@ -112,6 +114,9 @@ static struct slot *make_slots(struct list *list)
 		item->arrived = i;
 		slots[i] = (struct slot){ .item = item };
 		layout_path(slots[i].path, item->c.st, item->kind == KIND_FORK);
+		/* which of two decisions is the newer one, the log alone tells: each has a commit of its own, whatever its name */
+		if (statement_type(item->c.st) == STATEMENT_CONTROL)
+			*strrchr(slots[i].path, '/') = 0;
 		snprintf(slots[i].who, sizeof(slots[i].who), "%s", device ? device : slots[i].path);
 	}
 	return slots;
@@ -200,6 +205,7 @@ static int commit_bundle(struct repo *repo, struct round *round, struct bundle *
 		return err->code;
 	git_oid_fmt(b->commit, &id);
 	b->commit[40] = 0;
+	b->time_s = git_round_time(round);
 	return 0;
 }
 
@@ -213,7 +219,7 @@ static int place_bundle(struct repo *repo, const struct bundle *b, uint64_t *pos
 
 		if (store_log_add(repo->store, *position, &leaf, err) < 0)
 			return err->code;
-		if (b->items[i]->kind == KIND_STATEMENT && store_place(repo->store, st, b->commit, *position, err) < 0)
+		if (b->items[i]->kind == KIND_STATEMENT && store_place(repo->store, st, b->commit, b->time_s, *position, err) < 0)
 			return err->code;
 		++*position;
 	}
@@ -388,6 +394,15 @@ static int drop_packed(struct repo *repo, struct list *list, struct error *err)
 	return 0;
 }
 
+/* Until now the journal had them. */
+static int sync_payloads(struct repo *repo, const struct list *list, struct error *err)
+{
+	for (const struct item *item = list->first; item; item = item->next)
+		if (container_seal(&item->c, "payload").ptr)
+			return payloads_sync(repo->payloads, err);
+	return 0;
+}
+
 static void put_back(struct repo *repo, struct list *list)
 {
 	pthread_mutex_lock(&repo->lock);
@@ -406,6 +421,8 @@ static int pack_once(struct repo *repo, struct error *err)
 		r = take_pending(repo, &list, &before, err);
 	if (r == 0 && repo->pending_is_doubtful)
 		r = drop_packed(repo, &list, err);
+	if (r == 0)
+		r = sync_payloads(repo, &list, err);
 	if (r == 0 && list.first)
 		r = pack_list(repo, &list, err);
 	put_back(repo, &list);

@@ -1,5 +1,5 @@
-/* repo/parts.h -- the inside of struct repo, shared by its four parts: repo.c (opening), writer.c (queue and journal thread), packer.c
- * (packer thread) and read.c. Internal to repo/.
+/* repo/parts.h -- the inside of struct repo, shared by its parts: repo.c (opening), writer.c (queue and journal thread), packer.c
+ * (packer thread), read.c and read-orders.c. Internal to repo/.
  *
  * Locks are taken in this order: journal_lock, store_lock, lock. reading_lock and root_lock are taken alone. */
 #pragma once
@@ -12,7 +12,7 @@
 #include <pthread.h>
 
 struct repo {
-	char *dir, *keyring;
+	char *dir, *keyring, *payloads;
 	const struct sign_key *key;
 	int lock_fd;
 	bool read_only;
@@ -63,6 +63,11 @@ const struct root *root_of_version(struct repo *repo, uint64_t version);
 int index_catch_up(struct repo *repo, struct error *err) _must_check_;
 /* Frees the items of a list that have a place in the log, and what is in it twice. Returns how many were packed in *dropped. */
 int index_drop_packed(uint64_t *dropped, struct repo *repo, struct list *list, struct error *err) _must_check_;
+
+/* ---- payloads (writer.c) ---- */
+
+/* Puts an order's payload where it belongs; nothing to do for what has none. */
+int put_payload(struct repo *repo, const struct container *c, struct error *err) _must_check_;
 
 /* ---- threads ---- */
 

@@ -109,6 +109,8 @@ static int enter_again(struct repo *repo, struct item *item, struct error *err)
 
 	if (item->kind == KIND_FORK)
 		return store_enter_fork(repo->store, st, &ignored, err);
+	if (put_payload(repo, &item->c, err) < 0) /* of those that the journal holds none was synced for sure */
+		return err->code;
 	r = store_judge(repo->store, &item->c, newest_root(repo), &ignored, err);
 	if (r == REPO_SEEN)
 		return 0;
@@ -250,6 +252,7 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 
 	repo->dir = mem_strdup(dir);
 	repo->keyring = mem_printf("%s/keyring", dir);
+	repo->payloads = mem_printf("%s/payloads", dir);
 	repo->key = key;
 	repo->lock_fd = -1;
 	repo->read_only = flags & REPO_READ_ONLY;
@@ -303,6 +306,7 @@ struct repo *repo_close(struct repo *repo)
 	fd_closep(&repo->lock_fd);
 	free(repo->dir);
 	free(repo->keyring);
+	free(repo->payloads);
 	free(repo);
 	return NULL;
 }

@@ -6,6 +6,7 @@
  *   journal/          what is acknowledged and not yet packed
  *   index.db          SQLite; repo_reindex() makes it anew from archive.git
  *   keyring/<id>/     sealed epoch identities, plain age files; never in git
+ *   payloads/<id>/    what the orders of a batch bring, sealed; never in git
  *   lock              one process writes
  *
  * Writing: repo_submit() queues; the journal thread appends all that has arrived, syncs once, and then answers each
@@ -17,6 +18,7 @@
 #pragma once
 
 #include "crypto/merkle.h"
+#include "crypto/order.h"
 #include "crypto/root.h"
 #include "crypto/statement.h"
 
@@ -55,14 +57,19 @@ struct repo_outcome {
 };
 typedef void (*repo_done_fn)(void *ctx, const struct repo_outcome *outcome);
 
-/* Queues one container (its bytes are copied): root, invite, enrol, admit, epoch, snapshot. Bounded at 4,096 items or 64 MiB:
- * REPO_BUSY beyond, and done is not called. Returns 0 when queued. */
+/* Queues one container (its bytes are copied): root, invite, enrol, admit, epoch, snapshot, batch, order, control, receipt. Bounded at 4,096
+ * items or 64 MiB: REPO_BUSY beyond, and done is not called. Returns 0 when queued. */
 int repo_submit(struct repo *repo, struct bytes container, repo_done_fn done, void *ctx, struct error *err) _must_check_;
+/* The same with several, all of them queued or none; done is called for each, in their order. A list is taken while there is room for one
+ * more item, however many it has. */
+int repo_submit_list(struct repo *repo, const struct bytes *containers, size_t count, repo_done_fn done, void *ctx, struct error *err)
+	_must_check_;
 /* The same, waiting for the outcome. Returns outcome->result. */
 int repo_submit_wait(struct repo *repo, struct bytes container, struct error *err) _must_check_;
 
-/* Called (from the packer thread) after each commit is durable, with what changed for whom: device id, or NULL for the root. */
-typedef void (*repo_news_fn)(void *ctx, const char *device, enum statement_type type);
+/* Called (from the journal thread) for each statement that was taken, once it is on disk and shows in every answer, before its sender is
+ * told. Must not block. */
+typedef void (*repo_news_fn)(void *ctx, const struct statement *st);
 void repo_on_news(struct repo *repo, repo_news_fn fn, void *ctx);
 
 /* Waits until all that was acknowledged before the call is packed and committed. */
@@ -97,6 +104,9 @@ struct repo_device {
 	unsigned forks;            /* alarms */
 	int64_t enrolled_s, seen_s; /* seen: repo_touch(), not archived */
 	char invite[ID_LEN + 1];
+	uint64_t order;         /* the highest order number known for it, archived or said by itself */
+	uint64_t status_order, status_head; /* what its last status said, not archived */
+	int64_t ahead_since_s;  /* since when it says that its chain is longer than what is archived; 0: it is not */
 };
 
 /* REPO_ABSENT when unknown. Sees journaled statements at once (key, head). */
@@ -104,7 +114,7 @@ int repo_device_get(struct repo_device *out, struct repo *repo, const char *id, 
 /* All devices in order of name, then id; fn returns non-zero to stop. */
 typedef int (*repo_device_fn)(void *ctx, const struct repo_device *device);
 int repo_devices(struct repo *repo, repo_device_fn fn, void *ctx, struct error *err) _must_check_;
-/* Notes a status: seen now, what it says of saved, unsaved-since, mode, hold. Not archived, not durable. */
+/* Notes a status: seen now, what it says of saved, unsaved-since, mode, hold, order, head. Not archived, not durable. */
 void repo_touch(struct repo *repo, const struct statement *status, int64_t now_s);
 
 struct repo_entry {
@@ -116,6 +126,9 @@ struct repo_entry {
 	uint64_t epoch, lines_added, lines_removed;
 	uint8_t hash[HASH_LEN];
 	char commit[41];
+	/* of a receipt */
+	uint64_t order;
+	char batch[ID_LEN + 1], outcome[64], check[64], evidence[64];
 };
 /* A device's chain, newest first, at most limit, numbers below `below` (0: from the head). */
 typedef int (*repo_entry_fn)(void *ctx, const struct repo_entry *entry);
@@ -134,6 +147,62 @@ int repo_rewrap(struct buf *out, struct repo *repo, const char *id, uint64_t epo
 /* Appends, for every invite (id NULL) or one: the full invite container. */
 int repo_invites(struct buf *out, struct repo *repo, const char *id, struct error *err) _must_check_;
 
+/* ---- orders ------------------------------------------------------------------------------------------------- */
+
+/* What is known of one wave of a batch. settled: with a last receipt; placed: those of them that are committed, and settled_s is the newest of
+ * these commits' times. answered: with any receipt. */
+struct repo_wave {
+	uint32_t end;
+	uint32_t orders, answered, settled, done, failed, placed;
+	int64_t settled_s;
+};
+
+struct repo_batch {
+	uint32_t orders; /* how many of them are archived */
+	size_t wave_count;
+	struct repo_wave waves[ORDER_WAVES_MAX];
+};
+
+/* All batches, newest first; fn returns non-zero to stop, and does not call into repo/. */
+typedef int (*repo_batch_fn)(void *ctx, const char *id);
+int repo_batches(struct repo *repo, repo_batch_fn fn, void *ctx, struct error *err) _must_check_;
+/* One batch. Appends its whole statement, and all controls about it in the order of the log; out, statement, controls may be NULL.
+ * REPO_ABSENT. */
+int repo_batch(struct repo_batch *out, struct buf *statement, struct buf *controls, struct repo *repo, const char *id, struct error *err)
+	_must_check_;
+
+struct repo_order {
+	char batch[ID_LEN + 1], device[ID_LEN + 1], name[64]; /* name: as admitted, "" */
+	uint32_t index, wave; /* wave: from 0 */
+	uint64_t number;
+	char outcome[64], check[64], note[912]; /* of the receipt that counts; "" */
+	uint64_t receipt; /* its number; 0: none */
+	int64_t time_s;   /* as the device says */
+	bool is_settled, is_grouped;
+};
+/* fn returns non-zero to stop, and does not call into repo/. */
+typedef int (*repo_order_fn)(void *ctx, const struct repo_order *order);
+/* A batch's orders by index, from..to-1. */
+int repo_orders(struct repo *repo, const char *batch, uint32_t from, uint32_t to, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
+/* Orders without a last receipt: a device's by number, or everybody's (NULL). */
+int repo_open_orders(struct repo *repo, const char *device, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
+/* Appends an order's container; without its payload, when with_payload is false. REPO_ABSENT also when it had one that is destroyed. */
+int repo_order(struct buf *out, struct repo *repo, const char *batch, const char *device, bool with_payload, struct error *err) _must_check_;
+/* The receipts, healthy or last, of the others in the atomic group of a device's order: appended to out (may be NULL); then fn (may be NULL) for
+ * each of these orders. */
+int repo_group(struct buf *out, struct repo *repo, const char *batch, const char *device, repo_order_fn fn, void *ctx, struct error *err)
+	_must_check_;
+/* Appends one receipt of a device's chain; REPO_ABSENT. */
+int repo_receipt(struct buf *out, struct repo *repo, const char *device, uint64_t number, struct error *err) _must_check_;
+/* Appends, by index, the receipt that counts of every order of a batch that has one; REPO_ABSENT when there is no such batch. */
+int repo_batch_receipts(struct buf *out, struct repo *repo, const char *batch, struct error *err) _must_check_;
+
+/* Destroys payloads: of a batch, of a device, or of both; NULL means all. What is only journaled is packed first, so that nothing brings them
+ * back. Returns 0 also when there are none; *count: how many there were. */
+int repo_payloads_destroy(size_t *count, struct repo *repo, const char *batch, const char *device, struct error *err) _must_check_;
+/* Destroys those whose order has had its last receipt, or has expired without one, before this time; and leaves their texts to git. */
+int repo_payloads_expire(size_t *count, struct repo *repo, int64_t before_s, struct error *err) _must_check_;
+
 struct repo_head {
 	char commit[41];       /* "" when empty */
 	uint64_t log_size;
@@ -145,7 +214,8 @@ int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uin
 
 /* ---- looking at any archive, a mirror for instance: no index, no key, offline ------------------------------- */
 
-/* What an audit found wrong; kind is a word ("commit-signature", "statement-signature", "chain", "log", "seal", ...). */
+/* What an audit found wrong; kind is a word ("commit-signature", "statement-signature", "chain", "order", "receipt", "log", "seal", "layout",
+ * ...). */
 typedef void (*repo_finding_fn)(void *ctx, const char *kind, const char *where, const char *text);
 struct repo_audit {
 	uint64_t commits, statements, devices, seals, findings;
@@ -157,8 +227,9 @@ struct repo_audit {
 };
 /* Walks every commit of refs/heads/main of the bare repository at path, oldest first: commit signatures by an archive key
  * of the root then in force, every new statement verified, roots in succession from the one whose fleet id is given, chains
- * without gap, seals of the right hash, the log's checkpoints. must_contain: a commit that has to be an ancestor (or
- * NULL). progress may be NULL. */
+ * without gap, orders that are leaves of their batch and receipts that answer one, seals of the right hash, the log's
+ * checkpoints, nothing that has no place there. must_contain: a commit that has to be an ancestor (or NULL). progress may be
+ * NULL. */
 int repo_audit(struct repo_audit *out, const char *path, const char *fleet, const char *must_contain, repo_finding_fn fn, void *ctx,
 	       void (*progress)(void *ctx, uint64_t done, uint64_t total), struct error *err) _must_check_;
 

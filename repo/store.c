@@ -1,11 +1,16 @@
 /* repo/store.c -- the index in SQLite. */
-#include "repo/sql.h"
+#include "repo/store-orders.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENROLS_PER_INVITE = 8, FORKS_PER_DEVICE = 16 };
+enum {
+	ENROLS_PER_INVITE = 8,
+	FORKS_PER_DEVICE = 16,
+	SCHEMA_VERSION = 2, /* raised with every change of the schema: an index of another version is made anew */
+};
 
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, text TEXT, number INTEGER) WITHOUT ROWID;"
@@ -15,16 +20,47 @@ static const char schema[] =
 	" driver TEXT, model TEXT, serial TEXT, firmware TEXT, invite TEXT, key TEXT, box TEXT, enrol BLOB, admit BLOB, snapshot BLOB,"
 	" head INTEGER, head_hash BLOB, snapshot_number INTEGER NOT NULL DEFAULT 0, snapshot_s INTEGER NOT NULL DEFAULT 0,"
 	" epoch INTEGER NOT NULL DEFAULT 0, saved TEXT NOT NULL DEFAULT '', unsaved_since_s INTEGER NOT NULL DEFAULT 0,"
-	" mode TEXT NOT NULL DEFAULT '', hold_s INTEGER NOT NULL DEFAULT 0, enrolled_s INTEGER, seen_s INTEGER NOT NULL DEFAULT 0);"
+	" mode TEXT NOT NULL DEFAULT '', hold_s INTEGER NOT NULL DEFAULT 0, enrolled_s INTEGER, seen_s INTEGER NOT NULL DEFAULT 0,"
+	" status_order INTEGER NOT NULL DEFAULT 0, status_head INTEGER NOT NULL DEFAULT 0, ahead_since_s INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX IF NOT EXISTS device_by_name ON device(name, id);"
 	"CREATE INDEX IF NOT EXISTS device_by_invite ON device(invite);"
 	"CREATE TABLE IF NOT EXISTS chain(device TEXT, number INTEGER, type INTEGER, time_s INTEGER, position INTEGER, reason TEXT, saved TEXT,"
-	" mode TEXT, note TEXT, epoch INTEGER, added INTEGER, removed INTEGER, hash BLOB, commit_id TEXT, PRIMARY KEY(device, number)) WITHOUT ROWID;"
+	" mode TEXT, note TEXT, epoch INTEGER, added INTEGER, removed INTEGER, hash BLOB, commit_id TEXT, commit_s INTEGER NOT NULL DEFAULT 0,"
+	/* of receipts */
+	" order_number INTEGER, batch TEXT, leaf BLOB, outcome TEXT, refusal TEXT, evidence TEXT, PRIMARY KEY(device, number)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS chain_by_epoch ON chain(device, epoch) WHERE type = 4;"
+	"CREATE INDEX IF NOT EXISTS chain_by_leaf ON chain(device, leaf) WHERE type = 12;"
 	"CREATE TABLE IF NOT EXISTS fork(device TEXT, hash BLOB, PRIMARY KEY(device, hash)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS log(position INTEGER PRIMARY KEY, leaf BLOB NOT NULL);"
 	/* what is journaled and has no place in the log yet: few rows, and after a start exactly those of the journal */
 	"CREATE TABLE IF NOT EXISTS unpacked(leaf BLOB PRIMARY KEY) WITHOUT ROWID;";
+
+static const char *const tables[] = { "meta", "root", "invite", "device", "chain", "fork", "log", "unpacked", STORE_ORDER_TABLES };
+
+/* "DROP TABLE IF EXISTS meta;" or "DELETE FROM meta;" and so on for all. */
+static int each_table(struct store *store, const char *what, struct error *err)
+{
+	_cleanup_(buf_done) struct buf sql = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		buf_addf(&sql, "%s %s;", what, tables[i]);
+	return sql_exec(store, buf_text(&sql), err);
+}
+
+static int make_tables(struct store *store, struct error *err)
+{
+	int64_t version = 0;
+
+	if (sql_count(store, sql_query(store, "PRAGMA user_version", ""), &version, err) < 0)
+		return err->code;
+	if (version == SCHEMA_VERSION)
+		return 0;
+	if (each_table(store, "DROP TABLE IF EXISTS", err) < 0 || sql_exec(store, schema, err) < 0 ||
+	    sql_exec(store, store_order_schema, err) < 0)
+		return err->code;
+	static_assert(SCHEMA_VERSION == 2, "the number is part of a text");
+	return sql_exec(store, "PRAGMA user_version = 2", err);
+}
 
 int store_open(struct store **out, const char *path, struct error *err)
 {
@@ -38,8 +74,8 @@ int store_open(struct store **out, const char *path, struct error *err)
 		sqlite3_busy_timeout(store->db, 10000);
 	if (r == 0 && sql_exec(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;", err) < 0)
 		r = err->code;
-	if (r == 0 && sql_exec(store, schema, err) < 0)
-		r = err->code;
+	if (r == 0)
+		r = make_tables(store, err);
 	if (r < 0) {
 		store_close(store);
 		return error_add(err, "'%s' (it can be deleted and made anew with 'holdfastd reindex')", path);
@@ -77,8 +113,7 @@ void store_rollback(struct store *store)
 
 int store_clear(struct store *store, struct error *err)
 {
-	return sql_exec(store, "DELETE FROM meta; DELETE FROM root; DELETE FROM invite; DELETE FROM device; DELETE FROM chain; DELETE FROM fork;"
-			   "DELETE FROM log; DELETE FROM unpacked;", err);
+	return each_table(store, "DELETE FROM", err);
 }
 
 /* ---- judging ---- */
@@ -194,6 +229,9 @@ static int judge_chain(struct store *store, const struct container *c, bool *kee
 	}
 	if (!statement_get_hash(prev, c->st, "prev") || memcmp(prev, device.head_hash, HASH_LEN) != 0)
 		return REPO_GAP;
+	/* whatever it answers: a device tells of forged orders, too, and its chain must go on */
+	if (statement_type(c->st) == STATEMENT_RECEIPT)
+		return 0;
 	if (statement_type(c->st) == STATEMENT_EPOCH)
 		return statement_number(c->st, "epoch") == device.epoch + 1 ? 0 :
 		       error_set(err, E_DENIED, "epoch %s does not follow epoch %llu", statement_get(c->st, "epoch"), (unsigned long long)device.epoch);
@@ -226,14 +264,17 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 	case STATEMENT_ENROL:
 	case STATEMENT_EPOCH:
 	case STATEMENT_SNAPSHOT:
+	case STATEMENT_RECEIPT:
 		return judge_chain(store, c, keep_fork, err);
+	case STATEMENT_BATCH:
+		return store_judge_batch(store, c->st, root, err);
+	case STATEMENT_ORDER:
+		return store_judge_order(store, c, err);
+	case STATEMENT_CONTROL:
+		return store_judge_control(store, c->st, root, err);
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_BATCH:
-	case STATEMENT_ORDER:
-	case STATEMENT_CONTROL:
-	case STATEMENT_RECEIPT:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(statement_type(c->st)));
@@ -266,23 +307,31 @@ static int enter_chain(struct store *store, const struct statement *st, struct e
 {
 	unsigned long long added = 0, removed = 0;
 	const char *changed = statement_get(st, "changed");
+	uint8_t leaf[HASH_LEN] = { 0 }, about[HASH_LEN];
+	char batch[ID_LEN + 1] = "";
+
+	statement_get_hash(leaf, st, "leaf");
+	if (statement_get_hash(about, st, "batch"))
+		id_of_hash(batch, about);
 
 	if (changed && sscanf(changed, "%llu %llu", &added, &removed) != 2)
 		added = removed = 0;
 	return sql_run(store, sql_query(store,
-				"INSERT OR REPLACE INTO chain(device, number, type, time_s, reason, saved, mode, note, epoch, added, removed, hash)"
-				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				"siiissssiiih", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
+				"INSERT OR REPLACE INTO chain(device, number, type, time_s, reason, saved, mode, note, epoch, added, removed, hash,"
+				" order_number, batch, leaf, outcome, refusal, evidence) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				"siiissssiiihishsss", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
 				statement_time(st, "time"), statement_get(st, "reason"), statement_get(st, "saved"), statement_get(st, "mode"),
 				statement_get(st, "note"), (int64_t)statement_number(st, "epoch"), (int64_t)added, (int64_t)removed,
-				statement_hash(st)), err);
+				statement_hash(st), (int64_t)statement_number(st, "order"), batch, leaf, statement_get(st, "outcome"),
+				statement_get(st, "check"), statement_get(st, "evidence")), err);
 }
 
 static int enter_head(struct store *store, const struct statement *st, struct error *err)
 {
-	return sql_run(store, sql_query(store, "UPDATE device SET head = ?, head_hash = ?, epoch = ? WHERE id = ?", "ihis",
-				(int64_t)statement_number(st, "number"), statement_hash(st), (int64_t)statement_number(st, "epoch"),
-				statement_get(st, "device")), err);
+	const char *epoch = statement_get(st, "epoch"); /* a receipt has none */
+
+	return sql_run(store, sql_query(store, "UPDATE device SET head = ?, head_hash = ?, epoch = coalesce(?, epoch) WHERE id = ?", "ihss",
+				(int64_t)statement_number(st, "number"), statement_hash(st), epoch, statement_get(st, "device")), err);
 }
 
 static int enter_snapshot(struct store *store, const struct statement *st, struct error *err)
@@ -329,13 +378,19 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 		if (enter_chain(store, st, err) < 0 || enter_head(store, st, err) < 0)
 			return err->code;
 		return enter_snapshot(store, st, err);
+	case STATEMENT_RECEIPT:
+		if (enter_chain(store, st, err) < 0 || enter_head(store, st, err) < 0)
+			return err->code;
+		return store_enter_receipt(store, st, err);
+	case STATEMENT_BATCH:
+		return store_enter_batch(store, st, err);
+	case STATEMENT_ORDER:
+		return store_enter_order(store, st, err);
+	case STATEMENT_CONTROL:
+		return store_enter_control(store, st, err);
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_BATCH:
-	case STATEMENT_ORDER:
-	case STATEMENT_CONTROL:
-	case STATEMENT_RECEIPT:
 		break;
 	}
 	return error_set(err, E_FORMAT, "a %s is not archived", statement_type_name(statement_type(st)));
@@ -374,12 +429,16 @@ bool store_is_entered(struct store *store, const struct statement *st)
 	return same;
 }
 
-int store_place(struct store *store, const struct statement *st, const char *commit, uint64_t position, struct error *err)
+int store_place(struct store *store, const struct statement *st, const char *commit, int64_t commit_s, uint64_t position, struct error *err)
 {
 	if (!statement_get(st, "number"))
 		return 0;
-	return sql_run(store, sql_query(store, "UPDATE chain SET commit_id = ?, position = ? WHERE device = ? AND number = ? AND hash = ?", "sisih", commit,
-				(int64_t)position, statement_get(st, "device"), (int64_t)statement_number(st, "number"), statement_hash(st)), err);
+	if (sql_run(store, sql_query(store,
+				"UPDATE chain SET commit_id = ?, commit_s = ?, position = ? WHERE device = ? AND number = ? AND hash = ?",
+				"siisih", commit, commit_s, (int64_t)position, statement_get(st, "device"),
+				(int64_t)statement_number(st, "number"), statement_hash(st)), err) < 0)
+		return err->code;
+	return statement_type(st) == STATEMENT_RECEIPT ? store_place_receipt(store, st, commit_s, err) : 0;
 }
 
 int store_log_add(struct store *store, uint64_t position, const struct merkle_hash *leaf, struct error *err)
@@ -469,7 +528,8 @@ int store_root(struct buf *out, struct store *store, uint64_t version, struct er
 #define DEVICE_COLUMNS                                                                                                               \
 	"SELECT id, name, labels, driver, model, serial, firmware, admit IS NOT NULL, key, box, head, head_hash, snapshot_number,"    \
 	" snapshot_s, epoch, saved, unsaved_since_s, mode, hold_s, (SELECT count(*) FROM fork f WHERE f.device = d.id), enrolled_s,"  \
-	" seen_s, invite FROM device d "
+	" seen_s, invite, max(status_order, (SELECT coalesce(max(number), 0) FROM orders o WHERE o.device = d.id)), status_order,"        \
+	" status_head, ahead_since_s FROM device d "
 
 static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *err)
 {
@@ -500,6 +560,10 @@ static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *e
 	out->enrolled_s = sqlite3_column_int64(q, 20);
 	out->seen_s = sqlite3_column_int64(q, 21);
 	sql_text(out->invite, sizeof(out->invite), q, 22);
+	out->order = (uint64_t)sqlite3_column_int64(q, 23);
+	out->status_order = (uint64_t)sqlite3_column_int64(q, 24);
+	out->status_head = (uint64_t)sqlite3_column_int64(q, 25);
+	out->ahead_since_s = out->status_head > out->head_number ? sqlite3_column_int64(q, 26) : 0;
 	return 0;
 }
 
@@ -534,7 +598,8 @@ int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct erro
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err)
 {
 	sqlite3_stmt *q = sql_query(store,
-				"SELECT type, number, time_s, position, reason, saved, mode, note, epoch, added, removed, hash, commit_id FROM chain"
+				"SELECT type, number, time_s, position, reason, saved, mode, note, epoch, added, removed, hash, commit_id, order_number, batch, outcome,"
+				" refusal, evidence FROM chain"
 				" WHERE device = ? AND number < ? ORDER BY number DESC LIMIT ?",
 				"sii", id, below ? (int64_t)below : INT64_MAX, (int64_t)limit);
 	int r;
@@ -554,6 +619,11 @@ int store_log(struct store *store, const char *id, uint64_t below, unsigned limi
 		e.lines_removed = (uint64_t)sqlite3_column_int64(q, 10);
 		sql_hash(e.hash, q, 11);
 		sql_text(e.commit, sizeof(e.commit), q, 12);
+		e.order = (uint64_t)sqlite3_column_int64(q, 13);
+		sql_text(e.batch, sizeof(e.batch), q, 14);
+		sql_text(e.outcome, sizeof(e.outcome), q, 15);
+		sql_text(e.check, sizeof(e.check), q, 16);
+		sql_text(e.evidence, sizeof(e.evidence), q, 17);
 		if (fn(ctx, &e)) {
 			sql_done(q);
 			return 0;
@@ -606,9 +676,17 @@ int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), voi
 
 int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err)
 {
-	return sql_run(store, sql_query(store, "UPDATE device SET seen_s = ?, saved = ?, unsaved_since_s = ?, mode = ?, hold_s = ? WHERE id = ?", "isisis", now_s,
-				statement_get(status, "saved"), statement_time(status, "unsaved-since"), statement_get(status, "mode"),
-				statement_time(status, "hold"), statement_get(status, "device")), err);
+	uint8_t hash[HASH_LEN];
+	uint64_t head = 0;
+
+	statement_get_point(&head, hash, status, "head");
+	return sql_run(store, sql_query(store,
+				"UPDATE device SET seen_s = ?1, saved = ?2, unsaved_since_s = ?3, mode = ?4, hold_s = ?5, status_order = ?7, status_head = ?8,"
+				" ahead_since_s = CASE WHEN ?8 <= head THEN 0 WHEN ahead_since_s AND status_head > head THEN ahead_since_s ELSE ?1 END"
+				" WHERE id = ?6",
+				"isisisii", now_s, statement_get(status, "saved"), statement_time(status, "unsaved-since"),
+				statement_get(status, "mode"), statement_time(status, "hold"), statement_get(status, "device"),
+				(int64_t)statement_number(status, "order"), (int64_t)head), err);
 }
 
 int store_newest(struct buf *out, struct store *store, const char *id, enum statement_type type, struct error *err)

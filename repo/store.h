@@ -25,8 +25,9 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 int store_enter_fork(struct store *store, const struct statement *st, bool *is_new, struct error *err) _must_check_;
 /* Is this very statement of a chain entered already? False for other types: entering them again changes nothing. */
 bool store_is_entered(struct store *store, const struct statement *st);
-/* Enters where a packed statement lies. leaf: its place in the log. */
-int store_place(struct store *store, const struct statement *st, const char *commit, uint64_t position, struct error *err) _must_check_;
+/* Enters where a packed statement lies, and since when. */
+int store_place(struct store *store, const struct statement *st, const char *commit, int64_t commit_s, uint64_t position, struct error *err)
+	_must_check_;
 int store_log_add(struct store *store, uint64_t position, const struct merkle_hash *leaf, struct error *err) _must_check_;
 /* Every leaf in order; E_FORMAT when one is missing. */
 typedef void (*store_leaf_fn)(void *ctx, uint64_t position, const struct merkle_hash *leaf);
@@ -51,3 +52,21 @@ int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), voi
 int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err) _must_check_;
 /* Whole statement of the newest snapshot, enrol or admit of a device. */
 int store_newest(struct buf *out, struct store *store, const char *id, enum statement_type type, struct error *err) _must_check_;
+
+/* ---- orders (store-orders.c): as the functions of repo.h ---- */
+
+int store_batches(struct store *store, repo_batch_fn fn, void *ctx, struct error *err) _must_check_;
+int store_batch(struct repo_batch *out, struct buf *statement, struct buf *controls, struct store *store, const char *id, struct error *err)
+	_must_check_;
+int store_orders(struct store *store, const char *batch, uint32_t from, uint32_t to, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
+int store_open_orders(struct store *store, const char *device, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
+/* One order; its text and the receipt that counts are appended (NULL: not asked for) when the index still has them. */
+int store_order(struct repo_order *out, struct buf *text, struct buf *receipt, struct store *store, const char *batch, const char *device,
+		struct error *err) _must_check_;
+/* The receipts that count of a whole batch, by index: whole, or empty when only git has it. */
+typedef int (*store_receipt_fn)(void *ctx, const char *device, uint64_t number, struct bytes whole);
+int store_receipts(struct store *store, const char *batch, store_receipt_fn fn, void *ctx, struct error *err) _must_check_;
+/* When an order was settled, or will have expired; 0 while that is not known. */
+int store_order_end(int64_t *out, struct store *store, const char *batch, const char *device, struct error *err) _must_check_;
+/* Leaves the texts of what ended before this time to git. */
+int store_forget_texts(struct store *store, int64_t before_s, struct error *err) _must_check_;

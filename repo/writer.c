@@ -5,8 +5,10 @@
  * acknowledged is always on disk. */
 #include "repo/parts.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "repo/keyring.h"
+#include "repo/payloads.h"
 
 #include <string.h>
 
@@ -24,6 +26,18 @@ static bool is_root(const struct item *item)
 	return statement_type(item->c.st) == STATEMENT_ROOT;
 }
 
+int put_payload(struct repo *repo, const struct container *c, struct error *err)
+{
+	char batch[ID_LEN + 1];
+	struct bytes payload;
+
+	if (statement_type(c->st) != STATEMENT_ORDER)
+		return 0;
+	payload = container_seal(c, "payload");
+	id_of_hash(batch, statement_proof(c->st)->batch);
+	return payload.ptr ? payloads_put(repo->payloads, batch, statement_get(c->st, "device"), payload, err) : 0;
+}
+
 static int enter_item(struct repo *repo, struct item *item, struct error *err)
 {
 	const struct statement *st = item->c.st;
@@ -33,7 +47,30 @@ static int enter_item(struct repo *repo, struct item *item, struct error *err)
 	/* before anybody is told: without its keys an epoch opens nothing */
 	if (statement_type(st) == STATEMENT_EPOCH && keyring_put(repo->keyring, statement_get(st, "device"), &item->c, err) < 0)
 		return err->code;
+	if (put_payload(repo, &item->c, err) < 0)
+		return err->code;
 	return store_enter(repo->store, st, err);
+}
+
+/* An order that is there, and whose payload was lost: somebody who still has it brings it back. Of an order that has ended it stays gone. */
+static int mend_payload(struct repo *repo, const struct item *item, bool *mended, struct error *err)
+{
+	const char *device = statement_get(item->c.st, "device");
+	struct repo_order order;
+	char batch[ID_LEN + 1];
+	int64_t end_s = 0;
+
+	if (statement_type(item->c.st) != STATEMENT_ORDER)
+		return 0;
+	id_of_hash(batch, statement_proof(item->c.st)->batch);
+	if (payloads_has(repo->payloads, batch, device))
+		return 0;
+	if (store_order(&order, NULL, NULL, repo->store, batch, device, err) < 0 || store_order_end(&end_s, repo->store, batch, device, err) < 0)
+		return err->code;
+	if (order.is_settled || end_s <= clock_now_s())
+		return 0;
+	*mended = true;
+	return put_payload(repo, &item->c, err);
 }
 
 /* Where the device's chain stands, for the sender of what does not fit. */
@@ -51,7 +88,7 @@ static int note_head(struct repo *repo, struct item *item, struct error *err)
 }
 
 /* Judges one item and enters it; what is to be journaled goes into batch. */
-static int take_item(struct repo *repo, struct item *item, struct buf *batch, struct error *err)
+static int take_item(struct repo *repo, struct item *item, struct buf *batch, bool *mended, struct error *err)
 {
 	bool keep_fork = false, is_new = false;
 	int r = store_judge(repo->store, &item->c, newest_root(repo), &keep_fork, err);
@@ -60,6 +97,8 @@ static int take_item(struct repo *repo, struct item *item, struct buf *batch, st
 		return err->code;
 	if (r == 0)
 		r = enter_item(repo, item, err);
+	if (r == REPO_SEEN && mend_payload(repo, item, mended, err) < 0)
+		return err->code;
 	if ((r == REPO_FORK || r == REPO_GAP) && note_head(repo, item, err) < 0)
 		return err->code;
 	item->kind = r == 0 ? KIND_STATEMENT : is_new ? KIND_FORK : 0;
@@ -72,8 +111,10 @@ static int take_item(struct repo *repo, struct item *item, struct buf *batch, st
  * is the last of its round, since the next is judged by it; it comes into force when the round is on disk. */
 static int take_items(struct repo *repo, struct list *round, struct buf *batch, struct root **next, struct error *err)
 {
+	bool mended = false;
+
 	for (struct item *item = round->first; item; item = item->next) {
-		item->outcome.result = take_item(repo, item, batch, &item->err);
+		item->outcome.result = take_item(repo, item, batch, &mended, &item->err);
 		if (item->outcome.result == E_SYS) {
 			*err = item->err;
 			return E_SYS;
@@ -81,7 +122,7 @@ static int take_items(struct repo *repo, struct list *round, struct buf *batch, 
 		if (item->outcome.result == 0 && is_root(item))
 			return root_from(next, statement_whole(item->c.st), err);
 	}
-	return 0;
+	return mended ? payloads_sync(repo->payloads, err) : 0;
 }
 
 static int try_round(struct repo *repo, struct list *round, struct error *err)
@@ -152,14 +193,11 @@ static void answer(struct repo *repo, struct list *round)
 	list_init(&keep);
 	count_round(repo, round);
 	while ((item = list_take(round))) {
-		enum statement_type type = statement_type(item->c.st);
-		const char *device = statement_get(item->c.st, "device");
-
 		item->outcome.err = &item->err;
+		if (item->outcome.result == 0 && repo->news)
+			repo->news(repo->news_ctx, item->c.st);
 		if (item->done)
 			item->done(item->ctx, &item->outcome);
-		if (item->outcome.result == 0 && repo->news)
-			repo->news(repo->news_ctx, device, type);
 		if (item->kind)
 			list_add(&keep, item);
 		else
@@ -209,30 +247,55 @@ void *journal_main(void *arg)
 
 /* ---- submitting ---- */
 
-int repo_submit(struct repo *repo, struct bytes container, repo_done_fn done, void *ctx, struct error *err)
+static int make_item(struct list *out, struct bytes container, repo_done_fn done, void *ctx, struct error *err)
 {
 	struct item *item = NULL;
-	int r;
+
+	if (container.len > CONTAINER_MAX)
+		return error_set(err, E_LIMIT, "container of %zu bytes is over %d", container.len, CONTAINER_MAX);
+	if (item_new(&item, container, err) < 0)
+		return err->code;
+	item->done = done;
+	item->ctx = ctx;
+	list_add(out, item);
+	return 0;
+}
+
+/* Empties the list when there is room. */
+static int enqueue(struct repo *repo, struct list *list)
+{
+	struct item *item;
+	int r = 0;
+
+	pthread_mutex_lock(&repo->lock);
+	if (repo->stopping || repo->queue.count >= QUEUE_ITEMS_MAX || repo->queue.bytes + list->bytes > QUEUE_BYTES_MAX)
+		r = REPO_BUSY;
+	while (r == 0 && (item = list_take(list)))
+		list_add(&repo->queue, item);
+	pthread_cond_signal(&repo->queued);
+	pthread_mutex_unlock(&repo->lock);
+	return r;
+}
+
+int repo_submit_list(struct repo *repo, const struct bytes *containers, size_t count, repo_done_fn done, void *ctx, struct error *err)
+{
+	struct list list;
+	int r = 0;
 
 	if (repo->read_only)
 		return error_set(err, E_DENIED, "the repository is open for reading only");
-	if (container.len > CONTAINER_MAX)
-		return error_set(err, E_LIMIT, "container of %zu bytes is over %d", container.len, CONTAINER_MAX);
-	r = item_new(&item, container, err);
-	if (r < 0)
-		return r;
-	item->done = done;
-	item->ctx = ctx;
-	pthread_mutex_lock(&repo->lock);
-	if (repo->stopping || repo->queue.count >= QUEUE_ITEMS_MAX || repo->queue.bytes + container.len > QUEUE_BYTES_MAX) {
-		r = REPO_BUSY;
-	} else {
-		list_add(&repo->queue, steal(item));
-		pthread_cond_signal(&repo->queued);
-	}
-	pthread_mutex_unlock(&repo->lock);
-	item_free(item);
+	list_init(&list);
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = make_item(&list, containers[i], done, ctx, err);
+	if (r == 0)
+		r = enqueue(repo, &list);
+	list_done(&list);
 	return r;
+}
+
+int repo_submit(struct repo *repo, struct bytes container, repo_done_fn done, void *ctx, struct error *err)
+{
+	return repo_submit_list(repo, &container, 1, done, ctx, err);
 }
 
 struct waiter {

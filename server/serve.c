@@ -42,15 +42,17 @@ static int load_key(struct sign_key *key, const char *dir, struct error *err)
 }
 
 /* From the packer thread. A poll waits for roots and for its device's admit; the rest is no news to anybody. */
-static void on_news(void *ctx, const char *device, enum statement_type type)
+static void on_news(void *ctx, const struct statement *st)
 {
 	struct server *server = ctx;
+	enum statement_type type = statement_type(st);
+	const char *device = type == STATEMENT_ROOT ? NULL : statement_get(st, "device");
 
-	if (!device)
+	if (type == STATEMENT_ROOT)
 		wait_news(server->wait, NULL);
 	else if (type == STATEMENT_ADMIT)
 		wait_news(server->wait, device);
-	if (!device)
+	if (type == STATEMENT_ROOT)
 		log_notice("root-changed");
 	else if (type == STATEMENT_ADMIT)
 		log_notice("admitted device=%s", device);
