@@ -275,6 +275,33 @@ static int find_news(struct buf *out, struct repo *repo, const struct statement 
 	return out->len > 0;
 }
 
+/* What its orders bring. Sets *again_ms when the same was given a moment ago: it is given again then. Returns 1 when there is anything now. */
+static int find_orders(struct delivery *out, uint64_t *again_ms, struct call *call, struct error *err)
+{
+	struct server *server = call->server;
+	int r = deliver_look(out, server->repo, server->rollouts, call->statement, err);
+
+	if (r < 0)
+		return r;
+	*again_ms = deliver_when_ms(server->deliveries, call->waiter.device, out, clock_mono_ms());
+	return !delivery_is_empty(out) && !*again_ms;
+}
+
+/* An answer to a peer that is gone, or has asked again, is not read: its orders wait for one that is. */
+static bool is_listening(const struct call *call)
+{
+	return !call->is_resumed || (call->waiter.why != WAIT_PEER && call->waiter.why != WAIT_REPLACED);
+}
+
+static int add_orders(struct buf *out, struct call *call, const struct delivery *orders, struct error *err)
+{
+	struct server *server = call->server;
+
+	if (delivery_is_empty(orders) || !is_listening(call))
+		return 0;
+	return deliver(out, server->deliveries, orders, server->repo, server->rollouts, call->waiter.device, clock_mono_ms(), err);
+}
+
 static int answer_poll(struct call *call, struct buf *news, struct error *err)
 {
 	unsigned long long parked = wait_count(call->server->wait);
@@ -312,7 +339,7 @@ static int begin_poll(struct call *call, struct error *err)
 	wait_s = statement_number(call->statement, "wait");
 	call->waiter.conn = call->conn;
 	call->waiter.fd = call->fd;
-	call->waiter.due_ms = clock_mono_ms() + (wait_s < WAIT_SECONDS_MAX ? wait_s : WAIT_SECONDS_MAX) * 1000;
+	call->poll_due_ms = clock_mono_ms() + (wait_s < WAIT_SECONDS_MAX ? wait_s : WAIT_SECONDS_MAX) * 1000;
 	memcpy(call->waiter.device, statement_get(call->statement, "device"), ID_LEN + 1);
 	return 0;
 }
@@ -325,17 +352,25 @@ static int post_poll(struct call *call, struct error *err)
 	if (!call->is_resumed)
 		r = begin_poll(call, err);
 	while (r >= 0) {
+		_cleanup_(delivery_done) struct delivery orders = { 0 };
 		_cleanup_(buf_done) struct buf news = { 0 };
-		uint64_t mark = wait_mark(wait);
+		uint64_t mark = wait_mark(wait), again_ms = 0;
 		bool over = call->is_resumed && call->waiter.why != WAIT_NEWS;
+		int more;
 
 		if (call->is_resumed && call->waiter.why == WAIT_STOP)
 			return call_refuse(call, REFUSE_STOPPING, "the server is stopping");
 		r = find_news(&news, call->server->repo, call->statement, err);
 		if (r < 0)
 			return r;
-		if (r || over || call->waiter.due_ms <= clock_mono_ms())
-			return answer_poll(call, &news, err);
+		more = find_orders(&orders, &again_ms, call, err);
+		if (more < 0)
+			return more;
+		if (r || more || over || call->poll_due_ms <= clock_mono_ms()) {
+			r = add_orders(&news, call, &orders, err);
+			return r < 0 ? r : answer_poll(call, &news, err);
+		}
+		call->waiter.due_ms = again_ms && again_ms < call->poll_due_ms ? again_ms : call->poll_due_ms;
 		r = wait_park(wait, &call->waiter, mark, err);
 		if (r == 0)
 			return CALL_SUSPENDED;

@@ -6,7 +6,13 @@
 
 #include <string.h>
 
-enum { LOGIN_BODY_MAX = 96 << 10, REWRAP_BODY_MAX = 96 << 10, LOG_LIMIT_DEFAULT = 100, LOG_LIMIT_MAX = 1000 };
+enum {
+	LOGIN_BODY_MAX = 96 << 10,
+	REWRAP_BODY_MAX = 96 << 10,
+	LOG_LIMIT_DEFAULT = 100,
+	LOG_LIMIT_MAX = 1000,
+	AHEAD_AFTER_S = 10, /* what a device has not sent yet is under way in the seconds after its status */
+};
 
 struct root_in_force {
 	struct repo *repo;
@@ -37,11 +43,15 @@ static bool has_role_for(const struct root *root, const char *person, enum need 
 		return true;
 	case NEED_READER:
 		return root_has_role(root, person, ROLE_READER) || root_has_role(root, person, ROLE_AUDITOR);
+	case NEED_PAYLOADS:
+		return root_has_role(root, person, ROLE_READER);
 	case NEED_ADMIN:
 		return root_has_role(root, person, ROLE_ADMIN);
 	}
 	return false;
 }
+
+static const char *const role_names[] = { [NEED_READER] = "reader or auditor", [NEED_PAYLOADS] = "reader", [NEED_ADMIN] = "admin" };
 
 /* A session holds a key, not a name: who it is and what they may is asked of the root in force, each time. */
 int operator_check(struct call *call, enum need need, struct error *err)
@@ -65,8 +75,7 @@ int operator_check(struct call *call, enum need need, struct error *err)
 		return call_refuse(call, REFUSE_LOGIN, "the root in force does not know this session's key any more"), CALL_REFUSED;
 	}
 	if (!has_role_for(in_force.root, person, need))
-		return call_refuse(call, REFUSE_DENIED, "'%s' needs role %s for this", person, need == NEED_ADMIN ? "admin" : "reader or auditor"),
-		       CALL_REFUSED;
+		return call_refuse(call, REFUSE_DENIED, "'%s' needs role %s for this", person, role_names[need]), CALL_REFUSED;
 	strncat(call->person, person, sizeof(call->person) - 1);
 	return 0;
 }
@@ -248,7 +257,7 @@ static json_t *labels_json(const char *labels)
 	return list;
 }
 
-static json_t *device_json(const struct repo_device *d)
+static json_t *device_json(const struct repo_device *d, const struct pending *pending)
 {
 	json_t *json = json_pack("{s:s, s:s, s:o, s:b, s:I, s:I, s:I, s:i}", "id", d->id, "name", d->name, "labels", labels_json(d->labels),
 				 "admitted", (int)d->admitted, "head", (json_int_t)d->head_number, "snapshot", (json_int_t)d->snapshot_number,
@@ -266,25 +275,41 @@ static json_t *device_json(const struct repo_device *d)
 	put_time(json, "hold", d->hold_s);
 	put_time(json, "enrolled", d->enrolled_s);
 	put_time(json, "seen", d->seen_s);
+	json_object_set_new(json, "order", json_integer((json_int_t)d->order));
+	json_object_set_new(json, "pending", json_integer(pending_count(pending, d)));
+	if (d->ahead_since_s && clock_now_s() - d->ahead_since_s >= AHEAD_AFTER_S)
+		json_object_set_new(json, "ahead", json_true());
 	return json;
 }
 
+struct device_list {
+	json_t *list;
+	struct pending *pending;
+};
+
 static int append_device(void *ctx, const struct repo_device *device)
 {
-	json_array_append_new(ctx, device_json(device));
+	struct device_list *l = ctx;
+
+	json_array_append_new(l->list, device_json(device, l->pending));
 	return 0;
 }
 
 static int get_devices(struct call *call, struct error *err)
 {
-	json_t *list = json_array();
-	int r = repo_devices(call->server->repo, append_device, list, err);
+	_cleanup_(pending_freep) struct pending *pending = NULL;
+	struct device_list l = { 0 };
+	int r = pending_new(&pending, call->server->repo, call->server->rollouts, NULL, err);
 
+	if (r < 0)
+		return r;
+	l = (struct device_list){ json_array(), pending };
+	r = repo_devices(call->server->repo, append_device, &l, err);
 	if (r < 0) {
-		json_decref(list);
+		json_decref(l.list);
 		return r;
 	}
-	return call_json(call, json_pack("{s:o}", "devices", list));
+	return call_json(call, json_pack("{s:o}", "devices", l.list));
 }
 
 /* The id in the address: refuses what cannot be one, so that it never reaches a path or a query. */
@@ -300,13 +325,16 @@ static int no_device(struct call *call)
 
 static int get_device(struct call *call, struct error *err)
 {
+	_cleanup_(pending_freep) struct pending *pending = NULL;
 	const char *id = device_id(call);
 	struct repo_device device;
 	int r = id ? repo_device_get(&device, call->server->repo, id, err) : REPO_ABSENT;
 
 	if (r == REPO_ABSENT)
 		return no_device(call);
-	return r < 0 ? r : call_json(call, device_json(&device));
+	if (r == 0)
+		r = pending_new(&pending, call->server->repo, call->server->rollouts, id, err);
+	return r < 0 ? r : call_json(call, device_json(&device, pending));
 }
 
 static int append_entry(void *ctx, const struct repo_entry *e)
@@ -324,6 +352,13 @@ static int append_entry(void *ctx, const struct repo_entry *e)
 	put_text(json, "mode", e->mode);
 	put_text(json, "note", e->note);
 	put_text(json, "commit", e->commit);
+	if (e->type == STATEMENT_RECEIPT) {
+		json_object_set_new(json, "order", json_integer((json_int_t)e->order));
+		put_text(json, "batch", e->batch);
+		put_text(json, "outcome", e->outcome);
+		put_text(json, "check", e->check);
+		put_text(json, "evidence", e->evidence);
+	}
 	json_array_append_new(ctx, json);
 	return 0;
 }

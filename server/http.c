@@ -84,6 +84,7 @@ static void call_free(struct call *call)
 	call_drop_body(call);
 	buf_done(&call->reply.body);
 	statement_free(call->statement);
+	posted_list_free(call->posted);
 	atomic_fetch_sub(&call->server->calls, 1);
 	free(call);
 }
@@ -118,7 +119,7 @@ static bool match(char args[CALL_ARGS_MAX][CALL_ARG_LEN], const char *pattern, c
 
 static int find_route(struct call *call, const char *method, const char *path)
 {
-	static const struct route *const tables[] = { device_routes, operator_routes };
+	static const struct route *const tables[] = { device_routes, operator_routes, order_routes };
 	const struct route *other = NULL;
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {

@@ -46,11 +46,13 @@ struct call {
 	/* what a handler keeps while suspended */
 	struct submission submission;
 	struct waiter waiter;
+	uint64_t poll_due_ms;
+	struct posted_list *posted;
 	struct statement *statement;
 };
 
 /* What a route asks of the caller before its handler runs. */
-enum need { NEED_NOTHING, NEED_SESSION, NEED_READER, NEED_ADMIN };
+enum need { NEED_NOTHING, NEED_SESSION, NEED_READER, NEED_PAYLOADS, NEED_ADMIN };
 
 typedef int (*call_fn)(struct call *call, struct error *err);
 
@@ -62,7 +64,7 @@ struct route {
 	call_fn run;
 };
 
-extern const struct route device_routes[], operator_routes[]; /* each ends with one whose method is NULL */
+extern const struct route device_routes[], operator_routes[], order_routes[]; /* each ends with one whose method is NULL */
 
 enum refusal { REFUSE_MALFORMED, REFUSE_LOGIN, REFUSE_DENIED, REFUSE_ABSENT, REFUSE_METHOD, REFUSE_CLAIMED, REFUSE_FORK, REFUSE_GAP,
 	       REFUSE_LENGTH, REFUSE_LARGE, REFUSE_FAILED, REFUSE_BUSY, REFUSE_STORAGE, REFUSE_STOPPING };

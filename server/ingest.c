@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The root in force, given back at the end of a scope. */
@@ -155,9 +156,70 @@ static int check_device(struct repo *repo, const struct statement *st, struct er
 	return 0;
 }
 
+/* ---- orders ---- */
+
+/* The archived batch with this hash, unless it is in *batch already. */
+static int get_batch(struct statement **batch, struct repo *repo, const uint8_t hash[static HASH_LEN], struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	char id[ID_LEN + 1];
+	int r;
+
+	if (*batch && !memcmp(statement_hash(*batch), hash, HASH_LEN))
+		return 0;
+	*batch = statement_free(*batch);
+	id_of_hash(id, hash);
+	r = repo_batch(NULL, &text, NULL, repo, id, err);
+	if (r == 0)
+		r = statement_parse(batch, buf_bytes(&text), false, NULL, err);
+	if (r == 0 && memcmp(statement_hash(*batch), hash, HASH_LEN) != 0)
+		r = REPO_ABSENT;
+	return r > 0 ? error_set(err, E_DENIED, "batch '%s' is not archived here: post it first", id) : r;
+}
+
+/* One that is archived is harmless to post again, also when it has expired since, or its author has left. */
+static int check_batch(struct repo *repo, const struct root *root, const struct statement *st, int64_t now_s, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *known = NULL;
+	struct error ignored;
+	int r;
+
+	if (get_batch(&known, repo, statement_hash(st), &ignored) == 0)
+		return 0;
+	r = batch_verify(st, root, err);
+	if (r == 0 && batch_time(st, now_s) == BATCH_EXPIRED)
+		r = error_set(err, E_DENIED, "the batch expired at %s: plan again", statement_get(st, "expires"));
+	return r;
+}
+
+static int check_control(struct repo *repo, const struct root *root, const struct statement *st, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *batch = NULL;
+	uint8_t about[HASH_LEN];
+	int r;
+
+	statement_get_hash(about, st, "batch");
+	r = get_batch(&batch, repo, about, err);
+	return r < 0 ? r : control_verify(st, batch, root, err);
+}
+
+/* batch: the one of the order before, for a list. Nobody signs an order: that it is a leaf of what was signed is all that is asked. */
+static int check_order(struct statement **batch, struct repo *repo, const struct container *c, struct error *err)
+{
+	struct bytes payload = container_seal(c, "payload");
+	int r = get_batch(batch, repo, statement_proof(c->st)->batch, err);
+
+	if (r == 0)
+		r = order_verify(c->st, *batch, err);
+	if (r == 0 && payload.ptr && (!age_is_file(payload) || age_is_passphrase_file(payload)))
+		r = error_set(err, E_FORMAT, "its payload is no age file to recipients");
+	return r < 0 ? error_add(err, "order of device '%s'", statement_get(c->st, "device")) : 0;
+}
+
 int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct container *c, int64_t now_s, struct error *err)
 {
 	_cleanup_(put_root) struct root_in_force in_force = { .repo = repo };
+	_cleanup_(statement_freep) struct statement *batch = NULL;
 	enum statement_type type = statement_type(c->st);
 	int r = repo_root_get(&in_force.root, repo, err);
 
@@ -178,15 +240,18 @@ int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct
 		return check_enrol(repo, c->st, now_s, err);
 	case STATEMENT_EPOCH:
 	case STATEMENT_SNAPSHOT:
+	case STATEMENT_RECEIPT:
 		return check_device(repo, c->st, err);
+	case STATEMENT_BATCH:
+		return check_batch(repo, in_force.root, c->st, now_s, err);
+	case STATEMENT_CONTROL:
+		return check_control(repo, in_force.root, c->st, err);
+	case STATEMENT_ORDER:
+		return check_order(&batch, repo, c, err);
 	case STATEMENT_ROOT:
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_BATCH:
-	case STATEMENT_ORDER:
-	case STATEMENT_CONTROL:
-	case STATEMENT_RECEIPT:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(type));
@@ -215,6 +280,15 @@ static bool is_storage_failure(const struct error *err)
 	return err->code == E_SYS && (err->sys == ENOSPC || err->sys == EDQUOT || err->sys == EROFS || err->sys == EIO);
 }
 
+/* With the lock held. */
+static void note_storage(struct server *server, int result, const struct error *err)
+{
+	if (result == 0)
+		server->disk_refuses = false;
+	else if (result < 0 && is_storage_failure(err) && !atomic_exchange(&server->disk_refuses, true))
+		log_failure(LOG_ERROR, "storage-refuses", err);
+}
+
 /* From the journal thread. */
 static void on_outcome(void *ctx, const struct repo_outcome *outcome)
 {
@@ -228,10 +302,7 @@ static void on_outcome(void *ctx, const struct repo_outcome *outcome)
 	sub->head_number = outcome->head_number;
 	memcpy(sub->head_hash, outcome->head_hash, HASH_LEN);
 	sub->is_done = true;
-	if (outcome->result == 0)
-		server->disk_refuses = false;
-	else if (outcome->result < 0 && is_storage_failure(&sub->err) && !atomic_exchange(&server->disk_refuses, true))
-		log_failure(LOG_ERROR, "storage-refuses", &sub->err);
+	note_storage(server, outcome->result, &sub->err);
 	if (sub->is_parked)
 		MHD_resume_connection(sub->conn); /* sub may be gone from here on */
 	if (!--server->submitting)
@@ -263,11 +334,17 @@ static void describe(struct submission *sub, const struct container *c)
 {
 	const char *subject = statement_get(c->st, "device");
 
+	uint8_t about[HASH_LEN];
+
 	if (!subject)
 		subject = statement_get(c->st, "invite");
 	sub->type = statement_type(c->st);
 	if (subject)
 		memcpy(sub->subject, subject, ID_LEN + 1);
+	else if (sub->type == STATEMENT_BATCH)
+		batch_id(sub->subject, c->st);
+	else if (statement_get_hash(about, c->st, "batch"))
+		id_of_hash(sub->subject, about);
 	statement_hash_hex(sub->hash, c->st);
 }
 
@@ -297,6 +374,114 @@ int ingest_submit(struct submission *sub, struct server *server, struct MHD_Conn
 	return 0;
 }
 
+/* ---- a list of orders ---- */
+
+void posted_list_free(struct posted_list *list)
+{
+	free(list);
+}
+
+struct orders {
+	struct bytes *list;
+	size_t count;
+};
+
+static void orders_done(struct orders *orders)
+{
+	free(orders->list);
+}
+
+/* Takes the list apart, and judges each. */
+static int check_orders(struct orders *out, struct repo *repo, struct bytes rest, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *batch = NULL;
+	size_t used = 0;
+
+	for (; rest.len; rest = bytes_from(rest, used)) {
+		_cleanup_(container_done) struct container c = { 0 };
+		int r = container_parse(&c, rest, CONTAINER_ATTACHED, &used, err);
+
+		if (r == 0 && statement_type(c.st) != STATEMENT_ORDER)
+			r = error_set(err, E_FORMAT, "there is a %s among the orders", statement_type_name(statement_type(c.st)));
+		if (r < 0)
+			return error_add(err, "order %zu of the list", out->count + 1);
+		if (check_order(&batch, repo, &c, err) < 0)
+			return err->code;
+		if (!(out->count & (out->count - 1)))
+			out->list = mem_grow(out->list, (out->count ? 2 * out->count : 1) * sizeof(*out->list));
+		out->list[out->count++] = bytes_of(rest.ptr, used);
+	}
+	return 0;
+}
+
+/* From the journal thread, once for each. */
+static void on_order(void *ctx, const struct repo_outcome *outcome)
+{
+	struct posted_list *list = ctx;
+	struct server *server = list->server;
+
+	pthread_mutex_lock(&server->lock);
+	if (outcome->result == 0)
+		list->stored++;
+	else if (outcome->result == REPO_SEEN)
+		list->seen++;
+	else if (!list->failed++) {
+		list->result = outcome->result;
+		if (outcome->result < 0 && outcome->err)
+			list->err = *outcome->err;
+	}
+	note_storage(server, outcome->result, outcome->err);
+	if (!--list->left) {
+		if (list->is_parked)
+			MHD_resume_connection(list->conn); /* list may be gone from here on */
+		if (!--server->submitting)
+			pthread_cond_broadcast(&server->idle);
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+static int submit_orders(struct posted_list *list, const struct orders *orders, struct error *err)
+{
+	struct server *server = list->server;
+	int r;
+
+	list->count = list->left = orders->count;
+	if (!begin(server))
+		return REPO_BUSY;
+	r = repo_submit_list(server->repo, orders->list, orders->count, on_order, list, err);
+	if (r != 0) {
+		undo(server);
+		return r;
+	}
+	pthread_mutex_lock(&server->lock);
+	if (list->left) {
+		list->is_parked = true;
+		MHD_suspend_connection(list->conn);
+	}
+	pthread_mutex_unlock(&server->lock);
+	return 0;
+}
+
+int ingest_submit_orders(struct posted_list **out, struct server *server, struct MHD_Connection *conn, struct bytes body, struct error *err)
+{
+	_cleanup_(orders_done) struct orders orders = { 0 };
+	struct posted_list *list;
+	int r = check_orders(&orders, server->repo, body, err);
+
+	if (r < 0)
+		return r;
+	list = mem_alloc(sizeof(*list));
+	list->server = server;
+	list->conn = conn;
+	r = submit_orders(list, &orders, err);
+	if (r != 0) {
+		free(list);
+		return r;
+	}
+	*out = list;
+	return 0;
+}
+
 void ingest_note(const struct submission *sub)
 {
 	const char *type = statement_type_name(sub->type);
@@ -308,7 +493,8 @@ void ingest_note(const struct submission *sub)
 	}
 	if (sub->result != 0)
 		return;
-	if (sub->type == STATEMENT_ROOT || sub->type == STATEMENT_INVITE || sub->type == STATEMENT_ENROL || sub->type == STATEMENT_ADMIT)
+	if (sub->type == STATEMENT_ROOT || sub->type == STATEMENT_INVITE || sub->type == STATEMENT_ENROL || sub->type == STATEMENT_ADMIT ||
+	    sub->type == STATEMENT_BATCH || sub->type == STATEMENT_CONTROL)
 		log_notice("archived type=%s subject=%s hash=%s", type, sub->subject[0] ? sub->subject : "-", sub->hash);
 	else
 		log_info("archived type=%s device=%s hash=%s", type, sub->subject, sub->hash);

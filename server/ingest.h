@@ -1,7 +1,8 @@
 /* server/ingest.h -- what is posted: who must have signed it, and its way into the archive.
  *
- * Operators' statements (root, invite, admit) are judged by the root in force, a device's (enrol, epoch, snapshot) by the device's own
- * key; epoch and snapshot only once the device is admitted. What needs history (chains, numbers) the repository checks. */
+ * Operators' statements (root, invite, admit, batch, control) are judged by the root in force, a device's (enrol, epoch, snapshot, receipt) by
+ * the device's own key; all but its enrolment only once the device is admitted; an order by its batch. What needs history (chains,
+ * numbers) the repository checks. */
 #pragma once
 
 #include "repo/repo.h"
@@ -19,7 +20,7 @@ struct submission {
 	uint64_t head_number;
 	uint8_t head_hash[HASH_LEN];
 	enum statement_type type;
-	char subject[ID_LEN + 1]; /* device or invite, for the log; "" */
+	char subject[ID_LEN + 1]; /* device, invite or batch, for the log; "" */
 	char hash[2 * HASH_LEN + 1];
 };
 
@@ -36,5 +37,20 @@ int ingest_parse(struct container *out, struct bytes body, struct error *err) _m
  * (submission->is_parked tells, only to the calling thread); REPO_BUSY when the queue is full; negative when it could not be taken. */
 int ingest_submit(struct submission *sub, struct server *server, struct MHD_Connection *conn, const struct container *c,
 		  struct bytes body, struct error *err) _must_check_;
+/* A list of orders on its way. The counts are guarded by server->lock; valid once left is 0. */
+struct posted_list {
+	struct server *server;
+	struct MHD_Connection *conn;
+	size_t count, left, stored, seen, failed;
+	bool is_parked;
+	int result; /* of the first that failed, with err */
+	struct error err;
+};
+void posted_list_free(struct posted_list *list);
+
+/* Judges every order of a list before any is taken, then hands all of them over. Returns as ingest_submit(). */
+int ingest_submit_orders(struct posted_list **out, struct server *server, struct MHD_Connection *conn, struct bytes body, struct error *err)
+	_must_check_;
+
 /* To be called once by whoever answers: logs a change of state. */
 void ingest_note(const struct submission *sub);

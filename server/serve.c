@@ -14,7 +14,10 @@ enum { FDS_MAX = 1 << 20 };
 
 static void server_done(struct server *server)
 {
+	rollouts_stop(server->rollouts);
 	server->repo = repo_close(server->repo); /* its threads call on_news() until here */
+	server->rollouts = rollouts_free(server->rollouts);
+	server->deliveries = deliveries_free(server->deliveries);
 	server->sessions = sessions_free(server->sessions);
 	server->wait = wait_free(server->wait);
 	server->sweeper = sweeper_free(server->sweeper);
@@ -41,21 +44,21 @@ static int load_key(struct sign_key *key, const char *dir, struct error *err)
 	return r;
 }
 
-/* From the packer thread. A poll waits for roots and for its device's admit; the rest is no news to anybody. */
+/* From the journal thread. A poll waits for roots, for its device's admit and for orders; the rest is no news to anybody. */
 static void on_news(void *ctx, const struct statement *st)
 {
 	struct server *server = ctx;
 	enum statement_type type = statement_type(st);
-	const char *device = type == STATEMENT_ROOT ? NULL : statement_get(st, "device");
+	const char *device = statement_get(st, "device");
 
-	if (type == STATEMENT_ROOT)
+	rollouts_note(server->rollouts, st);
+	if (type == STATEMENT_ROOT) {
 		wait_news(server->wait, NULL);
-	else if (type == STATEMENT_ADMIT)
-		wait_news(server->wait, device);
-	if (type == STATEMENT_ROOT)
 		log_notice("root-changed");
-	else if (type == STATEMENT_ADMIT)
+	} else if (type == STATEMENT_ADMIT) {
+		wait_news(server->wait, device);
 		log_notice("admitted device=%s", device);
+	}
 }
 
 /* A claim file beside a root is what a crash between the two left. */
@@ -108,6 +111,10 @@ static int server_init(struct server *server, const char *dir, struct error *err
 	r = wait_new(&server->wait, server->fds, err);
 	if (r < 0)
 		return r;
+	server->deliveries = deliveries_new();
+	r = rollouts_new(&server->rollouts, server->repo, server->wait, err);
+	if (r < 0)
+		return r;
 	repo_on_news(server->repo, on_news, server);
 	return 0;
 }
@@ -141,6 +148,7 @@ int serve(const char *dir, struct error *err)
 	sigwait(&set, &sig);
 	log_notice("stopping signal=%s", sigabbrev_np(sig));
 	http_stop(http);
+	rollouts_stop(server.rollouts);
 	server.repo = repo_close(server.repo);
 	log_notice("stopped");
 	return 0;
@@ -149,8 +157,10 @@ int serve(const char *dir, struct error *err)
 int serve_reindex(const char *dir, struct error *err)
 {
 	_cleanup_(sign_key_done) struct sign_key key = { 0 };
-	int r = load_key(&key, dir, err);
+	int r;
 
+	umask(077); /* SQLite makes its files as the umask allows */
+	r = load_key(&key, dir, err);
 	return r < 0 ? r : repo_reindex(dir, &key, err);
 }
 

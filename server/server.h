@@ -2,6 +2,7 @@
 #pragma once
 
 #include "repo/repo.h"
+#include "server/deliver.h"
 #include "server/session.h"
 #include "server/settings.h"
 #include "server/sweeper.h"
@@ -20,6 +21,8 @@ struct server {
 	struct sessions *sessions;
 	struct wait *wait;
 	struct sweeper *sweeper;
+	struct rollouts *rollouts;
+	struct deliveries *deliveries;
 	size_t fds; /* limit of open files: descriptors are below */
 	_Atomic bool disk_refuses; /* the last write failed for lack of space, or the like */
 	atomic_size_t body_bytes;  /* of bodies in memory */
