@@ -39,8 +39,8 @@ struct obey {
 	struct obey_member members[ORDER_MEMBERS_MAX]; /* in the order of the statement */
 	bool wants_snapshot;
 
-	uint64_t forged_since_ms; /* an hour of receipts for forgeries */
-	unsigned forged;
+	uint64_t answered_since_ms[2]; /* an hour of receipts: for forgeries; for what is signed and does not count */
+	unsigned answered[2];
 	char trouble[200]; /* why a good order waits; "" */
 };
 

@@ -13,6 +13,7 @@ enum {
 	ORDERS_LEAVES = 64,        /* remembered, of each sort */
 	ORDERS_CONTROLS_MAX = 256, /* of one batch */
 	ORDERS_FORGED_HOURLY = 10, /* receipts for what nobody with a right to it ordered; beyond that a line in the log */
+	ORDERS_REPLAYED_HOURLY = 100, /* the same for what is signed, and not approved or of a number that is used up */
 	ORDERS_NOTE_MAX = 480,
 	ORDERS_SKEW_S = 300,       /* by which an operator's clock may be ahead */
 };
