@@ -220,7 +220,10 @@ static int apply_whole(const struct settings_device *dev, struct bytes text, str
 	return left ? error_set(err, E_PEER, "read back, %d lines are not as ordered after %d rounds of frr-reload.py", left, ROUNDS) : 0;
 }
 
+/* vtysh enters the lines before and behind a bad one all the same: what the check refuses must not begin. */
 int frr_apply(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err)
 {
+	if (frr_check(dev, text, how, err) < 0)
+		return err->code;
 	return how == DEVICE_WHOLE ? apply_whole(dev, text, err) : frr_enter(dev, text, err);
 }

@@ -1,5 +1,6 @@
 /* agent/main.c -- holdfast-agent: the daemon, and what is said to it at the device. */
 #include "agent/apply.h"
+#include "agent/conformance.h"
 #include "agent/core.h"
 #include "agent/hold.h"
 #include "agent/join.h"
@@ -28,6 +29,8 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "  release DEVICE                            end a hold\n"
 			    "  export DIR                                copy what was not sent yet, for 'holdfast import'\n"
 			    "  check                                     read the settings and nothing else\n"
+			    "  test-driver DEVICE [--destructive]        what its driver can do, tried on the device\n"
+			    "          [--change FILE]\n"
 			    "  version\n"
 			    "\n"
 			    "  -c FILE   settings (default " CONFIG_DEFAULT ")\n"
@@ -36,8 +39,8 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "More: holdfast-agent(8).\n";
 
 struct line {
-	const char *config, *device, *who, *why;
-	bool is_verbose;
+	const char *config, *device, *who, *why, *change;
+	bool is_verbose, is_destructive;
 	const char *arg[OPTIONS_MAX];
 	size_t count;
 };
@@ -47,7 +50,7 @@ static int parse_line(struct line *out, int argc, char **argv, struct error *err
 	const struct {
 		const char *name;
 		const char **value;
-	} options[] = { { "-c", &out->config }, { "-d", &out->device }, { "--who", &out->who }, { "--why", &out->why } };
+	} options[] = { { "-c", &out->config }, { "-d", &out->device }, { "--who", &out->who }, { "--why", &out->why }, { "--change", &out->change } };
 
 	for (int i = 1; i < argc; i++) {
 		size_t k = 0;
@@ -56,6 +59,8 @@ static int parse_line(struct line *out, int argc, char **argv, struct error *err
 			k++;
 		if (!strcmp(argv[i], "-v")) {
 			out->is_verbose = true;
+		} else if (!strcmp(argv[i], "--destructive")) {
+			out->is_destructive = true;
 		} else if (k < ARRAY_SIZE(options)) {
 			if (++i == argc)
 				return error_set(err, E_USAGE, "option '%s' needs a value", options[k].name);
@@ -229,6 +234,40 @@ static int cmd_check(const struct line *line, struct settings *settings, struct 
 	return 0;
 }
 
+/* What changes a device is for one process at a time. */
+static int lock_device(int *lock, const struct settings *settings, const struct settings_device *dev, struct error *err)
+{
+	_cleanup_(mem_freep) char *dir = folder_of(settings, dev), *path = mem_printf("%s/lock", dir);
+
+	if (access(dir, F_OK) != 0)
+		return 0; /* no agent ever served it */
+	*lock = fs_lock(path, err);
+	return *lock < 0 ? error_add(err, "stop the agent first") : 0;
+}
+
+static int cmd_test_driver(const struct line *line, struct settings *settings, struct error *err)
+{
+	_cleanup_(buf_done) struct buf change = { 0 };
+	_cleanup_(fd_closep) int lock = -1;
+	struct conformance what = { .is_destructive = line->is_destructive };
+
+	if (find_device(&what.dev, settings, line->arg[1], err) < 0)
+		return err->code;
+	if (line->is_destructive && lock_device(&lock, settings, what.dev, err) < 0)
+		return err->code;
+	if (line->change) {
+		int r = fs_read(&change, line->change, DEVICE_TEXT_MAX, err);
+
+		if (r != 0)
+			return r < 0 ? r : error_set(err, E_FORMAT, "there is no file '%s'", line->change);
+		what.trial = buf_text(&change);
+	}
+	apply_environment();
+	if (conformance_run(&what) == CONFORMANCE_FAILS)
+		return error_set(err, E_PEER, "the driver does not keep what it declares, or the device is not well");
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	size_t min, max; /* arguments behind the command */
@@ -236,6 +275,7 @@ static const struct {
 } commands[] = {
 	{ "run", 0, 0, cmd_run },         { "join", 1, 1, cmd_join },     { "status", 0, 1, cmd_status }, { "hold", 2, 2, cmd_hold },
 	{ "release", 1, 1, cmd_release }, { "export", 1, 1, cmd_export }, { "check", 0, 0, cmd_check },
+	{ "test-driver", 1, 1, cmd_test_driver },
 };
 
 static int run_command(const struct line *line, struct error *err)
