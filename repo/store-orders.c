@@ -8,8 +8,9 @@ enum { CONTROLS_PER_BATCH = 1000 };
 
 /* Inside, a batch is known by its place in the row of batches (seq). */
 const char store_order_schema[] =
-	"CREATE TABLE batch(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, whole BLOB NOT NULL, expires_s INTEGER NOT NULL,"
-	" orders INTEGER NOT NULL DEFAULT 0);"
+	"CREATE TABLE batch(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, whole BLOB NOT NULL, time_s INTEGER NOT NULL,"
+	" expires_s INTEGER NOT NULL, orders INTEGER NOT NULL DEFAULT 0);"
+	"CREATE INDEX batch_by_time ON batch(time_s, id);"
 	"CREATE TABLE wave(batch INTEGER, wave INTEGER, ends INTEGER NOT NULL, orders INTEGER NOT NULL DEFAULT 0, answered INTEGER NOT NULL DEFAULT 0,"
 	" settled INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,"
 	" placed INTEGER NOT NULL DEFAULT 0, settled_s INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(batch, wave)) WITHOUT ROWID;"
@@ -175,8 +176,8 @@ int store_enter_batch(struct store *store, const struct statement *st, struct er
 	int64_t seq;
 
 	batch_id(id, st);
-	if (sql_run(store, sql_query(store, "INSERT OR IGNORE INTO batch(id, hash, whole, expires_s) VALUES(?, ?, ?, ?)", "shbi", id, statement_hash(st),
-				     statement_whole(st), statement_time(st, "expires")), err) < 0)
+	if (sql_run(store, sql_query(store, "INSERT OR IGNORE INTO batch(id, hash, whole, time_s, expires_s) VALUES(?, ?, ?, ?, ?)", "shbii", id,
+				     statement_hash(st), statement_whole(st), statement_time(st, "time"), statement_time(st, "expires")), err) < 0)
 		return err->code;
 	if (!changed_anything(store))
 		return 0;
@@ -345,7 +346,7 @@ int store_place_receipt(struct store *store, const struct statement *receipt, in
 
 int store_batches(struct store *store, repo_batch_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT id FROM batch ORDER BY seq DESC", "");
+	sqlite3_stmt *q = sql_query(store, "SELECT id FROM batch ORDER BY time_s DESC, id DESC", "");
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0) {

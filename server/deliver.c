@@ -171,7 +171,7 @@ int deliver(struct buf *out, struct deliveries *d, const struct delivery *delive
 {
 	bool is_first = note(d, device, delivery, now_ms);
 	const char *in_front = ""; /* the batch that stands for the orders behind it */
-	size_t bytes = delivery->receipts.len;
+	bool has_given = false;
 	int r = 0;
 
 	for (size_t i = 0; i < delivery->count && r >= 0; i++) {
@@ -186,9 +186,9 @@ int deliver(struct buf *out, struct deliveries *d, const struct delivery *delive
 				  device);
 		if (r != 0)
 			continue;
-		if (bytes + head.len + order.len > DELIVER_BYTES_MAX && bytes > delivery->receipts.len)
+		if (has_given && out->len + head.len + order.len + delivery->receipts.len > DELIVER_BYTES_MAX)
 			break; /* with the next poll */
-		bytes += head.len + order.len;
+		has_given = true;
 		if (strcmp(in_front, o->batch) != 0)
 			buf_add_bytes(out, buf_bytes(&head));
 		in_front = o->batch;

@@ -7,7 +7,10 @@
 
 #include "server/rollouts.h"
 
-enum { DELIVER_ORDERS_MAX = 8, DELIVER_BYTES_MAX = CONTAINER_MAX };
+enum {
+	DELIVER_ORDERS_MAX = 8,
+	DELIVER_BYTES_MAX = CONTAINER_MAX - STATEMENT_MAX, /* of a whole answer, but for the checkpoint: an agent takes 8 MiB */
+};
 
 struct deliveries;
 struct deliveries *deliveries_new(void);
@@ -38,6 +41,7 @@ bool delivery_is_empty(const struct delivery *delivery);
 
 /* When is this to be given (again)? 0: now. For an empty one what was given before is forgotten. */
 uint64_t deliver_when_ms(struct deliveries *d, const char *device, const struct delivery *delivery, uint64_t now_ms);
-/* Appends it: each batch with its approvals, its orders with what they bring, the group's receipts; at most DELIVER_BYTES_MAX. */
+/* Appends it: each batch with its approvals, its orders with what they bring, the group's receipts; until out has DELIVER_BYTES_MAX, but at
+ * least one order. */
 int deliver(struct buf *out, struct deliveries *d, const struct delivery *delivery, struct repo *repo, struct rollouts *rollouts,
 	    const char *device, uint64_t now_ms, struct error *err) _must_check_;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/seal.h"
 #include "server/server.h"
 
 #include <errno.h>
@@ -211,6 +212,8 @@ static int check_order(struct statement **batch, struct repo *repo, const struct
 
 	if (r == 0)
 		r = order_verify(c->st, *batch, err);
+	if (r == 0 && payload.len > SEAL_MAX)
+		r = error_set(err, E_LIMIT, "its payload of %zu bytes is over %d", payload.len, SEAL_MAX);
 	if (r == 0 && payload.ptr && (!age_is_file(payload) || age_is_passphrase_file(payload)))
 		r = error_set(err, E_FORMAT, "its payload is no age file to recipients");
 	return r < 0 ? error_add(err, "order of device '%s'", statement_get(c->st, "device")) : 0;

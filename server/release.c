@@ -162,6 +162,8 @@ static void judge_waves(struct release *out, const struct statement *batch, cons
 {
 	while (out->waves < counts->wave_count && is_next_released(out, batch, counts, out->waves, now_s) && was_released(out, counts))
 		out->waves++;
+	if (out->state == RELEASE_DONE) /* whoever agreed, and whatever was withdrawn since */
+		out->waves = counts->wave_count;
 	out->released = out->waves ? counts->waves[out->waves - 1].end : 0;
 }
 
@@ -202,7 +204,7 @@ void release_judge(struct release *out, const struct statement *batch, const str
 	*out = (struct release){ .waits_for = "" };
 	add_up(out, counts);
 	out->state = state_of(out, batch, counts, consent, now_s);
-	if (agreed && time != BATCH_NOT_YET)
+	if (out->state == RELEASE_DONE || (agreed && time != BATCH_NOT_YET))
 		judge_waves(out, batch, counts, now_s);
 	if (release_state_is_over(out->state)) {
 		out->waits_for = "";

@@ -195,6 +195,8 @@ TEST(a_wave_is_released_when_every_order_before_it_is_settled)
 	stands(&s, "done", 3, false, "");
 	CHECK_EQ(judge(&s).done, 11);
 	CHECK_EQ(judge(&s).due_s, 0);
+	decide(&s, BOB, "reject"); /* too late to change what was */
+	stands(&s, "done", 3, false, "");
 	script_done(&s);
 }
 
