@@ -158,34 +158,37 @@ static int open_base(struct opened *out, struct review *v, const struct fleet_me
 }
 
 /* 1: it is not sealed to the approver. */
-static int open_payload(struct buf *out, struct review *v, const struct container *order, struct error *err)
+static int open_payload(struct buf *out, struct review *v, const char *device, struct error *err)
 {
+	_cleanup_(container_done) struct container order = { 0 };
+	_cleanup_(buf_done) struct buf bytes = { 0 };
 	const struct age_identity *key;
-	int r = home_reading_key(&key, v->cli->home, err);
+	int r = rollout_order(&order, &bytes, &v->rollout, &v->source, device, err);
 
 	if (r == 0)
-		r = seal_open_secret(out, key, container_seal(order, "payload"), err);
+		r = home_reading_key(&key, v->cli->home, err);
+	if (r < 0)
+		return r;
+	r = seal_open_secret(out, key, container_seal(&order, "payload"), err);
 	return r == E_SEAL ? 1 : r;
 }
 
-static int work_out(struct preview *out, struct review *v, const struct preview_input *in, const struct container *order, struct error *err)
+static int work_out(struct preview *out, struct review *v, const struct preview_input *in, const struct statement *order, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	enum order_kind kind = ORDER_SNAPSHOT;
 	int r;
 
-	order_kind_parse(&kind, statement_get(order->st, "kind"));
+	order_kind_parse(&kind, statement_get(order, "kind"));
 	if (kind == ORDER_SAVE)
 		return preview_save(out, in, err);
 	if (kind == ORDER_REVERT)
 		return preview_revert(out, in, err);
-	if (kind != ORDER_APPLY)
-		return 0;
-	r = open_payload(&text, v, order, err);
+	r = open_payload(&text, v, statement_get(order, "device"), err);
 	if (r != 0)
 		return r;
-	return !strcmp(statement_get(order->st, "mode"), "whole") ? preview_whole(out, in, buf_bytes(&text), err)
-								  : preview_lines(out, in, buf_bytes(&text), err);
+	return !strcmp(statement_get(order, "mode"), "whole") ? preview_whole(out, in, buf_bytes(&text), err) :
+								preview_lines(out, in, buf_bytes(&text), err);
 }
 
 /* Has it changed since the order was planned? Then the device will refuse, and the difference is not what would happen. */
@@ -247,12 +250,12 @@ static int show_device(struct review *v, const struct fleet_member *m, const str
 }
 
 /* What the order would do. 1: it cannot be seen, for want of a role or a key; v->why says it. */
-static int see(struct preview *out, bool *moved, struct review *v, const struct fleet_member *m, const struct container *order,
+static int see(struct preview *out, bool *moved, struct review *v, const struct fleet_member *m, const struct statement *order,
 	       struct error *err)
 {
 	_cleanup_(opened_done) struct opened base = { 0 };
 	struct preview_input in = { form_of(m->driver), &base, "", "order" };
-	int r = open_base(&base, v, m, order->st, err);
+	int r = open_base(&base, v, m, order, err);
 
 	if (r == 0)
 		r = look_at_newest(moved, v, m, &base, err);
@@ -265,7 +268,7 @@ static int see(struct preview *out, bool *moved, struct review *v, const struct 
 	return 1;
 }
 
-static int review_order(void *ctx, const struct rollout_device *device, const struct container *order, struct error *err)
+static int review_order(void *ctx, const struct rollout_device *device, const struct statement *order, struct error *err)
 {
 	struct review *v = ctx;
 	_cleanup_(preview_done) struct preview change = { 0 };
@@ -279,7 +282,7 @@ static int review_order(void *ctx, const struct rollout_device *device, const st
 		return 0;
 	if (!m || !form_of(m->driver))
 		return error_set(err, CLI_ABSENT, "device '%s' is not in the fleet, or its kind is not known here", device->id);
-	order_kind_parse(&kind, statement_get(order->st, "kind"));
+	order_kind_parse(&kind, statement_get(order, "kind"));
 	if (kind == ORDER_APPLY || kind == ORDER_SAVE || kind == ORDER_REVERT)
 		r = see(&change, &moved, v, m, order, err);
 	opener_forget(v->orders.opener);
@@ -288,7 +291,7 @@ static int review_order(void *ctx, const struct rollout_device *device, const st
 	v->unread += r == 1;
 	v->moved += moved;
 	v->touched += change.touches_address;
-	return v->is_quiet ? 0 : show_device(v, m, order->st, &change, moved, r == 1, err);
+	return v->is_quiet ? 0 : show_device(v, m, order, &change, moved, r == 1, err);
 }
 
 static int begin(struct review *v, struct cli *cli, const char *text, struct error *err)
@@ -312,8 +315,7 @@ static int begin(struct review *v, struct cli *cli, const char *text, struct err
 
 static int look(struct review *v, struct error *err)
 {
-	struct progress progress = { .what = "verified" };
-	int r = rollout_orders(&v->rollout, &v->source, review_order, v, &progress, err);
+	int r = rollout_orders(&v->rollout, &v->source, review_order, v, err);
 
 	if (r < 0)
 		return error_add(err, "batch '%s'", v->rollout.id);

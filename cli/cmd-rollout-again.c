@@ -26,7 +26,7 @@ struct again {
 	char **groups; /* members of each group, as text; number g at g - 1 */
 	size_t group_count;
 	bool is_first; /* no order was read yet: terms are incomplete */
-	bool is_rollback;
+	bool is_rollback, with_rest;
 };
 
 static void again_done(struct again *a)
@@ -91,20 +91,24 @@ static int leave_out(struct again *a, const struct rollout_device *d, const char
 
 /* ---- retry ---- */
 
-static int open_payload(struct buf *out, struct again *a, const struct container *order, struct error *err)
+static int open_payload(struct buf *out, struct again *a, const char *device, struct error *err)
 {
+	_cleanup_(container_done) struct container order = { 0 };
+	_cleanup_(buf_done) struct buf bytes = { 0 };
 	const struct age_identity *key;
-	int r = home_reading_key(&key, a->cli->home, err);
+	int r = rollout_order(&order, &bytes, &a->old, &a->source, device, err);
 
 	if (r == 0)
-		r = seal_open_secret(out, key, container_seal(order, "payload"), err);
+		r = home_reading_key(&key, a->cli->home, err);
+	if (r < 0)
+		return r;
+	r = seal_open_secret(out, key, container_seal(&order, "payload"), err);
 	if (r == E_SEAL)
-		return error_set(err, E_DENIED, "what '%s' was to get is not sealed to your reading key (role reader is needed)",
-				 statement_get(order->st, "device"));
+		return error_set(err, E_DENIED, "what '%s' was to get is not sealed to your reading key (role reader is needed)", device);
 	return r;
 }
 
-static int retry_apply(struct again *a, const struct fleet_member *m, const struct rollout_device *d, const struct container *order,
+static int retry_apply(struct again *a, const struct fleet_member *m, const struct rollout_device *d, const struct statement *order,
 		       struct error *err)
 {
 	_cleanup_(opened_done) struct opened base = { 0 };
@@ -112,19 +116,18 @@ static int retry_apply(struct again *a, const struct fleet_member *m, const stru
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct preview_input in = { form_of(m->driver), &base, "", "again" };
 	struct making_row *row;
-	int r = open_payload(&text, a, order, err);
+	int r = open_payload(&text, a, d->id, err);
 
 	if (r == 0)
 		r = making_open(&base, &a->orders, m, 0, err);
 	if (r == 0)
-		r = a->terms.is_whole ? preview_whole(&change, &in, buf_bytes(&text), err)
-				      : preview_lines(&change, &in, buf_bytes(&text), err);
+		r = a->terms.is_whole ? preview_whole(&change, &in, buf_bytes(&text), err) : preview_lines(&change, &in, buf_bytes(&text), err);
 	if (r < 0)
 		return r;
 	if (change.is_nothing)
 		return leave_out(a, d, "it is so already");
 	row = making_add(&a->orders, m, &base);
-	keep_order(a, row, order->st);
+	keep_order(a, row, order);
 	r = making_put_change(&a->orders, row, base.device, &change, err);
 	return r < 0 ? r : show_diff(buf_bytes(&change.diff), STDERR_FILENO, err);
 }
@@ -238,7 +241,7 @@ static int plan_return(struct again *a, const struct fleet_member *m, const stru
 	return r < 0 ? r : show_diff(buf_bytes(&change.diff), STDERR_FILENO, err);
 }
 
-static int roll_back(struct again *a, const struct fleet_member *m, const struct rollout_device *d, const struct container *order,
+static int roll_back(struct again *a, const struct fleet_member *m, const struct rollout_device *d, const struct statement *order,
 		     struct error *err)
 {
 	_cleanup_(opened_done) struct opened was = { 0 }, newest = { 0 };
@@ -247,7 +250,7 @@ static int roll_back(struct again *a, const struct fleet_member *m, const struct
 	bool moved = false;
 	int r;
 
-	if (!statement_get_point(&base, hash, order->st, "base"))
+	if (!statement_get_point(&base, hash, order, "base"))
 		return leave_out(a, d, "its order names no base to return to");
 	r = making_open(&was, &a->orders, m, base, err);
 	if (r == 0 && memcmp(statement_hash(was.st), hash, HASH_LEN) != 0)
@@ -262,16 +265,16 @@ static int roll_back(struct again *a, const struct fleet_member *m, const struct
 	if (r < 0)
 		return r;
 	return moved ? leave_out(a, d, "changed since; plan that one by itself (holdfast restore)")
-		     : plan_return(a, m, d, order->st, &was, &newest, err);
+		     : plan_return(a, m, d, order, &was, &newest, err);
 }
 
 /* ---- both ---- */
 
-static bool is_wanted(const struct again *a, const struct rollout_device *d, bool with_rest)
+static bool is_wanted(const struct again *a, const struct rollout_device *d)
 {
 	if (a->is_rollback)
 		return !strcmp(d->outcome, "done");
-	return order_outcome_is_failure(d->outcome) || (with_rest && !order_outcome_is_last(d->outcome));
+	return order_outcome_is_failure(d->outcome) || (a->with_rest && !order_outcome_is_last(d->outcome));
 }
 
 static const struct fleet_member *member_of(const struct again *a, const char *id)
@@ -282,42 +285,36 @@ static const struct fleet_member *member_of(const struct again *a, const char *i
 	return NULL;
 }
 
-static int plan_one(struct again *a, const struct rollout_device *d, struct error *err)
+static int plan_one(struct again *a, const struct rollout_device *d, const struct statement *order, struct error *err)
 {
-	_cleanup_(container_done) struct container order = { 0 };
-	_cleanup_(buf_done) struct buf bytes = { 0 };
 	const struct fleet_member *m = member_of(a, d->id);
-	const char *why = m ? a->orders.kind == ORDER_APPLY ? plan_obstacle(m, clock_now_s()) : NULL : "it is not in the fleet any more";
-	int r;
+	const char *why = !m ? "it is not in the fleet any more" : a->orders.kind == ORDER_APPLY ? plan_obstacle(m, clock_now_s()) : NULL;
 
 	if (why)
 		return leave_out(a, d, why);
-	r = rollout_order(&order, &bytes, &a->old, &a->source, d->id, err);
-	if (r < 0)
-		return r;
-	keep_terms(a, order.st);
+	keep_terms(a, order);
 	if (a->is_rollback)
-		return roll_back(a, m, d, &order, err);
-	return a->orders.kind == ORDER_APPLY ? retry_apply(a, m, d, &order, err) : retry_other(a, m, d, err);
+		return roll_back(a, m, d, order, err);
+	return a->orders.kind == ORDER_APPLY ? retry_apply(a, m, d, order, err) : retry_other(a, m, d, err);
+}
+
+static int take_order(void *ctx, const struct rollout_device *d, const struct statement *order, struct error *err)
+{
+	struct again *a = ctx;
+	int r = is_wanted(a, d) ? plan_one(a, d, order, err) : 0;
+
+	opener_forget(a->orders.opener);
+	return r;
 }
 
 static int plan_all(struct again *a, const struct args *args, struct error *err)
 {
-	bool with_rest = args_has(args, "rest");
-	int r = 0;
-
-	if (with_rest && !rollout_is_over(&a->old))
+	a->with_rest = args_has(args, "rest");
+	if (a->with_rest && !rollout_is_over(&a->old))
 		return error_set(err, CLI_CONFLICT,
-				 "batch '%s' is %s: what has not had its turn yet may still get it; first:  holdfast rollout abort",
-				 a->old.id, a->old.state);
-	for (size_t i = 0; i < a->old.count && r == 0; i++) {
-		const struct rollout_device *d = &a->old.devices[i];
-
-		if (is_wanted(a, d, with_rest))
-			r = plan_one(a, d, err);
-		opener_forget(a->orders.opener);
-	}
-	return r;
+				 "batch '%s' is %s: what has not had its turn yet may still get it; first:  holdfast rollout abort", a->old.id,
+				 a->old.state);
+	return rollout_orders(&a->old, &a->source, take_order, a, err);
 }
 
 /* One device first, or one group; then the rest. */

@@ -411,49 +411,82 @@ int rollout_order(struct container *out, struct buf *bytes, const struct rollout
 	return 0;
 }
 
-/* The one at index i: that the server lists no other there, its proof says. */
-static int check_index(const struct rollout *r, size_t i, const struct container *c, struct error *err)
+/* Going through all orders. */
+struct walk {
+	const struct rollout *r;
+	const struct open_source *source;
+	rollout_take take;
+	void *ctx;
+	struct merkle tree;
+	size_t next; /* index */
+	struct progress progress;
+};
+
+/* The one that belongs here: that the server lists no other device in its place, its proof says. */
+static int walk_order(struct walk *w, const struct statement *order, struct error *err)
 {
-	if (r->devices[i].index == i && statement_proof(c->st)->index == i)
-		return 0;
-	return error_set(err, E_SEAL, "the server lists '%s' as order %u of the batch, and it is order %u", r->devices[i].id,
-			 r->devices[i].index + 1, statement_proof(c->st)->index + 1);
+	const struct rollout_device *d = &w->r->devices[w->next];
+	int result;
+
+	if (w->next == w->r->count)
+		return error_set(err, E_SEAL, "there are more orders than the batch has");
+	result = order_verify(order, w->r->batch, err);
+	if (result < 0)
+		return result;
+	if (statement_proof(order)->index != w->next || d->index != w->next || strcmp(statement_get(order, "device"), d->id) != 0)
+		return error_set(err, E_SEAL, "order %u of the batch, for device '%s', is listed as order %zu, for '%s'",
+				 statement_proof(order)->index + 1, statement_get(order, "device"), w->next + 1, d->id);
+	merkle_add(&w->tree, order_leaf(order));
+	w->next++;
+	progress_show(&w->progress, w->next, w->r->count);
+	return 0;
 }
 
-int rollout_orders(const struct rollout *r, const struct open_source *source, rollout_take take, void *ctx, struct progress *progress,
-		   struct error *err)
+static int walk_page(struct walk *w, struct error *err)
 {
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/batches/%s/orders?from=%zu", w->r->id, w->next);
+	_cleanup_(buf_done) struct buf bytes = { 0 };
+	int result = w->source->get(w->source->ctx, &bytes, path, API_LIST_MAX, err);
+	struct bytes rest = buf_bytes(&bytes);
+	size_t used = 0;
+
+	if (result == 0 && !rest.len)
+		return error_set(err, E_SEAL, "the server gives %zu of the batch's %zu orders", w->next, w->r->count);
+	for (; result == 0 && rest.len; rest = bytes_from(rest, used)) {
+		_cleanup_(statement_freep) struct statement *order = NULL;
+		const struct rollout_device *d = &w->r->devices[w->next];
+
+		result = statement_parse(&order, rest, false, &used, err);
+		if (result == 0)
+			result = walk_order(w, order, err);
+		if (result == E_FORMAT || result == E_SEAL || result == E_DENIED)
+			return refuse(err, path);
+		if (result == 0 && w->take)
+			result = w->take(w->ctx, d, order, err);
+	}
+	return result;
+}
+
+int rollout_orders(const struct rollout *r, const struct open_source *source, rollout_take take, void *ctx, struct error *err)
+{
+	struct walk w = { .r = r, .source = source, .take = take, .ctx = ctx, .progress = { .what = "orders verified" } };
 	struct merkle_hash tree, signed_tree;
-	struct merkle all = { 0 };
 	int result = 0;
 
 	if (r->count != statement_number(r->batch, "count"))
 		return error_set(err, r->orders < statement_number(r->batch, "count") ? CLI_ABSENT : E_SEAL,
 				 "the server lists %zu of the batch's %llu orders", r->count,
 				 (unsigned long long)statement_number(r->batch, "count"));
-	for (size_t i = 0; i < r->count && result == 0; i++) {
-		_cleanup_(container_done) struct container c = { 0 };
-		_cleanup_(buf_done) struct buf bytes = { 0 };
-
-		result = rollout_order(&c, &bytes, r, source, r->devices[i].id, err);
-		if (result == 0)
-			result = check_index(r, i, &c, err);
-		if (result == 0)
-			merkle_add(&all, order_leaf(c.st));
-		if (result == 0 && take)
-			result = take(ctx, &r->devices[i], &c, err);
-		if (progress)
-			progress_show(progress, i + 1, r->count);
-	}
-	if (progress)
-		progress_end(progress);
+	while (w.next < r->count && result == 0)
+		result = walk_page(&w, err);
+	progress_end(&w.progress);
 	if (result < 0)
 		return result;
-	tree = merkle_root(&all);
+	tree = merkle_root(&w.tree);
 	statement_get_hash(signed_tree.b, r->batch, "tree");
-	return memcmp(tree.b, signed_tree.b, HASH_LEN)
-		       ? error_set(err, E_SEAL, "the orders that the server has are not those that were signed")
-		       : 0;
+	return memcmp(tree.b, signed_tree.b, HASH_LEN) ?
+		       error_set(err, E_SEAL, "the orders that the server has are not those that were signed") :
+		       0;
 }
 
 /* ---- where it stands ---- */

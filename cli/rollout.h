@@ -51,14 +51,13 @@ void rollout_done(struct rollout *r);
 /* Verifies what devices said: an outcome that the server claims and no receipt proves is E_SEAL. opener forgets what it knew. */
 int rollout_receipts(struct rollout *r, const struct open_source *source, struct opener *opener, struct error *err) _must_check_;
 
-/* One order, its place proved; the caller ends it with container_done() before bytes. CLI_ABSENT: the server does not have it, or not
- * any more. */
+/* One order with what it brings, its place proved; the caller ends it with container_done() before bytes. CLI_ABSENT: the server does not
+ * have it, or not any more; E_DENIED: it is only for readers. */
 int rollout_order(struct container *out, struct buf *bytes, const struct rollout *r, const struct open_source *source, const char *device,
 		  struct error *err) _must_check_;
-/* Every order, in order: that none is missing, and none more, the batch's own tree says. take may be NULL. */
-typedef int (*rollout_take)(void *ctx, const struct rollout_device *device, const struct container *order, struct error *err);
-int rollout_orders(const struct rollout *r, const struct open_source *source, rollout_take take, void *ctx, struct progress *progress,
-		   struct error *err) _must_check_;
+/* Every order, by index, without what it brings: that none is missing, and none more, the batch's own tree says. take may be NULL. */
+typedef int (*rollout_take)(void *ctx, const struct rollout_device *device, const struct statement *order, struct error *err);
+int rollout_orders(const struct rollout *r, const struct open_source *source, rollout_take take, void *ctx, struct error *err) _must_check_;
 
 struct rollout_counts {
 	size_t released, last, done, failed; /* last: with a last receipt */

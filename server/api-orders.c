@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCHES_DEFAULT = 100, BATCHES_MAX = 1000 };
+enum { BATCHES_DEFAULT = 100, BATCHES_MAX = 1000, ORDERS_MAX = 1000 };
 
 /* ---- posting orders ---- */
 
@@ -290,6 +290,32 @@ static int get_order(struct call *call, struct error *err)
 	return give(call, id && device ? repo_order(&found, call->server->repo, id, device, true, err) : REPO_ABSENT, &found);
 }
 
+static int take_device(void *ctx, const struct repo_order *order)
+{
+	return take_id(ctx, order->device);
+}
+
+/* Without what they bring: so whoever may not open that can still see that none is missing, and ten thousand are a few answers. */
+static int get_orders(struct call *call, struct error *err)
+{
+	const char *id = id_of(call, 0), *from_text = call_argument(call, "from");
+	_cleanup_(ids_done) struct ids ids = { 0 };
+	_cleanup_(buf_done) struct buf found = { 0 };
+	uint64_t from = 0;
+	int r;
+
+	if (from_text && (!number_parse(&from, bytes_str(from_text)) || from >= ORDER_COUNT_MAX))
+		return call_refuse(call, REFUSE_MALFORMED, "'from' must be 0 to %d", ORDER_COUNT_MAX - 1);
+	if (!id)
+		return no_batch(call);
+	r = repo_batch(NULL, NULL, NULL, call->server->repo, id, err);
+	if (r == 0)
+		r = repo_orders(call->server->repo, id, (uint32_t)from, (uint32_t)from + ORDERS_MAX, take_device, &ids, err);
+	for (size_t i = 0; i < ids.count && r == 0; i++)
+		r = repo_order(&found, call->server->repo, id, ids.list[i], false, err);
+	return give(call, r, &found);
+}
+
 static int get_batch_receipts(struct call *call, struct error *err)
 {
 	_cleanup_(buf_done) struct buf found = { 0 };
@@ -318,6 +344,7 @@ const struct route order_routes[] = {
 	{ "GET", "/v1/batches/*", 0, NEED_SESSION, false, get_batch },
 	{ "GET", "/v1/batches/*/statement", 0, NEED_SESSION, false, get_statement },
 	{ "GET", "/v1/batches/*/receipts", 0, NEED_SESSION, false, get_batch_receipts },
+	{ "GET", "/v1/batches/*/orders", 0, NEED_SESSION, false, get_orders },
 	{ "GET", "/v1/batches/*/orders/*", 0, NEED_PAYLOADS, false, get_order },
 	{ "GET", "/v1/devices/*/receipts/*", 0, NEED_SESSION, false, get_receipt },
 	{ 0 },

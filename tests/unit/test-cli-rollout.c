@@ -235,9 +235,27 @@ static void put_signed(struct buf *out, const struct world *w)
 		buf_add_bytes(out, buf_bytes(&w->controls[i]));
 }
 
+/* The text of an order and its proof. */
+static void put_order(struct buf *out, const struct world *w, size_t i)
+{
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	struct error err = { 0 };
+
+	must(statement_parse(&st, buf_bytes(&w->devices[i].order), false, NULL, &err), &err);
+	buf_add_bytes(out, statement_whole(st));
+}
+
+/* Two at a time, so that there is more than one answer. */
+static void put_orders(struct buf *out, const struct world *w, size_t from)
+{
+	for (size_t i = from; i < from + 2 && i < DEVICES; i++)
+		put_order(out, w, i);
+}
+
 static int give_batch(struct buf *out, struct world *w, const char *what, struct error *err)
 {
 	char device[ID_LEN + 1];
+	size_t from;
 
 	if (!*what)
 		put_state(out, w, 0, 0);
@@ -246,6 +264,8 @@ static int give_batch(struct buf *out, struct world *w, const char *what, struct
 	else if (!strcmp(what, "/receipts"))
 		for (size_t i = 0; i < DEVICES; i++)
 			buf_add_bytes(out, buf_bytes(&w->devices[i].receipt));
+	else if (sscanf(what, "/orders?from=%zu", &from) == 1)
+		put_orders(out, w, from);
 	else if (sscanf(what, "/orders/%26[a-z2-7]", device) == 1)
 		for (size_t i = 0; i < DEVICES; i++)
 			if (!strcmp(w->devices[i].d.id, device))
@@ -385,7 +405,7 @@ static void orders_refused(struct world *w, int code, const char *says)
 	struct error err = { 0 };
 
 	must(rollout_get(&r, &w->source, w->id, &err), &err);
-	check_error(rollout_orders(&r, &w->source, NULL, NULL, NULL, &err), &err, code, says);
+	check_error(rollout_orders(&r, &w->source, NULL, NULL, &err), &err, code, says);
 	w->lie_count = 0;
 }
 
@@ -477,15 +497,19 @@ TEST(every_refusal_and_outcome_has_its_sentence)
 struct taking {
 	size_t count;
 	struct world *w;
+	struct rollout *r;
 };
 
-static int take(void *ctx, const struct rollout_device *device, const struct container *order, struct error *err)
+static int take(void *ctx, const struct rollout_device *device, const struct statement *order, struct error *err)
 {
 	struct taking *t = ctx;
-	_cleanup_(buf_done) struct buf text = { 0 };
+	_cleanup_(container_done) struct container c = { 0 };
+	_cleanup_(buf_done) struct buf text = { 0 }, bytes = { 0 };
 
 	assert_int_equal(device->index, t->count++);
-	must(seal_open_secret(&text, &t->w->fleet.reader, container_seal(order, "payload"), err), err);
+	CHECK_STR(statement_get(order, "device"), device->id);
+	must(rollout_order(&c, &bytes, t->r, &t->w->source, device->id, err), err);
+	must(seal_open_secret(&text, &t->w->fleet.reader, container_seal(&c, "payload"), err), err);
 	CHECK_STR(buf_text(&text), "ip route 10.9.0.0/16 Null0\n");
 	return 0;
 }
@@ -494,11 +518,11 @@ TEST(all_orders_are_fetched_and_make_the_tree_that_was_signed)
 {
 	_cleanup_(world_freep) struct world *w = world_new();
 	_cleanup_(rollout_done) struct rollout r = { 0 };
-	struct taking t = { .w = w };
+	struct taking t = { .w = w, .r = &r };
 	struct error err;
 
 	CHECK_OK(look(&r, w, &err));
-	CHECK_OK(rollout_orders(&r, &w->source, take, &t, NULL, &err));
+	CHECK_OK(rollout_orders(&r, &w->source, take, &t, &err));
 	CHECK_EQ(t.count, DEVICES);
 }
 
@@ -591,21 +615,26 @@ TEST(orders_that_are_swapped_missing_or_changed_are_refused)
 {
 	_cleanup_(world_freep) struct world *w = world_new();
 	struct buf *answer;
-	char what[64];
 
 	answer = lie(w, ""); /* the first two in each other's place */
 	put_state(answer, w, 0, 1);
-	orders_refused(w, E_SEAL, "as order 1 of the batch, and it is order 2");
-	snprintf(what, sizeof(what), "/orders/%s", w->devices[2].d.id);
-	answer = lie(w, what);
-	buf_add_bytes(answer, buf_bytes(&w->devices[3].order));
-	orders_refused(w, E_SEAL, "it is for device");
-	answer = lie(w, what); /* another payload */
-	buf_add_bytes(answer, buf_bytes(&w->devices[2].order));
-	answer->ptr[answer->len - 1] ^= 1;
-	orders_refused(w, E_SEAL, what);
-	answer = lie(w, what);
-	buf_add_bytes(answer, buf_bytes(&w->devices[2].order));
+	orders_refused(w, E_SEAL, "is listed as order 1");
+	answer = lie(w, "/orders?from=0");
+	put_order(answer, w, 1);
+	put_order(answer, w, 0);
+	orders_refused(w, E_SEAL, "order 2 of the batch");
+	answer = lie(w, "/orders?from=2"); /* one twice, one not at all */
+	put_order(answer, w, 2);
+	put_order(answer, w, 2);
+	orders_refused(w, E_SEAL, "order 3 of the batch");
+	answer = lie(w, "/orders?from=4"); /* nothing where the last belongs */
+	orders_refused(w, E_SEAL, "gives 4 of the batch's 5 orders");
+	answer = lie(w, "/orders?from=4");
+	put_order(answer, w, 4);
+	put_order(answer, w, 0);
+	orders_refused(w, E_SEAL, "more orders than the batch has");
+	answer = lie(w, "/orders?from=0");
+	put_order(answer, w, 0);
 	memcpy(strstr(buf_text(answer), "order: 1"), "order: 2", 8);
 	orders_refused(w, E_SEAL, "no leaf");
 	answer = lie(w, "");
@@ -614,6 +643,37 @@ TEST(orders_that_are_swapped_missing_or_changed_are_refused)
 	answer = lie(w, "");
 	buf_addf(answer, "{\"state\": \"collecting\", \"orders\": 0, \"devices\": []}");
 	orders_refused(w, CLI_ABSENT, "lists 0");
+}
+
+static void payload_refused(struct world *w, size_t i, const char *says)
+{
+	_cleanup_(container_done) struct container c = { 0 };
+	_cleanup_(rollout_done) struct rollout r = { 0 };
+	_cleanup_(buf_done) struct buf bytes = { 0 };
+	struct error err = { 0 };
+
+	must(rollout_get(&r, &w->source, w->id, &err), &err);
+	check_error(rollout_order(&c, &bytes, &r, &w->source, w->devices[i].d.id, &err), &err, E_SEAL, says);
+	w->lie_count = 0;
+}
+
+TEST(what_an_order_brings_is_what_was_signed_for_this_device)
+{
+	_cleanup_(world_freep) struct world *w = world_new();
+	struct buf *answer;
+	char what[64];
+
+	snprintf(what, sizeof(what), "/orders/%s", w->devices[2].d.id);
+	answer = lie(w, what);
+	buf_add_bytes(answer, buf_bytes(&w->devices[3].order));
+	payload_refused(w, 2, "it is for device");
+	answer = lie(w, what); /* another payload */
+	buf_add_bytes(answer, buf_bytes(&w->devices[2].order));
+	answer->ptr[answer->len - 1] ^= 1;
+	payload_refused(w, 2, what);
+	answer = lie(w, what); /* none at all */
+	put_order(answer, w, 2);
+	payload_refused(w, 2, what);
 }
 
 TEST(an_answer_of_another_form_is_refused)
