@@ -31,6 +31,23 @@ static int tell_waiting(const struct cli *cli, const struct rollout *r)
 	return EXIT_DENIED;
 }
 
+static void tell_failures(const struct rollout *r)
+{
+	struct rollout_counts c = rollout_count(r, batch_waves(r->batch));
+	bool may_return = c.done && !strcmp(statement_get(r->batch, "kind"), "apply");
+
+	if (r->count < 2 || (!c.failed && !strcmp(r->state, "done")))
+		return;
+	if (!strcmp(r->state, "stopped"))
+		output_note("It stopped by itself: more failed than its fail-limit allows.");
+	else
+		output_note("It is %s: %zu done, %zu failed.", r->state, c.done, c.failed);
+	output_note("Next:  holdfast rollout show --failed %s", r->id);
+	output_note("       holdfast rollout retry %s", r->id);
+	if (may_return)
+		output_note("       holdfast rollout rollback %s", r->id);
+}
+
 static int tell_end(const struct cli *cli, const struct rollout *r, int how)
 {
 	switch (how) {
@@ -45,13 +62,7 @@ static int tell_end(const struct cli *cli, const struct rollout *r, int how)
 	default:
 		break;
 	}
-	if (!strcmp(r->state, "stopped") && r->count > 1)
-		output_note("It stopped by itself: more failed than its fail-limit allows. Then:  holdfast rollout retry %s  or:  holdfast "
-			    "rollout "
-			    "rollback %s",
-			    r->id, r->id);
-	else if (strcmp(r->state, "done") != 0 && r->count > 1)
-		output_note("It is %s. See:  holdfast rollout show %s", r->state, r->id);
+	tell_failures(r);
 	return follow_status(r);
 }
 

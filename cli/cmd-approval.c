@@ -187,8 +187,8 @@ static int work_out(struct preview *out, struct review *v, const struct preview_
 	r = open_payload(&text, v, statement_get(order, "device"), err);
 	if (r != 0)
 		return r;
-	return !strcmp(statement_get(order, "mode"), "whole") ? preview_whole(out, in, buf_bytes(&text), err) :
-								preview_lines(out, in, buf_bytes(&text), err);
+	return !strcmp(statement_get(order, "mode"), "whole") ? preview_whole(out, in, buf_bytes(&text), err)
+							      : preview_lines(out, in, buf_bytes(&text), err);
 }
 
 /* Has it changed since the order was planned? Then the device will refuse, and the difference is not what would happen. */
@@ -440,8 +440,8 @@ static int decide(struct review *v, const struct args *args, enum order_action a
 	if (r < 0)
 		return r;
 	if (v->cli->json)
-		return output_json("approval-control",
-				   json_pack("{s:s, s:s}", "id", v->rollout.id, "action", order_action_name(action)), err);
+		return output_json("approval-control", json_pack("{s:s, s:s}", "id", v->rollout.id, "action", order_action_name(action)),
+				   err);
 	output_note("Signed: %s of batch %s. See:  holdfast rollout show %s", order_action_name(action), v->rollout.id, v->rollout.id);
 	return EXIT_DONE;
 }

@@ -78,6 +78,8 @@ static void keep_order(struct again *a, struct making_row *row, const struct sta
 	const char *probe;
 
 	row->group = group_of(a, order);
+	if (a->is_rollback)
+		return; /* its probes look for the change that is to go */
 	while (row->probe_count < ARRAY_SIZE(row->probes) && (probe = statement_at(order, "probe", row->probe_count)))
 		row->probes[row->probe_count++] = mem_strdup(probe);
 }
@@ -121,7 +123,8 @@ static int retry_apply(struct again *a, const struct fleet_member *m, const stru
 	if (r == 0)
 		r = making_open(&base, &a->orders, m, 0, err);
 	if (r == 0)
-		r = a->terms.is_whole ? preview_whole(&change, &in, buf_bytes(&text), err) : preview_lines(&change, &in, buf_bytes(&text), err);
+		r = a->terms.is_whole ? preview_whole(&change, &in, buf_bytes(&text), err)
+				      : preview_lines(&change, &in, buf_bytes(&text), err);
 	if (r < 0)
 		return r;
 	if (change.is_nothing)
@@ -312,8 +315,8 @@ static int plan_all(struct again *a, const struct args *args, struct error *err)
 	a->with_rest = args_has(args, "rest");
 	if (a->with_rest && !rollout_is_over(&a->old))
 		return error_set(err, CLI_CONFLICT,
-				 "batch '%s' is %s: what has not had its turn yet may still get it; first:  holdfast rollout abort", a->old.id,
-				 a->old.state);
+				 "batch '%s' is %s: what has not had its turn yet may still get it; first:  holdfast rollout abort",
+				 a->old.id, a->old.state);
 	return rollout_orders(&a->old, &a->source, take_order, a, err);
 }
 

@@ -484,9 +484,9 @@ int rollout_orders(const struct rollout *r, const struct open_source *source, ro
 		return result;
 	tree = merkle_root(&w.tree);
 	statement_get_hash(signed_tree.b, r->batch, "tree");
-	return memcmp(tree.b, signed_tree.b, HASH_LEN) ?
-		       error_set(err, E_SEAL, "the orders that the server has are not those that were signed") :
-		       0;
+	return memcmp(tree.b, signed_tree.b, HASH_LEN)
+		       ? error_set(err, E_SEAL, "the orders that the server has are not those that were signed")
+		       : 0;
 }
 
 /* ---- where it stands ---- */
