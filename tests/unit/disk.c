@@ -60,16 +60,14 @@ static void die(void)
 		pause();
 }
 
-/* Counts a step; is it refused? */
-static bool is_refused(bool frees_space)
+/* Counts a step; -1 while nothing is to happen. */
+static long take_step(void)
 {
-	long n;
+	return mode == OK ? -1 : atomic_fetch_add(&steps, 1);
+}
 
-	if (mode == OK)
-		return false;
-	n = atomic_fetch_add(&steps, 1);
-	if (mode == DIE && n == at)
-		die();
+static bool step_is_refused(long n, bool frees_space)
+{
 	if ((mode == REFUSE_FROM && n >= at && !frees_space) || (mode == REFUSE_ONCE && n == at)) {
 		errno = refusal;
 		return true;
@@ -77,10 +75,18 @@ static bool is_refused(bool frees_space)
 	return false;
 }
 
-/* A write that the process does not survive leaves half of it. */
-static size_t half_then_die(size_t len)
+static bool step_is_last(long n)
 {
-	return mode == DIE && steps == at ? len / 2 : 0;
+	return mode == DIE && n == at;
+}
+
+static bool is_refused(bool frees_space)
+{
+	long n = take_step();
+
+	if (step_is_last(n))
+		die();
+	return step_is_refused(n, frees_space);
 }
 
 static int made_mode(int flags, va_list ap)
@@ -126,22 +132,26 @@ int open64(const char *path, int flags, ...)
 
 ssize_t write(int fd, const void *from, size_t len)
 {
-	size_t half = half_then_die(len);
+	long n = take_step();
 
-	if (half && syscall(SYS_write, fd, from, half) < 0)
+	if (step_is_last(n)) { /* a write that the process does not survive leaves half of it */
+		syscall(SYS_write, fd, from, len / 2);
 		die();
-	if (is_refused(false))
+	}
+	if (step_is_refused(n, false))
 		return -1;
 	return syscall(SYS_write, fd, from, len);
 }
 
 ssize_t pwrite64(int fd, const void *from, size_t len, off_t offset)
 {
-	size_t half = half_then_die(len);
+	long n = take_step();
 
-	if (half && syscall(SYS_pwrite64, fd, from, half, offset) < 0)
+	if (step_is_last(n)) {
+		syscall(SYS_pwrite64, fd, from, len / 2, offset);
 		die();
-	if (is_refused(false))
+	}
+	if (step_is_refused(n, false))
 		return -1;
 	return syscall(SYS_pwrite64, fd, from, len, offset);
 }

@@ -268,27 +268,50 @@ TEST(a_branch_that_is_lost_damaged_or_set_back_is_said_and_nothing_is_begun_anew
 
 /* ---- journal and index ---- */
 
-/* A child that acknowledges a snapshot and is killed before it is packed. */
-static void leave_journaled(struct world *w)
+static bool is_journaled(const struct world *w, uint64_t number)
 {
-	struct fleet_device after = w->device;
-	int status;
-	pid_t pid;
+	_cleanup_(mem_freep) char *command = mem_printf("grep -rqa '^number: %llu$' journal", (unsigned long long)number);
+	_cleanup_(mem_freep) char *whole = mem_printf("cd %s && %s", w->dir, command);
 
-	w->repo = repo_close(w->repo);
-	pid = fork();
+	return system(whole) == 0;
+}
+
+/* A child posts a snapshot and packs it, posts another, and is killed once that is acknowledged. */
+static void post_and_die(struct world *w, const struct buf posts[static 2])
+{
+	int status;
+	pid_t pid = fork();
+
 	if (!pid) {
 		struct error err = { 0 };
 
-		if (repo_open(&w->repo, w->dir, &w->fleet.archive, 0, &err) < 0 || world_post(w, make_snapshot) != 0 || repo_flush(w->repo, &err) < 0 ||
-		    world_post(w, make_snapshot) != 0)
+		if (repo_open(&w->repo, w->dir, &w->fleet.archive, 0, &err) < 0 || repo_submit_wait(w->repo, buf_bytes(&posts[0]), &err) != 0 ||
+		    repo_flush(w->repo, &err) < 0 || repo_submit_wait(w->repo, buf_bytes(&posts[1]), &err) != 0)
 			_exit(1);
 		kill(getpid(), SIGKILL);
 	}
 	waitpid(pid, &status, 0);
 	CHECK(WIFSIGNALED(status));
-	w->device = after;
-	w->device.number += 2;
+}
+
+/* Leaves the newest snapshot, and only that, in the journal. The packer waits a second after each commit; on a busy machine it may all the
+ * same be quicker than the kill, and then this goes on with the next two. */
+static void leave_journaled(struct world *w)
+{
+	bool left = false;
+
+	w->repo = repo_close(w->repo);
+	for (int round = 0; !left && round < 20; round++) {
+		struct buf posts[2] = { 0 };
+
+		make_snapshot(w, &posts[0]);
+		make_snapshot(w, &posts[1]);
+		post_and_die(w, posts);
+		buf_done(&posts[0]);
+		buf_done(&posts[1]);
+		left = is_journaled(w, w->device.number) && !is_journaled(w, w->device.number - 1);
+	}
+	CHECK(left);
 }
 
 static void check_lost(struct world *w, const char *break_it, const char *message, const char *mend_it)
