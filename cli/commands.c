@@ -99,7 +99,6 @@ static const struct option_def sign_options[] = {
 	{ 0 },
 };
 
-#ifdef HOLDFAST_ORDERS /* meson option `orders`: no server archives a batch yet, so users are not offered what would be refused */
 static const struct option_def order_options[] = { CARRY_OPTIONS, { 0 } };
 static const struct option_def restore_options[] = {
 	{ "confirm", 0, "DURATION", "within which it must have proved healthy, or it returns (10s to 1h)", false },
@@ -154,7 +153,6 @@ static const struct option_def decide_options[] = {
 	{ "yes", 'y', NULL, "do not ask", false },
 	{ 0 },
 };
-#endif
 
 const struct command commands[] = {
 	{ "init", NULL, "--setup FILE|- --name FLEET --person NAME [--key FILE] [--no-passphrase]",
@@ -170,7 +168,6 @@ const struct command commands[] = {
 	{ "diff", NULL, "DEVICE[@N] [DEVICE[@N]] [--reveal]", "compare startup with running, a revision with the newest, or any two", 1, 2,
 	  cmd_diff, diff_options },
 	{ "cat", NULL, "DEVICE[@N] [--startup] [--reveal]", "print a configuration", 1, 1, cmd_cat, cat_options },
-#ifdef HOLDFAST_ORDERS
 	{ "restore", NULL, "DEVICE@N --reason TEXT [--confirm 5m] [--probe PROBE]...",
 	  "bring an archived configuration back to its device", 1, 1, cmd_restore, restore_options },
 	{ "commit", NULL, "SELECTOR... --reason TEXT", "save what runs as what will boot", 1, ANY, cmd_commit, order_options },
@@ -199,7 +196,6 @@ const struct command commands[] = {
 	{ "approval", "approve", "BATCH [--yes]", "verify a batch, and agree to it", 1, 1, cmd_approval_approve, approve_options },
 	{ "approval", "reject", "BATCH --reason TEXT [--yes]", "stand in its way", 1, 1, cmd_approval_reject, decide_options },
 	{ "approval", "withdraw", "BATCH [--yes]", "take back what you said of a batch", 1, 1, cmd_approval_withdraw, decide_options },
-#endif
 	{ "audit", NULL, "MIRROR.git", "verify a whole clone of the archive, offline", 1, 1, cmd_audit, NULL },
 	{ "root", "show", "", "show people, roles and keys of the fleet", 0, 0, cmd_root_show, NULL },
 	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git]", "write an allowed_signers file for ssh-keygen and git", 0, 0,
