@@ -140,19 +140,37 @@ static void complete_bash(struct buf *out)
 			 "\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F _holdfast holdfast\n");
 }
 
+/* fish reads \ and ' between single quotes. */
+static char *fish_quoted(const char *text)
+{
+	struct buf out = { 0 };
+
+	buf_add_char(&out, '\'');
+	for (; *text; text++) {
+		if (*text == '\'' || *text == '\\')
+			buf_add_char(&out, '\\');
+		buf_add_char(&out, *text);
+	}
+	buf_add_char(&out, '\'');
+	return buf_steal_text(&out);
+}
+
 static void complete_fish(struct buf *out)
 {
 	for (size_t i = 0; i < command_count; i++) {
 		const struct command *c = &commands[i];
+		_cleanup_(mem_freep) char *help = fish_quoted(c->help), *none = fish_quoted("");
 
 		if (!i || strcmp(commands[i - 1].noun, c->noun) != 0)
-			buf_addf(out, "complete -c holdfast -n __fish_use_subcommand -f -a %s -d '%s'\n", c->noun, c->verb ? "" : c->help);
+			buf_addf(out, "complete -c holdfast -n __fish_use_subcommand -f -a %s -d %s\n", c->noun, c->verb ? none : help);
 		if (c->verb)
-			buf_addf(out, "complete -c holdfast -n '__fish_seen_subcommand_from %s' -f -a %s -d '%s'\n", c->noun, c->verb,
-				 c->help);
-		for (const struct option_def *o = c->options; o && o->name; o++)
-			buf_addf(out, "complete -c holdfast -n '__fish_seen_subcommand_from %s' -l %s%s -d '%s'\n",
-				 c->verb ? c->verb : c->noun, o->name, o->value ? " -r" : "", o->help);
+			buf_addf(out, "complete -c holdfast -n '__fish_seen_subcommand_from %s' -f -a %s -d %s\n", c->noun, c->verb, help);
+		for (const struct option_def *o = c->options; o && o->name; o++) {
+			_cleanup_(mem_freep) char *option_help = fish_quoted(o->help);
+
+			buf_addf(out, "complete -c holdfast -n '__fish_seen_subcommand_from %s' -l %s%s -d %s\n",
+				 c->verb ? c->verb : c->noun, o->name, o->value ? " -r" : "", option_help);
+		}
 	}
 }
 

@@ -224,6 +224,27 @@ TEST(completion_and_man_page_know_every_command_and_option)
 	CHECK_EQ(completion(&none, "csh", &err), CLI_USAGE);
 }
 
+/* Help may hold quotes of its own. */
+TEST(every_quote_of_a_completion_is_closed_on_its_line)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+	struct bytes rest, line;
+
+	CHECK_OK(completion(&text, "fish", &err));
+	for (rest = buf_bytes(&text); bytes_next_line(&rest, &line);) {
+		bool is_open = false;
+
+		for (size_t i = 0; i < line.len; i++) {
+			if (is_open && line.ptr[i] == '\\')
+				i++;
+			else if (line.ptr[i] == '\'')
+				is_open = !is_open;
+		}
+		CHECK(!is_open);
+	}
+}
+
 TEST(each_failure_has_the_exit_status_that_the_manual_gives)
 {
 	static const struct {
