@@ -205,7 +205,7 @@ static int look_at_newest(bool *moved, struct review *v, const struct fleet_memb
 	r = making_open(&newest, &v->orders, m, 0, err);
 	if (r == 0)
 		r = preview_between(&c, &in, base, &newest, err);
-	*moved = r == 0 && (c.counts.added || c.counts.removed || (c.secrets_compared && !c.is_nothing));
+	*moved = r == 0 && preview_differs(&c);
 	return r;
 }
 

@@ -212,7 +212,7 @@ static int check_untouched(bool *moved, struct again *a, const struct fleet_memb
 		r = preview_between(&c, &in, &then, newest, err);
 	if (r < 0)
 		return r;
-	*moved = c.counts.added || c.counts.removed || (c.secrets_compared && !c.is_nothing);
+	*moved = preview_differs(&c);
 	if (!*moved)
 		return 0;
 	output_note("holdfast: conflict: '%s' was changed since that rollout (revision %llu):", m->name,

@@ -177,7 +177,7 @@ static int show_moved(const struct fleet_member *m, const struct opened *base, c
 	struct preview_input in = { .form = form_of(m->driver), .management = "" };
 	int r = preview_between(&c, &in, base, newest, err);
 
-	*moved = r == 0 && (c.counts.added || c.counts.removed || (c.secrets_compared && !c.is_nothing));
+	*moved = r == 0 && preview_differs(&c);
 	if (!*moved)
 		return r;
 	output_note("holdfast: conflict: '%s' was changed since the plan was made (revision %llu):", m->name,

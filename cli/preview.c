@@ -405,3 +405,8 @@ int preview_between(struct preview *out, const struct preview_input *in, const s
 	name_side(to_name, to, "running");
 	return finish(out, &c, compare(&c, in, &a, &b, how(from, to), err));
 }
+
+bool preview_differs(const struct preview *p)
+{
+	return p->counts.added || p->counts.removed || (p->secrets_compared && !p->is_nothing);
+}

@@ -30,7 +30,9 @@ struct preview_input {
 /* text: the configuration as somebody wrote it, secrets in it. E_FORMAT for a line that may not be entered, or for masked secrets. */
 int preview_whole(struct preview *out, const struct preview_input *in, struct bytes text, struct error *err) _must_check_;
 int preview_lines(struct preview *out, const struct preview_input *in, struct bytes text, struct error *err) _must_check_;
-void preview_done(struct preview *change);
+/* Of preview_between(): is there a difference, as far as one can tell? */
+bool preview_differs(const struct preview *preview);
+void preview_done(struct preview *preview);
 
 /* The device's own text, secrets put back. E_DENIED when they are not sealed to us. */
 int preview_reveal(struct buf *out, const struct opened *opened, const struct buf *text, struct error *err) _must_check_;

@@ -600,6 +600,40 @@ TEST(a_change_of_the_way_to_the_device_is_pointed_out)
 	check_touched(true, "interface eth0\n ip address 10.0.0.1/24\nexit\nrouter ospf\n", "10.0.0.1/24", NULL);
 }
 
+/* Both of one device: `epoch` of the second, so that its tokens are others. */
+static void check_moved(const char *before, const char *after, bool has_secrets, uint64_t epoch, bool want)
+{
+	_cleanup_(base_done) struct base a, b;
+	_cleanup_(preview_done) struct preview p = { 0 };
+	struct preview_input in = { .form = form_of("frr"), .management = "" };
+	struct error err = { 0 };
+
+	base_init(&a, before, has_secrets);
+	base_init(&b, after, has_secrets);
+	if (epoch != 1) {
+		_cleanup_(buf_done) struct buf text = { 0 };
+		char *at;
+
+		buf_add_bytes(&text, statement_whole(b.opened.st));
+		at = strstr(buf_text(&text), "epoch: 1");
+		at[7] = (char)('0' + epoch);
+		b.opened.st = statement_free(b.opened.st);
+		CHECK_OK(statement_parse(&b.opened.st, buf_bytes(&text), false, NULL, &err));
+	}
+	CHECK_OK(preview_between(&p, &in, &a.opened, &b.opened, &err));
+	CHECK_EQ(preview_differs(&p), want);
+}
+
+TEST(a_base_has_moved_when_its_text_did_and_not_when_only_its_number_did)
+{
+	check_moved(running, running, true, 1, false);
+	check_moved(running, running, true, 2, false); /* other tokens, the same secrets */
+	check_moved(running, "interface eth0\n ip address 10.0.0.1/24\nexit\n", true, 1, true);
+	check_moved("password one\nx\n", "password two\nx\n", true, 2, true);
+	check_moved("password one\nx\n", "password two\nx\n", false, 2, false); /* nobody here can tell: the device will */
+	check_moved("password one\nx\n", "password one\ny\n", false, 2, true);
+}
+
 /* ---- the batch ---- */
 
 static void terms_init(struct batch_terms *t, const struct fleet *fleet, const struct root *root)
