@@ -235,6 +235,7 @@ static json_t *device_json(const struct rollout_device *d)
 				 result_of(d), "verified", (int)d->is_proved);
 
 	show_put_text(json, "name", d->name);
+	show_put_text(json, "outcome", d->outcome);
 	show_put_text(json, "check", d->check);
 	show_put_text(json, "evidence", d->evidence);
 	show_put_text(json, "note", d->note);

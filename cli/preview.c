@@ -190,7 +190,7 @@ static bool touches(const struct preview_input *in, const struct places *base, c
 		return in->form->is_address(place->head, place->line);
 	if (holds_address(place->line, in->management))
 		return true;
-	if (in->form->is_remark(place->line))
+	if (in->form->is_remark && in->form->is_remark(place->line))
 		return false;
 	if (bytes_from(place->line, 3).len && !memcmp(place->line.ptr, "no ", 3) && !place->head.len)
 		head = bytes_from(place->line, 3);

@@ -29,7 +29,7 @@ struct form {
 	bool (*is_inside)(struct bytes line);
 	/* Does a line inside this block (head empty: on the top level) give or take an address or a way to reach the device? */
 	bool (*is_address)(struct bytes head, struct bytes line);
-	/* Is it for people only, and changes nothing? */
+	/* Is it for people only, and changes nothing? NULL: nothing is known to be. */
 	bool (*is_remark)(struct bytes line);
 };
 

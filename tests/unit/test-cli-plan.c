@@ -600,6 +600,23 @@ TEST(a_change_of_the_way_to_the_device_is_pointed_out)
 	check_touched(true, "interface eth0\n ip address 10.0.0.1/24\nexit\nrouter ospf\n", "10.0.0.1/24", NULL);
 }
 
+TEST(every_form_of_a_device_can_be_previewed)
+{
+	static const char *const drivers[] = { "frr", "files" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		_cleanup_(base_done) struct base b;
+		_cleanup_(preview_done) struct preview p = { 0 };
+		struct preview_input in = { .form = form_of(drivers[i]), .base = &b.opened, .management = "10.0.0.1", .name = "x" };
+		struct error err = { 0 };
+
+		base_init(&b, running, true);
+		CHECK_OK(preview_lines(&p, &in, bytes_str("add rule inet filter input ip saddr 10.0.0.1 accept\nadd x\n"), &err));
+		CHECK(p.touches_address && p.counts.added == 2);
+	}
+	CHECK(!form_of("toaster"));
+}
+
 /* Both of one device: `epoch` of the second, so that its tokens are others. */
 static void check_moved(const char *before, const char *after, bool has_secrets, uint64_t epoch, bool want)
 {
