@@ -172,6 +172,11 @@ int fdatasync(int fd _unused_)
 	return is_refused(false) ? -1 : 0;
 }
 
+int syncfs(int fd _unused_)
+{
+	return is_refused(false) ? -1 : 0;
+}
+
 int rename(const char *from, const char *to)
 {
 	return is_refused(false) ? -1 : (int)syscall(SYS_rename, from, to);

@@ -1,4 +1,5 @@
 /* tests/unit/test-repair.c -- what a full disk, a stop at any step, and damage leave: nothing acknowledged is lost, nothing is lost silently. */
+#include "tests/orders.h"
 #include "tests/unit/archive.h"
 
 #include "tests/test.h"
@@ -19,13 +20,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ROUND = 7 };
+enum { ROUND = 11 };
 
 /* ---- a device's whole way in, as a row of containers ---- */
 
 struct row {
 	struct fleet_device device;
 	struct buf posts[ROUND];
+	struct orders_batch batch; /* one order, for this device */
 };
 
 static void row_init(struct row *row, struct world *w, long n)
@@ -46,17 +48,25 @@ static void row_init(struct row *row, struct world *w, long n)
 	fleet_epoch(&row->posts[4], &w->fleet, &row->device);
 	fleet_snapshot(&row->posts[5], &w->fleet, &row->device, "hostname n\n", "x\n");
 	fleet_snapshot(&row->posts[6], &w->fleet, &row->device, "hostname m\n", "x\n");
+	orders_batch_make(&row->batch, &w->fleet, (struct fleet_device *[]){ &row->device }, 1, &(struct orders_plan){ 0 });
+	buf_add_bytes(&row->posts[7], buf_bytes(&row->batch.whole));
+	buf_add_bytes(&row->posts[8], buf_bytes(&row->batch.orders[0]));
+	orders_control(&row->posts[9], &w->fleet, &row->batch, "approve", "alice", &w->fleet.operator, NULL);
+	orders_receipt(&row->posts[10], &w->fleet, &row->device, &row->batch, 0, "healthy", NULL);
 }
 
 static void row_done(struct row *row)
 {
 	for (size_t i = 0; i < ROUND; i++)
 		buf_done(&row->posts[i]);
+	orders_batch_done(&row->batch);
 	fleet_device_done(&row->device);
 }
 
 static void check_row(struct world *w, struct row *row)
 {
+	_cleanup_(buf_done) struct buf controls = { 0 }, order = { 0 };
+	struct repo_batch counts;
 	struct repo_device device;
 	struct error err = { 0 };
 
@@ -64,6 +74,12 @@ static void check_row(struct world *w, struct row *row)
 	CHECK_EQ(device.head_number, row->device.number);
 	CHECK(device.admitted);
 	CHECK_EQ(device.forks, 0);
+	CHECK_OK(repo_batch(&counts, NULL, &controls, w->repo, row->batch.id, &err));
+	CHECK_EQ(counts.orders, 1);
+	CHECK_EQ(counts.waves[0].answered, 1);
+	CHECK_STR(buf_text(&controls), buf_text(&row->posts[9]));
+	CHECK_OK(repo_order(&order, w->repo, row->batch.id, row->device.id, true, &err)); /* with what it brings */
+	CHECK(bytes_equal(buf_bytes(&order), buf_bytes(&row->posts[8])));
 }
 
 /* On an archive at rest: git fsck does not like to see packs merged while it looks. */
