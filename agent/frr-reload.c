@@ -6,12 +6,18 @@
  * returns already would leave a part of what was to be applied. */
 #include "agent/frr-parts.h"
 
+#include "base/fs.h"
+
 #include "policies/frr-text.h"
 
-#include <stdlib.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define RELOAD_PATH "/usr/lib/frr/frr-reload.py"
+#define RELOAD_FILE "frr.conf"
 
 enum { ROUNDS = 3 };
 
@@ -107,19 +113,44 @@ static int run(struct proc_result *res, const struct settings_frr *frr, const ch
 	return proc_run(res, argv, buf_bytes(&program), FRR_APPLY_MS, 4 << 20, err);
 }
 
+/* One folder per FRR, held by a lock: one that a killed process left is taken over. Returns the lock, or an error. */
+static int take_folder(const char *dir, struct error *err)
+{
+	for (;;) {
+		_cleanup_(fd_closep) int fd = -1;
+		struct stat st;
+		int lock;
+
+		if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+			return error_sys(err, "cannot make the folder '%s'", dir);
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			continue;
+		if (fd < 0 || flock(fd, LOCK_EX) < 0 || fstat(fd, &st) < 0)
+			return error_sys(err, "cannot lock the folder '%s'", dir);
+		if (st.st_nlink == 0) /* whoever had it has removed it */
+			continue;
+		(void)unlinkat(fd, RELOAD_FILE, 0);
+		lock = fd;
+		fd = -1;
+		return lock;
+	}
+}
+
 /* It runs `write` unless its file is <confdir>/frr.conf, so it gets a private folder in which that name is a link into memory. It logs
  * nothing. */
 int frr_reload(struct proc_result *res, const struct settings_frr *frr, enum frr_reload what, struct bytes text, struct error *err)
 {
-	char dir[] = "/run/holdfast-reload-XXXXXX";
-	_cleanup_(mem_freep) char *file = NULL;
+	_cleanup_(mem_freep) char *dir = mem_printf("/run/holdfast-reload-%s", frr->pathspace ? frr->pathspace : ""), *file = NULL;
+	_cleanup_(fd_closep) int lock = -1;
 	int r;
 
 	if (access(RELOAD_PATH, R_OK) < 0)
 		return error_sys(err, "cannot read '" RELOAD_PATH "' (Debian's package frr-pythontools)");
-	if (!mkdtemp(dir))
-		return error_sys(err, "cannot make a folder in /run");
-	file = mem_printf("%s/frr.conf", dir);
+	lock = take_folder(dir, err);
+	if (lock < 0)
+		return lock;
+	file = mem_printf("%s/" RELOAD_FILE, dir);
 	r = run(res, frr, what == FRR_TEST ? "--test" : "--reload", dir, file, text, err);
 	(void)unlink(file);
 	(void)rmdir(dir);

@@ -17,7 +17,7 @@ enum {
 	BACKOFF_MAX_MS = 300000,
 	STUCK_MS = 300000,     /* refused for a reason that waiting alone will not mend */
 	POLL_SPACING_MS = 1000,
-	POLL_IDLE_MS = 60000,  /* an answer that came at once and brought nothing */
+	POLL_IDLE_MS = 60000,  /* the most, after answers that came at once and brought nothing */
 };
 
 /* A random time up to the larger of the doubling back-off and the window that the server gave. */
@@ -215,6 +215,15 @@ static void poll_again(struct duty *d, uint64_t wait_ms)
 	loop_arm(d->core->loop, &d->uplink.poll_retry, clock_mono_ms() + wait_ms);
 }
 
+static uint64_t idle_ms(unsigned idle)
+{
+	uint64_t wait = POLL_SPACING_MS;
+
+	for (unsigned i = 1; i < idle && wait < POLL_IDLE_MS; i++)
+		wait *= 2;
+	return wait < POLL_IDLE_MS ? wait : POLL_IDLE_MS;
+}
+
 static void took_news(struct duty *d, const struct http_answer *a)
 {
 	struct uplink *u = &d->uplink;
@@ -235,7 +244,9 @@ static void took_news(struct duty *d, const struct http_answer *a)
 		return;
 	}
 	is_early = clock_mono_ms() + POLL_SPACING_MS < u->poll_began_ms + 1000ULL * d->core->settings->wait;
-	poll_again(d, r == 0 && is_early && !obey_is_waiting(d) ? POLL_IDLE_MS : POLL_SPACING_MS);
+	/* one of them may answer what was the case when it was asked for; only a row of them is a server that does not wait */
+	u->poll_idle = r == 0 && is_early && !obey_is_waiting(d) ? u->poll_idle + 1 : 0;
+	poll_again(d, idle_ms(u->poll_idle));
 	if (has_root)
 		duty_news(d);
 	else

@@ -52,3 +52,20 @@ change() { router_vtysh "$1" -c 'configure terminal' -c "ip route 203.0.113.$2/3
 change_back() { router_vtysh "$1" -c 'configure terminal' -c "no ip route 203.0.113.$2/32 Null0" >/dev/null || fail "vtysh refused a change"; }
 has_route() { router_vtysh "$1" -c 'show running-config' | grep -q "^ip route 203.0.113.$2/32 Null0"; }
 file_has_route() { grep -q "^ip route 203.0.113.$2/32 Null0" "$(router_file "$1")"; }
+
+# ---- orders ----
+
+twelve() { seq -f 'r%g' 12; }
+# canonical NAME FILE: running as the archive has it, secrets put back
+archived() { holdfast cat "$1" --reveal; }
+# rollout FILE: plans, signs once, follows; its words are in $DIR/rollout. Returns how the watching ended.
+rollout() {
+	rm -f "$DIR/plan"
+	holdfast rollout plan "$1" -o "$DIR/plan" >"$DIR/rollout" 2>&1
+	[ -s "$DIR/plan" ] || fail "no plan: $(tail -n 3 "$DIR/rollout")"
+	holdfast rollout apply "$DIR/plan" --watch --timeout "${2:-4m}" >>"$DIR/rollout" 2>&1
+}
+batch_newest() { holdfast rollout list --limit 1 --json | jq -r '.batches[0].id'; }
+# outcomes BATCH: "r1 done" lines
+outcomes() { holdfast rollout show "$1" --json | jq -r '.devices[] | .name + " " + (.outcome // "-")'; }
+settled() { [ "$(plant_agent_command "$1" status "$1" | sed -n 's/^unsent: //p')" = 0 ] && plant_is "$1" saved yes; }

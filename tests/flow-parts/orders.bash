@@ -70,10 +70,11 @@ server_begin() {
 	root_make 1 ${ROOT_MORE:+"$ROOT_MORE"}
 	FLEET=$(text_of "$DIR/root.1" | sha | id_of)
 }
+server_at() { [ -z "$ROUTERS_LAN" ] || echo "nsenter --target $ROUTERS_LAN --net --"; }
 server_start() {
-	${SERVER_IN:-} "$TOP/tests/flow-parts/order-server" "$DIR/tls.pem" "$S" "$PORT" >"$DIR/server.log" 2>&1 &
+	$(server_at) "$TOP/tests/flow-parts/order-server" "$DIR/tls.pem" "$S" "$PORT" >"$DIR/server.log" 2>&1 &
 	SERVER_PID=$!
-	until_true 10 ${SERVER_IN:-} curl -s -k -o /dev/null "https://$ADDRESS:$PORT/livez" || fail "the server does not start"
+	until_true 10 $(server_at) curl -s -k -o /dev/null "https://$ADDRESS:$PORT/livez" || fail "the server does not start"
 }
 server_end() { kill "$SERVER_PID"; wait "$SERVER_PID" 2>/dev/null || true; SERVER_PID=; }
 
@@ -91,9 +92,11 @@ agent_yaml() { # NAME MODE
 		    commit: {mode: $2, quiet: 1, watch: 1}
 	END
 }
-agent() { ${AGENT_AT:-} "$AGENT" -c "$DIR/$1.yaml" "${@:2}"; }
+# With AGENT_INSIDE set, each agent is in its router's own network.
+agent_at() { [ -z "${AGENT_INSIDE:-}" ] || echo "nsenter --target $(cat "$ROUTERS_DIR/$1/keeper") --net --uts --"; }
+agent() { $(agent_at "$1") "$AGENT" -c "$DIR/$1.yaml" "${@:2}"; }
 agent_start() { # NAME [PREFIX...]
-	${AGENT_AT:-} "${@:2}" "$AGENT" -c "$DIR/$1.yaml" run >>"$DIR/$1.log" 2>&1 &
+	$(agent_at "$1") "${@:2}" "$AGENT" -c "$DIR/$1.yaml" run >>"$DIR/$1.log" 2>&1 &
 	AGENT_PID[$1]=$!
 }
 agent_kill() { # NAME SIGNAL
