@@ -166,12 +166,14 @@ static int record(struct duty *d, struct snapshot_input *in, const char *incarna
 static int remember(struct duty *d, const char *incarnation, struct error *err)
 {
 	struct chain *c = &d->state.chain;
+	bool is_other = incarnation != c->incarnation && strcmp(c->incarnation, incarnation);
 
-	if (c->is_blocked == d->commit.is_blocked && c->unsaved_since_s == d->commit.unsaved_since_s && !strcmp(c->incarnation, incarnation))
+	if (c->is_blocked == d->commit.is_blocked && c->unsaved_since_s == d->commit.unsaved_since_s && !is_other)
 		return 0;
 	c->is_blocked = d->commit.is_blocked;
 	c->unsaved_since_s = d->commit.unsaved_since_s;
-	snprintf(c->incarnation, sizeof(c->incarnation), "%s", incarnation);
+	if (is_other)
+		snprintf(c->incarnation, sizeof(c->incarnation), "%s", incarnation);
 	return state_store_chain(&d->state, err);
 }
 
