@@ -3,6 +3,7 @@
 
 #include "policies/files-text.h"
 #include "policies/frr-text.h"
+#include "policies/weos-text.h"
 
 #include <string.h>
 
@@ -25,6 +26,16 @@ static const struct form forms[] = {
 		.line_refused = files_line_refused,
 		.is_inside = files_is_inside,
 		.is_address = files_is_address,
+	},
+	{
+		.driver = "weos",
+		.canonical = weos_canonical,
+		.secrets = weos_secrets,
+		.value_refused = weos_value_refused,
+		.line_refused = weos_line_refused,
+		.is_inside = weos_is_inside,
+		.is_address = weos_is_address,
+		.is_remark = weos_is_remark,
 	},
 };
 

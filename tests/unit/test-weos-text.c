@@ -1,0 +1,245 @@
+/* tests/unit/test-weos-text.c -- the configuration of WeOS: what is noise, what is structure, what is secret, what a device is not given. */
+#include "tests/test.h"
+
+#include "policies/weos-text.h"
+
+static const char four[] = "# \\\\/ Westermo WeOS v4.32.3, CLI Format v1.32\n"
+			   "# Lynx L110-F2G, art.no. 3643-0105 ser.no. 16001\n"
+			   "\n"
+			   "aaa\n\tusername admin hash $1$abcdefgh$0123456789abcdefghijk.\n\tend\n\n"
+			   "system\n\thostname sw1  \n\tend\n\n"
+			   "no spanning-tree\n\n"
+			   "ntp\n\tserver pool.ntp.org\n\t\tend\n\tend\n";
+
+static void check_canonical(const char *in, const char *want)
+{
+	_cleanup_(buf_done) struct buf once = { 0 }, twice = { 0 };
+
+	weos_canonical(&once, bytes_str(in));
+	CHECK_STR(buf_text(&once), want);
+	weos_canonical(&twice, buf_bytes(&once));
+	CHECK_STR(buf_text(&twice), want);
+}
+
+TEST(header_blank_lines_and_trailing_blanks_are_noise_and_ends_stay)
+{
+	check_canonical(four, "aaa\n\tusername admin hash $1$abcdefgh$0123456789abcdefghijk.\n\tend\nsystem\n\thostname sw1\n\tend\n"
+			      "no spanning-tree\nntp\n\tserver pool.ntp.org\n\t\tend\n\tend\n");
+}
+
+TEST(indentation_is_structure_however_it_is_written)
+{
+	static const char want[] = "alarm\n\ttrigger 1 link-alarm\n\t\tport 1-2\n\t\tend\n\tend\nvlan 1\n\tname a\n\tend\n";
+
+	check_canonical("alarm\n        trigger 1 link-alarm\n                port 1-2\n                end\n        end\nvlan 1\n  name a\n  end\n", want);
+	check_canonical("alarm\r\n  trigger 1 link-alarm\r\n    port 1-2\r\nvlan 1\r\n  name a\r\n", want);
+}
+
+TEST(an_end_that_closes_nothing_says_nothing)
+{
+	check_canonical("end\nvlan 1\nend\n\tend\n\tend\nend\n", "vlan 1\n");
+	check_canonical("vlan 1\n\tend\n\tend\n", "vlan 1\n\tend\n");
+	check_canonical("", "");
+	check_canonical("# only a comment", "");
+}
+
+TEST(blocks_inside_each_other_have_a_bound)
+{
+	_cleanup_(buf_done) struct buf deep = { 0 }, once = { 0 }, twice = { 0 };
+
+	for (unsigned i = 0; i < 3 * WEOS_DEPTH_MAX; i++) {
+		for (unsigned k = 0; k < i; k++)
+			buf_add_char(&deep, ' ');
+		buf_add_str(&deep, "x\n");
+	}
+	weos_canonical(&once, buf_bytes(&deep));
+	weos_canonical(&twice, buf_bytes(&once));
+	CHECK_STR(buf_text(&twice), buf_text(&once));
+}
+
+TEST(a_document_of_json_stays_as_it_is_but_for_blanks_at_the_ends)
+{
+	check_canonical("# WeOS v5\n{  \n  \"system\": {\r\n\n    \"hostname\": \"sw1\"\n  }\n}\n\n",
+			"{\n  \"system\": {\n    \"hostname\": \"sw1\"\n  }\n}\n");
+	CHECK(weos_is_json(bytes_str("\n# x\n  {")));
+	CHECK(!weos_is_json(bytes_str(four)));
+	CHECK(!weos_is_json(bytes_str("")));
+}
+
+TEST(only_a_footer_with_a_rule_and_a_file_is_taken_for_one)
+{
+	CHECK_BYTES(weos_without_footer(bytes_str("vlan 1\n\tend\n\n\n______________\ncfg://config0.cfg  Jan 1 00:00\n")), "vlan 1\n\tend\n");
+	CHECK_BYTES(weos_without_footer(bytes_str("vlan 1\n\n\n______________\r\n cfg://config0.cfg  Jan 1 00:00")), "vlan 1\n");
+	CHECK_BYTES(weos_without_footer(bytes_str("vlan 1\ncfg://config0.cfg\n")), "vlan 1\ncfg://config0.cfg\n");
+	CHECK_BYTES(weos_without_footer(bytes_str("______________\ncfg://config0.cfg\n")), "");
+	CHECK_BYTES(weos_without_footer(bytes_str("")), "");
+}
+
+TEST(what_the_device_logs_is_known_by_its_shape)
+{
+	CHECK(weos_is_log(bytes_str("Nov 25 10:00:01 sw1 kernel: eth1 up")));
+	CHECK(weos_is_log(bytes_str("Nov  5 10:00:01 sw1 kernel: eth1 up")));
+	CHECK(weos_is_log(bytes_str("<134>1 2026-11-25T10:00:01Z")));
+	CHECK(weos_is_log(bytes_str("2026-11-25T10:00:01Z sw1")));
+	CHECK(weos_is_log(bytes_str("[   12.345678] eth1: link up")));
+	CHECK(!weos_is_log(bytes_str("vlan 1")));
+	CHECK(!weos_is_log(bytes_str("[abc] x")));
+	CHECK(!weos_is_log(bytes_str("")));
+}
+
+TEST(the_way_secrets_are_encrypted_is_warned_of)
+{
+	CHECK_EQ(weos_warnings(bytes_str("system\n\tencrypt-secrets portable\n\tend\n")), WEOS_KEY_PORTABLE);
+	CHECK_EQ(weos_warnings(bytes_str("system\n\tencrypt-secrets hwuid\n\tend\n")), WEOS_KEY_HWUID);
+	CHECK_EQ(weos_warnings(bytes_str("{\n \"system\": {\n  \"encrypt-secrets\": \"hwuid\"\n }\n}\n")), WEOS_KEY_HWUID);
+	CHECK_EQ(weos_warnings(bytes_str("system\n\tencrypt-secrets password\n\tno encrypt-secrets portable\n# encrypt-secrets hwuid\n")), 0);
+	CHECK(strstr(weos_warning_text(WEOS_KEY_HWUID), "spare"));
+	CHECK(strstr(weos_warning_text(WEOS_KEY_PORTABLE), "one key"));
+}
+
+TEST(a_change_of_the_encryption_password_is_known)
+{
+	CHECK(weos_is_encryption(bytes_str("encrypt-password abc")));
+	CHECK(weos_is_encryption(bytes_str("  do encrypt-password abc")));
+	CHECK(!weos_is_encryption(bytes_str("encrypt-secrets password")));
+	CHECK(!weos_is_encryption(bytes_str("")));
+}
+
+/* ---- secrets ---- */
+
+struct mask {
+	struct buf out;
+	struct bytes text;
+	size_t done;
+};
+
+static void mask_found(void *ctx, size_t at, size_t len)
+{
+	struct mask *m = ctx;
+
+	CHECK(at >= m->done && len && at + len <= m->text.len);
+	buf_add(&m->out, m->text.ptr + m->done, at - m->done);
+	buf_add_str(&m->out, "<>");
+	m->done = at + len;
+}
+
+static void check_masked(const char *in, const char *want)
+{
+	struct mask m = { .text = bytes_str(in) };
+
+	weos_secrets(m.text, mask_found, &m);
+	buf_add_bytes(&m.out, bytes_from(m.text, m.done));
+	CHECK_STR(buf_text(&m.out), want);
+	buf_done(&m.out);
+}
+
+TEST(the_secret_of_every_command_that_takes_one_is_found)
+{
+	static const char *const lines[][2] = {
+		{ "aaa\n\tusername admin hash $1$ab$cd\n\tend\n", "aaa\n\tusername admin hash <>\n\tend\n" },
+		{ "aaa\n\tuser admin\n\t\tpassword alg sha512 secret hunter2\n", "aaa\n\tuser admin\n\t\tpassword alg sha512 secret <>\n" },
+		{ "aaa\n\tpassword hunter2\n", "aaa\n\tpassword <>\n" },
+		{ "snmp-server\n\trocommunity public\n\trwcommunity a b\n", "snmp-server\n\trocommunity <>\n\trwcommunity <>\n" },
+		{ "snmp-server\n\trouser u auth sha x crypt aes y\n", "snmp-server\n\trouser <>\n" },
+		{ "aaa\n\tremote-server 1\n\t\tshared-secret abc\n", "aaa\n\tremote-server 1\n\t\tshared-secret <>\n" },
+		{ "iface wl0\n\tpsk abc\n\tssl-key 12\n", "iface wl0\n\tpsk <>\n\tssl-key <>\n" },
+		{ "snmp-server rocommunity public\n", "snmp-server rocommunity <>\n" },
+		{ "no snmp-server rocommunity public\n", "no snmp-server rocommunity <>\n" },
+		{ "encrypt-password abc\n", "encrypt-password <>\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		check_masked(lines[i][0], lines[i][1]);
+}
+
+TEST(a_hash_a_key_or_a_token_is_found_wherever_it_stands)
+{
+	static const char *const lines[][2] = {
+		{ "web\n\tfoo $5$salt$abcd more\n", "web\n\tfoo <>\n" },
+		{ "web\n\tfoo {aes}AbCd\n", "web\n\tfoo <>\n" },
+		{ "web\n\tfoo 00112233445566778899aabbccddeeff\n", "web\n\tfoo <>\n" },
+		{ "web\n\tfoo bar enc:AbCd\n", "web\n\tfoo bar <>\n" },
+		{ "web\n\tfoo \"bXlzZWNyZXRrZXkxMjM0NTY=\"\n", "web\n\tfoo <>\n" },
+		{ "web\n-----BEGIN PRIVATE KEY-----\nabc\n\n-----END PRIVATE KEY-----\n\tport 80\n", "web\n<>\n<>\n\n<>\n\tport 80\n" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		check_masked(lines[i][0], lines[i][1]);
+}
+
+TEST(of_a_section_that_nobody_knows_only_the_first_words_are_told)
+{
+	check_masked("ipsec\n\ttunnel a\n\t\tno foo bar\n\t\tend\n\tend\nvlan 1\n\tname a\n\tend\n",
+		     "ipsec\n\ttunnel <>\n\t\tno foo <>\n\t\tend\n\tend\nvlan 1\n\tname a\n\tend\n");
+	check_masked("no ipsec\nnew-thing a b\n\tx y\n", "no ipsec\nnew-thing <>\n\tx <>\n");
+	check_masked("\tinside of what?\n# a comment with a secret\n", "\tinside <>\n<>\n");
+}
+
+TEST(what_is_no_secret_stays_readable)
+{
+	static const char *const lines[] = {
+		"system\n\thostname viper-65-f7-e0\n\tencrypt-secrets password\n\tlocation Building 12, floor 3\n\tend\n",
+		"vlan 1\n\tname vlan1\n\tuntagged ALL\n\tend\n",
+		"iface vlan1 inet dhcp\n\taddress 192.0.2.10/24 secondary\n\tmanagement ssh https snmp\n\tend\n",
+		"aaa\n\tuser-admin\n\t\tno password\n\t\tend\n\tend\n",
+		"port 3-10\n\tspeed-duplex auto\n\tend\nno spanning-tree\n",
+		"logging\n\tserver 2001:db8:1111:2222:3333:4444:5555:6666\n\tend\n",
+		"frnt 1 focal-point\nno system location\nsystem hostname a-b\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		check_masked(lines[i], lines[i]);
+}
+
+TEST(in_json_the_same_rules_hold)
+{
+	check_masked("{\n  \"system\": {\n    \"hostname\": \"sw1\",\n    \"encrypt-secrets\": \"portable\"\n  },\n"
+		     "  \"aaa\": {\"users\": [{\"name\": \"admin\", \"hash\": \"$6$a$b\"}], \"radius-secret\": {\"a\": 17, \"b\": [\"c\"]}, \"n\": 1},\n"
+		     "  \"ipsec\": {\"x\": \"y\", \"on\": true},\n  \"web\": {\"x\": \"{aes}Zm9v\", \"port\": 80}\n}\n",
+		     "{\n  \"system\": {\n    \"hostname\": \"sw1\",\n    \"encrypt-secrets\": \"portable\"\n  },\n"
+		     "  \"aaa\": {\"users\": [{\"name\": \"admin\", \"hash\": \"<>\"}], \"radius-secret\": {\"a\": <>, \"b\": [\"<>\"]}, \"n\": 1},\n"
+		     "  \"ipsec\": {\"x\": \"<>\", \"on\": <>},\n  \"web\": {\"x\": \"<>\", \"port\": 80}\n}\n");
+	check_masked("{\"aaa\": {\"password\": \"a\\\"b\"", "{\"aaa\": {\"password\": \"<>\"");
+	check_masked("{\"aaa\": {\"password\": \"cut", "{\"aaa\": {\"password\": \"<>");
+}
+
+/* ---- what a device is given ---- */
+
+TEST(commands_that_leave_configuration_are_refused_however_short)
+{
+	static const char *const lines[] = { "leave", "abort", "ab", "exit", "do show", "copy run start", "cp a b", "shell", "reboot", "factory-reset",
+					     "  configure", "LEAVE", "boot", "end?", "vlan 1 ?", "vlan\x03 1", "vlan\t1\x1a" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		CHECK(weos_line_refused(bytes_str(lines[i])) != NULL);
+	CHECK(!weos_line_refused(bytes_str("\tend")));
+	CHECK(!weos_line_refused(bytes_str("vlan 1")));
+	CHECK(!weos_line_refused(bytes_str("logging")));
+	CHECK(!weos_line_refused(bytes_str("no spanning-tree")));
+	CHECK(!weos_line_refused(bytes_str("")));
+}
+
+TEST(a_value_never_chooses_the_command_nor_ends_the_line)
+{
+	CHECK(weos_value_refused(bytes_str(""), bytes_str("vlan"), FORM_WORD));
+	CHECK(weos_value_refused(bytes_str("no "), bytes_str("vlan"), FORM_WORD));
+	CHECK(weos_value_refused(bytes_str("system hostname "), bytes_str("a\nleave"), FORM_WORD));
+	CHECK(weos_value_refused(bytes_str("system hostname "), bytes_str("a?"), FORM_WORD));
+	CHECK(weos_value_refused(bytes_str("system hostname "), bytes_str("a b"), FORM_WORD));
+	CHECK(weos_value_refused(bytes_str("system location "), bytes_str("\"x\""), FORM_REST));
+	CHECK(weos_value_refused(bytes_str("system location "), bytes_str(""), FORM_REST));
+	CHECK(!weos_value_refused(bytes_str("system location "), bytes_str("a b"), FORM_REST));
+	CHECK(!weos_value_refused(bytes_str("system hostname sw-"), bytes_str("12"), FORM_WORD));
+}
+
+TEST(what_gives_or_takes_a_way_in_is_known)
+{
+	CHECK(weos_is_address(bytes_str(""), bytes_str("no iface vlan1")));
+	CHECK(weos_is_address(bytes_str("iface vlan1 inet static"), bytes_str("no address")));
+	CHECK(weos_is_address(bytes_str("vlan 1"), bytes_str("untagged 1")));
+	CHECK(weos_is_address(bytes_str("port 1"), bytes_str("no shutdown")));
+	CHECK(!weos_is_address(bytes_str("port 1"), bytes_str("speed-duplex auto")));
+	CHECK(!weos_is_address(bytes_str(""), bytes_str("no spanning-tree")));
+	CHECK(weos_is_inside(bytes_str("\tname a")) && weos_is_inside(bytes_str("end")) && !weos_is_inside(bytes_str("vlan 1")));
+	CHECK(weos_is_remark(bytes_str("no description")) && !weos_is_remark(bytes_str("hostname a")));
+}
