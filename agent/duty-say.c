@@ -36,6 +36,8 @@ static void add_note(char note[static DUTY_NOTE_MAX * 2], const char *text)
 void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], const struct duty *d)
 {
 	note[0] = 0;
+	if (root_is_expired(d->state.root, floor_now(&d->state.floor)))
+		add_note(note, "the root has expired: no order is obeyed until the next one is there");
 	add_note(note, d->uplink.trouble);
 	add_note(note, d->trouble);
 	add_note(note, why_text(d->decision.why));

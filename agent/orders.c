@@ -26,6 +26,7 @@ static const struct {
 	[CHECK_KIND] = { "kind", "plan it again with a command of the same version" },
 	[CHECK_THRESHOLD] = { "threshold", "collect the approvals and plan it again" },
 	[CHECK_NUMBER] = { "number", "plan it again: the next plan takes a fresh number" },
+	[CHECK_ROOT_EXPIRED] = { "root-expired", "put the next root in force (holdfast root edit), then plan it again" },
 	[CHECK_NOT_YET] = { "not-yet", "the server delivered it too early: look at the server, and plan it again" },
 	[CHECK_EXPIRED] = { "expired", "plan it again" },
 	[CHECK_WINDOW] = { "window", "the device waits for the window" },
@@ -152,6 +153,19 @@ static void judge_number(struct orders_judgement *out, const struct orders_item 
 			      ORDER_JUMP_MAX, last);
 }
 
+/* An expired root still lets the next one in; it is good for no order any more. */
+static void judge_root(struct orders_judgement *out, const struct orders_view *view)
+{
+	const struct statement *root = root_statement(view->root);
+	char now[CLOCK_TEXT_LEN];
+
+	if (!root_is_expired(view->root, view->floor_s))
+		return;
+	clock_text(now, view->floor_s);
+	orders_refuse(out, CHECK_ROOT_EXPIRED, "root %llu expired at %s, and it is %s at least", (unsigned long long)root_version(view->root),
+		      statement_get(root, "expires"), now);
+}
+
 /* By the floor it expires. That it is too early may also mean that the floor lags behind: a clock that is not behind the floor itself, and says
  * so too, decides; else it is waited for, since waiting has no effect. */
 static void judge_time(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
@@ -215,7 +229,9 @@ void orders_judge(struct orders_judgement *out, const struct orders_item *item, 
 	if (!goes_on(out))
 		return; /* one that was used already, or is out of reach, counts no more than a forged one */
 	out->is_genuine = true;
-	judge_time(out, item, view);
+	judge_root(out, view);
+	if (goes_on(out))
+		judge_time(out, item, view);
 	if (goes_on(out))
 		judge_capability(out, item, view);
 }

@@ -601,8 +601,9 @@ static void warn_of_expiry(const struct home *home)
 {
 	const struct statement *st = root_statement(home->root);
 
-	if (statement_time(st, "expires") < clock_now_s())
-		output_note("holdfast: warning: the root expired at %s; its people must sign the next version",
+	if (root_is_expired(home->root, clock_now_s()))
+		output_note("holdfast: warning: the root expired at %s, and nobody orders anything under it; its people must sign the next "
+			    "version:  holdfast root edit --expires 365d",
 			    statement_get(st, "expires"));
 }
 

@@ -410,6 +410,9 @@ static int may_decide(const struct review *v, enum order_action action, struct e
 	    root_separates(v->cli->home->root, statement_get(r->batch, "kind")))
 		return error_set(err, E_DENIED, "it is yours, and the root does not count the author of a batch of kind '%s'",
 				 statement_get(r->batch, "kind"));
+	if (action == ORDER_APPROVE && root_is_expired(v->cli->home->root, clock_now_s()))
+		return error_set(err, E_DENIED, "root %llu has expired: no device would take it; its people sign the next root first",
+				 (unsigned long long)root_version(v->cli->home->root));
 	if (action == ORDER_APPROVE && r->is_by_old_root)
 		return error_set(err, E_DENIED, "its author, '%s', does not have the role any more: no device would take it",
 				 statement_get(r->batch, "person"));

@@ -122,6 +122,82 @@ static bool has_cursor(void)
 	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0;
 }
 
+/* ---- what is still in hand ---- */
+
+/* What was given out before a batch was stopped or aborted is carried out all the same; whether it was given out, the server does not say. So
+ * those that may be at it are waited for, as long as one can be: the longest confirm of theirs, and what a device may need around it. */
+enum { CONFIRM_DEFAULT_S = 60, AROUND_S = 60 };
+
+static bool may_be_in_hand(const struct rollout_device *d)
+{
+	return (d->is_released || *d->outcome) && !order_outcome_is_last(d->outcome);
+}
+
+static size_t count_in_hand(const struct rollout *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->count && consent_is_enough(&r->consent); i++)
+		n += may_be_in_hand(&r->devices[i]);
+	return n;
+}
+
+static int take_confirm(void *ctx, const struct rollout_device *d, const struct statement *order, struct error *err _unused_)
+{
+	int64_t *longest_s = ctx, confirm_s = statement_get(order, "confirm") ? (int64_t)statement_number(order, "confirm") : CONFIRM_DEFAULT_S;
+
+	if (may_be_in_hand(d) && confirm_s > *longest_s)
+		*longest_s = confirm_s;
+	return 0;
+}
+
+/* When it ended, as far as statements tell. */
+static int64_t ended_s(const struct rollout *r)
+{
+	int64_t at_s = statement_time(r->batch, "time"), expires_s = statement_time(r->batch, "expires");
+
+	for (size_t i = 0; i < r->count; i++)
+		if (order_outcome_is_failure(r->devices[i].outcome) && r->devices[i].time_s > at_s)
+			at_s = r->devices[i].time_s;
+	for (size_t i = 0; i < r->control_count; i++)
+		if (!strcmp(statement_get(r->controls[i], "action"), "abort") && statement_time(r->controls[i], "time") > at_s)
+			at_s = statement_time(r->controls[i], "time");
+	if (!strcmp(r->state, "expired") && expires_s > at_s)
+		at_s = expires_s;
+	return at_s < clock_now_s() ? at_s : clock_now_s();
+}
+
+/* Sets until when they are waited for; *until_s is 0 before the first call. */
+static int hand_until(int64_t *until_s, const struct follow *f, const struct open_source *source, struct error *err)
+{
+	char when[CLOCK_TEXT_LEN];
+	int64_t confirm_s = 0;
+	int r = *until_s ? 0 : rollout_orders(f->rollout, source, take_confirm, &confirm_s, err);
+
+	if (*until_s || r < 0)
+		return r;
+	*until_s = ended_s(f->rollout) + confirm_s + AROUND_S;
+	if (*until_s <= clock_now_s())
+		return 0;
+	clock_text(when, *until_s);
+	output_note("It is %s; %zu device%s may still carry out what was given out before: waiting for them until %s", f->rollout->state,
+		    count_in_hand(f->rollout), count_in_hand(f->rollout) == 1 ? "" : "s", when);
+	return 0;
+}
+
+/* 1: over, and nothing is waited for. */
+static int is_finished(int64_t *until_s, const struct follow *f, const struct open_source *source, struct error *err)
+{
+	int r;
+
+	if (!rollout_is_over(f->rollout) || !count_in_hand(f->rollout))
+		return rollout_is_over(f->rollout);
+	if (f->rollout->orders < statement_number(f->rollout->batch, "count"))
+		return 1; /* nothing was given out of it */
+	r = hand_until(until_s, f, source, err);
+	return r < 0 ? r : clock_now_s() >= *until_s;
+}
+
 /* ---- following ---- */
 
 static bool waits_for_people(const struct rollout *r)
@@ -147,6 +223,7 @@ static int look(struct follow *f, const struct open_source *source, struct error
 static int look_on(struct follow *f, const struct open_source *source, struct shown *s, struct error *err)
 {
 	uint64_t end_ms = f->timeout_s ? clock_mono_ms() + (uint64_t)f->timeout_s * 1000 : UINT64_MAX;
+	int64_t hand_s = 0;
 
 	for (;;) {
 		int r = look(f, source, err);
@@ -158,12 +235,13 @@ static int look_on(struct follow *f, const struct open_source *source, struct sh
 		if (r < 0)
 			return r;
 		show(s, f->rollout);
-		if (rollout_is_over(f->rollout))
-			return 0;
+		r = is_finished(&hand_s, f, source, err);
+		if (r != 0)
+			return r > 0 ? 0 : r;
 		if (f->ends_waiting && waits_for_people(f->rollout))
 			return FOLLOW_WAITS;
 		if (clock_mono_ms() >= end_ms)
-			return FOLLOW_TIMEOUT;
+			return rollout_is_over(f->rollout) ? 0 : FOLLOW_TIMEOUT;
 		poll(NULL, 0, STEP_MS * (1 + (int)(f->rollout->count / STEP_PER_DEVICES))); /* ends with a signal */
 	}
 }

@@ -1,4 +1,5 @@
-/* cli/follow.h -- follows a rollout until it is over, or the operator has seen enough: it goes on without anybody who looks.
+/* cli/follow.h -- follows a rollout until it is over and nothing of it can be in hand any more, or the operator has seen enough: it goes on
+ * without anybody who looks.
  *
  * On a terminal a table of the waves, drawn anew in its place; elsewhere a line for each change. Both on standard error. */
 #pragma once

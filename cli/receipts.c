@@ -22,6 +22,7 @@ static const struct {
 	{ "signer", { "its author may not order this, by the device's root", "let somebody with the role plan it again", false } },
 	{ "threshold", { "not enough people agreed, by the device's root", "holdfast approval show, then holdfast rollout retry", false } },
 	{ "number", { "its number was used already, or lies too far ahead", "holdfast log tells what used it; then plan again", true } },
+	{ "root-expired", { "the fleet's root has expired", "holdfast root edit --expires 365d, then plan again", false } },
 	{ "window", { "no maintenance window held until it expired", "plan again with another window or a later end", false } },
 	{ "proof", { "its proof does not lead to what was signed", changed, false } },
 	{ "kind", { "it is of another kind than what was signed", misled, false } },

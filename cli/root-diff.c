@@ -265,6 +265,20 @@ static void note_readers(struct root_diff *c, const struct root *now, const stru
 			     root_person(now, i), root_person(now, i));
 }
 
+/* Whoever orders it is one of them, and does not count: the others are one less. */
+static void note_separated(struct root_diff *c, const struct root *next)
+{
+	const char *kind;
+
+	for (size_t i = 0; (kind = statement_at(root_statement(next), "separate", i)); i++) {
+		unsigned may = people_for(next, kind), need = root_threshold(next, kind);
+
+		if (may <= need)
+			note(c, "nobody can order %s any more: it takes %u people with role %s who are not its author, and there %s %u in all", kind,
+			     need, role_name(root_role_for(kind)), may == 1 ? "is" : "are", may);
+	}
+}
+
 static void note_roles(struct root_diff *c, const struct root *now, const struct root *next)
 {
 	static const struct {
@@ -283,6 +297,7 @@ static void note_roles(struct root_diff *c, const struct root *now, const struct
 		if (had && !has)
 			note(c, "nobody has role %s any more: nobody can %s", role_name(uses[i].role), uses[i].what);
 	}
+	note_separated(c, next);
 	if (may == need)
 		note(c, "the next root takes all %u of its people: who of them loses their key locks everybody out for ever; better one person more, "
 			"or a second key for each",

@@ -412,6 +412,11 @@ int root_verify(const struct root *root, const struct statement *st, struct erro
 	return statement_verify(st, &by, root_threshold(root, statement_type_name(type)), err);
 }
 
+bool root_is_expired(const struct root *root, int64_t now_s)
+{
+	return now_s >= statement_time(root->st, "expires");
+}
+
 /* ---- succession ---- */
 
 int root_accept_first(const struct root *root, const char *fleet, struct error *err)

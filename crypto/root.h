@@ -3,7 +3,7 @@
  * Counts people, never signatures or key ids; a key's bytes appear once in a root, be it a person's, the archive's or a witness's;
  * who has a role that signs has a key; thresholds are 1 to the number of people who may, and at most as many as a statement carries
  * signatures; version N+1 carries the threshold of N and of N+1. Persist a root only after root_succeeds() said yes. A date decides
- * nothing here: an expired root still hands over, and what `expires` is to mean is its reader's affair. */
+ * nothing about succession: an expired root still hands over to the next one. No order is given, taken or obeyed under it. */
 #pragma once
 
 #include "crypto/statement.h"
@@ -25,6 +25,8 @@ const struct statement *root_statement(const struct root *root);
 uint64_t root_version(const struct root *root);
 const char *root_fleet(const struct root *root); /* the fleet's id; for version 1 made from its own hash */
 const char *root_name(const struct root *root);
+
+bool root_is_expired(const struct root *root, int64_t now_s);
 
 /* The first root: signed by its own root role's threshold, and, if fleet is given, having that id. */
 int root_accept_first(const struct root *root, const char *fleet, struct error *err) _must_check_;

@@ -188,6 +188,9 @@ static int check_batch(struct repo *repo, const struct root *root, const struct 
 	if (get_batch(&known, repo, statement_hash(st), &ignored) == 0)
 		return 0;
 	r = batch_verify(st, root, err);
+	if (r == 0 && root_is_expired(root, now_s))
+		r = error_set(err, E_DENIED, "root %llu expired at %s: put the next one in force first", (unsigned long long)root_version(root),
+			      statement_get(root_statement(root), "expires"));
 	if (r == 0 && batch_time(st, now_s) == BATCH_EXPIRED)
 		r = error_set(err, E_DENIED, "the batch expired at %s: plan again", statement_get(st, "expires"));
 	return r;

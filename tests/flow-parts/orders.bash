@@ -8,7 +8,8 @@
 #   plan NAME KIND DEVICE NUMBER [ORDER LINE...]   makes DIR/NAME.*: text, payload, batch, order
 #   deliver DEVICE NAME...    the next poll of the device brings these plans
 #   outcome DEVICE NAME [SECONDS]   waits for its last receipt and prints "<outcome> <check>"
-# More of a batch than one line is in BATCH_MORE, another author in AUTHOR, times in BEGINS and EXPIRES, more approvals in APPROVALS.
+# More of a batch than one line is in BATCH_MORE, another author in AUTHOR, times in BEGINS and EXPIRES, more approvals in APPROVALS. A batch
+# begins a minute ago: the time that an agent believes lags behind the clock, and of two orders only the first might have begun for it.
 
 . "$(dirname "${BASH_SOURCE[0]}")/router.bash"
 AGENT=$BUILD/agent/holdfast-agent
@@ -156,7 +157,7 @@ order_text() { # NAME KIND DEVICE NUMBER [LINE...]
 batch_make() { # NAME KIND DEVICE...: signs a batch over the texts DIR/NAME.DEVICE.text, and puts the proofs behind them
 	local name=$1 kind=$2 device hash i=0 texts=()
 	for device in "${@:3}"; do texts+=("$DIR/$name.$device.text"); done
-	{ printf '%s\n' "holdfast-statement/1 batch" "fleet: $FLEET" "kind: $kind" "person: ${AUTHOR:-alice}" "time: $(now)" "not-before: ${BEGINS:-$(now)}" \
+	{ printf '%s\n' "holdfast-statement/1 batch" "fleet: $FLEET" "kind: $kind" "person: ${AUTHOR:-alice}" "time: $(now)" "not-before: ${BEGINS:-$(later '-1 minute')}" \
 		"expires: ${EXPIRES:-$(later '+1 hour')}" "root: ${BATCH_ROOT:-$ROOT}" "reason: ${REASON:-a test}" "count: ${#texts[@]}" \
 		"tree: $("$TOP/tests/flow-parts/tree" root "${texts[@]}")"
 	  [ -z "${BATCH_MORE:-}" ] || echo "$BATCH_MORE"; } | sign batch "${SIGNER:-${AUTHOR:-alice}}" >"$DIR/$name.batch"

@@ -480,7 +480,8 @@ TEST(every_refusal_and_outcome_has_its_sentence)
 {
 	static const char *const checks[] = { "size",   "grammar", "type",   "fleet",  "device",     "root",    "signer", "threshold",
 					      "number", "window",  "proof",  "kind",   "payload",    "open",    "base",   "unsaved",
-					      "held",   "busy",    "driver", "syntax", "capability", "expired", "not-yet" };
+					      "held",   "busy",    "driver", "syntax", "capability", "expired", "not-yet",
+					      "root-expired" };
 	static const char *const outcomes[] = { "done", "healthy", "superseded", "returned", "failed" };
 	struct receipt_words unknown = receipt_words("refused", "nobody-knows");
 

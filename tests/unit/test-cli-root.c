@@ -344,6 +344,27 @@ TEST(every_line_that_differs_is_told)
 	CHECK(has_line(back.notes, back.note_count, "carol could read what was recorded so far"));
 }
 
+TEST(a_kind_that_nobody_can_order_any_more_is_told)
+{
+	_cleanup_(plant_done) struct plant p;
+	_cleanup_(draft_freep) struct draft *d = NULL;
+	struct error err = { 0 };
+
+	plant_init(&p);
+	d = with_bob_and_carol(&p);
+	CHECK_OK(draft_separate(d, "apply", true, &err));
+	for (unsigned deployers = 1; deployers <= 2; deployers++) {
+		_cleanup_(root_freep) struct root *next = NULL;
+		_cleanup_(root_diff_done) struct root_diff told = { 0 };
+
+		if (deployers == 2)
+			grant(d, "bob", "deployer");
+		next = drafted(d);
+		root_diff_of(&told, p.root, next);
+		CHECK_EQ(has_line(told.notes, told.note_count, "nobody can order apply any more: it takes 1 people with role deployer"), deployers == 1);
+	}
+}
+
 TEST(a_reader_who_becomes_an_auditor_loses_the_secrets)
 {
 	_cleanup_(plant_done) struct plant p;

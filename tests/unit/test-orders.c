@@ -480,6 +480,22 @@ TEST(an_order_is_obeyed_only_in_its_time)
 	refused(CHECK_EXPIRED, "it expired", PLAN(.window = "daily 20:00-21:00", .begins = NOW - 100, .expires = NOW));
 }
 
+TEST(an_expired_root_is_good_for_no_order)
+{
+	int64_t expires;
+
+	begin_test("");
+	CHECK(clock_parse(&expires, bytes_str("2199-01-01T00:00:00Z")));
+	view.floor_s = expires - 1;
+	obeyed(PLAN(.expires = expires + 1000));
+	view.clock_s = expires + TEN_YEARS; /* a clock does not expire it */
+	obeyed(PLAN(.expires = expires + 1000));
+	view.floor_s = expires;
+	refused(CHECK_ROOT_EXPIRED, "root 1 expired at 2199-01-01T00:00:00Z", PLAN(.expires = expires + 1000));
+	refused(CHECK_ROOT_EXPIRED, "put the next root in force", PLAN(.kind = "revert", .expires = expires + 1000));
+	refused(CHECK_SIGNER, "stranger", PLAN(.key = STRANGER));
+}
+
 TEST(a_clock_moved_by_ten_years_neither_expires_nor_revives)
 {
 	begin_test("");
