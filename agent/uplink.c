@@ -83,6 +83,19 @@ static void post_again(struct duty *d, uint64_t wait_ms)
 	loop_arm(d->core->loop, &d->uplink.post_retry, clock_mono_ms() + wait_ms);
 }
 
+/* The server answers: what was lost while it was away need not wait for the end of its back-off. */
+static void reached(struct duty *d)
+{
+	struct uplink *u = &d->uplink;
+	uint64_t soon_ms = clock_mono_ms() + POLL_SPACING_MS;
+
+	if (u->is_post_lost && u->post_retry.loop)
+		loop_arm(d->core->loop, &u->post_retry, soon_ms);
+	if (u->is_poll_lost && u->poll_retry.loop)
+		loop_arm(d->core->loop, &u->poll_retry, soon_ms);
+	u->is_post_lost = u->is_poll_lost = false;
+}
+
 static bool says(const struct http_answer *a, const char *word)
 {
 	_cleanup_(mem_freep) char *type = mem_printf("\"urn:holdfast:%s\"", word);
@@ -111,6 +124,7 @@ static void acknowledged(struct duty *d)
 	struct error err = { 0 };
 
 	u->post_failures = 0;
+	reached(d);
 	log_info("sent device=%s number=%llu", d->dev->name, (unsigned long long)u->post_number);
 	set_trouble(d, "");
 	if (spool_acknowledged(&d->state.spool, u->post_number, &err) < 0) {
@@ -154,6 +168,7 @@ static void took_post(struct duty *d, const struct http_answer *a)
 	struct uplink *u = &d->uplink;
 
 	u->post_id = 0;
+	u->is_post_lost = !a->is_answered;
 	if (a->is_answered && a->status == 200) {
 		acknowledged(d);
 		return;
@@ -232,6 +247,7 @@ static void took_news(struct duty *d, const struct http_answer *a)
 	int r = news_take(d, a->body, &has_root, &err);
 
 	u->poll_failures = 0;
+	reached(d);
 	if (r < 0) {
 		/* a server that lies is told so, and to the archive's readers too: the note travels in what we sign */
 		char text[sizeof(u->trouble)];
@@ -258,6 +274,7 @@ static void took_poll(struct duty *d, const struct http_answer *a)
 	struct uplink *u = &d->uplink;
 
 	u->poll_id = 0;
+	u->is_poll_lost = !a->is_answered;
 	if (a->window_s)
 		u->window_s = a->window_s;
 	if (a->is_answered && a->status == 200) {

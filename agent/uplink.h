@@ -14,6 +14,7 @@ struct uplink {
 	uint64_t post_number, poll_began_ms;
 	struct loop_timer post_retry, poll_retry;
 	unsigned post_failures, poll_failures, attempt;
+	bool is_post_lost, is_poll_lost; /* the last one was not answered at all */
 	unsigned poll_idle; /* answers in a row that came at once and brought nothing */
 	uint32_t window_s;
 	bool is_forked;       /* the server has another statement of one of our numbers: nothing more is sent */
