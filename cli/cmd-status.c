@@ -26,6 +26,7 @@ enum what {
 	WHAT_ROOT,
 	WHAT_STOPPED,
 	WHAT_FAILED,
+	WHAT_UNANSWERED,
 	WHAT_APPROVAL,
 	WHAT_UNSAVED,
 	WHAT_UNKNOWN,
@@ -34,8 +35,8 @@ enum what {
 	WHAT_HELD,
 };
 enum { WHATS = WHAT_HELD + 1 };
-static const char *const what_names[WHATS] = { "fork",	  "ahead",   "root", "stopped", "failed", "approval",
-					       "unsaved", "unknown", "late", "waiting", "held" };
+static const char *const what_names[WHATS] = { "fork",	   "ahead",   "root",	 "stopped", "failed",  "unanswered",
+					       "approval", "unsaved", "unknown", "late",    "waiting", "held" };
 
 struct need {
 	enum what what;
@@ -210,6 +211,16 @@ static int judge_waiting(struct report *r, struct cli *cli, const json_t *batch,
 	return result;
 }
 
+/* An order that was given out, and has no receipt when its time is over: was the device away, or did the server withhold it? */
+static bool is_unanswered(const json_t *batch, int64_t now_s)
+{
+	int64_t end_s = 0;
+
+	return !strcmp(text_of(batch, "state"), "expired") && clock_parse(&end_s, bytes_str(text_of(batch, "expires"))) &&
+	       end_s > now_s - FAILED_FOR_S &&
+	       json_integer_value(json_object_get(batch, "released")) > json_integer_value(json_object_get(batch, "settled"));
+}
+
 static int judge_batch(struct report *r, struct cli *cli, const json_t *batch, struct error *err)
 {
 	const char *state = text_of(batch, "state");
@@ -221,6 +232,8 @@ static int judge_batch(struct report *r, struct cli *cli, const json_t *batch, s
 		return judge_waiting(r, cli, batch, err);
 	if (!strcmp(state, "stopped"))
 		add_batch(r, WHAT_STOPPED, batch, "rollout show");
+	else if (is_unanswered(batch, r->now_s))
+		add_batch(r, WHAT_UNANSWERED, batch, "rollout show");
 	else if (json_integer_value(json_object_get(batch, "failed")) > 0 &&
 		 (!strcmp(state, "running") || !strcmp(state, "paused") || (!strcmp(state, "done") && time_s > r->now_s - FAILED_FOR_S)))
 		add_batch(r, WHAT_FAILED, batch, "rollout show --failed");

@@ -41,7 +41,7 @@ static void make_root(struct buf *out, const struct fleet *fleet, const struct s
 		statement_add(out, "role", "%s alice", role_name((enum role)i));
 	statement_add(out, "archive", "%s", fleet->archive_text);
 	statement_add(out, "tls-pin", "%s", fleet->pin);
-	statement_add(out, "server", "https://%s", fleet->address);
+	statement_add(out, "server", "%s", fleet->address);
 	must(statement_sign(out, &fleet->operator, &err), &err);
 }
 

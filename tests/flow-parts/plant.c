@@ -3,6 +3,8 @@
  *   plant make SETUP SERVER OUT COUNT     puts a root and COUNT admitted devices into the archive of a server that is not running, and writes
  *                                         into OUT: fleet, alice.key, batch, orders.<n> (lists of at most 8 MiB), and for the first 100
  *                                         devices device.<n> (id), poll.<n> (a status), wait.<n> (one that waits), receipt.<n> (done)
+ *   plant fleet SETUP SERVER OUT COUNT    the same fleet, each device with a snapshot, and no batch: for an operator to plan on. OUT has fleet,
+ *                                         alice.key (the seed) and alice.age
  *   plant login OUT URL CHALLENGE        prints alice's login
  *   plant audit GIT FLEET                prints what an audit finds; 1 when it found anything */
 #include "base/fs.h"
@@ -86,7 +88,18 @@ static void wait_for_all(void)
 
 /* ---- the plant ---- */
 
-static void join(struct repo *repo, const struct fleet *fleet, struct fleet_device *device, size_t i)
+static void record(struct repo *repo, const struct fleet *fleet, struct fleet_device *device)
+{
+	_cleanup_(buf_done) struct buf epoch = { 0 }, snapshot = { 0 };
+	_cleanup_(mem_freep) char *running = mem_printf("hostname %s\nip route 192.0.2.0/24 Null0\n", device->name);
+
+	fleet_epoch(&epoch, fleet, device);
+	submit(repo, buf_bytes(&epoch));
+	fleet_snapshot(&snapshot, fleet, device, running, "\n");
+	submit(repo, buf_bytes(&snapshot));
+}
+
+static void join(struct repo *repo, const struct fleet *fleet, struct fleet_device *device, size_t i, bool is_recorded)
 {
 	_cleanup_(buf_done) struct buf invite = { 0 }, enrol = { 0 }, admit = { 0 }, epoch = { 0 };
 	char name[NAME_MAX_LEN];
@@ -101,7 +114,9 @@ static void join(struct repo *repo, const struct fleet *fleet, struct fleet_devi
 	submit(repo, buf_bytes(&invite));
 	submit(repo, buf_bytes(&enrol));
 	submit(repo, buf_bytes(&admit));
-	if (i >= WRITTEN) {
+	if (is_recorded)
+		record(repo, fleet, device);
+	if (is_recorded || i >= WRITTEN) {
 		fleet_device_rest(device);
 		return;
 	}
@@ -152,7 +167,17 @@ static void put_all(const char *out, const struct fleet *fleet, struct fleet_dev
 	orders_batch_done(&batch);
 }
 
-static int cmd_make(const char *setup, const char *server_dir, const char *out, size_t count)
+static void put_reader(const char *out, const struct fleet *fleet)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+
+	age_identity_text(&text, &fleet->reader);
+	buf_add_char(&text, '\n');
+	put(out, "alice.age", buf_bytes(&text));
+	put(out, "fleet", bytes_str(fleet->id));
+}
+
+static int cmd_make(const char *setup, const char *server_dir, const char *out, size_t count, bool is_recorded)
 {
 	_cleanup_(mem_freep) char *key_path = mem_printf("%s/archive.key", server_dir), *alice = mem_printf("%s/alice.key", out);
 	struct fleet_device *devices = mem_alloc(count * sizeof(*devices)), **list = mem_alloc(count * sizeof(*list));
@@ -168,13 +193,16 @@ static int cmd_make(const char *setup, const char *server_dir, const char *out, 
 	fleet_init_for(&fleet, &(struct fleet_server){ server.archive, server.pin, server.address });
 	submit(repo, buf_bytes(&fleet.root));
 	for (size_t i = 0; i < count; i++) {
-		join(repo, &fleet, &devices[i], i);
+		join(repo, &fleet, &devices[i], i, is_recorded);
 		list[i] = &devices[i];
 	}
 	wait_for_all();
 	repo_close(repo);
 	must(sign_key_store(&fleet.operator, alice, &err), &err);
-	put_all(out, &fleet, list, count);
+	if (is_recorded)
+		put_reader(out, &fleet);
+	else
+		put_all(out, &fleet, list, count);
 	for (size_t i = 0; i < count; i++)
 		fleet_device_done(&devices[i]);
 	fleet_done(&fleet);
@@ -223,7 +251,9 @@ int main(int argc, char **argv)
 
 	must(crypto_start(&err), &err);
 	if (argc == 6 && !strcmp(argv[1], "make"))
-		return cmd_make(argv[2], argv[3], argv[4], strtoul(argv[5], NULL, 10));
+		return cmd_make(argv[2], argv[3], argv[4], strtoul(argv[5], NULL, 10), false);
+	if (argc == 6 && !strcmp(argv[1], "fleet"))
+		return cmd_make(argv[2], argv[3], argv[4], strtoul(argv[5], NULL, 10), true);
 	if (argc == 5 && !strcmp(argv[1], "login"))
 		return cmd_login(argv[2], argv[3], argv[4]);
 	if (argc == 4 && !strcmp(argv[1], "audit"))
