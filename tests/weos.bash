@@ -50,9 +50,10 @@ weos_start() {
 	mkdir -p "$WEOS_DIR/$name"
 	"$WEOS_SIM" on --state "$WEOS_DIR/$name" --pty "$(weos_pty "$name")" "$@" >>"$WEOS_DIR/$name/log" 2>&1 &
 	echo $! >"$WEOS_DIR/$name/pid"
-	weos_until 10 test -S "$WEOS_DIR/$name/control" && weos_until 10 weos_answers "$name"
+	weos_until 10 weos_answers_or_died "$name" && weos_answers "$name" || { tail -n 3 "$WEOS_DIR/$name/log" >&2; return 1; }
 }
 weos_answers() { [ -n "$(weos_phase "$1")" ]; }
+weos_answers_or_died() { weos_answers "$1" || ! kill -0 "$(cat "$WEOS_DIR/$1/pid")" 2>/dev/null; }
 weos_on() { weos_start "$@" && weos_until 20 weos_is_in "$1" up; }
 
 weos_end() { # NAME SIGNAL
@@ -123,6 +124,7 @@ weos_stop() {
 
 # weos_open NAME: the console's pty is open as $WEOS_FD; what it says, without CR and NUL, is collected in $WEOS_DIR/heard
 weos_open() {
+	: >"$WEOS_DIR/heard"
 	exec {WEOS_FD}<>"$(weos_pty "$1")"
 	stty raw -echo 115200 <&"$WEOS_FD"
 	stdbuf -i0 -o0 tr -d '\r\000' <&"$WEOS_FD" >"$WEOS_DIR/heard" 2>/dev/null &
@@ -130,6 +132,28 @@ weos_open() {
 	WEOS_HEARD=0
 	sleep 0.1 # the line sees that somebody is there
 }
+# weos_ssh_open NAME [USER]: the same by ssh, with the key $WEOS_DIR/key, which is made and let in
+weos_ssh_open() {
+	: >"$WEOS_DIR/heard"
+	[ -f "$WEOS_DIR/key" ] || ssh-keygen -q -t ed25519 -N '' -f "$WEOS_DIR/key"
+	cp "$WEOS_DIR/key.pub" "$WEOS_DIR/$1/keys"
+	rm -f "$WEOS_DIR/typed"
+	mkfifo "$WEOS_DIR/typed"
+	ssh -tt -q -i "$WEOS_DIR/key" -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -p "$(weos_port "$1")" \
+		"${2:-admin}@127.0.0.1" <"$WEOS_DIR/typed" 2>/dev/null > >(exec stdbuf -i0 -o0 tr -d '\r\000' >"$WEOS_DIR/heard") &
+	WEOS_EAR=$!
+	exec {WEOS_FD}>"$WEOS_DIR/typed"
+	WEOS_HEARD=0
+}
+# weos_tcp_open PORT: the same by TCP
+weos_tcp_open() {
+	: >"$WEOS_DIR/heard"
+	exec {WEOS_FD}<>"/dev/tcp/127.0.0.1/$1" || return 1
+	stdbuf -i0 -o0 tr -d '\r\000' <&"$WEOS_FD" >"$WEOS_DIR/heard" 2>/dev/null &
+	WEOS_EAR=$!
+	WEOS_HEARD=0
+}
+weos_is_open() { kill -0 "$WEOS_EAR" 2>/dev/null; }
 weos_close() {
 	exec {WEOS_FD}>&-
 	kill "$WEOS_EAR" 2>/dev/null
