@@ -102,6 +102,14 @@ static void drop_steps(struct device *dev)
 
 /* ---- which configuration applies ---- */
 
+/* Saved by a release that this image does not know: after a downgrade. */
+static bool is_from_newer(const struct device *dev)
+{
+	_cleanup_(buf_done) struct buf saved_by = { 0 };
+
+	return flash_get(&saved_by, NULL, &dev->flash, FLASH_CONFIG, "meta/saved-by") && strverscmp(buf_text(&saved_by), dev->version) > 0;
+}
+
 /* False: this entry of the boot order does not apply. */
 static bool load_entry(struct device *dev, const char *entry)
 {
@@ -120,6 +128,10 @@ static bool load_entry(struct device *dev, const char *entry)
 	}
 	if (!flash_get(&text, NULL, &dev->flash, FLASH_CONFIG, "cfg/config0.cfg")) {
 		device_log(dev, "bootstrap[12]: there is no startup-config");
+		return false;
+	}
+	if (is_from_newer(dev)) {
+		device_log(dev, "bootstrap[12]: startup-config is of a newer version");
 		return false;
 	}
 	if (device_read_config(dev, &tree, buf_bytes(&text), &unreadable, &err) < 0) {

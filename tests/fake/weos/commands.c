@@ -2,12 +2,13 @@
 #include "tests/fake/weos/session.h"
 
 #include "base/clock.h"
+#include "tests/fake/weos/upgrade.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { IN_EXEC = 1, IN_CONFIG = 2, IN_BOOT = 4, ANYWHERE = 7, UPGRADE_STEP_MS = 300 };
+enum { IN_EXEC = 1, IN_CONFIG = 2, IN_BOOT = 4, ANYWHERE = 7 };
 
 struct command {
 	const char *word;
@@ -351,6 +352,7 @@ static const struct command commands[] = {
 	{ "shell", IN_EXEC, run_shell, "a shell" },
 	{ "show", ANYWHERE, show_run, "WHAT" },
 	{ "system-information", IN_EXEC, run_system_information, "show system-information" },
+	{ "upgrade", IN_EXEC, upgrade_run, "[force] [no-reboot] all|pri|sec|boot URI" },
 	{ "uptime", IN_EXEC, run_uptime, "since the last boot" },
 };
 

@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 200, READ_MAX = 4096, OUT_MAX = 2 << 20 };
+enum { REQUEST_MAX = 200, IN_MAX = FLASH_FILE_MAX + 8192, READ_MAX = 4096, OUT_MAX = 2 << 20 };
 
 struct control {
 	struct device *dev;
@@ -139,6 +139,42 @@ static void ask_state(struct client *c)
 			buf_addf(&c->out, "fault %s\n", faults[i].name);
 }
 
+/* scp's side: only /cfg/ is for others. */
+static bool is_shared(const char *path)
+{
+	return strncmp(path, "/cfg/", 5) == 0 && path[5] && !strchr(path + 5, '/') && strlen(path) < FLASH_NAME_MAX;
+}
+
+static void ask_get(struct client *c, const char *path)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+
+	if (!is_shared(path) || !flash_get(&text, NULL, &c->control->dev->flash, FLASH_CONFIG, path + 1)) {
+		buf_add_str(&c->out, "error: no such file\n");
+		return;
+	}
+	buf_add_str(&c->out, "ok\n");
+	buf_add_bytes(&c->out, buf_bytes(&text));
+}
+
+/* False: not all of it is there yet. */
+static bool ask_put(struct client *c, const char *path, const char *size, struct bytes body)
+{
+	struct error err = { 0 };
+	uint64_t len;
+	struct device *dev = c->control->dev;
+
+	if (!is_shared(path) || !number_parse(&len, bytes_str(size)) || len > FLASH_FILE_MAX)
+		buf_add_str(&c->out, "error: not supported\n");
+	else if (body.len < len)
+		return false;
+	else if (dev->fault[FAULT_FLASH_FULL] || flash_put(&dev->flash, FLASH_CONFIG, path + 1, bytes_of(body.ptr, len), &err) != 0)
+		buf_add_str(&c->out, "error: no space left\n");
+	else
+		buf_add_str(&c->out, "ok\n");
+	return true;
+}
+
 static void take_request(struct client *c)
 {
 	char line[REQUEST_MAX], *word[3] = { 0 };
@@ -155,6 +191,12 @@ static void take_request(struct client *c)
 			ask_power(c, word[1]);
 		else if (count == 1 && strcmp(word[0], "state") == 0)
 			ask_state(c);
+		else if (count == 2 && strcmp(word[0], "get") == 0)
+			ask_get(c, word[1]);
+		else if (count == 3 && strcmp(word[0], "put") == 0) {
+			if (!ask_put(c, word[1], word[2], bytes_from(buf_bytes(&c->in), len + 1)))
+				return;
+		}
 		else
 			buf_add_str(&c->out, "error: no such request\n");
 		c->is_closing = true;
@@ -193,7 +235,7 @@ static void client_ready(struct loop_fd *io, uint32_t events)
 		client_gone(c);
 	} else if (c->session) {
 		session_input(c->session, bytes_of(in, (size_t)n));
-	} else if (!c->is_closing && c->in.len + (size_t)n < REQUEST_MAX + READ_MAX) {
+	} else if (!c->is_closing && c->in.len + (size_t)n < IN_MAX) {
 		buf_add(&c->in, in, (size_t)n);
 		if (memchr(c->in.ptr, '\n', c->in.len))
 			take_request(c);

@@ -30,13 +30,18 @@ static int read_unit(struct unit *out, const char *path, struct error *err)
 	return 0;
 }
 
+const char *device_family(unsigned weos)
+{
+	return weos == 4 ? "Lynx" : "RedFox";
+}
+
 static int burn_unit(struct unit *out, const char *path, unsigned weos, const char *serial, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	uint32_t number = randombytes_uniform(90000) + 10000;
 
 	*out = (struct unit){ .weos = weos };
-	snprintf(out->family, sizeof(out->family), "%s", weos == 4 ? "Lynx" : "RedFox");
+	snprintf(out->family, sizeof(out->family), "%s", device_family(weos));
 	snprintf(out->model, sizeof(out->model), "%s", weos == 4 ? "L110-F2G" : "RFI-211-T3G");
 	snprintf(out->article, sizeof(out->article), "%s", weos == 4 ? "3643-0100" : "3641-0240");
 	snprintf(out->serial, sizeof(out->serial), "%u", number);
@@ -267,7 +272,9 @@ int device_save(struct device *dev, struct error *err)
 	_cleanup_(buf_done) struct buf text = { 0 };
 	int r = device_spell(dev, &text, dev->running, err);
 
-	return r < 0 ? r : flash_put(&dev->flash, FLASH_CONFIG, "cfg/config0.cfg", buf_bytes(&text), err);
+	if (r == 0)
+		r = flash_put(&dev->flash, FLASH_CONFIG, "meta/saved-by", bytes_str(dev->version), err);
+	return r != 0 ? r : flash_put(&dev->flash, FLASH_CONFIG, "cfg/config0.cfg", buf_bytes(&text), err);
 }
 
 int device_set_encrypt_password(struct device *dev, const char *password, struct error *err)

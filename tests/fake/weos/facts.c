@@ -51,6 +51,9 @@ static const struct {
 	{ INVENTED, "the keys of the JSON document beyond system.hostname; that 'show running-config' prints it" },
 	{ INVENTED, "encrypted secrets as '$enc$SOURCE$base64', the same token for the same secret (the real one uses AES-256)" },
 	{ INVENTED, "factory-reset in the CLI unlinks files, so that freed space keeps them; the menu's reset overwrites the partitions" },
+	{ VENDOR, "upgrade [force] [no-reboot] all|pri|sec|boot URI or ADDRESS FILE; no promise for a downgrade: configuration may be lost" },
+	{ VENDOR, "scp both ways over the SSH port, /cfg/ only" },
+	{ INVENTED, "what upgrade prints, the format of a package; startup saved by a newer release does not apply after a downgrade" },
 	{ INVENTED, "two sessions each edit a copy of their own, the last 'leave' wins" },
 	{ INVENTED, "all faults" },
 };

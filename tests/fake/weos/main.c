@@ -6,6 +6,7 @@
  *   weos-sim power --state DIR on|off|cut
  *   weos-sim state --state DIR        phase, sessions, faults that are on
  *   weos-sim flash --state DIR [--count TEXT]
+ *   weos-sim pkg --version X.Y.Z [--weos 4|5] [--bytes N]   a firmware package, for `upgrade`
  *   weos-sim faults | facts           what can go wrong; what is confirmed and what invented
  *
  * What a real WeOS prints is known from its vendor's pages and from files of people who drive it; the rest is invented, and "facts" says
@@ -15,6 +16,8 @@
 #include "tests/fake/weos/control.h"
 #include "tests/fake/weos/facts.h"
 #include "tests/fake/weos/line.h"
+#include "tests/fake/weos/scp.h"
+#include "tests/fake/weos/upgrade.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -29,11 +32,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINES_MAX = 4, READ_MAX = 4096 };
+enum { LINES_MAX = 4, PACKAGE_MAX = 512 << 20, READ_MAX = 4096 };
 
 struct options {
 	const char *state, *name, *serial, *version, *user, *count;
 	unsigned weos, boot_ms;
+	size_t bytes;
 	bool fault[FAULT_COUNT];
 	struct {
 		enum line_kind kind;
@@ -52,6 +56,7 @@ static int usage(void)
 		"       weos-sim power --state DIR on|off|cut\n"
 		"       weos-sim state --state DIR\n"
 		"       weos-sim flash --state DIR [--count TEXT]\n"
+		"       weos-sim pkg --version X.Y.Z [--weos 4|5] [--bytes N]\n"
 		"       weos-sim faults | facts\n");
 	return 2;
 }
@@ -145,11 +150,15 @@ static void relay(int fd)
 static int run_login(const struct options *opt)
 {
 	_cleanup_(mem_freep) char *request = mem_printf("login %s", opt->user ? opt->user : "admin");
+	const char *command = getenv("SSH_ORIGINAL_COMMAND");
 	struct termios old, raw;
 	struct error err = { 0 };
 	bool is_tty = tcgetattr(STDIN_FILENO, &old) == 0;
-	_cleanup_(fd_closep) int fd = control_connect(opt->state, request, &err);
+	_cleanup_(fd_closep) int fd = -1;
 
+	if (command && strncmp(command, "scp ", 4) == 0)
+		return scp_serve(opt->state, command);
+	fd = control_connect(opt->state, request, &err);
 	if (fd < 0)
 		return failed(&err);
 	signal(SIGPIPE, SIG_IGN);
@@ -292,6 +301,9 @@ static bool take_option(struct options *opt, int c)
 	case 'u':
 		opt->user = optarg;
 		return true;
+	case 'B':
+		opt->bytes = (size_t)strtoul(optarg, NULL, 10);
+		return opt->bytes <= PACKAGE_MAX;
 	case 'c':
 		opt->count = optarg;
 		return true;
@@ -305,6 +317,7 @@ static const struct option long_options[] = {
 	{ "serial", required_argument, NULL, 'S' }, { "version", required_argument, NULL, 'V' },     { "boot-seconds", required_argument, NULL, 'b' },
 	{ "fault", required_argument, NULL, 'f' }, { "pty", required_argument, NULL, 'p' },          { "tcp", required_argument, NULL, 't' },
 	{ "rfc2217", required_argument, NULL, 'r' }, { "user", required_argument, NULL, 'u' },       { "count", required_argument, NULL, 'c' },
+	{ "bytes", required_argument, NULL, 'B' },
 	{ 0 },
 };
 
@@ -315,7 +328,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	struct options opt = { .boot_ms = 2000 };
+	struct options opt = { .boot_ms = 2000, .bytes = 100000 };
 	const char *verb = argc > 1 ? argv[1] : "";
 	int c;
 
@@ -329,6 +342,8 @@ int main(int argc, char **argv)
 		return run_faults();
 	if (strcmp(verb, "facts") == 0)
 		return facts_print();
+	if (strcmp(verb, "pkg") == 0 && opt.version)
+		return upgrade_make(opt.version, opt.weos ? opt.weos : 5, opt.bytes);
 	if (!opt.state)
 		return usage();
 	if (strcmp(verb, "on") == 0)

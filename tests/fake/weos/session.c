@@ -4,6 +4,7 @@
 #include "tests/fake/weos/session.h"
 
 #include "base/clock.h"
+#include "tests/fake/weos/upgrade.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -247,6 +248,15 @@ static void finish(struct session *s)
 	run_steps(s);
 }
 
+void session_go_on(struct session *s)
+{
+	if (s->is_over)
+		return;
+	s->state = SESSION_COMMAND;
+	finish(s);
+	take_typed(s);
+}
+
 void session_ask(struct session *s, const char *question, void (*if_yes)(struct session *s))
 {
 	say(s, "%s ", question);
@@ -353,6 +363,7 @@ static void take_line(struct session *s)
 		command_line(s);
 		break;
 	case SESSION_PAGER:
+	case SESSION_BUSY:
 		break;
 	}
 	buf_truncate(&s->line, 0); /* wiped: it may have been a password */
@@ -443,7 +454,7 @@ static void take_typed(struct session *s)
 	size_t at = 0;
 
 	s->typed = (struct buf){ 0 };
-	while (at < typed.len && !s->step_count && !s->is_over)
+	while (at < typed.len && !s->step_count && !s->is_over && s->state != SESSION_BUSY)
 		take_key(s, (char)typed.ptr[at++]);
 	if (at < typed.len && !s->is_over)
 		buf_add_bytes(&s->typed, bytes_from(buf_bytes(&typed), at));
@@ -558,6 +569,7 @@ void session_end(struct session *s)
 struct session *session_free(struct session *s)
 {
 	drop_steps(s);
+	upgrade_free(s->upgrade);
 	node_free(s->candidate);
 	buf_done(&s->line);
 	buf_done(&s->typed);

@@ -3,7 +3,9 @@
 
 #include "tests/fake/weos/device.h"
 
-enum session_state { SESSION_USER, SESSION_PASSWORD, SESSION_COMMAND, SESSION_PAGER, SESSION_QUESTION, SESSION_PASTE, SESSION_SHELL };
+struct upgrade;
+
+enum session_state { SESSION_USER, SESSION_PASSWORD, SESSION_COMMAND, SESSION_PAGER, SESSION_QUESTION, SESSION_PASTE, SESSION_SHELL, SESSION_BUSY };
 enum session_place { PLACE_EXEC, PLACE_CONFIG, PLACE_BOOT, PLACE_LOADER };
 enum { SESSION_LINE_MAX = CONFIG_LINE_MAX, SESSION_TYPED_MAX = 64 << 10, SESSION_STEPS_MAX = 24 };
 
@@ -40,6 +42,7 @@ struct session {
 	struct buf paste;
 	char paste_to[128];
 
+	struct upgrade *upgrade; /* in hand, or the last one */
 	struct session_step steps[SESSION_STEPS_MAX];
 	size_t step_count;
 	struct loop_timer timer;
@@ -64,6 +67,9 @@ void session_ask(struct session *s, const char *question, void (*if_yes)(struct 
 void session_wait(struct session *s, unsigned wait_ms, void (*act)(struct session *s));
 void session_configure(struct session *s);
 void session_drop_candidate(struct session *s);
+
+/* What kept the session busy is over: the answer goes out, then the prompt. */
+void session_go_on(struct session *s);
 
 /* commands.c: runs one line and leaves what it says in s->answer */
 void command_run(struct session *s, char *line);
