@@ -205,12 +205,12 @@ static void act(struct duty *d)
 static void note_hold(struct duty *d)
 {
 	struct error err = { 0 };
-	int r = hold_read(&d->hold, d->dir, state_now(&d->state), &err);
+	int r = hold_read(&d->hold, d->dir, state_clock(&d->state), &err);
 
 	/* a hold that cannot be read is one: doing nothing is the side on which an engineer loses nothing */
 	d->is_held = r != HOLD_NONE;
 	if (r < 0)
-		d->hold = (struct hold){ .until_s = state_now(&d->state) + 3600, .who = "nobody", .why = "the hold file cannot be read" };
+		d->hold = (struct hold){ .until_s = state_clock(&d->state) + 3600, .who = "nobody", .why = "the hold file cannot be read" };
 }
 
 static void decide(struct duty *d)

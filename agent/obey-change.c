@@ -99,7 +99,7 @@ static int say_end(struct duty *d, struct error *err)
 	char why[128];
 
 	snprintf(why, sizeof(why), "order %llu failed: see its receipt", (unsigned long long)c->number);
-	if (c->end.is_held && hold_for(d, state_now(&d->state) + HOLD_SECONDS_MAX, "holdfast", why, err) < 0)
+	if (c->end.is_held && hold_for(d, state_clock(&d->state) + HOLD_SECONDS_MAX, "holdfast", why, err) < 0)
 		return error_add(err, "hold");
 	return obey_receipt(d, &in, OBEY_NOTE_CLOSED, err);
 }

@@ -408,6 +408,13 @@ int state_take_checkpoint(struct state *s, struct statement *st, struct error *e
 	return 0;
 }
 
+int64_t state_clock(const struct state *s)
+{
+	int64_t now = clock_now_s(), floor = floor_now(&s->floor);
+
+	return now > floor ? now : floor;
+}
+
 int64_t state_now(const struct state *s)
 {
 	int64_t now = clock_now_s();

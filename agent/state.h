@@ -68,7 +68,9 @@ int state_take_root(struct state *s, struct statement *st, struct error *err) _m
 int state_take_admit(struct state *s, struct statement *st, struct error *err) _must_check_;
 int state_take_checkpoint(struct state *s, struct statement *st, struct error *err) _must_check_;
 
-/* The time to date a statement with: the clock, but never before what was seen signed. */
+/* What time it is: the clock, but never before what others signed. A clock that was ahead once is forgotten when it is set right. */
+int64_t state_clock(const struct state *s);
+/* The time to date a statement with: the same, and never before the device's own newest. */
 int64_t state_now(const struct state *s);
 /* Where to and what to pin: the newest root's word, else the invite's. attempt: goes round when there are several. */
 void state_server(const struct state *s, unsigned attempt, struct http_request *req);

@@ -168,15 +168,23 @@ static int verify_receipts(const struct listing *l, const struct open_device *d,
 	return 0;
 }
 
+/* "order 7 of k3v7qz..."; what nobody can read has no number. */
+static char *order_text(const json_t *entry)
+{
+	json_int_t number = json_integer_value(json_object_get(entry, "order"));
+
+	return number ? mem_printf("order %lld of %s", (long long)number, text_of(entry, "batch")) : mem_strdup("what should be an order");
+}
+
 /* "order 7 of k3v7qz...: it is held; it says: ...; see ..." */
 static char *receipt_text(const json_t *entry)
 {
+	_cleanup_(mem_freep) char *order = order_text(entry);
 	const char *outcome = text_of(entry, "outcome"), *note = text_of(entry, "note");
 	struct receipt_words words = receipt_words(outcome, text_of(entry, "check"));
 	bool is_done = !strcmp(outcome, "done");
 
-	return mem_printf("order %lld of %s%s%s%s%s%s%s", (long long)json_integer_value(json_object_get(entry, "order")),
-			  text_of(entry, "batch"), is_done ? "" : ": ", is_done ? "" : words.says, *note ? "; it says: " : "", note,
+	return mem_printf("%s%s%s%s%s%s%s", order, is_done ? "" : ": ", is_done ? "" : words.says, *note ? "; it says: " : "", note,
 			  *words.todo ? ". What to do: " : "", words.todo);
 }
 

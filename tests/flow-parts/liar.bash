@@ -78,7 +78,7 @@ lie_no_more() { rm -f "$L"/say/* "$L/withhold"; }
 # What it runs and what it boots.
 state_of() { router_vtysh "$1" -c 'show running-config'; cat "$(router_file "$1")"; }
 route() { echo "ip route 203.0.113.$1/32 Null0"; }
-head_of() { plant_field "$1" head; }
+head_of() { plant_field "$1" head 2>>"$DIR/logs/plant"; }
 receipt_after() { # NAME NUMBER: the next one behind that number goes into RECEIPT
 	RECEIPT=$(holdfast log "$1" --limit 40 --json 2>>"$DIR/logs/plant" |
 		jq -c --argjson n "$2" '[.entries[] | select(.type == "receipt" and .number > $n)] | last // empty') && [ -n "$RECEIPT" ]
