@@ -11,6 +11,8 @@
 enum {
 	MATCH_LIMIT = 100000, /* a pattern is ours, but what it is held against is not */
 	PROOFS = 2,
+	PROOFS_BY_ENTER = 4, /* where letters cannot be taken back */
+	STRIKES = 3,
 	PROVE_MS = 2000,      /* how long a prompt may take to answer Enter */
 	TRIES = 8,            /* of a prompt that does not, in one wait */
 	OTHER_MS = 1000,      /* at rest this long, something that is not wanted is believed to stay */
@@ -21,6 +23,7 @@ enum {
 	PASTE_CHUNK = 64,
 	PASTE_PAUSE_MS = 2,
 	ENTERS = 2,
+	BROKEN_LINES = 4,
 };
 
 #define SET_ALL (~(console_set)0)
@@ -37,6 +40,9 @@ struct console {
 	uint64_t last_ms;      /* when something came or was sent */
 	unsigned sent_line_no; /* the line on which Enter was sent: what stands on it is no answer */
 	bool has_sent, is_booting, is_collecting;
+	bool takes_back;      /* DEL is known to work */
+	unsigned not_taken_back; /* how often it did not, as long as it never has */
+	unsigned nonce;
 	struct buf echo; /* what was shown since something was typed */
 };
 
@@ -275,12 +281,26 @@ static bool next_finished(struct console *c, struct console_seen *seen, console_
 	return false;
 }
 
+/* Nothing but blanks stands behind the cursor: they are what a character that was taken back leaves. */
+static bool at_end(const struct screen *s)
+{
+	for (size_t i = s->cursor; i < s->line.len; i++)
+		if (s->line.ptr[i] != ' ')
+			return false;
+	return true;
+}
+
+static struct bytes up_to_cursor(const struct screen *s)
+{
+	return bytes_of(s->line.ptr, s->cursor);
+}
+
 /* Does the last line have a shape, as far as it is there? */
 static bool last_fits(const struct console *c, struct console_seen *seen)
 {
 	const struct screen *s = &c->screen;
 
-	if (!screen_is_whole(s) || s->cursor != s->line.len || (c->has_sent && s->line_no == c->sent_line_no))
+	if (!screen_is_whole(s) || !at_end(s) || (c->has_sent && s->line_no == c->sent_line_no))
 		return false;
 	return match(c, seen, buf_bytes(&s->line), s->is_placed ? KINDS_OF_PLACED : KINDS_OF_LAST);
 }
@@ -298,47 +318,113 @@ static unsigned rest_ms(const struct console *c, const struct console_seen *seen
 
 /* ---- prompts ---- */
 
-/* Is what came since `from` only the prompt line, entered with `prove` behind it, and the same prompt again? */
-static bool is_same_again(const struct console *c, size_t from, struct bytes prompt)
+static bool shows(const struct console *c, struct bytes before, const char *text)
+{
+	struct bytes line = up_to_cursor(&c->screen);
+
+	return screen_is_whole(&c->screen) && at_end(&c->screen) && !c->screen.is_placed && line.len == before.len + strlen(text) &&
+	       bytes_equal(bytes_of(line.ptr, before.len), before) && bytes_is(bytes_from(line, before.len), text);
+}
+
+/* Is what came since `from` only the prompt line, entered with `typed` behind it, and the same prompt again? */
+static bool is_same_again(const struct console *c, size_t from, struct bytes prompt, const char *typed)
 {
 	_cleanup_(buf_done) struct buf entered = { 0 };
 	struct bytes rest = bytes_from(buf_bytes(&c->screen.text), from), line;
 
 	buf_add_bytes(&entered, prompt);
-	if (c->grammar->prove)
-		buf_add_str(&entered, c->grammar->prove);
-	return bytes_next_line(&rest, &line) && !rest.len && bytes_equal(trimmed(line), trimmed(buf_bytes(&entered))) &&
-	       bytes_equal(buf_bytes(&c->screen.line), prompt) && !c->screen.is_placed && screen_is_whole(&c->screen) &&
-	       c->screen.cursor == c->screen.line.len;
+	buf_add_str(&entered, typed);
+	return bytes_next_line(&rest, &line) && !rest.len && bytes_equal(trimmed(line), trimmed(buf_bytes(&entered))) && shows(c, prompt, "");
+}
+
+/* Waits until the line is `before` and `text`; 0: it is not, or other lines came. */
+static int await_line(struct console *c, struct bytes before, const char *text, uint64_t until_ms, struct error *err)
+{
+	unsigned line_no = c->screen.line_no;
+
+	while (!shows(c, before, text)) {
+		if (now_of(c) >= until_ms || c->screen.line_no != line_no)
+			return 0;
+		if (pump(c, until_ms, err) < 0)
+			return err->code;
+	}
+	return 1;
+}
+
+static int send_keys(struct console *c, const char *keys, struct error *err)
+{
+	transcript_out(&c->transcript, bytes_str(keys));
+	return put(c, bytes_str(keys), err);
 }
 
 /* Sends Enter and waits until the answer is there and at rest. 1: it is the same prompt. */
-static int prove_once(struct console *c, struct bytes prompt, unsigned quiet_ms, uint64_t deadline_ms, struct error *err)
+static int prove_by_enter(struct console *c, struct bytes prompt, const char *typed, unsigned quiet_ms, uint64_t until_ms, struct error *err)
 {
-	_cleanup_(mem_freep) char *keys = mem_printf("%s%s", c->grammar->prove ? c->grammar->prove : "", c->grammar->enter);
 	size_t from = c->screen.text.len;
-	uint64_t until_ms = now_of(c) + PROVE_MS, sent_ms;
-	int r = put(c, bytes_str(keys), err);
+	int r = send_keys(c, c->grammar->enter, err);
 
-	if (r < 0)
-		return r;
-	sent_ms = c->last_ms;
-	transcript_out(&c->transcript, bytes_str(keys));
-	if (until_ms > deadline_ms)
-		until_ms = deadline_ms;
-	while (now_of(c) < until_ms) {
-		bool is_there = is_same_again(c, from, prompt);
+	while (r >= 0 && now_of(c) < until_ms) {
+		bool is_there = is_same_again(c, from, prompt, typed);
 		uint64_t rest_until_ms = is_there ? c->last_ms + quiet_ms : until_ms;
 
 		r = pump(c, rest_until_ms < until_ms ? rest_until_ms : until_ms, err);
-		if (r < 0)
-			return r;
-		if (is_there && r == LINE_QUIET && c->last_ms > sent_ms)
+		if (is_there && r == LINE_QUIET)
 			return 1;
 		if (!is_there && c->screen.text.len > from + prompt.len + CONSOLE_LINE_MAX)
 			return 0; /* this is output */
 	}
-	return 0;
+	return r < 0 ? r : 0;
+}
+
+/* What was typed to prove something stays on no line. */
+static int clear_typed(struct console *c, size_t len, struct error *err)
+{
+	_cleanup_(buf_done) struct buf keys = { 0 };
+
+	if (c->grammar->take_back)
+		buf_add_str(&keys, c->grammar->take_back);
+	for (size_t i = 0; i < len; i++)
+		buf_add_char(&keys, 0x7f);
+	return put(c, buf_bytes(&keys), err) < 0 ? err->code : 0;
+}
+
+/* Letters that no text can know come back behind the prompt, and go again: somebody reads who echoes. A device whose editor does not know
+ * DEL is found out the first time; it has to do without. */
+static int prove_by_typing(struct console *c, struct bytes prompt, const char *letters, uint64_t until_ms, struct error *err)
+{
+	int r = send_keys(c, letters, err);
+
+	if (r >= 0)
+		r = await_line(c, prompt, letters, until_ms, err);
+	if (r <= 0)
+		return r < 0 ? r : clear_typed(c, strlen(letters), err);
+	for (size_t i = 0; i < strlen(letters) && r >= 0; i++)
+		r = put(c, bytes_str("\x7f"), err);
+	if (r >= 0)
+		r = await_line(c, prompt, "", now_of(c) + PROVE_MS, err);
+	if (r == 0 && !c->takes_back) {
+		transcript_remark(&c->transcript, "the device does not take characters back");
+		c->not_taken_back++;
+		return send_keys(c, c->grammar->enter, err); /* no command begins so: it is refused */
+	}
+	c->takes_back |= r == 1;
+	return r;
+}
+
+static int prove_once(struct console *c, struct bytes prompt, unsigned quiet_ms, uint64_t deadline_ms, struct error *err)
+{
+	uint64_t until_ms = now_of(c) + PROVE_MS < deadline_ms ? now_of(c) + PROVE_MS : deadline_ms;
+	_cleanup_(mem_freep) char *typed = mem_printf("%szq%c", c->grammar->prove ? c->grammar->prove : "", 'a' + c->nonce++ % 26);
+	int r = 1;
+
+	if (c->grammar->prove) { /* it may stay on the line: a remark, for this device */
+		r = send_keys(c, typed, err);
+		r = r < 0 ? r : await_line(c, prompt, typed, until_ms, err);
+		return r < 0 ? r : r ? prove_by_enter(c, prompt, typed, quiet_ms, until_ms, err) : clear_typed(c, strlen(typed), err);
+	}
+	if (c->not_taken_back < STRIKES)
+		r = prove_by_typing(c, prompt, typed, until_ms, err);
+	return r == 1 ? prove_by_enter(c, prompt, "", quiet_ms, until_ms, err) : r;
 }
 
 /* 1: proven, and the proof is gone from the text; 0: it is none, or not provable now. */
@@ -348,8 +434,8 @@ static int prove(struct console *c, const struct console_seen *seen, uint64_t de
 	size_t from = c->screen.text.len;
 	unsigned quiet_ms = c->grammar->quiet_ms ? c->grammar->quiet_ms : CONSOLE_QUIET_MS;
 
-	buf_add_bytes(&prompt, buf_bytes(&c->screen.line));
-	for (unsigned i = 0; i < PROOFS; i++) {
+	buf_add_bytes(&prompt, up_to_cursor(&c->screen));
+	for (unsigned i = 0; i < (c->not_taken_back < STRIKES ? PROOFS : PROOFS_BY_ENTER); i++) {
 		int r = prove_once(c, buf_bytes(&prompt), quiet_ms, deadline_ms, err);
 
 		if (r <= 0)
@@ -518,7 +604,7 @@ static bool is_echoed(const struct console *c, struct bytes before, const char *
 
 	buf_add_bytes(&whole, before);
 	buf_add_str(&whole, text);
-	if (bytes_equal(buf_bytes(&c->screen.line), buf_bytes(&whole)) && c->screen.cursor == c->screen.line.len)
+	if (bytes_equal(up_to_cursor(&c->screen), buf_bytes(&whole)) && at_end(&c->screen))
 		return true;
 	squeeze(&dense, text);
 	return whole.len > WRAP_COLUMNS && bytes_equal(buf_bytes(&c->echo), buf_bytes(&dense));
@@ -546,7 +632,7 @@ int console_type(struct console *c, const char *text, bool is_private, struct er
 
 	if (deny_booting(c, err) < 0 || check_text(bytes_str(text), "what is to be typed", err) < 0 || drain(c, err) < 0)
 		return err->code;
-	buf_add_bytes(&before, buf_bytes(&c->screen.line));
+	buf_add_bytes(&before, up_to_cursor(&c->screen));
 	buf_truncate(&c->echo, 0);
 	c->is_collecting = true;
 	if (is_private)
@@ -569,6 +655,16 @@ int console_key(struct console *c, const char *keys, struct error *err)
 		return error_set(err, E_DENIED, "Ctrl-C is sent to stop a boot only");
 	transcript_out(&c->transcript, bytes_str(keys));
 	return put(c, bytes_str(keys), err);
+}
+
+int console_pick(struct console *c, const char *keys, unsigned rest_ms, struct error *err)
+{
+	uint64_t until_ms = now_of(c) + ECHO_MS;
+	int r = console_key(c, keys, err);
+
+	while (r == 0 && now_of(c) < until_ms)
+		r = pump(c, now_of(c) + rest_ms, err);
+	return r < 0 ? r : 0;
 }
 
 int console_enter(struct console *c, struct error *err)
@@ -680,23 +776,47 @@ static int type_command(struct console *c, const struct console_ask *ask, struct
 	return error_set(err, E_PEER, "what was typed did not come back as it was, %d times", TYPE_TRIES);
 }
 
-/* The first line is the echo; a pager's line that was not wiped is no output either. */
-static void take_answer(const struct console *c, struct buf *answer)
+/* An editor that breaks or repaints a long line shows it in pieces, the last of which ends as what was entered ends. */
+static bool skip_broken_echo(const struct screen *s, struct bytes *rest, struct bytes entered)
 {
-	struct bytes rest = buf_bytes(&c->screen.text), line;
-	struct console_seen seen;
+	struct bytes ahead = buf_bytes(&s->text), line;
+	size_t tail = entered.len % WRAP_COLUMNS < 8 ? 8 : entered.len % WRAP_COLUMNS;
 
-	(void)!bytes_next_line(&rest, &line);
+	for (unsigned i = 0; i < BROKEN_LINES && bytes_next_line(&ahead, &line); i++) {
+		line = trimmed(line);
+		if (line.len >= 8 && line.len <= entered.len) {
+			tail = line.len < tail ? line.len : tail;
+			if (bytes_equal(bytes_from(line, line.len - tail), bytes_from(entered, entered.len - tail))) {
+				*rest = ahead;
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* The first line is the echo; a pager's line that was not wiped is no output either. False: that first line is not what was entered, so
+ * something came between, on one way or the other. */
+static bool take_answer(const struct console *c, struct buf *answer, struct bytes entered)
+{
+	struct bytes rest = buf_bytes(&c->screen.text), line = { 0 };
+	struct console_seen seen;
+	bool is_same = bytes_next_line(&rest, &line) && bytes_equal(trimmed(line), trimmed(entered));
+
+	if (!is_same && entered.len > WRAP_COLUMNS)
+		is_same = skip_broken_echo(&c->screen, &rest, entered);
 	while (bytes_next_line(&rest, &line)) {
 		if (match(c, &seen, line, 1u << CONSOLE_PAGER))
 			continue;
 		buf_add_bytes(answer, line);
 		buf_add_char(answer, '\n');
 	}
+	return is_same;
 }
 
 static int command_once(struct console *c, struct buf *answer, struct console_seen *seen, const struct console_ask *ask, struct error *err)
 {
+	_cleanup_(buf_done) struct buf entered = { 0 };
 	size_t before = answer->len;
 	int r;
 
@@ -705,6 +825,7 @@ static int command_once(struct console *c, struct buf *answer, struct console_se
 	r = type_command(c, ask, err);
 	screen_forget(&c->screen, c->screen.text.len);
 	c->looked = 0;
+	buf_add_bytes(&entered, up_to_cursor(&c->screen));
 	if (r == 0)
 		r = console_enter(c, err);
 	if (r == 0)
@@ -712,7 +833,8 @@ static int command_once(struct console *c, struct buf *answer, struct console_se
 	transcript_withhold(&c->transcript, false);
 	if (r < 0)
 		return r;
-	take_answer(c, answer);
+	if (!take_answer(c, answer, buf_bytes(&entered)))
+		seen->is_disturbed = true;
 	if (answer->len - before > CONSOLE_ANSWER_MAX)
 		return error_set(err, E_LIMIT, "the answer has more than %d bytes", CONSOLE_ANSWER_MAX);
 	return r;

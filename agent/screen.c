@@ -35,15 +35,37 @@ static void end_line(const struct feed *f, bool is_move)
 	s->is_placed = is_move;
 }
 
+static bool is_blank(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.ptr[i] != ' ')
+			return false;
+	return true;
+}
+
+/* A whole line that is written over was shown: it is kept, since a line break may have got lost. Blanks are what a pager wipes with. */
+static void cut_at_cursor(const struct feed *f)
+{
+	struct screen *s = f->screen;
+
+	if (s->cursor == 0 && !is_blank(buf_bytes(&s->line))) {
+		bool was_placed = s->is_placed;
+
+		end_line(f, true);
+		s->is_placed = was_placed;
+	} else {
+		buf_truncate(&s->line, s->cursor);
+		s->line_no += s->cursor == 0;
+	}
+}
+
 static void print(const struct feed *f, uint8_t c)
 {
 	struct screen *s = f->screen;
 
 	/* what is written over is gone to its end: two texts never join into one that nobody sent */
-	if (s->cursor < s->line.len) {
-		buf_truncate(&s->line, s->cursor);
-		s->line_no += s->cursor == 0;
-	}
+	if (s->cursor < s->line.len)
+		cut_at_cursor(f);
 	buf_add_char(&s->line, (char)c);
 	s->cursor++;
 	tell(f, c);
@@ -94,11 +116,14 @@ static void csi_param(struct screen *s, uint8_t c)
 		*param = *param * 10 + (c - '0');
 }
 
-static void erase_in_line(struct screen *s)
+static void erase_in_line(const struct feed *f)
 {
-	if (s->params[0] == 0) /* to its end */
-		buf_truncate(&s->line, s->cursor < s->line.len ? s->cursor : s->line.len);
-	else { /* from its begin: the rest would not be at the begin of a line any more */
+	struct screen *s = f->screen;
+
+	if (s->params[0] == 0) { /* to its end */
+		if (s->cursor < s->line.len)
+			cut_at_cursor(f);
+	} else { /* from its begin: the rest would not be at the begin of a line any more */
 		buf_truncate(&s->line, 0);
 		s->cursor = 0;
 		s->is_placed = true;
@@ -132,11 +157,11 @@ static void csi_end(const struct feed *f, uint8_t c)
 		s->cursor = s->cursor < count ? 0 : s->cursor - count;
 		break;
 	case 'K':
-		erase_in_line(s);
+		erase_in_line(f);
 		break;
 	case 'J':
 		if (s->params[0] == 0)
-			erase_in_line(s);
+			erase_in_line(f);
 		else
 			end_line(f, true);
 		break;

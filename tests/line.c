@@ -2,6 +2,7 @@
 #include "tests/line.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int fake_read(struct line *base, struct buf *out, uint64_t until_ms, struct error *err)
 {
@@ -83,4 +84,16 @@ void fake_line_say(struct fake_line *line, unsigned after_ms, struct bytes text)
 void fake_line_text(struct fake_line *line, unsigned after_ms, const char *text)
 {
 	fake_line_say(line, after_ms, bytes_str(text));
+}
+
+void fake_line_echo(struct fake_line *line, const char *text)
+{
+	struct said *at;
+
+	line->said = mem_grow(line->said, (line->said_count + 1) * sizeof(*line->said));
+	at = &line->said[line->said_done];
+	memmove(at + 1, at, (line->said_count - line->said_done) * sizeof(*at));
+	*at = (struct said){ .at_ms = line->now_ms };
+	buf_add_str(&at->text, text);
+	line->said_count++;
 }

@@ -24,3 +24,5 @@ struct fake_line *fake_line_new(void (*heard)(struct fake_line *line, struct byt
 /* So many milliseconds after now, or after what was scheduled before if that is later. */
 void fake_line_say(struct fake_line *line, unsigned after_ms, struct bytes text);
 void fake_line_text(struct fake_line *line, unsigned after_ms, const char *text);
+/* Before everything that was scheduled and has not come yet: what a terminal driver echoes while a program still writes. */
+void fake_line_echo(struct fake_line *line, const char *text);

@@ -4,7 +4,7 @@
 #include "agent/console.h"
 #include "agent/screen.h"
 #include "agent/telnet.h"
-#include "base/fs.h"
+#include "agent/weos-purge.h"
 #include "crypto/secret.h"
 #include "tests/line.h"
 
@@ -149,8 +149,11 @@ TEST(what_is_written_over_never_joins_what_was_there)
 
 	shown(&s, "xxxxxxx:/#> \rexample");
 	CHECK_STR(buf_text(&s.line), "example");
+	CHECK_STR(buf_text(&s.text), "xxxxxxx:/#> \n");
 	shown(&s, "\r\nHit a key: 3\b2\b1\r\n");
-	CHECK_STR(buf_text(&s.text), "example\nHit a key: 1\n");
+	CHECK_STR(buf_text(&s.text), "xxxxxxx:/#> \nexample\nHit a key: 1\n");
+	shown(&s, "        \rx");
+	CHECK_STR(buf_text(&s.line), "x");
 }
 
 TEST(text_at_a_place_of_the_screen_is_marked_as_placed)
@@ -448,4 +451,68 @@ TEST(telnet_agrees_once_and_hands_over_the_bytes)
 	CHECK(bytes_equal(buf_bytes(&t.replies), bytes_of(replies, sizeof(replies))));
 	CHECK(t.rate == 115200 && t.ours[44] && !t.port_refused);
 	telnet_done(&t);
+}
+
+/* ---- dialogues ---- */
+
+struct journal {
+	struct buf text;
+	const char *die_in; /* the state that is written, and then the agent is gone */
+};
+
+static int write_journal(void *ctx, const char *state, struct error *err)
+{
+	struct journal *j = ctx;
+
+	buf_addf(&j->text, "%s ", state);
+	return j->die_in && !strcmp(state, j->die_in) ? error_set(err, E_SYS, "killed") : 0;
+}
+
+TEST(the_tables_of_dialogues_lead_somewhere)
+{
+	static const struct dialogue_state wrong[] = {
+		{ "a", DIALOGUE_LISTEN, .timeout_ms = 1, .answers = { { 1, "b" } } },
+		{ "c", DIALOGUE_END, .says = "x" },
+	}, silence[] = {
+		{ "a", DIALOGUE_LISTEN, .timeout_ms = 1, .answers = { { 1, "c" } }, .late = "c" },
+		{ "c", DIALOGUE_END, .end = DIALOGUE_DONE, .says = "x" },
+	};
+	struct dialogue d = { "wrong", wrong, 2 };
+	struct error err = { 0 };
+
+	CHECK_OK(dialogue_check(&weos_purge, &err));
+	CHECK_EQ(dialogue_check(&d, &err), E_FORMAT);
+	d.states = silence;
+	CHECK_EQ(dialogue_check(&d, &err), E_FORMAT);
+}
+
+TEST(a_state_is_in_the_journal_before_anything_is_said_in_it)
+{
+	_cleanup_(talk_done) struct talk t;
+	struct journal j = { .die_in = "confirm" };
+	struct dialogue_run run = { .dialogue = &weos_purge, .journal = write_journal, .ctx = &j };
+
+	begin(&t);
+	t.cli.is_dead = true;
+	console_free(t.console);
+	t.line = fake_line_new(NULL, NULL);
+	CHECK_EQ(console_new(&t.console, &t.line->base, &weos_purge_grammar, &t.err), 0);
+	run.console = t.console;
+	fake_line_text(t.line, 10, "\r\nDo you want to continue? y/[n] ");
+	CHECK_EQ(dialogue_go(&run, &t.err), E_SYS);
+	CHECK_STR(buf_text(&j.text), "look confirm ");
+	CHECK_EQ(t.line->sent.len, 0);
+	buf_done(&j.text);
+}
+
+TEST(a_journal_of_something_else_is_refused)
+{
+	_cleanup_(talk_done) struct talk t;
+	struct journal j = { 0 };
+	struct dialogue_run run = { .dialogue = &weos_purge, .journal = write_journal, .ctx = &j, .from = "format-disk" };
+
+	begin(&t);
+	run.console = t.console;
+	CHECK_EQ(dialogue_go(&run, &t.err), E_FORMAT);
+	CHECK_EQ(t.line->sent.len + j.text.len, 0);
 }
