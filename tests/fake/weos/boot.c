@@ -256,7 +256,7 @@ static void erase_part(struct device *dev, enum flash_part part)
 {
 	struct error err = { 0 };
 
-	if (flash_erase(&dev->flash, part, &err) < 0)
+	if (!dev->fault[FAULT_ERASE_LIES] && flash_erase(&dev->flash, part, &err) < 0)
 		fprintf(stderr, "weos-sim: erase: %s\n", err.text);
 }
 
@@ -275,7 +275,7 @@ static void add_dots(struct device *dev, const char *what, void (*act)(struct de
 {
 	add_step(dev, 20, what, NULL);
 	for (int i = 0; i < DOTS; i++)
-		add_step(dev, 60, ".", i == DOTS - 1 ? act : NULL);
+		add_step(dev, dev->fault[FAULT_SLOW_ERASE] ? 1300 : 60, ".", i == DOTS - 1 ? act : NULL);
 }
 
 /* The two lines and the success are those of the vendor's guide, letter by letter. */

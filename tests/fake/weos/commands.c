@@ -104,6 +104,10 @@ static void run_configure(struct session *s, char **word, size_t count)
 {
 	size_t at = count > 1 && is_short_for(word[1], "terminal") ? 2 : 1;
 
+	if (s->dev->fault[FAULT_CONFIG_LOCKED]) {
+		say(s, "%% Error: the configuration is locked by alice, this is not allowed.\n");
+		return;
+	}
 	session_configure(s);
 	if (at == count)
 		return;

@@ -453,6 +453,17 @@ static void corrupt_primary(struct device *dev, bool on)
 		fprintf(stderr, "weos-sim: primary image: %s\n", err.text);
 }
 
+static void cut_startup(struct device *dev)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+
+	if (!flash_get(&text, NULL, &dev->flash, FLASH_CONFIG, "cfg/config0.cfg"))
+		return;
+	if (flash_put(&dev->flash, FLASH_CONFIG, "cfg/config0.cfg", bytes_of(text.ptr, text.len / 2), &err) != 0)
+		fprintf(stderr, "weos-sim: startup: %s\n", err.text);
+}
+
 void device_fault(struct device *dev, enum fault fault, bool on)
 {
 	struct error err = { 0 };
@@ -469,6 +480,9 @@ void device_fault(struct device *dev, enum fault fault, bool on)
 		change_order(dev, on);
 	} else if (fault == FAULT_PRIMARY_CORRUPT) {
 		corrupt_primary(dev, on);
+	} else if (fault == FAULT_STARTUP_CORRUPT && on) {
+		dev->fault[fault] = false;
+		cut_startup(dev);
 	} else if (fault == FAULT_ENCRYPT_PASSWORD_UNSAVED && on) {
 		dev->fault[fault] = false;
 		if (device_set_encrypt_password(dev, "changed-by-alice", &err) < 0)

@@ -39,6 +39,7 @@ static const struct {
 	{ FIELD, "'show system-information': its labels, two on a line" },
 	{ FIELD, "'copy run start' is silent when it worked; 'copy console running-config', text, Ctrl-D" },
 	{ FIELD, "errors begin with '% Error'; '... not found', 'invalid input', '... not supported', '... not allowed', '... Invalid'" },
+	{ FIELD, "CR and LF are Enter, each: CR LF is an empty line more" },
 	{ FIELD, "words can be shortened; '=> Are you sure (y/N)?' after factory-reset" },
 	{ WEAK, "default account admin with password admin (WeOS 5); for WeOS 4 a source says 'westermo', here it is 'admin', too" },
 	{ WEAK, "'end' goes one level up, 'do' runs an exec command in a context, 'shell' is a shell" },

@@ -32,6 +32,16 @@ const struct fault_info faults[FAULT_COUNT] = {
 	[FAULT_NOISE] = { "noise", false, "line noise: bytes that are not text in the middle of answers" },
 	[FAULT_ERASE_FAILS] = { "erase-fails", false, "the second erase of the boot menu fails" },
 	[FAULT_MENU_WIDGET] = { "menu-widget", false, "the boot menu is painted with cursor positions, as Barebox's own widget does" },
+	[FAULT_CONFIG_LOCKED] = { "config-locked", false, "somebody else is in the configuration: 'configure' is refused" },
+	[FAULT_PASSWORD_ECHO] = { "password-echo", false, "the login echoes the password" },
+	[FAULT_TIMED_OUT] = { "timed-out", true, "the session is logged out as the next line is entered" },
+	[FAULT_STARTUP_CORRUPT] = { "startup-corrupt", true, "the second half of the startup file is lost" },
+	[FAULT_CUT_SHORT] = { "cut-short", false, "the second half of long answers is lost, the prompt comes" },
+	[FAULT_OVERRUN] = { "overrun", false, "32 bytes somewhere in each long answer are lost, as on a line without flow control" },
+	[FAULT_BANNER] = { "banner", false, "the login banner has lines that look like prompts and questions" },
+	[FAULT_XONXOFF] = { "xonxoff", false, "XOFF and XON stand in the middle of answers" },
+	[FAULT_SLOW_ERASE] = { "slow-erase", false, "each erase of the boot menu takes four seconds" },
+	[FAULT_ERASE_LIES] = { "erase-lies", false, "the boot menu says that it erased the configuration, and did not" },
 };
 
 enum fault fault_find(const char *name)

@@ -6,11 +6,12 @@
 #include "base/clock.h"
 #include "tests/fake/weos/upgrade.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE_LINES = 22, PAGE_WIDTH = 80, QUIET_MS = 2000, LOST_CHARS = 3, PASTE_MAX = CONFIG_TEXT_MAX };
+enum { PAGE_LINES = 22, PAGE_WIDTH = 80, QUIET_MS = 2000, LOST_CHARS = 3, LONG_ANSWER = 200, OVERRUN_LEN = 32, PASTE_MAX = CONFIG_TEXT_MAX };
 
 #define PAGER_BANNER "Press Ctrl-C or Q(uit) to quit viewer, Space for next page, <CR> for next line."
 
@@ -152,21 +153,41 @@ static void add_middle(struct session *s, struct buf *out)
 {
 	if (s->dev->fault[FAULT_NOISE])
 		buf_add(out, "\xf0\x00\x7f\xff\x1b[", 6);
+	if (s->dev->fault[FAULT_XONXOFF])
+		buf_add_str(out, "\x13\x11");
 	if (s->dev->fault[FAULT_LOG_LINES])
 		buf_add_str(out, "\nNov 25 12:00:01 dhcpd[412]: DHCPDISCOVER from 02:00:5e:10:00:07 via vlan1\n");
 	if (s->dev->fault[FAULT_FAKE_PROMPT])
 		buf_addf(out, "\n%s:/#> \nbackup-7:/config/system/#> ", device_host(s->dev));
 }
 
+/* Of long answers: half, or a piece. */
+static void lose_output(struct session *s, struct bytes *all)
+{
+	size_t at;
+
+	if (all->len < LONG_ANSWER)
+		return;
+	if (s->dev->fault[FAULT_CUT_SHORT])
+		all->len /= 2;
+	if (!s->dev->fault[FAULT_OVERRUN])
+		return;
+	at = randombytes_uniform((uint32_t)(all->len - OVERRUN_LEN));
+	memmove(s->answer.ptr + at, s->answer.ptr + at + OVERRUN_LEN, all->len - at - OVERRUN_LEN);
+	all->len -= OVERRUN_LEN;
+}
+
 static void send_answer(struct session *s)
 {
 	_cleanup_(buf_done) struct buf first = { 0 };
 	struct bytes all = buf_bytes(&s->answer);
-	size_t half = all.len / 2;
+	size_t half;
 	const bool *fault = s->dev->fault;
 
 	if (fault[FAULT_HANG])
 		return;
+	lose_output(s, &all);
+	half = all.len / 2;
 	buf_add(&first, all.ptr, half);
 	add_middle(s, &first);
 	add_step(s, fault[FAULT_SLOW] ? 2000 : 0, buf_bytes(&first), fault[FAULT_DROP] ? cut_off : fault[FAULT_REBOOT] ? restart : NULL);
@@ -335,6 +356,12 @@ static void command_line(struct session *s)
 {
 	_cleanup_(mem_freep) char *copy = mem_strdup(buf_text(&s->line));
 
+	if (s->dev->fault[FAULT_TIMED_OUT]) {
+		s->dev->fault[FAULT_TIMED_OUT] = false;
+		write_str(s, "Session timed out.\n");
+		session_end(s);
+		return;
+	}
 	command_run(s, copy);
 	if (!s->is_over)
 		finish(s);
@@ -373,7 +400,7 @@ static void take_line(struct session *s)
 
 static void echo(struct session *s, char c)
 {
-	if (s->state == SESSION_PASSWORD)
+	if (s->state == SESSION_PASSWORD && !s->dev->fault[FAULT_PASSWORD_ECHO])
 		return;
 	s->echo_count++;
 	if (s->dev->fault[FAULT_LOST_ECHO] && s->echo_count % 4 == 0)
@@ -421,7 +448,7 @@ static void take_key(struct session *s, char c)
 {
 	if (s->state == SESSION_PAGER)
 		pager_key(s, c);
-	else if (c == '\r' || (c == '\n' && !s->was_cr))
+	else if (c == '\r' || c == '\n') /* each of them: CR LF is Enter twice */
 		take_line(s);
 	else if (c == 3)
 		break_key(s);
@@ -435,7 +462,6 @@ static void take_key(struct session *s, char c)
 		buf_add_char(&s->line, c);
 		echo(s, c);
 	}
-	s->was_cr = c == '\r';
 }
 
 static void lose_some(struct session *s)
@@ -497,6 +523,9 @@ void session_begin(struct session *s)
 	}
 	s->is_batch = false;
 	say(s, "\nWestermo WeOS v%s -- simulated\nType: 'help' for help with commands, 'exit' to log out.\n\n", s->dev->version);
+	if (s->dev->fault[FAULT_BANNER])
+		say(s, "Authorised use only.  Last login: Tue Nov 24 on console\nlogin: by card only\nexample:/#> is what a prompt looks like\n"
+		       "%s:/config/#>\n=> Are you sure (y/N)?\n", device_host(s->dev));
 	finish(s);
 }
 

@@ -28,7 +28,6 @@ struct session {
 	enum session_place place;
 
 	struct buf line, typed; /* typed: what arrived while a command was at work */
-	bool was_cr;            /* a LF after a CR is the same key */
 	uint64_t heard_ms;
 	size_t to_lose, echo_count;
 
