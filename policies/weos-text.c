@@ -121,6 +121,21 @@ static bool has_shape(struct bytes line, const char *shape)
 	return true;
 }
 
+/* "kernel: ...", "dhcpd[412]: ..." */
+static bool is_tagged(struct bytes line)
+{
+	size_t n = 0;
+
+	while (n < line.len && (islower(line.ptr[n]) || isdigit(line.ptr[n]) || (n && strchr("_-", line.ptr[n]) && line.ptr[n])))
+		n++;
+	if (!n || n == line.len)
+		return false;
+	if (line.ptr[n] == '[')
+		for (n++; n < line.len && (isdigit(line.ptr[n]) || line.ptr[n] == ']');)
+			n++;
+	return n + 1 < line.len && line.ptr[n] == ':' && line.ptr[n + 1] == ' ';
+}
+
 bool weos_is_log(struct bytes line)
 {
 	static const char *const shapes[] = { "Aaa 99 99:99:99 ", "Aaa  9 99:99:99 ", "9999-99-99T99:99:99", "<9>", "<99>", "<999>" };
@@ -128,12 +143,100 @@ bool weos_is_log(struct bytes line)
 	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++)
 		if (has_shape(line, shapes[i]))
 			return true;
+	if (is_tagged(line))
+		return true;
 	if (!line.len || line.ptr[0] != '[') /* the kernel's: "[   12.345678] " */
 		return false;
 	for (size_t i = 1; i < line.len && line.ptr[i] != ']'; i++)
 		if (line.ptr[i] != ' ' && line.ptr[i] != '.' && !isdigit(line.ptr[i]))
 			return false;
 	return memchr(line.ptr, ']', line.len) != NULL;
+}
+
+/* Would this be one line that a log line broke in two? Lines of a configuration have no wide gaps but at their begin. */
+static bool fits_together(struct bytes before, struct bytes after)
+{
+	size_t indent = 0, first = 0;
+
+	while (indent < after.len && (after.ptr[indent] == ' ' || after.ptr[indent] == '\t'))
+		indent++;
+	while (first < before.len && (before.ptr[first] == ' ' || before.ptr[first] == '\t'))
+		first++;
+	if (first == before.len || !before.len)
+		return true;
+	if (indent < after.len && (after.ptr[indent] == '}' || after.ptr[indent] == ']'))
+		return false;
+	return !indent || (indent == 1 && after.ptr[0] == ' ' && before.ptr[before.len - 1] != ' ');
+}
+
+/* Lines that stand alone: nothing was broken. */
+static bool is_line_end(struct bytes before)
+{
+	struct bytes body = weos_trim(before);
+
+	return !body.len || bytes_is(body, "end");
+}
+
+size_t weos_without_logs(struct buf *out, struct bytes shown)
+{
+	struct bytes line, before = { 0 };
+	bool was_log = false;
+	size_t count = 0;
+
+	while (bytes_next_line(&shown, &line)) {
+		if (weos_is_log(line)) {
+			was_log = true;
+			count++;
+			continue;
+		}
+		if (was_log && out->len && !is_line_end(before) && fits_together(before, line))
+			buf_truncate(out, out->len - 1);
+		buf_add_bytes(out, line);
+		buf_add_char(out, '\n');
+		before = line;
+		was_log = false;
+	}
+	return count;
+}
+
+static size_t utf8_len(const uint8_t *at, size_t left)
+{
+	size_t len = *at < 0x80 ? 1 : (*at & 0xe0) == 0xc0 ? 2 : (*at & 0xf0) == 0xe0 ? 3 : (*at & 0xf8) == 0xf0 ? 4 : 0;
+
+	if (!len || len > left)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	return len;
+}
+
+bool weos_is_clean(struct bytes text)
+{
+	for (size_t i = 0, len; i < text.len; i += len) {
+		uint8_t c = text.ptr[i];
+
+		len = utf8_len(text.ptr + i, text.len - i);
+		if (!len || c == 0x7f || (c < 0x20 && c != '\n' && c != '\t'))
+			return false;
+	}
+	return true;
+}
+
+bool weos_is_refusal(struct bytes answer)
+{
+	static const char *const signs[] = { "% Error", "%Error", "nvalid", "not found", "not allowed", "not supported", "not exist", "timed out",
+					     "No space", "ailed", "ncomplete", "mbiguous", "ermission denied" };
+	struct bytes line;
+
+	while (bytes_next_line(&answer, &line)) {
+		if (weos_starts(weos_trim(line), "%"))
+			return true;
+		for (size_t i = 0; line.len && i < ARRAY_SIZE(signs); i++)
+			if (memmem(line.ptr, line.len, signs[i], strlen(signs[i])))
+				return true;
+	}
+	return false;
 }
 
 /* ---- structure ---- */
@@ -217,6 +320,7 @@ void weos_items_read(struct weos_items *out, struct bytes text)
 		else
 			take_line(&p, column_of(line), body);
 	}
+	out->open = p.depth;
 	close_down_to(&p, 0);
 }
 

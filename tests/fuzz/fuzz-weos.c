@@ -117,13 +117,28 @@ static void check_secrets(struct bytes in)
 	MUST(bytes_equal(buf_bytes(&back), in));
 }
 
-static void check_footer(struct bytes in)
+/* What a device says of itself is foreign, too. */
+static void check_shown(struct bytes in)
 {
+	_cleanup_(buf_done) struct buf once = { 0 };
 	struct bytes text = weos_without_footer(in);
+	struct weos_facts facts;
+	struct weos_boot boot;
+	struct error err = { 0 };
+	uint64_t least, most;
+	char doubt[64];
 
 	MUST(text.len <= in.len && (!text.len || text.ptr == in.ptr));
+	weos_without_logs(&once, in);
+	MUST(once.len <= in.len + 1);
+	weos_facts_read(&facts, in);
+	weos_boot_read(&boot, in);
+	weos_boot_doubt(doubt, sizeof(doubt), &boot);
+	MUST(!weos_uptime_read(&least, &most, in) || most > least);
+	MUST(weos_json_check(in, &err) == 0 || err.code == E_FORMAT);
 	(void)weos_warnings(in);
-	(void)weos_is_log(in);
+	(void)weos_is_refusal(in);
+	(void)weos_is_clean(in);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -133,6 +148,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_canonical(in);
 	check_items(in);
 	check_secrets(in);
-	check_footer(in);
+	check_shown(in);
 	return 0;
 }

@@ -243,3 +243,134 @@ TEST(what_gives_or_takes_a_way_in_is_known)
 	CHECK(weos_is_inside(bytes_str("\tname a")) && weos_is_inside(bytes_str("end")) && !weos_is_inside(bytes_str("vlan 1")));
 	CHECK(weos_is_remark(bytes_str("no description")) && !weos_is_remark(bytes_str("hostname a")));
 }
+
+/* ---- what a console shows ---- */
+
+static void check_without_logs(const char *in, size_t count, const char *want)
+{
+	_cleanup_(buf_done) struct buf out = { 0 };
+
+	CHECK_EQ(weos_without_logs(&out, bytes_str(in)), count);
+	CHECK_STR(buf_text(&out), want);
+}
+
+TEST(log_lines_go_and_what_they_broke_is_whole_again)
+{
+	check_without_logs("system\n\tlocation Hall\n\tend\n", 0, "system\n\tlocation Hall\n\tend\n");
+	check_without_logs("system\n\tloc\nNov 25 12:00:01 dhcpd[412]: x\nation Hall\n\tend\n", 1, "system\n\tlocation Hall\n\tend\n");
+	check_without_logs("system\nNov 25 12:00:01 dhcpd[412]: x\n\tlocation Hall\n\tend\n", 1, "system\n\tlocation Hall\n\tend\n");
+	check_without_logs("system\n\nNov 25 12:00:01 dhcpd[412]: x\n\tlocation Hall\n\tend\n", 1, "system\n\n\tlocation Hall\n\tend\n");
+	check_without_logs("system\n\tlocation\n[ 12.5] x\nkernel: y\n Hall\n\tend\n", 2, "system\n\tlocation Hall\n\tend\n");
+	check_without_logs("\tend\nkernel: eth2: link is up\nvlan 1\n\tend\nkernel: eth2: link is up\n", 2, "\tend\nvlan 1\n\tend\n");
+	check_without_logs("{\n  \"a\": {\nkernel: x\n    \"b\": 1\n  }\n}\n", 1, "{\n  \"a\": {\n    \"b\": 1\n  }\n}\n");
+}
+
+TEST(noise_is_told_from_text)
+{
+	CHECK(weos_is_clean(bytes_str("vlan 1\n\tname K\xc3\xb6ln\n")));
+	CHECK(!weos_is_clean(bytes_str("vlan 1\n\tname K\xf6ln\n")));
+	CHECK(!weos_is_clean(bytes_str("vlan\r\n")));
+	CHECK(!weos_is_clean(bytes_str("vlan\x1b[0m")));
+	CHECK(!weos_is_clean(bytes_of("a\0b", 3)));
+	CHECK(!weos_is_clean(bytes_str("cut \xc3")));
+}
+
+TEST(a_refusal_is_known_by_its_words)
+{
+	CHECK(weos_is_refusal(bytes_str("% Error: invalid input\n")));
+	CHECK(weos_is_refusal(bytes_str("\ncfg://x not found.\n")));
+	CHECK(!weos_is_refusal(bytes_str("Creating new remote server 1\n")));
+	CHECK(!weos_is_refusal(bytes_str("")));
+}
+
+TEST(both_images_and_the_loader_are_read)
+{
+	struct weos_facts facts;
+
+	weos_facts_read(&facts, bytes_str("System Name        : sw-1\nSystem Contact     : \n\n"
+					  "Product Family     : Lynx                    Model              : L110-F2G\n"
+					  "Article number     : 3643-0105               Serial Number      : 16001\n"
+					  "Boot loader ver.   : 2017.12.0-10            Active firmware    : Main\n"
+					  "Main firmware ver. : 4.32.3                  Manufacturing date : 2020-01-01\n"
+					  "Backup firmware ver : 4.32.1\n\nCard #1\n  Type             : Copper  Model : other\n"));
+	CHECK_STR(facts.model, "L110-F2G");
+	CHECK_STR(facts.serial, "16001");
+	CHECK_STR(facts.loader, "2017.12.0-10");
+	CHECK_STR(facts.active, "Main");
+	CHECK_STR(facts.main, "4.32.3");
+	CHECK_STR(facts.backup, "4.32.1");
+	weos_facts_read(&facts, bytes_str(": : :\nModel\n :\n"));
+	CHECK_STR(facts.model, "");
+}
+
+static void check_doubt(const char *shown, const char *part)
+{
+	struct weos_boot boot;
+	char doubt[256];
+
+	weos_boot_read(&boot, bytes_str(shown));
+	weos_boot_doubt(doubt, sizeof(doubt), &boot);
+	if (part)
+		CHECK(strstr(doubt, part));
+	else
+		CHECK_STR(doubt, "");
+}
+
+TEST(what_boots_in_place_of_startup_is_doubted)
+{
+	check_doubt("Config order       : int:startup\nConfig fallback    : int:factory\nConfig sync        : disabled\nBoot integrity     : ok\n", NULL);
+	check_doubt("config-order int:startup\nconfig-fallback int:factory\nno config-sync\n", NULL);
+	check_doubt("config-order ext:startup, int:startup\n", "ext:startup, int:startup");
+	check_doubt("config-order int:startup\nconfig-sync ext\n", "copies");
+	check_doubt("Boot integrity : VIOLATED\n", "VIOLATED");
+	check_doubt("", NULL);
+}
+
+static void check_uptime(const char *shown, bool is_one, uint64_t least, uint64_t most)
+{
+	uint64_t a, b;
+
+	CHECK_EQ(weos_uptime_read(&a, &b, bytes_str(shown)), is_one);
+	if (is_one) {
+		CHECK_EQ(a, least);
+		CHECK_EQ(b, most);
+	}
+}
+
+TEST(how_long_it_has_been_up_is_read_with_its_blur)
+{
+	check_uptime("up 12 s\n", true, 12, 13);
+	check_uptime("up 3 m\n", true, 180, 240);
+	check_uptime("up 2 h 05 m\n", true, 7500, 7560);
+	check_uptime("up 1 d 03 h\n", true, 97200, 100800);
+	check_uptime(" 10:00:01 up 1 day,  2:03,  load average: 0.0\n", true, 93780, 93840);
+	check_uptime("up 0:01:05\n", true, 65, 66);
+	check_uptime("% Error: invalid input\n", false, 0, 0);
+	check_uptime("up\n", false, 0, 0);
+}
+
+TEST(only_one_whole_document_is_json)
+{
+	static const char *const good[] = { "{}", " {\"a\": [1, -2.5e+3, true, null, \"x\\u00e9\\n\"], \"b\": {}}\n" };
+	static const char *const bad[] = { "", "[]", "{", "{\"a\"}", "{\"a\": 1,}", "{} x", "{\"a\": \"\\x\"}", "{\"a\": 01x}", "{\"a\": \"b\nc\"}", "{'a': 1}" };
+	struct error err = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		CHECK_OK(weos_json_check(bytes_str(good[i]), &err));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK_EQ(weos_json_check(bytes_str(bad[i]), &err), E_FORMAT);
+	CHECK_EQ(weos_json_check(bytes_str("{\n\"a\": 1\n\nholdfast\n"), &err), E_FORMAT);
+	CHECK(strstr(err.text, "line 4"));
+}
+
+TEST(a_text_that_is_cut_short_leaves_blocks_open)
+{
+	struct weos_items items;
+
+	weos_items_read(&items, bytes_str(four));
+	CHECK_EQ(items.open, 0);
+	weos_items_done(&items);
+	weos_items_read(&items, bytes_str("alarm\n\ttrigger 1\n\t\tport 1\n"));
+	CHECK_EQ(items.open, 2);
+	weos_items_done(&items);
+}
