@@ -43,6 +43,8 @@ void apply_look_put(struct buf *out, const struct apply_look *look)
 	buf_add_u32be(out, look->has_startup);
 	put_field(out, bytes_str(look->missing));
 	put_field(out, bytes_str(look->incarnation));
+	put_field(out, bytes_str(look->doubt));
+	put_field(out, bytes_str(look->remark));
 	put_field(out, look->running);
 	put_field(out, look->startup);
 }
@@ -62,7 +64,8 @@ bool apply_look_get(struct apply_look *out, struct reader *rd)
 	out->is_whole = read_u32(rd) != 0;
 	out->has_startup = read_u32(rd) != 0;
 	if (!get_text_field(rd, out->missing, sizeof(out->missing)) ||
-	    !get_text_field(rd, out->incarnation, sizeof(out->incarnation)))
+	    !get_text_field(rd, out->incarnation, sizeof(out->incarnation)) || !get_text_field(rd, out->doubt, sizeof(out->doubt)) ||
+	    !get_text_field(rd, out->remark, sizeof(out->remark)))
 		return false;
 	out->running = get_field(rd);
 	out->startup = get_field(rd);
@@ -129,6 +132,8 @@ static void digest_of_look(uint8_t out[static APPLY_DIGEST_LEN], const struct de
 	buf_add_char(&all, look->has_startup ? '1' : '0');
 	put_field(&all, bytes_str(look->missing));
 	put_field(&all, bytes_str(look->incarnation));
+	put_field(&all, bytes_str(look->doubt));
+	put_field(&all, bytes_str(look->remark));
 	put_field(&all, buf_bytes(&look->running));
 	put_field(&all, buf_bytes(&look->startup));
 	sha256(out, buf_bytes(&all));
@@ -183,6 +188,8 @@ static int do_look(struct apply *a, struct bytes known, struct buf *out, struct 
 	ans.has_startup = look.has_startup;
 	memcpy(ans.missing, look.missing, sizeof(ans.missing));
 	memcpy(ans.incarnation, look.incarnation, sizeof(ans.incarnation));
+	memcpy(ans.doubt, look.doubt, sizeof(ans.doubt));
+	memcpy(ans.remark, look.remark, sizeof(ans.remark));
 	ans.running = buf_bytes(&look.running);
 	ans.startup = buf_bytes(&look.startup);
 	apply_result_put(out, 0, "");
@@ -200,6 +207,7 @@ static int do_facts(struct apply *a, struct buf *out, struct error *err)
 	put_field(out, bytes_str(facts.model));
 	put_field(out, bytes_str(facts.serial));
 	put_field(out, bytes_str(facts.firmware));
+	put_field(out, bytes_str(facts.images));
 	return 0;
 }
 
@@ -280,15 +288,17 @@ static int do_check(struct apply *a, const struct apply_ask *ask, struct buf *ou
 	return 0;
 }
 
-/* What runs now, whole, with a startup configuration that nobody touched: a text must not save itself. */
-static int check_unsaved(struct apply *a, const struct apply_expect *before, struct apply_expect *after, struct error *err)
+/* What runs now, whole, with a startup configuration that nobody touched: a text must not save itself, unless it must be saved at once. */
+static int check_unsaved(struct apply *a, const struct apply_expect *before, struct apply_expect *after, bool saves, struct error *err)
 {
 	_cleanup_(device_look_done) struct device_look look = { 0 };
 	_cleanup_(buf_done) struct buf running = { 0 }, startup = { 0 };
 
 	if (look_whole(a, &look, &running, &startup, after, err) < 0)
 		return error_add(err, "reading back");
-	if (memcmp(before->startup, after->startup, sizeof(after->startup)) != 0)
+	if (saves && (!look.has_startup || !bytes_equal(buf_bytes(&running), buf_bytes(&startup))))
+		return error_set(err, E_PEER, "read back, startup is not equal to running");
+	if (!saves && memcmp(before->startup, after->startup, sizeof(after->startup)) != 0)
 		return error_set(err, E_PEER, "read back, the startup configuration is another");
 	return 0;
 }
@@ -297,6 +307,7 @@ static int do_apply(struct apply *a, const struct apply_ask *ask, struct buf *ou
 {
 	_cleanup_(device_look_done) struct device_look look = { 0 };
 	_cleanup_(buf_done) struct buf running = { 0 }, startup = { 0 };
+	bool saves = a->driver->saves && a->driver->saves(ask->text, ask->how);
 	struct apply_expect before, after;
 
 	if (!(a->driver->capabilities & DEVICE_APPLY))
@@ -306,7 +317,7 @@ static int do_apply(struct apply *a, const struct apply_ask *ask, struct buf *ou
 		return err->code = E_DENIED;
 	}
 	/* from here on no failure may be E_DENIED: something may have been done */
-	if (a->driver->apply(a->dev, ask->text, ask->how, err) < 0 || check_unsaved(a, &before, &after, err) < 0)
+	if (a->driver->apply(a->dev, ask->text, ask->how, err) < 0 || check_unsaved(a, &before, &after, saves, err) < 0)
 		return err->code = err->code == E_DENIED ? E_PEER : err->code;
 	apply_result_put(out, 0, "");
 	buf_add(out, after.running, sizeof(after.running));
@@ -369,9 +380,11 @@ static int answer_one(struct apply *a, const struct ipc_msg *msg, struct error *
 /* The folder is watched, since a save replaces the file; of a link, that of the file behind it. */
 static void start_watch(struct apply *a)
 {
-	const char *path = a->driver->startup_path(a->dev);
-	char *real = realpath(path, NULL), *slash;
+	const char *path = a->driver->startup_path ? a->driver->startup_path(a->dev) : NULL;
+	char *real = path ? realpath(path, NULL) : NULL, *slash;
 
+	if (!path)
+		return;
 	a->startup = real ? real : mem_strdup(path);
 	slash = strrchr(a->startup, '/');
 	a->watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

@@ -18,6 +18,7 @@ struct apply_look {
 	bool is_whole, has_startup;
 	char missing[256];
 	char incarnation[512];
+	char doubt[DEVICE_NOTE_MAX], remark[DEVICE_NOTE_MAX];
 	struct bytes running, startup; /* as the device gave them */
 };
 

@@ -75,13 +75,15 @@ static struct commit_decision decide(struct commit *c, const struct commit_view 
 	return d;
 }
 
-static struct commit_decision saved_now(struct commit *c)
+static struct commit_decision saved_now(struct commit *c, bool is_doubtful)
 {
 	c->unsaved_since_s = 0;
 	c->is_blocked = false;
 	c->failures = 0;
 	c->retry_due_ms = 0;
 	c->remind_due_ms = 0;
+	if (is_doubtful)
+		return (struct commit_decision){ COMMIT_NOTHING, SAVED_UNKNOWN, WHY_DOUBTFUL, 0 };
 	return (struct commit_decision){ COMMIT_NOTHING, SAVED_YES, WHY_NONE, 0 };
 }
 
@@ -106,7 +108,7 @@ struct commit_decision commit_step(struct commit *c, const struct commit_view *v
 	if (view->is_restarted)
 		c->changed_ms = mono_ms; /* its boot may still be loading the file */
 	if (view->has_startup && !memcmp(view->running, view->startup, COMMIT_DIGEST_LEN))
-		return saved_now(c);
+		return saved_now(c, view->is_doubtful);
 	if (!c->unsaved_since_s)
 		c->unsaved_since_s = now_s;
 	return decide(c, view, mono_ms);

@@ -9,7 +9,9 @@
  *                       '-- hold, restart, part missing: wait and say so
  *
  * After a restart nothing is saved until running equalled startup once (a boot does that, and so does saving by
- * hand): a daemon that came back empty looks exactly like an engineer who removed its configuration. */
+ * hand): a daemon that came back empty looks exactly like an engineer who removed its configuration.
+ *
+ * A device that may boot something else than startup is never called saved, whatever is equal. */
 #pragma once
 
 #include "agent/settings.h"
@@ -20,7 +22,7 @@ enum { COMMIT_DIGEST_LEN = 32 };
 
 enum commit_saved { SAVED_UNKNOWN, SAVED_NO, SAVED_YES };
 enum commit_action { COMMIT_NOTHING, COMMIT_REMIND, COMMIT_SAVE, COMMIT_RETURN };
-enum commit_why { WHY_NONE, WHY_MODE, WHY_QUIET, WHY_HELD, WHY_RESTARTED, WHY_NOT_WHOLE, WHY_FAILED };
+enum commit_why { WHY_NONE, WHY_MODE, WHY_QUIET, WHY_HELD, WHY_RESTARTED, WHY_NOT_WHOLE, WHY_FAILED, WHY_DOUBTFUL };
 
 /* What was seen of the device at one moment. */
 struct commit_view {
@@ -29,6 +31,7 @@ struct commit_view {
 	bool is_restarted; /* since the view before */
 	bool has_startup;
 	bool is_held;
+	bool is_doubtful; /* something else than startup may boot */
 	uint8_t running[COMMIT_DIGEST_LEN];
 	uint8_t startup[COMMIT_DIGEST_LEN];
 };

@@ -110,7 +110,8 @@ static void check_facts(struct suite *s, struct row *row)
 	else if (!*facts.model || !*facts.firmware)
 		say(row, FAILS, "no model, or no firmware");
 	else
-		say(row, HOLDS, "%s, firmware %s, serial number %s", facts.model, facts.firmware, *facts.serial ? "known" : "unknown");
+		say(row, HOLDS, "%s, firmware %s%s%s, serial number %s", facts.model, facts.firmware, *facts.images ? ", " : "", facts.images,
+		    *facts.serial ? "known" : "unknown");
 }
 
 static void check_look(struct suite *s, struct row *row)
@@ -568,7 +569,10 @@ static bool is_kept(const struct suite *s, size_t i, struct row *row)
 {
 	unsigned has = s->driver->capabilities;
 
-	if ((has & checks[i].needs) != checks[i].needs)
+	if (checks[i].check != check_facts && checks[i].check != check_look && s->what->only &&
+	    strcmp(checks[i].name, s->what->only) != 0)
+		say(row, NOT_TRIED, "--only '%.40s'", s->what->only);
+	else if ((has & checks[i].needs) != checks[i].needs)
 		say(row, CANNOT, "driver %s does not declare it", s->driver->name);
 	else if (checks[i].check != check_facts && checks[i].check != check_look && !s->has_first)
 		say(row, NOT_TRIED, "without a look");

@@ -12,6 +12,7 @@ struct conformance {
 	const struct settings_device *dev;
 	bool is_destructive;
 	const char *trial; /* lines that change running and harm nothing; NULL: the driver's own */
+	const char *only;  /* of the rows behind the look, only the one of this name; NULL: all */
 };
 
 /* Prints a line per promise: what, the result, how long it took, the evidence. 0: whatever the driver declares holds. Waits for the device,

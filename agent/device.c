@@ -2,10 +2,11 @@
 #include "agent/device.h"
 
 #include "agent/driver-files.h"
+#include "agent/driver-weos.h"
 
 #include <string.h>
 
-static const struct device_driver *const drivers[] = { &driver_frr, &driver_files };
+static const struct device_driver *const drivers[] = { &driver_frr, &driver_files, &driver_weos };
 
 const struct device_driver *device_driver(const char *name)
 {

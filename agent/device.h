@@ -8,7 +8,7 @@
 #include "agent/settings.h"
 #include "base/bytes.h"
 
-enum { DEVICE_TEXT_MAX = 1 << 20, DEVICE_WORD_MAX = 128, DEVICE_GLANCE_LEN = 32, DEVICE_SHOW_MAX = 256 << 10 };
+enum { DEVICE_TEXT_MAX = 1 << 20, DEVICE_WORD_MAX = 128, DEVICE_GLANCE_LEN = 32, DEVICE_SHOW_MAX = 256 << 10, DEVICE_NOTE_MAX = 256 };
 
 enum device_capability {
 	DEVICE_STARTUP = 1 << 0, /* what will boot can be read */
@@ -26,7 +26,8 @@ enum device_apply {
 struct device_facts {
 	char model[DEVICE_WORD_MAX]; /* "" when unknown */
 	char serial[DEVICE_WORD_MAX];
-	char firmware[DEVICE_WORD_MAX];
+	char firmware[DEVICE_WORD_MAX]; /* what runs */
+	char images[DEVICE_WORD_MAX];   /* what else there is to boot: "backup 4.32.1, boot loader 2017.12.0" */
 };
 
 /* One moment of a device. */
@@ -35,6 +36,8 @@ struct device_look {
 	bool has_startup;
 	char missing[256];     /* what did not, when not whole */
 	char incarnation[512]; /* another text after a restart of any part; equal otherwise */
+	char doubt[DEVICE_NOTE_MAX];  /* why something else than startup may boot; "" when nothing says so. Then nothing counts as saved */
+	char remark[DEVICE_NOTE_MAX]; /* what an operator should know, and what is no difference */
 	struct buf running, startup;
 };
 
@@ -59,9 +62,12 @@ struct device_driver {
 	/* Changes running, and only running. 0 when every line was accepted, and running, read back, is what a whole text says; a failure may
 	 * leave a part of it. Errors as for check. */
 	int (*apply)(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
+	/* Does this change, by its nature, have to be saved with the same breath? Then apply() saves it, and startup is another afterwards. May
+	 * be NULL: none does. */
+	bool (*saves)(struct bytes text, enum device_apply how);
 	/* What the device answers to "show <command>"; at most DEVICE_SHOW_MAX bytes. */
 	int (*show)(struct buf *out, const struct settings_device *dev, const char *command, struct error *err);
-	/* The folder and name of the startup file, for quick notice. */
+	/* The folder and name of the startup file, for quick notice; NULL: it is on the device. */
 	const char *(*startup_path)(const struct settings_device *dev);
 	/* Lines that change running and harm nothing, for the conformance suite; NULL: there are none. */
 	const char *trial;

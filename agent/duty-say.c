@@ -20,6 +20,7 @@ static const char *why_text(enum commit_why why)
 	case WHY_MODE:
 	case WHY_QUIET:
 	case WHY_HELD:
+	case WHY_DOUBTFUL:
 		return "";
 	}
 	return "";
@@ -41,6 +42,10 @@ void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], 
 	add_note(note, d->uplink.trouble);
 	add_note(note, d->trouble);
 	add_note(note, why_text(d->decision.why));
+	if (*d->doubt)
+		add_note(note, "what boots may be something else");
+	add_note(note, d->doubt);
+	add_note(note, d->remark);
 	if (d->is_held) {
 		char held[DUTY_NOTE_MAX];
 
@@ -76,9 +81,9 @@ void duty_write_status(struct duty *d)
 	if (in.unsaved_since_s)
 		clock_text(since, in.unsaved_since_s);
 	obey_say(order, sizeof(order), d);
-	snprintf(text, sizeof(text), "device: %s\nadmitted: %s\nsaved: %s\nunsaved-since: %s\nmode: %s\nhead: %llu\norder: %llu\nchange: %s\nnote: %.300s\n",
+	snprintf(text, sizeof(text), "device: %s\nadmitted: %s\nsaved: %s\nunsaved-since: %s\nmode: %s\nhead: %llu\norder: %llu\nchange: %s\nnote: %.600s\nimages: %s\n",
 		 d->state.id, d->state.admit ? "yes" : "no", commit_saved_name(in.saved), since, in.mode, (unsigned long long)d->state.chain.number,
-		 (unsigned long long)in.order, *order ? order : "-", *note ? note : "-");
+		 (unsigned long long)in.order, *order ? order : "-", *note ? note : "-", *d->facts.images ? d->facts.images : "-");
 	if (!strcmp(text, d->status_text))
 		return;
 	snprintf(d->status_text, sizeof(d->status_text), "%s", text);

@@ -260,7 +260,10 @@ static bool fill_view(struct duty *d, const struct apply_look *look, struct buf 
 		.is_whole = look->is_whole,
 		.is_restarted = look->is_whole && *known && strcmp(known, look->incarnation) != 0,
 		.has_startup = look->has_startup,
+		.is_doubtful = *look->doubt,
 	};
+	memcpy(d->doubt, look->doubt, sizeof(d->doubt));
+	memcpy(d->remark, look->remark, sizeof(d->remark));
 	apply_digest(d->view.running, buf_bytes(running), true);
 	apply_digest(d->view.startup, buf_bytes(startup), look->has_startup);
 	if (d->view.is_restarted)
@@ -435,7 +438,8 @@ static int took_facts(struct duty *d, struct reader *rd, struct error *err)
 		return error_set(err, E_PEER, "an answer of another form");
 	if (failure.code == 0 &&
 	    (!get_text_field(rd, d->facts.model, sizeof(d->facts.model)) || !get_text_field(rd, d->facts.serial, sizeof(d->facts.serial)) ||
-	     !get_text_field(rd, d->facts.firmware, sizeof(d->facts.firmware)) || !reader_done(rd)))
+	     !get_text_field(rd, d->facts.firmware, sizeof(d->facts.firmware)) ||
+	     !get_text_field(rd, d->facts.images, sizeof(d->facts.images)) || !reader_done(rd)))
 		return error_set(err, E_PEER, "facts of another form");
 	ask_look(d);
 	return 0;

@@ -48,7 +48,8 @@ struct duty {
 	struct hold hold;
 	bool is_held;
 	char trouble[DUTY_NOTE_MAX]; /* what keeps us from the duty; "" when nothing does */
-	char status_text[1600];      /* as last written to the file `status` */
+	char doubt[DEVICE_NOTE_MAX], remark[DEVICE_NOTE_MAX]; /* of the last look */
+	char status_text[2400];      /* as last written to the file `status` */
 
 	struct uplink uplink;
 	struct obey obey;

@@ -2,6 +2,7 @@
 #include "agent/apply.h"
 #include "agent/conformance.h"
 #include "agent/core.h"
+#include "agent/credential.h"
 #include "agent/hold.h"
 #include "agent/join.h"
 #include "base/clock.h"
@@ -29,8 +30,9 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "  release DEVICE                            end a hold\n"
 			    "  export DIR                                copy what was not sent yet, for 'holdfast import'\n"
 			    "  check                                     read the settings and nothing else\n"
+			    "  credential DEVICE                         keep the password of a device, sealed; it is asked for\n"
 			    "  test-driver DEVICE [--destructive]        what its driver can do, tried on the device\n"
-			    "          [--change FILE]\n"
+			    "          [--change FILE] [--only ROW]\n"
 			    "  version\n"
 			    "\n"
 			    "  -c FILE   settings (default " CONFIG_DEFAULT ")\n"
@@ -39,7 +41,7 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "More: holdfast-agent(8).\n";
 
 struct line {
-	const char *config, *device, *who, *why, *change;
+	const char *config, *device, *who, *why, *change, *only;
 	bool is_verbose, is_destructive;
 	const char *arg[OPTIONS_MAX];
 	size_t count;
@@ -50,7 +52,8 @@ static int parse_line(struct line *out, int argc, char **argv, struct error *err
 	const struct {
 		const char *name;
 		const char **value;
-	} options[] = { { "-c", &out->config }, { "-d", &out->device }, { "--who", &out->who }, { "--why", &out->why }, { "--change", &out->change } };
+	} options[] = { { "-c", &out->config }, { "-d", &out->device }, { "--who", &out->who }, { "--why", &out->why }, { "--change", &out->change },
+		      { "--only", &out->only } };
 
 	for (int i = 1; i < argc; i++) {
 		size_t k = 0;
@@ -249,7 +252,7 @@ static int cmd_test_driver(const struct line *line, struct settings *settings, s
 {
 	_cleanup_(buf_done) struct buf change = { 0 };
 	_cleanup_(fd_closep) int lock = -1;
-	struct conformance what = { .is_destructive = line->is_destructive };
+	struct conformance what = { .is_destructive = line->is_destructive, .only = line->only };
 
 	if (find_device(&what.dev, settings, line->arg[1], err) < 0)
 		return err->code;
@@ -268,6 +271,28 @@ static int cmd_test_driver(const struct line *line, struct settings *settings, s
 	return 0;
 }
 
+/* An argument is visible to everybody on the machine, so there is none. */
+static int cmd_credential(const struct line *line, struct settings *settings, struct error *err)
+{
+	const struct settings_device *dev;
+	struct secret password = { 0 };
+	int r;
+
+	if (find_device(&dev, settings, line->arg[1], err) < 0)
+		return err->code;
+	if (!dev->weos)
+		return error_set(err, E_USAGE, "driver '%s' logs in nowhere", dev->driver);
+	if (dev->weos->identity)
+		return error_set(err, E_USAGE, "'%s' logs in with the key '%s'", dev->name, dev->weos->identity);
+	r = credential_ask(&password, dev->name, err);
+	if (r == 0)
+		r = credential_store(dev->weos->credential, dev->weos->key, secret_bytes(&password), err);
+	secret_done(&password);
+	if (r == 0)
+		printf("%s\n", dev->weos->credential);
+	return r;
+}
+
 static const struct {
 	const char *name;
 	size_t min, max; /* arguments behind the command */
@@ -275,7 +300,7 @@ static const struct {
 } commands[] = {
 	{ "run", 0, 0, cmd_run },         { "join", 1, 1, cmd_join },     { "status", 0, 1, cmd_status }, { "hold", 2, 2, cmd_hold },
 	{ "release", 1, 1, cmd_release }, { "export", 1, 1, cmd_export }, { "check", 0, 0, cmd_check },
-	{ "test-driver", 1, 1, cmd_test_driver },
+	{ "test-driver", 1, 1, cmd_test_driver }, { "credential", 1, 1, cmd_credential },
 };
 
 static int run_command(const struct line *line, struct error *err)

@@ -49,6 +49,22 @@ static const cyaml_schema_field_t files_fields[] = {
 	CYAML_FIELD_END,
 };
 
+#define CYAML_FIELD_WEOS(name, member, max) \
+	CYAML_FIELD_STRING_PTR(name, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_weos, member, 1, max)
+
+static const cyaml_schema_field_t weos_fields[] = {
+	CYAML_FIELD_WEOS("ssh", ssh, 255),
+	CYAML_FIELD_WEOS("serial", serial, 1024),
+	CYAML_FIELD_WEOS("tcp", tcp, 255),
+	CYAML_FIELD_WEOS("rfc2217", rfc2217, 255),
+	CYAML_FIELD_WEOS("user", user, 63),
+	CYAML_FIELD_WEOS("identity", identity, 1024),
+	CYAML_FIELD_WEOS("known-hosts", known_hosts, 1024),
+	CYAML_FIELD_UINT_PTR("speed", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_weos, speed_set),
+	CYAML_FIELD_WEOS("credential", credential, 1024),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t commit_fields[] = {
 	CYAML_FIELD_ENUM("mode", CYAML_FLAG_STRICT, struct settings_commit, mode, modes, ARRAY_SIZE(modes)),
 	CYAML_FIELD_UINT_PTR("quiet", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_commit, quiet_set),
@@ -62,6 +78,7 @@ static const cyaml_schema_field_t device_fields[] = {
 	CYAML_FIELD_STRING_PTR("driver", CYAML_FLAG_POINTER, struct settings_device, driver, 1, 63),
 	CYAML_FIELD_MAPPING_PTR("frr", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, frr, frr_fields),
 	CYAML_FIELD_MAPPING_PTR("files", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, files, files_fields),
+	CYAML_FIELD_MAPPING_PTR("weos", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, weos, weos_fields),
 	CYAML_FIELD_MAPPING_PTR("commit", CYAML_FLAG_POINTER, struct settings_device, commit, commit_fields),
 	CYAML_FIELD_END,
 };
@@ -182,21 +199,98 @@ static int files_check(const struct settings_device *dev, struct error *err)
 	return 0;
 }
 
+/* "host:port" or "[address]:port". */
+static bool address_ok(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+	uint64_t port;
+
+	if (!colon || colon == address || address[0] == '-' || strpbrk(address, " \t/@\"'\\"))
+		return false;
+	if (memchr(address, ':', (size_t)(colon - address)) && (address[0] != '[' || colon[-1] != ']'))
+		return false;
+	return number_parse(&port, bytes_str(colon + 1)) && port && port < 65536;
+}
+
+static bool speed_ok(unsigned speed)
+{
+	static const unsigned speeds[] = { 9600, 19200, 38400, 57600, 115200, 230400 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(speeds); i++)
+		if (speeds[i] == speed)
+			return true;
+	return false;
+}
+
+static int weos_way_check(const struct settings_weos *weos, struct error *err)
+{
+	const char *const ways[] = { weos->ssh, weos->tcp, weos->rfc2217 };
+	unsigned count = weos->serial != NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		count += ways[i] != NULL;
+		if (ways[i] && !address_ok(ways[i]))
+			return error_set(err, E_FORMAT, "'%s' is no address: write host:port", ways[i]);
+	}
+	if (count != 1)
+		return error_set(err, E_FORMAT, "one of 'ssh', 'serial', 'tcp' and 'rfc2217' says how it is reached");
+	if (!weos->ssh && (weos->identity || weos->known_hosts))
+		return error_set(err, E_FORMAT, "'identity' and 'known-hosts' belong to 'ssh'");
+	if (weos->ssh && !weos->known_hosts)
+		return error_set(err, E_FORMAT, "'ssh' needs 'known-hosts': the file with the device's key");
+	if (!weos->serial && !weos->rfc2217 && weos->speed_set)
+		return error_set(err, E_FORMAT, "'speed' belongs to 'serial' and 'rfc2217'");
+	return 0;
+}
+
+static int weos_check(const struct settings_device *dev, struct error *err)
+{
+	struct settings_weos *weos = dev->weos;
+	const char *paths[] = { weos ? weos->serial : NULL, weos ? weos->identity : NULL, weos ? weos->known_hosts : NULL, weos ? weos->credential : NULL };
+
+	if (!weos)
+		return error_set(err, E_FORMAT, "device '%s': driver weos needs the key 'weos'", dev->name);
+	if (weos_way_check(weos, err) < 0)
+		return error_add(err, "device '%s'", dev->name);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (paths[i] && paths[i][0] != '/')
+			return error_set(err, E_FORMAT, "device '%s': '%s' must be an absolute path", dev->name, paths[i]);
+	if (!weos->user)
+		weos->user = mem_strdup("admin");
+	if (weos->user[0] == '-' || strpbrk(weos->user, " \t\"'\\@?"))
+		return error_set(err, E_FORMAT, "device '%s': '%s' is no user", dev->name, weos->user);
+	weos->speed = weos->speed_set ? *weos->speed_set : 115200;
+	if (!speed_ok(weos->speed))
+		return error_set(err, E_FORMAT, "device '%s': 'speed' must be 9600, 19200, 38400, 57600, 115200 or 230400", dev->name);
+	return 0;
+}
+
+/* What the driver keeps of its own. No device is called ".agent". */
+static void weos_paths(struct settings_weos *weos, const char *state, const char *name)
+{
+	weos->key = mem_printf("%s/.agent/key", state);
+	weos->boot = mem_printf("%s/.agent/%s.boot", state, name);
+	if (!weos->credential)
+		weos->credential = mem_printf("%s/.agent/%s.credential", state, name);
+}
+
 static int driver_check(const struct settings_device *dev, struct error *err)
 {
 	static const struct {
 		const char *name;
 		int (*check)(const struct settings_device *dev, struct error *err);
-	} drivers[] = { { "frr", frr_check }, { "files", files_check } };
+	} drivers[] = { { "frr", frr_check }, { "files", files_check }, { "weos", weos_check } };
 
 	if (dev->frr && strcmp(dev->driver, "frr") != 0)
 		return error_set(err, E_FORMAT, "device '%s': the key 'frr' belongs to driver frr", dev->name);
 	if (dev->files && strcmp(dev->driver, "files") != 0)
 		return error_set(err, E_FORMAT, "device '%s': the key 'files' belongs to driver files", dev->name);
+	if (dev->weos && strcmp(dev->driver, "weos") != 0)
+		return error_set(err, E_FORMAT, "device '%s': the key 'weos' belongs to driver weos", dev->name);
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
 		if (!strcmp(dev->driver, drivers[i].name))
 			return drivers[i].check(dev, err);
-	return error_set(err, E_FORMAT, "device '%s': no driver '%s' (there are: frr, files)", dev->name, dev->driver);
+	return error_set(err, E_FORMAT, "device '%s': no driver '%s' (there are: frr, files, weos)", dev->name, dev->driver);
 }
 
 static int device_check(const struct settings *s, unsigned i, struct error *err)
@@ -211,6 +305,8 @@ static int device_check(const struct settings *s, unsigned i, struct error *err)
 			return error_set(err, E_FORMAT, "two devices are called '%s'", dev->name);
 	if (driver_check(dev, err) < 0)
 		return err->code;
+	if (dev->weos)
+		weos_paths(dev->weos, s->state, dev->name);
 	if (number_check(&commit->quiet, commit->quiet_set, QUIET_DEFAULT, SECONDS_MAX, "quiet", err) < 0 ||
 	    number_check(&commit->remind, commit->remind_set, REMIND_DEFAULT, SECONDS_MAX, "remind", err) < 0 ||
 	    number_check(&commit->watch, commit->watch_set, WATCH_DEFAULT, SECONDS_MAX, "watch", err) < 0)
@@ -252,9 +348,16 @@ int settings_load(struct settings **out, const char *path, struct error *err)
 
 void settings_freep(struct settings **settings)
 {
-	for (unsigned i = 0; *settings && i < (*settings)->devices_count; i++)
-		if ((*settings)->devices[i].files)
-			mem_freep(&(*settings)->devices[i].files->first);
+	for (unsigned i = 0; *settings && i < (*settings)->devices_count; i++) {
+		struct settings_device *dev = &(*settings)->devices[i];
+
+		if (dev->files)
+			mem_freep(&dev->files->first);
+		if (dev->weos) {
+			mem_freep(&dev->weos->key);
+			mem_freep(&dev->weos->boot);
+		}
+	}
 	if (*settings)
 		yaml_file_free(&schema, *settings);
 	*settings = NULL;

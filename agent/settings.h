@@ -39,6 +39,20 @@ struct settings_files {
 	char *first; /* root and the path of the first part; not a key */
 };
 
+/* A switch with WeOS, and the one way to its command line. */
+struct settings_weos {
+	char *ssh, *tcp, *rfc2217; /* host:port */
+	char *serial;              /* path of a terminal */
+	char *user;                /* absent: "admin" */
+	char *identity;            /* private key for ssh; absent: the password of the credential */
+	char *known_hosts;         /* file that pins the device's key, for ssh */
+	unsigned *speed_set, speed; /* bits per second, of serial and rfc2217 */
+	char *credential;          /* sealed password; absent: below the state folder */
+	/* not keys: */
+	char *key;  /* what credentials are sealed to */
+	char *boot; /* when the device was last seen to have started */
+};
+
 struct settings_commit {
 	enum settings_mode mode;
 	unsigned quiet;  /* seconds without further change before we act */
@@ -52,6 +66,7 @@ struct settings_device {
 	char *driver;
 	struct settings_frr *frr;
 	struct settings_files *files;
+	struct settings_weos *weos;
 	struct settings_commit *commit;
 };
 

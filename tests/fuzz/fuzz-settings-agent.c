@@ -34,11 +34,21 @@ static void check_files(const struct settings_files *files)
 	}
 }
 
+static void check_weos(const struct settings_weos *weos)
+{
+	MUST(weos && (weos->ssh != NULL) + (weos->serial != NULL) + (weos->tcp != NULL) + (weos->rfc2217 != NULL) == 1);
+	MUST(!weos->ssh == !weos->known_hosts && (weos->ssh || !weos->identity));
+	MUST(weos->user[0] && weos->user[0] != '-' && weos->speed >= 9600 && weos->credential[0] == '/' && weos->key[0] == '/' && weos->boot[0] == '/');
+	MUST(!weos->serial || weos->serial[0] == '/');
+}
+
 static void check_device(const struct settings *s, const struct settings_device *dev)
 {
 	MUST(is_name(dev->name, 63) && settings_device(s, dev->name) == dev);
 	if (!strcmp(dev->driver, "files"))
 		check_files(dev->files);
+	else if (!strcmp(dev->driver, "weos"))
+		check_weos(dev->weos);
 	else
 		check_frr(dev->frr);
 	MUST(dev->commit->mode <= MODE_REVERT && settings_mode_name(dev->commit->mode));
@@ -107,6 +117,21 @@ static void put_files(struct buf *out, const struct settings_files *files)
 	}
 }
 
+static void put_weos(struct buf *out, const struct settings_weos *weos)
+{
+	buf_add_str(out, "  weos:\n");
+	put_text(out, "    ssh", weos->ssh);
+	put_text(out, "    serial", weos->serial);
+	put_text(out, "    tcp", weos->tcp);
+	put_text(out, "    rfc2217", weos->rfc2217);
+	put_text(out, "    user", weos->user);
+	put_text(out, "    identity", weos->identity);
+	put_text(out, "    known-hosts", weos->known_hosts);
+	put_text(out, "    credential", weos->credential);
+	if (weos->speed_set)
+		buf_addf(out, "    speed: %u\n", weos->speed);
+}
+
 static void put_device(struct buf *out, const struct settings_device *dev)
 {
 	put_text(out, "- name", dev->name);
@@ -117,6 +142,8 @@ static void put_device(struct buf *out, const struct settings_device *dev)
 		put_frr(out, dev->frr);
 	if (dev->files)
 		put_files(out, dev->files);
+	if (dev->weos)
+		put_weos(out, dev->weos);
 }
 
 static void put_settings(struct buf *out, const struct settings *s)

@@ -1,6 +1,7 @@
 /* tests/unit/test-agent.c -- the agent's settings, and the messages between its processes: bounded, and damage is named. */
 #include "tests/test.h"
 
+#include "agent/credential.h"
 #include "agent/apply.h"
 #include "agent/ipc.h"
 #include "agent/net.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void must(int r, const struct error *err)
@@ -443,4 +445,49 @@ TEST(a_request_without_pin_path_address_or_end_is_refused)
 		http_request_put(&out, &req);
 		CHECK(!http_request_get(&back, buf_bytes(&out)));
 	}
+}
+
+/* ---- credentials ---- */
+
+TEST(a_sealed_password_comes_back_and_its_file_alone_says_nothing)
+{
+	_cleanup_(mem_freep) char *folder = mem_printf("%s/credentials", test_folder()), *path = mem_printf("%s/.agent/sw1.credential", folder),
+				   *key = mem_printf("%s/.agent/key", folder), *other = mem_printf("%s/other", folder);
+	_cleanup_(buf_done) struct buf file = { 0 };
+	struct secret back = { 0 };
+	struct error err = { 0 };
+	struct stat st;
+
+	CHECK_EQ(credential_load(&back, path, key, &err), CREDENTIAL_ABSENT);
+	CHECK_OK(credential_store(path, key, bytes_str("correct horse"), &err));
+	CHECK_OK(credential_load(&back, path, key, &err));
+	CHECK_BYTES(secret_bytes(&back), "correct horse");
+	secret_done(&back);
+	CHECK_OK(fs_read(&file, path, 4096, &err));
+	CHECK(!memmem(file.ptr, file.len, "correct", 7));
+	CHECK_EQ(stat(path, &st), 0);
+	CHECK_EQ(st.st_mode & 0777, 0600);
+	CHECK_EQ(stat(key, &st), 0);
+	CHECK_EQ(st.st_mode & 0777, 0600);
+	CHECK_OK(credential_store(path, key, bytes_str("another"), &err)); /* with the same key */
+	CHECK_OK(credential_load(&back, path, key, &err));
+	CHECK_BYTES(secret_bytes(&back), "another");
+	secret_done(&back);
+	CHECK_EQ(credential_load(&back, path, other, &err), E_SEAL); /* without its key */
+	CHECK(!strstr(err.text, "another"));
+}
+
+TEST(what_a_console_would_not_take_is_no_password)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/refused", test_folder()), *key = mem_printf("%s/refused-key", test_folder());
+	_cleanup_(buf_done) struct buf longer = { 0 };
+	struct error err = { 0 };
+
+	for (int i = 0; i <= CREDENTIAL_MAX; i++)
+		buf_add_char(&longer, 'x');
+	CHECK_EQ(credential_store(path, key, bytes_str(""), &err), E_FORMAT);
+	CHECK_EQ(credential_store(path, key, bytes_str("a\x03"), &err), E_FORMAT);
+	CHECK_EQ(credential_store(path, key, bytes_str("\xc3\xa9"), &err), E_FORMAT);
+	CHECK_EQ(credential_store(path, key, buf_bytes(&longer), &err), E_FORMAT);
+	CHECK_EQ(access(path, F_OK), -1);
 }
