@@ -356,6 +356,10 @@ static void command_line(struct session *s)
 {
 	_cleanup_(mem_freep) char *copy = mem_strdup(buf_text(&s->line));
 
+	if (s->line.len) {
+		buf_truncate(&s->last, 0);
+		buf_add_bytes(&s->last, buf_bytes(&s->line));
+	}
 	if (s->dev->fault[FAULT_TIMED_OUT]) {
 		s->dev->fault[FAULT_TIMED_OUT] = false;
 		write_str(s, "Session timed out.\n");
@@ -444,8 +448,36 @@ static void end_key(struct session *s)
 	}
 }
 
+/* The line before comes back. */
+static void recall(struct session *s)
+{
+	if (s->state != SESSION_COMMAND || !s->last.len)
+		return;
+	rub_out(s, s->line.len);
+	buf_add_bytes(&s->line, buf_bytes(&s->last));
+	write_text(s, buf_bytes(&s->line));
+}
+
+/* Keys that send several bytes, as arrows do: only the arrow up does anything. False: c is none of theirs. */
+static bool take_escape(struct session *s, char c)
+{
+	if (c == 27)
+		s->escape = 1;
+	else if (s->escape == 1)
+		s->escape = c == '[' || c == 'O' ? 2 : 0;
+	else if (s->escape == 2 && c >= '@') {
+		s->escape = 0;
+		if (c == 'A')
+			recall(s);
+	} else
+		return s->escape == 2;
+	return true;
+}
+
 static void take_key(struct session *s, char c)
 {
+	if (take_escape(s, c))
+		return;
 	if (s->state == SESSION_PAGER)
 		pager_key(s, c);
 	else if (c == '\r' || c == '\n') /* each of them: CR LF is Enter twice */
@@ -575,6 +607,7 @@ static void begin_anew(struct session *s)
 	buf_truncate(&s->line, 0);
 	buf_truncate(&s->typed, 0);
 	buf_truncate(&s->answer, 0);
+	buf_truncate(&s->last, 0);
 	s->user[0] = 0;
 	s->state = SESSION_USER;
 	write_str(s, "\n");
@@ -601,6 +634,7 @@ struct session *session_free(struct session *s)
 	upgrade_free(s->upgrade);
 	node_free(s->candidate);
 	buf_done(&s->line);
+	buf_done(&s->last);
 	buf_done(&s->typed);
 	buf_done(&s->answer);
 	buf_done(&s->pages);

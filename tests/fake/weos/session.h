@@ -30,6 +30,8 @@ struct session {
 	struct buf line, typed; /* typed: what arrived while a command was at work */
 	uint64_t heard_ms;
 	size_t to_lose, echo_count;
+	unsigned escape;    /* bytes into a key that sends several: ESC [ A */
+	struct buf last;    /* line, for the arrow up */
 
 	struct node *candidate, *path[CONFIG_DEPTH_MAX + 1]; /* path[0] is the candidate itself */
 	size_t depth, entry;                               /* entry: the depth that `configure ...` began at */
