@@ -250,7 +250,7 @@ static int with_session(const struct settings_device *dev, int (*what)(struct we
 
 	if (r == 0)
 		r = what(&w, ctx, err);
-	weos_close(&w);
+	weos_close(&w, r);
 	return r;
 }
 

@@ -119,6 +119,8 @@ static const char *snapshot_reason(const struct duty *d, const struct snapshot_i
 		return "change";
 	if (snapshot_startup_differs(c, in))
 		return in->saved == SAVED_YES ? "save" : "change";
+	if ((in->saved == SAVED_UNKNOWN) != (c->saved == SAVED_UNKNOWN))
+		return "change"; /* of what will boot: in no text, and not to be missed in the archive */
 	return is_new_epoch ? "contact" : NULL;
 }
 

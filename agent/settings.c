@@ -270,6 +270,7 @@ static void weos_paths(struct settings_weos *weos, const char *state, const char
 {
 	weos->key = mem_printf("%s/.agent/key", state);
 	weos->boot = mem_printf("%s/.agent/%s.boot", state, name);
+	weos->transcript = mem_printf("%s/.agent/%s.transcript", state, name);
 	if (!weos->credential)
 		weos->credential = mem_printf("%s/.agent/%s.credential", state, name);
 }
@@ -356,6 +357,7 @@ void settings_freep(struct settings **settings)
 		if (dev->weos) {
 			mem_freep(&dev->weos->key);
 			mem_freep(&dev->weos->boot);
+			mem_freep(&dev->weos->transcript);
 		}
 	}
 	if (*settings)

@@ -51,6 +51,7 @@ struct settings_weos {
 	/* not keys: */
 	char *key;  /* what credentials are sealed to */
 	char *boot; /* when the device was last seen to have started */
+	char *transcript; /* what was said in the last session that failed, without secrets */
 };
 
 struct settings_commit {

@@ -368,7 +368,7 @@ static int work(const struct settings_device *dev, struct bytes text, enum devic
 	} else if (r == 0) {
 		r = whole(&w, text, is_trial, err);
 	}
-	weos_close(&w);
+	weos_close(&w, r);
 	return r;
 }
 

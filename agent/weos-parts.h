@@ -34,8 +34,8 @@ struct weos {
 };
 
 int weos_open(struct weos *w, const struct settings_device *dev, struct error *err) _must_check_;
-/* Leaves whatever context it is in, without its changes, and logs out. */
-void weos_close(struct weos *w);
+/* Leaves whatever context it is in, without its changes, and logs out. result: of what was done; of a failure the transcript is kept. */
+void weos_close(struct weos *w, int result);
 
 struct weos_ask {
 	const char *command;

@@ -2,6 +2,7 @@
 #include "agent/weos-parts.h"
 
 #include "agent/credential.h"
+#include "base/fs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,7 +266,18 @@ static int find_itself(struct weos *w, struct error *err)
 	return r < 0 ? r : 0;
 }
 
-void weos_close(struct weos *w)
+/* For whoever wants to know what was said. Best effort: the failure itself is told anyway. */
+static void keep_transcript(const struct weos *w)
+{
+	const char *path = w->dev->weos->transcript;
+	_cleanup_(mem_freep) char *folder = mem_strndup(path, (size_t)(strrchr(path, '/') - path));
+	struct error ignored;
+
+	if (fs_mkdirs(folder, 0700, &ignored) == 0)
+		(void)!fs_write(path, transcript_text(console_transcript(w->console)), 0600, &ignored);
+}
+
+void weos_close(struct weos *w, int result)
 {
 	struct error err = { 0 };
 
@@ -275,6 +287,8 @@ void weos_close(struct weos *w)
 		for (unsigned i = 0; r == 0 && i < STEPS_MAX && w->seen.shape != WEOS_LOGIN; i++)
 			r = step_out(w, CLOSE_MS, &err); /* of ssh the last one fails: nobody answers any more */
 	}
+	if (w->console && result < 0)
+		keep_transcript(w);
 	console_freep(&w->console);
 	w->is_in = false;
 }

@@ -99,7 +99,7 @@ static void judge_saved(struct report *r, const struct fleet_member *m)
 		snprintf(need->next, sizeof(need->next), "holdfast diff %s", m->name);
 	} else if (strcmp(m->saved, "yes") != 0) {
 		need = add(r, WHAT_UNKNOWN, m, m->unsaved_since_s);
-		snprintf(need->detail, sizeof(need->detail), "%s", m->snapshot ? "not all of the device answers" : "no snapshot yet");
+		snprintf(need->detail, sizeof(need->detail), "%s", m->snapshot ? "what will boot is not known" : "no snapshot yet");
 		snprintf(need->next, sizeof(need->next), "holdfast %s %s", m->snapshot ? "log" : "device show", m->name);
 	} else if (is_held(r, m)) {
 		need = add(r, WHAT_HELD, m, 0);

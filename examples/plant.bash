@@ -4,6 +4,7 @@
 #   plant_server             makes the server on a free port of this machine and starts it
 #   plant_operator           makes the operator's keys and claims the server
 #   plant_agent r1 [MODE]    invites router r1, answers, starts its agent (mode commit when not said)
+#   PLANT_DEVICE[sw1]='...'   the driver and its settings of what is no router, as lines of agent.yaml, before plant_agent
 #   plant_admit              admits whoever answered
 #   plant_stop               ends agents and server; DIR stays
 #
@@ -15,12 +16,12 @@
 PLANT_DIR=
 PLANT_QUIET=${PLANT_QUIET:-5}
 PLANT_LAN=${PLANT_LAN:-}
-declare -A PLANT_PIDS=()
+declare -A PLANT_PIDS=() PLANT_DEVICE=()
 
 plant_say() { echo "plant: $*" >&2; }
-plant_build() { # FOLDER: the programs, as users get them
+plant_build() { # FOLDER [TARGET...]: the programs, as users get them, and what else is named
 	[ -f "$1/build.ninja" ] || meson setup -Dtests=true "$1" >"$1.log" 2>&1 || { tail -n 20 "$1.log" >&2; return 1; }
-	ninja -C "$1" server/holdfastd agent/holdfast-agent cli/holdfast >"$1.log" 2>&1 || { grep -v '^\[' "$1.log" | tail -n 40 >&2; return 1; }
+	ninja -C "$1" server/holdfastd agent/holdfast-agent cli/holdfast "${@:2}" >"$1.log" 2>&1 || { grep -v '^\[' "$1.log" | tail -n 40 >&2; return 1; }
 	rm -f "$1.log"
 }
 plant_here() { if [ -n "$PLANT_LAN" ]; then lan_run "$@"; else "$@"; fi; }
@@ -98,17 +99,22 @@ plant_operator() {
 	holdfast init --setup "$PLANT_DIR/setup" --name plant-a --person "${1:-alice}" --no-passphrase && rm -f "$PLANT_DIR/setup"
 }
 
+plant_router_yaml() { # NAME
+	cat <<-END
+		    driver: frr
+		    frr:
+		      pathspace: $(router_pathspace "$1")
+		      config: $(realpath "$(router_file "$1")")
+		      daemons: [$(echo $ROUTER_DAEMONS | sed 's/ /, /g')]
+	END
+}
 plant_agent_yaml() { # NAME MODE
 	cat <<-END
 		state: $PLANT_DIR/agents
 		wait: 60
 		devices:
 		  - name: $1
-		    driver: frr
-		    frr:
-		      pathspace: $(router_pathspace "$1")
-		      config: $(realpath "$(router_file "$1")")
-		      daemons: [$(echo $ROUTER_DAEMONS | sed 's/ /, /g')]
+		${PLANT_DEVICE[$1]:-$(plant_router_yaml "$1")}
 		    commit: {mode: $2, quiet: $PLANT_QUIET, remind: 60, watch: 1}
 	END
 }

@@ -27,6 +27,8 @@ weos_ways_on() {
 	ssh-keygen -q -t ed25519 -N '' -f "$at/id" && cat "$at/id.pub" >"$at/keys"
 	echo "[127.0.0.1]:$(weos_port "$1") $(cut -d' ' -f1,2 "$at/ssh/host-key.pub")" >"$at/known-hosts"
 }
+# The lines of agent.yaml that say what it is and how it is reached.
+weos_device() { printf '    driver: weos\n    weos: {%s}' "$(weos_way "$1" "$2")"; } # NAME WAY
 weos_way() {
 	local at=$WEOS_DIR/$1
 	case $2 in
