@@ -40,6 +40,7 @@ struct console {
 	uint64_t last_ms;      /* when something came or was sent */
 	unsigned sent_line_no; /* the line on which Enter was sent: what stands on it is no answer */
 	bool has_sent, is_booting, is_collecting;
+	bool is_stopping; /* that it starts is known, and to be ended */
 	bool takes_back;      /* DEL is known to work */
 	unsigned not_taken_back; /* how often it did not, as long as it never has */
 	unsigned nonce;
@@ -259,6 +260,8 @@ enum {
 
 static void note_booting(struct console *c)
 {
+	if (c->is_stopping)
+		return;
 	if (!c->is_booting)
 		transcript_remark(&c->transcript, "the device is starting");
 	c->is_booting = true;
@@ -878,10 +881,32 @@ static int press(struct console *c, const char *key, uint64_t *last_ms, struct e
 	return r;
 }
 
+/* Presses until something wanted is there; then waits for it to rest. */
+static int press_on(struct console *c, struct console_seen *seen, const struct console_stop *stop, struct waiting *w, unsigned *presses,
+		    struct error *err)
+{
+	uint64_t pressed_ms = 0;
+	int r;
+
+	while (now_of(c) < w->deadline_ms) {
+		bool is_there = last_fits(c, seen) && (stop->want & CONSOLE_SET(seen->shape));
+
+		if (!is_there && now_of(c) >= pressed_ms + stop->every_ms) {
+			if (press(c, stop->key, &pressed_ms, err) < 0)
+				return err->code;
+			++*presses;
+		}
+		r = step(c, seen, w, is_there ? w->deadline_ms : now_of(c) + stop->every_ms, err);
+		if (r != GO_ON)
+			return r;
+	}
+	return too_late(c, "the boot loader", err);
+}
+
 int console_stop_boot(struct console *c, struct console_seen *seen, const struct console_stop *stop, struct error *err)
 {
 	struct waiting w = { .want = stop->want, .deadline_ms = now_of(c) + stop->timeout_ms };
-	uint64_t pressed_ms = 0;
+	unsigned presses = 0;
 	int r = 0;
 
 	if (stop->when)
@@ -889,16 +914,11 @@ int console_stop_boot(struct console *c, struct console_seen *seen, const struct
 	if (r != 0 || (stop->when && (stop->want & CONSOLE_SET(seen->shape))))
 		return r;
 	transcript_remark(&c->transcript, "the boot is stopped on purpose");
-	while (now_of(c) < w.deadline_ms) {
-		bool is_there = last_fits(c, seen) && (stop->want & CONSOLE_SET(seen->shape));
-
-		if (!is_there && now_of(c) >= pressed_ms + stop->every_ms && press(c, stop->key, &pressed_ms, err) < 0)
-			return err->code;
-		c->is_booting = false; /* as far as waiting is concerned: it is what we mean to end */
-		r = step(c, seen, &w, is_there ? w.deadline_ms : now_of(c) + stop->every_ms, err);
-		if (r != GO_ON)
-			return r;
-	}
-	c->is_booting = true;
-	return too_late(c, "the boot loader", err);
+	c->is_booting = false;
+	c->is_stopping = true;
+	r = press_on(c, seen, stop, &w, &presses, err);
+	c->is_stopping = false;
+	c->is_booting = r < 0;
+	transcript_remark(&c->transcript, "the key that stops the boot was sent %u times", presses);
+	return r;
 }
