@@ -57,15 +57,13 @@ static int take_receipt(struct news *n, struct statement *st, struct error *err)
 	return 0;
 }
 
-/* A root, the admission or a checkpoint. */
+/* A root or the admission. */
 static int take_state(struct duty *d, struct statement *st, struct news *n, struct error *err)
 {
 	enum statement_type type = statement_type(st);
-	int r = type == STATEMENT_ROOT  ? state_take_root(&d->state, st, err) :
-		type == STATEMENT_ADMIT ? state_take_admit(&d->state, st, err) :
-					  state_take_checkpoint(&d->state, st, err);
+	int r = type == STATEMENT_ROOT ? state_take_root(&d->state, st, err) : state_take_admit(&d->state, st, err);
 
-	if (r != 0 || type == STATEMENT_CHECKPOINT)
+	if (r != 0)
 		return r < 0 ? r : 0;
 	n->is_new = true;
 	log_notice("took device=%s type=%s root=%llu", d->dev->name, statement_type_name(type), (unsigned long long)root_version(d->state.root));
@@ -78,7 +76,6 @@ static int take_one(struct duty *d, struct statement *st, struct news *n, struct
 	switch ((int)statement_type(st)) {
 	case STATEMENT_ROOT:
 	case STATEMENT_ADMIT:
-	case STATEMENT_CHECKPOINT:
 		return take_state(d, st, n, err);
 	case STATEMENT_BATCH:
 		take_batch(n, st);
@@ -91,6 +88,22 @@ static int take_one(struct duty *d, struct statement *st, struct news *n, struct
 		statement_free(st);
 		return error_set(err, E_FORMAT, "a statement of another type");
 	}
+}
+
+/* And, behind it, how the log grew from the one that our status named. Takes st over. */
+static int take_checkpoint(struct duty *d, struct statement *st, struct bytes *rest, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *own = st;
+	struct merkle_growth growth;
+	bool is_grown = growth_begins(*rest);
+	size_t used = 0;
+	int r;
+
+	if (is_grown && growth_parse(&growth, *rest, &used, err) < 0)
+		return err->code;
+	*rest = bytes_from(*rest, used);
+	r = state_take_checkpoint(&d->state, steal(own), is_grown ? &growth : NULL, err);
+	return r < 0 ? r : 0;
 }
 
 static int read_list(struct duty *d, struct bytes list, struct news *n, struct error *err)
@@ -106,11 +119,12 @@ static int read_list(struct duty *d, struct bytes list, struct news *n, struct e
 			continue;
 		}
 		r = statement_parse(&st, list, false, &used, err);
-		if (r == 0)
-			r = take_one(d, st, n, err);
 		if (r < 0)
 			return r;
 		list = bytes_from(list, used);
+		r = statement_type(st) == STATEMENT_CHECKPOINT ? take_checkpoint(d, st, &list, err) : take_one(d, st, n, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -269,8 +270,9 @@ int state_create(const struct state_joining *j, struct error *err)
 int state_destroy(const char *dir, struct error *err)
 {
 	/* the chain first: without it there was no join */
-	static const char *const names[] = { "chain", "device.seed", "box.key", "fleet", "roots", "admit", "checkpoint", "floor",
-					     "spool/000000000001", "spool/acked" };
+	static const char *const names[] = { "chain",      "device.seed", "box.key",       "fleet", "roots",
+					     "admit",      "checkpoint",  "contradiction", "floor", "spool/000000000001",
+					     "spool/acked" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		_cleanup_(mem_freep) char *path = path_in(dir, names[i]);
@@ -373,32 +375,41 @@ int state_take_admit(struct state *s, struct statement *st, struct error *err)
 	return 0;
 }
 
-static int check_checkpoint(const struct state *s, const struct statement *st, struct error *err)
+/* The first one stays. Nothing is said of a failure to keep it: the refusal itself is what counts. */
+static void keep_contradiction(const struct state *s, const struct statement *st, const struct merkle_growth *growth)
 {
-	const struct statement *known = s->checkpoint;
-	uint64_t size = statement_number(st, "size");
+	_cleanup_(mem_freep) char *path = path_in(s->dir, "contradiction");
+	_cleanup_(buf_done) struct buf proof = { 0 };
+	struct error ignored;
 
-	if (root_verify(s->root, st, err) < 0)
-		return err->code;
-	if (strcmp(statement_get(st, "fleet"), s->fleet) != 0)
-		return error_set(err, E_DENIED, "the checkpoint is of another fleet");
-	if (!known)
-		return 0;
-	if (size < statement_number(known, "size"))
-		return error_set(err, E_DENIED, "the server's log shrank from %llu to %llu",
-				 (unsigned long long)statement_number(known, "size"), (unsigned long long)size);
-	if (size == statement_number(known, "size") && strcmp(statement_get(st, "tree"), statement_get(known, "tree")) != 0)
-		return error_set(err, E_DENIED, "the server shows two logs of size %llu", (unsigned long long)size);
-	return 0;
+	if (!checkpoints_contradict(s->checkpoint, st, growth) || access(path, F_OK) == 0)
+		return;
+	buf_add_bytes(&proof, statement_whole(s->checkpoint));
+	buf_add_bytes(&proof, statement_whole(st));
+	if (growth)
+		growth_text(&proof, growth);
+	if (put_file(s->dir, "contradiction", buf_bytes(&proof), &ignored) == 0)
+		log_error("contradiction device=%s file='%s/contradiction': the archive signed two histories; see 'holdfast audit'", s->id,
+			  s->dir);
 }
 
-int state_take_checkpoint(struct state *s, struct statement *st, struct error *err)
+static int check_checkpoint(const struct state *s, const struct statement *st, const struct merkle_growth *growth, struct error *err)
+{
+	if (root_verify(s->root, st, err) < 0)
+		return err->code;
+	if (!s->checkpoint || checkpoint_follows(s->checkpoint, st, growth, err) == 0)
+		return 0;
+	keep_contradiction(s, st, growth);
+	return err->code = E_DENIED;
+}
+
+int state_take_checkpoint(struct state *s, struct statement *st, const struct merkle_growth *growth, struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *own = st;
 
 	if (s->checkpoint && !memcmp(statement_hash(s->checkpoint), statement_hash(st), HASH_LEN))
 		return STATE_OLD;
-	if (check_checkpoint(s, st, err) < 0)
+	if (check_checkpoint(s, st, growth, err) < 0)
 		return error_add(err, "checkpoint");
 	if (put_file(s->dir, "checkpoint", statement_whole(st), err) < 0)
 		return err->code;

@@ -8,6 +8,7 @@
  *   spool/                   what the server has not acknowledged
  *   hold  floor              agent/hold.h, agent/floor.h
  *   change                   the order in hand (agent/change.h)
+ *   contradiction            two checkpoints of the server's that cannot both be true; only if it lied
  *
  * A statement is made in this order: the chain file with the new head and the whole container in it is replaced, then the
  * container goes into the spool. Killed between the two, the spool is mended from the chain at the next start, so a number
@@ -18,6 +19,7 @@
 #include "agent/net.h"
 #include "agent/snapshot.h"
 #include "agent/spool.h"
+#include "crypto/checkpoint.h"
 
 enum { STATE_NOT_JOINED = 1, STATE_OLD = 1 };
 
@@ -63,10 +65,12 @@ int state_mend(struct state *s, struct error *err) _must_check_;
 /* Replaces the chain file without a new statement (next has the same number). */
 int state_store_chain(struct state *s, struct error *err) _must_check_;
 
-/* Statements of the server. Each is verified first, then durable, then counts. st is taken over. STATE_OLD: known already. */
+/* Statements of the server. Each is verified first, then durable, then counts. st is taken over. STATE_OLD: known already.
+ * growth: what the server gave to show that its log continues the one of the checkpoint before, or NULL. A checkpoint that contradicts that
+ * one is E_DENIED, and both stay in the folder, as proof: the file "contradiction". */
 int state_take_root(struct state *s, struct statement *st, struct error *err) _must_check_;
 int state_take_admit(struct state *s, struct statement *st, struct error *err) _must_check_;
-int state_take_checkpoint(struct state *s, struct statement *st, struct error *err) _must_check_;
+int state_take_checkpoint(struct state *s, struct statement *st, const struct merkle_growth *growth, struct error *err) _must_check_;
 
 /* What time it is: the clock, but never before what others signed. A clock that was ahead once is forgotten when it is set right. */
 int64_t state_clock(const struct state *s);

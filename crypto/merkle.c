@@ -28,15 +28,21 @@ static struct merkle_hash node(struct merkle_hash left, struct merkle_hash right
 	return out;
 }
 
-void merkle_add(struct merkle *tree, struct merkle_hash leaf)
+/* A full subtree of `leaves` leaves, a power of two that divides the size so far. */
+static void add_subtree(struct merkle *tree, struct merkle_hash root, uint64_t leaves)
 {
 	unsigned depth = (unsigned)__builtin_popcountll(tree->size);
 
 	/* as many subtrees of one size merge as the size has ones at its end */
-	for (uint64_t size = tree->size; size & 1; size >>= 1)
-		leaf = node(tree->stack[--depth], leaf);
-	tree->stack[depth] = leaf;
-	tree->size++;
+	for (uint64_t size = tree->size / leaves; size & 1; size >>= 1)
+		root = node(tree->stack[--depth], root);
+	tree->stack[depth] = root;
+	tree->size += leaves;
+}
+
+void merkle_add(struct merkle *tree, struct merkle_hash leaf)
+{
+	add_subtree(tree, leaf, 1);
 }
 
 struct merkle_hash merkle_root(const struct merkle *tree)
@@ -64,17 +70,26 @@ static uint64_t split(uint64_t n)
 	return k;
 }
 
-static int range_root(struct merkle_hash *out, uint64_t from, uint64_t count, merkle_leaf_fn leaf, void *ctx, struct error *err)
+/* Where leaves come from; block may be NULL. */
+struct source {
+	merkle_leaf_fn leaf, block;
+	void *ctx;
+};
+
+/* Every range of a proof begins at a multiple of a power of two that is not below its length, so whole blocks lie in it. */
+static int range_root(struct merkle_hash *out, uint64_t from, uint64_t count, const struct source *source, struct error *err)
 {
 	struct merkle tree = { 0 };
 
-	for (uint64_t i = 0; i < count; i++) {
+	while (tree.size < count) {
+		bool by_block = source->block && count - tree.size >= MERKLE_BLOCK;
+		uint64_t at = from + tree.size;
 		struct merkle_hash h;
-		int r = leaf(ctx, from + i, &h, err);
+		int r = by_block ? source->block(source->ctx, at / MERKLE_BLOCK, &h, err) : source->leaf(source->ctx, at, &h, err);
 
 		if (r < 0)
 			return r;
-		merkle_add(&tree, h);
+		add_subtree(&tree, h, by_block ? MERKLE_BLOCK : 1);
 	}
 	*out = merkle_root(&tree);
 	return 0;
@@ -83,6 +98,7 @@ static int range_root(struct merkle_hash *out, uint64_t from, uint64_t count, me
 int merkle_prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t index, uint64_t size, merkle_leaf_fn leaf, void *ctx,
 			   struct error *err)
 {
+	struct source source = { leaf, NULL, ctx };
 	uint64_t from = 0;
 	int n = 0;
 
@@ -91,7 +107,7 @@ int merkle_prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], ui
 	while (size > 1) {
 		uint64_t k = split(size);
 		bool left = index - from < k;
-		int r = left ? range_root(&proof[n], from + k, size - k, leaf, ctx, err) : range_root(&proof[n], from, k, leaf, ctx, err);
+		int r = left ? range_root(&proof[n], from + k, size - k, &source, err) : range_root(&proof[n], from, k, &source, err);
 
 		if (r < 0)
 			return r;
@@ -109,8 +125,8 @@ int merkle_prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], ui
 	return n;
 }
 
-int merkle_prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t old_size, uint64_t new_size, merkle_leaf_fn leaf,
-			     void *ctx, struct error *err)
+static int prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t old_size, uint64_t new_size,
+			     const struct source *source, struct error *err)
 {
 	struct merkle_hash down[MERKLE_PROOF_MAX];
 	uint64_t from = 0, m = old_size, size = new_size;
@@ -123,10 +139,10 @@ int merkle_prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], 
 		uint64_t k = split(size);
 
 		if (m <= k) {
-			r = range_root(&down[n], from + k, size - k, leaf, ctx, err);
+			r = range_root(&down[n], from + k, size - k, source, err);
 			size = k;
 		} else {
-			r = range_root(&down[n], from, k, leaf, ctx, err);
+			r = range_root(&down[n], from, k, source, err);
 			from += k;
 			m -= k;
 			size -= k;
@@ -137,7 +153,7 @@ int merkle_prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], 
 		n++;
 	}
 	if (!whole) {
-		r = range_root(&down[n], from, size, leaf, ctx, err);
+		r = range_root(&down[n], from, size, source, err);
 		if (r < 0)
 			return r;
 		n++;
@@ -145,6 +161,28 @@ int merkle_prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], 
 	for (int i = 0; i < n; i++)
 		proof[i] = down[n - 1 - i];
 	return n;
+}
+
+int merkle_prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t old_size, uint64_t new_size, merkle_leaf_fn leaf,
+			     void *ctx, struct error *err)
+{
+	struct source source = { leaf, NULL, ctx };
+
+	return prove_consistency(proof, old_size, new_size, &source, err);
+}
+
+int merkle_prove_growth(struct merkle_growth *out, uint64_t from, uint64_t to, merkle_leaf_fn leaf, merkle_leaf_fn block, void *ctx,
+			struct error *err)
+{
+	struct source source = { leaf, block, ctx };
+	int n;
+
+	*out = (struct merkle_growth){ .from = from, .to = to };
+	n = prove_consistency(out->node, from, to, &source, err);
+	if (n < 0 || range_root(&out->old_tree, 0, from, &source, err) < 0 || range_root(&out->new_tree, 0, to, &source, err) < 0)
+		return err->code;
+	out->len = (size_t)n;
+	return 0;
 }
 
 static bool equal(struct merkle_hash a, struct merkle_hash b)
@@ -219,4 +257,9 @@ bool merkle_verify_consistency(uint64_t old_size, struct merkle_hash old_root, u
 		sn >>= 1;
 	}
 	return !sn && equal(fr, old_root) && equal(sr, new_root);
+}
+
+bool merkle_growth_holds(const struct merkle_growth *growth)
+{
+	return merkle_verify_consistency(growth->from, growth->old_tree, growth->to, growth->new_tree, growth->node, growth->len);
 }

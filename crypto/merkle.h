@@ -3,7 +3,7 @@
 
 #include "crypto/key.h"
 
-enum { MERKLE_PROOF_MAX = 64 };
+enum { MERKLE_PROOF_MAX = 64, MERKLE_BLOCK = 256 };
 
 struct merkle_hash {
 	uint8_t b[HASH_LEN];
@@ -29,3 +29,15 @@ bool merkle_verify_inclusion(struct merkle_hash leaf, uint64_t index, uint64_t s
 			     const struct merkle_hash *proof, size_t len);
 bool merkle_verify_consistency(uint64_t old_size, struct merkle_hash old_root, uint64_t new_size, struct merkle_hash new_root,
 			       const struct merkle_hash *proof, size_t len);
+
+/* Two heads of one log, and the proof that the second continues the first. */
+struct merkle_growth {
+	uint64_t from, to;
+	struct merkle_hash old_tree, new_tree;
+	size_t len;
+	struct merkle_hash node[MERKLE_PROOF_MAX];
+};
+/* block (or NULL): the roots of the full subtrees of MERKLE_BLOCK leaves, so that a proof of a long log does not read every leaf. */
+int merkle_prove_growth(struct merkle_growth *out, uint64_t from, uint64_t to, merkle_leaf_fn leaf, merkle_leaf_fn block, void *ctx,
+			struct error *err) _must_check_;
+bool merkle_growth_holds(const struct merkle_growth *growth);

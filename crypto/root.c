@@ -9,7 +9,7 @@
 
 static const char *const role_names[ROLES] = { "root", "admin", "reader", "auditor", "deployer", "retirer" };
 
-enum { KEYS_MAX = 128, ARCHIVE_MAX = 4, WITNESSES_MAX = 8 }; /* as in the statement's table */
+enum { KEYS_MAX = 128, ARCHIVE_MAX = 4 }; /* as in the statement's table */
 
 struct root_key_line {
 	const char *person; /* of a witness: its name */
@@ -23,7 +23,8 @@ struct root {
 	const char *person[ROOT_PEOPLE_MAX];
 	bool has[ROOT_PEOPLE_MAX][ROLES];
 	size_t key_count, archive_count, witness_count;
-	struct root_key_line keys[KEYS_MAX], archive[ARCHIVE_MAX], witnesses[WITNESSES_MAX];
+	char witness[ROOT_WITNESSES_MAX][64]; /* their names */
+	struct root_key_line keys[KEYS_MAX], archive[ARCHIVE_MAX], witnesses[ROOT_WITNESSES_MAX];
 };
 
 const char *role_name(enum role role)
@@ -119,11 +120,14 @@ static int take_keys(struct root *root, struct error *err)
 		if (take_key(root, root->archive, &root->archive_count, "the archive", bytes_str(value), err) < 0)
 			return err->code;
 	for (size_t i = 0; (value = statement_at(root->st, "witness", i)); i++) {
-		struct bytes rest;
+		struct bytes rest, name = first_word(value, &rest);
 
-		first_word(value, &rest);
 		if (take_key(root, root->witnesses, &root->witness_count, "a witness", rest, err) < 0)
 			return err->code;
+		memcpy(root->witness[i], name.ptr, name.len); /* the grammar: at most 63 */
+		for (size_t k = 0; k < i; k++)
+			if (!strcmp(root->witness[k], root->witness[i]))
+				return error_set(err, E_FORMAT, "root names witness '%s' twice", root->witness[i]);
 	}
 	return 0;
 }
@@ -529,6 +533,26 @@ size_t root_archive_keys(struct sign_pub *out, size_t max, const struct root *ro
 	return n;
 }
 
+const char *root_witness(const struct root *root, size_t i)
+{
+	return i < root->witness_count ? root->witness[i] : NULL;
+}
+
+const char *root_witness_of(const struct root *root, const struct sign_pub *key)
+{
+	for (size_t i = 0; i < root->witness_count; i++)
+		if (sign_pub_equal(&root->witnesses[i].key, key))
+			return root->witness[i];
+	return NULL;
+}
+
+const char *root_cosigner(const struct root *root, const struct statement *checkpoint)
+{
+	if (statement_type(checkpoint) != STATEMENT_CHECKPOINT || statement_sig_count(checkpoint) != 2)
+		return NULL;
+	return root_witness_of(root, &statement_sig(checkpoint, 1)->key);
+}
+
 size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root)
 {
 	const char *value;
@@ -569,6 +593,10 @@ void root_allowed_signers(struct buf *out, const struct root *root)
 	for (size_t i = 0; i < n; i++) {
 		sign_pub_text(text, &archive[i]);
 		buf_addf(out, "archive namespaces=\"git,checkpoint@holdfast\" %s\n", text);
+	}
+	for (size_t i = 0; i < root->witness_count; i++) {
+		sign_pub_text(text, &root->witnesses[i].key);
+		buf_addf(out, "witness namespaces=\"checkpoint@holdfast\" %s\n", text);
 	}
 }
 

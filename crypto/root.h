@@ -49,6 +49,13 @@ bool root_key(const struct root *root, size_t i, const char **person, struct sig
 /* Reading keys of the people with role a, or b. Returns how many, at most AGE_RECIPIENTS_MAX. names (may be NULL): whose. */
 size_t root_recipients(struct age_recipient *out, const char **names, const struct root *root, enum role a, enum role b);
 size_t root_archive_keys(struct sign_pub *out, size_t max, const struct root *root);
+/* Witnesses as in `witness` lines; NULL past the end. The name may be a file's name. */
+enum { ROOT_WITNESSES_MAX = 8 };
+const char *root_witness(const struct root *root, size_t i);
+/* Which witness's key is it? NULL: none's. */
+const char *root_witness_of(const struct root *root, const struct sign_pub *key);
+/* The same of who cosigned a checkpoint: the archive and one witness signed it, nobody else. Verifies nothing. */
+const char *root_cosigner(const struct root *root, const struct statement *checkpoint);
 size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root);
 
 /* Judges statements that operators sign: invite and admit by role admin, login by anybody, root by role root. */
@@ -58,7 +65,7 @@ struct signers root_signers(const struct root *root);
 int root_verify(const struct root *root, const struct statement *st, struct error *err) _must_check_;
 
 /* OpenSSH allowed_signers(5 of ssh-keygen) lines of the root's own keys: people with namespaces per role, archive with
- * "git,checkpoint@holdfast". Principals: person names, "archive". */
+ * "git,checkpoint@holdfast", witnesses with "checkpoint@holdfast". Principals: person names, "archive", "witness". */
 void root_allowed_signers(struct buf *out, const struct root *root);
 /* One line for a device. Principal: its id; namespaces enrol, epoch, snapshot, status, receipt. */
 void allowed_signers_device(struct buf *out, const char *id, const struct sign_pub *key);

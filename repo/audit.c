@@ -2,8 +2,9 @@
  *
  * It walks the one line of commits from the first and believes nothing that it has not verified: each root by the root before it (the
  * first by the fleet id that the caller knows), each commit by an archive key of the root in force, each statement by whoever may sign
- * it, each order by its batch, each device's chain by its numbers and hashes, each seal by its hash, each checkpoint by the log rebuilt on the
- * way. */
+ * it, each order by its batch, each device's chain by its numbers and hashes, each seal by its hash, each checkpoint by the log rebuilt on
+ * the way; and so is every checkpoint that a device says it saw, or a witness cosigned: a log that was another one when they looked is
+ * found out. */
 #include "repo/audit-orders.h"
 #include "repo/git.h"
 #include "repo/history.h"
@@ -13,6 +14,7 @@
 #include "crypto/sshsig.h"
 
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,6 +24,13 @@ struct chain {
 	uint64_t number;
 	uint8_t head[HASH_LEN], enrol[HASH_LEN];
 	bool admitted;
+};
+
+/* What the log was after a commit. */
+struct point {
+	uint64_t size;
+	struct merkle_hash tree;
+	int64_t time_s; /* of the commit */
 };
 
 struct audit {
@@ -35,6 +44,9 @@ struct audit {
 	struct merkle log;
 	void *chains; /* tsearch(3) tree of struct chain by id */
 	struct order_book *orders;
+	struct point *points; /* by size */
+	size_t point_count;
+	int64_t checkpoint_s;
 };
 
 static void found(struct audit *a, const char *kind, const char *where, const char *text)
@@ -55,6 +67,100 @@ static struct chain *chain_of(struct audit *a, const char *id)
 	memcpy(probe.id, id, ID_LEN + 1);
 	at = tfind(&probe, &a->chains, chain_cmp);
 	return at ? *at : NULL;
+}
+
+/* ---- the log as others saw it ---- */
+
+static void add_point(struct audit *a, int64_t time_s)
+{
+	size_t n = a->point_count;
+
+	if (n && a->points[n - 1].size == a->log.size)
+		return;
+	if (!(n & (n - 1)))
+		a->points = mem_grow(a->points, (n ? 2 * n : 1) * sizeof(*a->points));
+	a->points[a->point_count++] = (struct point){ a->log.size, merkle_root(&a->log), time_s };
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const struct point *x = a, *y = b;
+
+	return x->size < y->size ? -1 : x->size > y->size;
+}
+
+/* Did a commit so far end the log like this? */
+static bool had_point(const struct audit *a, uint64_t size, const uint8_t *tree)
+{
+	struct point probe = { .size = size }, *found = NULL;
+
+	if (a->point_count)
+		found = bsearch(&probe, a->points, a->point_count, sizeof(probe), by_size);
+	return found && !memcmp(found->tree.b, tree, HASH_LEN);
+}
+
+static void audit_echo(struct audit *a, const struct history_item *item)
+{
+	uint8_t tree[HASH_LEN];
+	uint64_t size;
+
+	if (statement_get_point(&size, tree, item->st, "checkpoint") && !had_point(a, size, tree))
+		found(a, "seen", item->path,
+		      "the device was shown another log than this one when it signed: the history was rewritten, cut or forked");
+}
+
+static struct repo_audit_witness *witness_of(struct audit *a, const char *name)
+{
+	struct repo_audit *out = a->out;
+
+	for (size_t i = 0; i < out->witness_count; i++)
+		if (!strcmp(out->witnesses[i].name, name))
+			return &out->witnesses[i];
+	if (out->witness_count == ARRAY_SIZE(out->witnesses))
+		return NULL;
+	snprintf(out->witnesses[out->witness_count].name, sizeof(out->witnesses[0].name), "%s", name);
+	return &out->witnesses[out->witness_count++];
+}
+
+static void audit_cosigned(struct audit *a, const struct history_cosigned *c)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("log/witness/%s", c->name);
+	struct repo_audit_witness *w = witness_of(a, c->name);
+	const char *name = a->root ? root_cosigner(a->root, c->st) : NULL;
+	uint64_t size = statement_number(c->st, "size");
+	struct error err = { 0 };
+	uint8_t tree[HASH_LEN];
+
+	if (!name || strcmp(name, c->name) != 0) {
+		found(a, "witness", path, "it is not cosigned by the witness whose name it bears");
+	} else if (root_verify(a->root, c->st, &err) < 0) {
+		found(a, "witness", path, err.text);
+	} else if (!statement_get_hash(tree, c->st, "tree") || !had_point(a, size, tree)) {
+		found(a, "witness", path, "the witness vouches for another log than this one: the history was rewritten, cut or forked");
+	} else if (w && size >= w->size) {
+		w->size = size;
+		w->time_s = statement_time(c->st, "time");
+	}
+}
+
+/* Once all is walked: whose word counts, and how far it reaches. */
+static void sum_up_witnesses(struct audit *a)
+{
+	struct repo_audit *out = a->out;
+	uint64_t covered = 0;
+	const char *name;
+
+	for (size_t i = 0; a->root && (name = root_witness(a->root, i)); i++) {
+		struct repo_audit_witness *w = witness_of(a, name);
+
+		if (!w)
+			continue;
+		w->is_named = true;
+		covered = w->size > covered ? w->size : covered;
+	}
+	for (size_t i = 0; i < a->point_count && !out->uncovered_s; i++)
+		if (a->points[i].size > covered)
+			out->uncovered_s = a->points[i].time_s;
 }
 
 /* ---- statements ---- */
@@ -163,6 +269,7 @@ static void audit_chain(struct audit *a, const struct history_item *item, const 
 		found(a, "chain", item->path, "it does not follow the statement before it: one is missing or was replaced");
 	chain->number = statement_number(item->st, "number");
 	memcpy(chain->head, statement_hash(item->st), HASH_LEN);
+	audit_echo(a, item);
 	audit_seals(a, item, commit);
 }
 
@@ -299,10 +406,15 @@ static void audit_log(struct audit *a, const struct history_commit *commit)
 
 	for (size_t i = 0; i < commit->count; i++)
 		merkle_add(&a->log, merkle_leaf(statement_text(commit->items[i].st)));
+	add_point(a, commit->time_s);
 	if (!commit->checkpoint) {
-		found(a, "log", commit->hex, "it brings no checkpoint");
+		if (commit->count || commit->has_seals || !commit->cosigned_count)
+			found(a, "log", commit->hex, "it brings no checkpoint");
 		return;
 	}
+	if (statement_time(commit->checkpoint, "time") < a->checkpoint_s)
+		found(a, "log", commit->hex, "its checkpoint is dated before the one before it: it was dated back");
+	a->checkpoint_s = statement_time(commit->checkpoint, "time");
 	if (!a->root || root_verify(a->root, commit->checkpoint, &err) < 0)
 		found(a, "log", commit->hex, a->root ? err.text : "there is no root yet");
 	root = merkle_root(&a->log);
@@ -323,6 +435,8 @@ static int audit_commit(void *ctx, const struct history_commit *commit, uint64_t
 		audit_item(a, order[i], &commit->id);
 	audit_signature(a, commit);
 	audit_log(a, commit);
+	for (size_t i = 0; i < commit->cosigned_count; i++)
+		audit_cosigned(a, &commit->cosigned[i]);
 	a->out->commits++;
 	a->out->statements += commit->count;
 	memcpy(a->out->tip, commit->hex, sizeof(commit->hex));
@@ -371,12 +485,63 @@ int repo_audit(struct repo_audit *out, const char *path, const char *fleet, cons
 	if (r == 0 && must_contain && !out->seen_size)
 		found(&a, "history", out->tip, "the commit that was seen before is not part of this history: it was rewritten, or another one is shown");
 	order_book_strays(a.orders, found_stray, &a);
+	sum_up_witnesses(&a);
 	out->log_size = a.log.size;
 	root = merkle_root(&a.log);
 	memcpy(out->log_root, root.b, HASH_LEN);
+	free(a.points);
 	tdestroy(a.chains, free);
 	order_book_free(a.orders);
 	root_free(a.root);
+	git_store_close(git);
+	return r;
+}
+
+/* ---- the log of a mirror ---- */
+
+struct leaves {
+	struct merkle_hash *list;
+	size_t count;
+};
+
+static int add_leaves(void *ctx, const struct history_commit *commit, uint64_t index _unused_, uint64_t total _unused_,
+		      struct error *err _unused_)
+{
+	struct leaves *l = ctx;
+
+	for (size_t i = 0; i < commit->count; i++) {
+		if (!(l->count & (l->count - 1)))
+			l->list = mem_grow(l->list, (l->count ? 2 * l->count : 1) * sizeof(*l->list));
+		l->list[l->count++] = merkle_leaf(statement_text(commit->items[i].st));
+	}
+	return 0;
+}
+
+static int leaf_at(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err _unused_)
+{
+	*out = ((const struct leaves *)ctx)->list[i];
+	return 0;
+}
+
+int repo_mirror_growth(struct merkle_growth *out, struct buf *checkpoint, const char *path, uint64_t from, struct error *err)
+{
+	struct leaves leaves = { 0 };
+	struct git_store *git = NULL;
+	git_oid tip;
+	int r = open_mirror(&git, &tip, path, err);
+
+	if (r < 0)
+		return r;
+	r = git_read_file(checkpoint, git_store_repository(git), &tip, "log/checkpoint", STATEMENT_MAX, err);
+	if (r > 0)
+		r = error_set(err, E_FORMAT, "'%s' has no checkpoint", path);
+	if (r == 0)
+		r = history_walk(git_store_repository(git), &tip, NULL, add_leaves, &leaves, err);
+	if (r == 0 && (!from || from > leaves.count))
+		r = 1;
+	else if (r == 0)
+		r = merkle_prove_growth(out, from, leaves.count, leaf_at, NULL, &leaves, err);
+	free(leaves.list);
 	git_store_close(git);
 	return r;
 }

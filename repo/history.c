@@ -3,6 +3,7 @@
 
 #include "repo/layout.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,12 +60,26 @@ static int add_item(struct gather *g, const git_oid *id, const char *path, bool 
 	return 0;
 }
 
+static int take_cosigned(struct gather *g, const git_oid *id, const char *path)
+{
+	struct history_cosigned *c = &g->commit->cosigned[g->commit->cosigned_count];
+
+	if (g->commit->cosigned_count == HISTORY_WITNESSES_MAX) {
+		add_oddity(g->commit, path, "more witnesses at once than a root may name");
+		return 0;
+	}
+	snprintf(c->name, sizeof(c->name), "%s", layout_witness_name(path));
+	g->commit->cosigned_count++;
+	return read_statement(&c->st, g->repo, id, path, g->err);
+}
+
 static int take_delta(const git_diff_delta *delta, float progress _unused_, void *payload)
 {
 	struct gather *g = payload;
 	const char *path = delta->new_file.path;
 	enum layout_kind kind = layout_kind(path);
 
+	g->commit->has_seals |= kind == LAYOUT_SEAL;
 	if (delta->status == GIT_DELTA_DELETED) {
 		if (kind != LAYOUT_SEAL && kind != LAYOUT_UNKNOWN)
 			add_oddity(g->commit, path, "it was removed, and statements stay");
@@ -78,6 +93,8 @@ static int take_delta(const git_diff_delta *delta, float progress _unused_, void
 		return 0;
 	case LAYOUT_CHECKPOINT:
 		return read_statement(&g->commit->checkpoint, g->repo, &delta->new_file.id, path, g->err);
+	case LAYOUT_WITNESS:
+		return take_cosigned(g, &delta->new_file.id, path);
 	case LAYOUT_ONCE:
 	case LAYOUT_FORK:
 		if (delta->status != GIT_DELTA_ADDED)
@@ -101,6 +118,8 @@ static void commit_done(struct history_commit *commit)
 	free(commit->items);
 	free(commit->oddities);
 	statement_free(commit->checkpoint);
+	for (size_t i = 0; i < commit->cosigned_count; i++)
+		statement_free(commit->cosigned[i].st);
 }
 
 static int visit(git_repository *repo, const git_oid *id, struct history_commit *out, struct error *err)

@@ -17,13 +17,23 @@ struct history_oddity {
 	const char *text;
 };
 
+enum { HISTORY_WITNESSES_MAX = 16 };
+
+struct history_cosigned {
+	struct statement *st;
+	char name[64]; /* of the witness, by its path */
+};
+
 struct history_commit {
 	git_oid id;
 	char hex[41];
 	int64_t time_s;
 	struct history_item *items; /* in the order of the log: by path */
 	size_t count;
+	bool has_seals;
 	struct statement *checkpoint; /* NULL when this commit brings none */
+	struct history_cosigned cosigned[HISTORY_WITNESSES_MAX];
+	size_t cosigned_count;
 	struct history_oddity *oddities;
 	size_t oddity_count;
 };

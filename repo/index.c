@@ -37,7 +37,8 @@ static int enter_commit(struct catch_up *c, const struct history_commit *commit,
 		    (!commit->items[i].is_fork && store_place(store, st, commit->hex, commit->time_s, position, err) < 0))
 			return err->code;
 	}
-	return store_set_tip(store, commit->hex, c->position, err);
+	/* what only brings cosignatures leaves the log, and the commit that operators remember with it, as they are */
+	return commit->count ? store_set_tip(store, commit->hex, c->position, err) : 0;
 }
 
 static int catch_up_commit(void *ctx, const struct history_commit *commit, uint64_t index _unused_, uint64_t total _unused_, struct error *err)
@@ -122,6 +123,7 @@ static int check_log(struct repo *repo, const git_oid *tip, const struct merkle 
 		r = statement_parse(&st, buf_bytes(&text), false, NULL, err);
 	if (r != 0)
 		return r < 0 ? error_add(err, "the archive's newest checkpoint") : 1;
+	repo->checkpoint_s = statement_time(st, "time");
 	return statement_type(st) != STATEMENT_CHECKPOINT || statement_number(st, "size") != log->size || !statement_get_hash(said.b, st, "tree") ||
 	       memcmp(said.b, root.b, HASH_LEN) != 0;
 }

@@ -44,6 +44,29 @@ static void batch_path(char out[static PATH_MAX_LEN], const struct statement *st
 	}
 }
 
+static const char witness_folder[] = "log/witness/";
+
+void layout_witness_path(char out[static PATH_MAX_LEN], const char *name)
+{
+	snprintf(out, PATH_MAX_LEN, "%s%s", witness_folder, name);
+}
+
+const char *layout_witness_name(const char *path)
+{
+	return path + sizeof(witness_folder) - 1;
+}
+
+/* As the grammar of statements has it for names. */
+static bool is_witness_path(const char *path)
+{
+	static const char marks[] = "._-";
+	const char *name = layout_witness_name(path);
+
+	if (strncmp(path, witness_folder, sizeof(witness_folder) - 1) != 0 || !*name || strchr(marks, *name))
+		return false;
+	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(name) && strlen(name) < 64;
+}
+
 void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool is_fork)
 {
 	enum statement_type type = statement_type(st);
@@ -151,5 +174,5 @@ enum layout_kind layout_kind(const char *path)
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (matches(known[i].pattern, path))
 			return known[i].kind;
-	return LAYOUT_UNKNOWN;
+	return is_witness_path(path) ? LAYOUT_WITNESS : LAYOUT_UNKNOWN;
 }

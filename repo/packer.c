@@ -150,17 +150,22 @@ static size_t make_bundles(struct bundle **out, struct list *list)
 	return commits;
 }
 
-static int make_checkpoint(struct buf *out, const struct root *root, const struct merkle *log, const struct sign_key *key, struct error *err)
+/* Never dated before the one before it, whatever the clock does: a shorter log that is signed later proves a set-back. */
+static int make_checkpoint(struct buf *out, struct repo *repo, const struct root *root, const struct merkle *log, struct error *err)
 {
 	struct merkle_hash tree = merkle_root(log);
+	int64_t now_s = clock_now_s();
+
+	if (repo->checkpoint_s < now_s)
+		repo->checkpoint_s = now_s;
 
 	statement_begin(out, STATEMENT_CHECKPOINT);
 	statement_add(out, "fleet", "%s", root_fleet(root));
 	statement_add(out, "size", "%llu", (unsigned long long)log->size);
 	statement_add_hash(out, "tree", tree.b);
 	statement_add(out, "root", "%llu", (unsigned long long)root_version(root));
-	statement_add_time(out, "time", clock_now_s());
-	return statement_sign(out, key, err);
+	statement_add_time(out, "time", repo->checkpoint_s);
+	return statement_sign(out, repo->key, err);
 }
 
 /* The root in this commit's tree: a newer one may be in force already, and lie in a later commit. */
@@ -193,7 +198,7 @@ static int commit_bundle(struct repo *repo, struct round *round, struct bundle *
 		return error_set(err, E_DENIED, "there is no root yet");
 	for (size_t i = 0; i < b->item_count; i++)
 		merkle_add(log, merkle_leaf(statement_text(b->items[i]->c.st)));
-	if (make_checkpoint(&checkpoint, root, log, repo->key, err) < 0)
+	if (make_checkpoint(&checkpoint, repo, root, log, err) < 0)
 		return err->code;
 	hash = merkle_root(log);
 	hex_encode(tree, hash.b, HASH_LEN);
@@ -426,6 +431,8 @@ static int pack_once(struct repo *repo, struct error *err)
 	if (r == 0 && list.first)
 		r = pack_list(repo, &list, err);
 	put_back(repo, &list);
+	if (r == 0)
+		r = log_pack_cosigned(repo, err);
 	return r < 0 ? r : journal_drop(repo->journal, before, err);
 }
 
@@ -491,6 +498,12 @@ static int turn(struct repo *repo)
 	return r;
 }
 
+/* With the lock held. */
+static bool has_work(const struct repo *repo)
+{
+	return repo->pending.first || repo->index_is_behind || log_has_cosigned(repo);
+}
+
 void *packer_main(void *arg)
 {
 	struct repo *repo = arg;
@@ -499,9 +512,9 @@ void *packer_main(void *arg)
 
 	pthread_mutex_lock(&repo->lock);
 	for (;;) {
-		while (!repo->packer_stopping && !repo->pending.first && !repo->index_is_behind)
+		while (!repo->packer_stopping && !has_work(repo))
 			pthread_cond_wait(&repo->pack_wanted, &repo->lock);
-		if (!repo->pending.first && !repo->index_is_behind)
+		if (!has_work(repo))
 			break; /* stopping, and nothing is left */
 		if (r < 0 && repo->packer_stopping)
 			break; /* the journal keeps it */

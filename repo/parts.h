@@ -11,6 +11,14 @@
 
 #include <pthread.h>
 
+/* The newest checkpoint that a witness cosigned. */
+struct cosigned {
+	char name[64];
+	struct statement *st; /* NULL: an empty place */
+	uint64_t change;      /* grows with each */
+	bool is_kept;         /* in the archive */
+};
+
 struct repo {
 	char *dir, *keyring, *payloads;
 	const struct sign_key *key;
@@ -36,14 +44,22 @@ struct repo {
 	uint64_t flush_target; /* somebody waits for this many to be archived: the packer makes haste */
 	uint64_t failures;
 	struct error pack_err; /* of the last failure */
+	struct cosigned cosigned[ROOT_WITNESSES_MAX];
+	uint64_t cosigned_changes;
 
 	pthread_mutex_t root_lock;
 	struct root *roots[ROOT_CHAIN_MAX]; /* all that were in force, version 1 first: they live as long as we do */
 	size_t root_count;
 
+	/* with reading_lock: roots of the log's full blocks, so that a proof of growth reads few leaves; and the block that is not full */
+	struct merkle_hash *blocks;
+	size_t block_count;
+	struct merkle block;
+
 	/* of the packer thread, once it runs */
 	struct merkle log;       /* over all that is packed */
 	uint64_t packed_root;    /* version of the root in the tree */
+	int64_t checkpoint_s;    /* time of the newest checkpoint: none is dated before it */
 	uint64_t unentered;      /* packed, but the index does not know yet */
 	bool index_is_behind;    /* the index has to be brought up to the branch before anything else is packed */
 	bool pending_is_doubtful; /* what is pending may be in the archive already */
@@ -63,6 +79,15 @@ const struct root *root_of_version(struct repo *repo, uint64_t version);
 int index_catch_up(struct repo *repo, struct error *err) _must_check_;
 /* Frees the items of a list that have a place in the log, and what is in it twice. Returns how many were packed in *dropped. */
 int index_drop_packed(uint64_t *dropped, struct repo *repo, struct list *list, struct error *err) _must_check_;
+
+/* ---- the log and its witnesses (log.c) ---- */
+
+/* Loads what was computed of the log before, and the cosigned checkpoints that lie in the archive. */
+int log_open(struct repo *repo, struct error *err) _must_check_;
+void log_close(struct repo *repo);
+bool log_has_cosigned(const struct repo *repo); /* with the lock held: one that is not in the archive yet */
+/* Of the packer thread: commits them. */
+int log_pack_cosigned(struct repo *repo, struct error *err) _must_check_;
 
 /* ---- payloads (writer.c) ---- */
 

@@ -252,23 +252,3 @@ int repo_checkpoint(struct buf *out, struct repo *repo, struct error *err)
 	r = read_file(out, repo, &commit, "log/checkpoint", err);
 	return r > 0 ? REPO_ABSENT : r;
 }
-
-static int leaf_of(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err)
-{
-	struct repo *repo = ctx;
-
-	return store_log_leaf(out, repo->reading, i, err);
-}
-
-int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uint64_t old_size, uint64_t new_size, struct error *err)
-{
-	int n;
-
-	pthread_mutex_lock(&repo->reading_lock);
-	n = merkle_prove_consistency(proof, old_size, new_size, leaf_of, repo, err);
-	pthread_mutex_unlock(&repo->reading_lock);
-	if (n < 0)
-		return n;
-	*len = n;
-	return 0;
-}

@@ -230,6 +230,8 @@ static int open_parts(struct repo *repo, bool create, struct error *err)
 		return err->code;
 	if (repo->read_only)
 		return 0;
+	if (log_open(repo, err) < 0)
+		return err->code;
 	return replay_journal(repo, err) < 0 || start_threads(repo, err) < 0 ? err->code : 0;
 }
 
@@ -301,6 +303,7 @@ struct repo *repo_close(struct repo *repo)
 	store_close(repo->store);
 	git_store_close(repo->reading_git);
 	git_store_close(repo->git);
+	log_close(repo);
 	for (size_t i = 0; i < repo->root_count; i++)
 		root_free(repo->roots[i]);
 	fd_closep(&repo->lock_fd);

@@ -210,6 +210,12 @@ struct repo_head {
 int repo_head(struct repo_head *out, struct repo *repo, struct error *err) _must_check_;
 /* Appends the newest checkpoint's whole statement; REPO_ABSENT before the first. */
 int repo_checkpoint(struct buf *out, struct repo *repo, struct error *err) _must_check_;
+/* The same for who has seen `from` statements of the log: when it has more now, the proof that it only grew follows (crypto/checkpoint.h).
+ */
+int repo_checkpoint_since(struct buf *out, struct repo *repo, uint64_t from, struct error *err) _must_check_;
+/* Keeps a checkpoint that root_verify() accepted and a witness of this root cosigned: committed within about a second, below log/witness/.
+ * It does not enter the log. REPO_SEEN: this or a newer one is kept already. REPO_FORK: our log is another one, or shorter. */
+int repo_cosign(struct repo *repo, const struct root *root, const struct statement *checkpoint, struct error *err) _must_check_;
 int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uint64_t old_size, uint64_t new_size, struct error *err) _must_check_;
 
 /* ---- looking at any archive, a mirror for instance: no index, no key, offline ------------------------------- */
@@ -217,6 +223,12 @@ int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uin
 /* What an audit found wrong; kind is a word ("commit-signature", "statement-signature", "chain", "order", "receipt", "log", "seal", "layout",
  * ...). */
 typedef void (*repo_finding_fn)(void *ctx, const char *kind, const char *where, const char *text);
+struct repo_audit_witness {
+	char name[64];
+	bool is_named;  /* by the newest root */
+	uint64_t size;  /* of the newest log that it cosigned; 0: none */
+	int64_t time_s; /* of that checkpoint */
+};
 struct repo_audit {
 	uint64_t commits, statements, devices, seals, findings;
 	char tip[41];
@@ -224,6 +236,9 @@ struct repo_audit {
 	uint8_t log_root[HASH_LEN];
 	uint64_t seen_size; /* the log as of the commit must_contain; 0: it is not there */
 	uint8_t seen_root[HASH_LEN];
+	size_t witness_count; /* those that the newest root names, and others that left something */
+	struct repo_audit_witness witnesses[2 * ROOT_WITNESSES_MAX];
+	int64_t uncovered_s; /* when the first statement was committed that no witness of the newest root vouches for; 0: there is none */
 };
 /* Walks every commit of refs/heads/main of the bare repository at path, oldest first: commit signatures by an archive key
  * of the root then in force, every new statement verified, roots in succession from the one whose fleet id is given, chains
@@ -232,6 +247,10 @@ struct repo_audit {
  * NULL. */
 int repo_audit(struct repo_audit *out, const char *path, const char *fleet, const char *must_contain, repo_finding_fn fn, void *ctx,
 	       void (*progress)(void *ctx, uint64_t done, uint64_t total), struct error *err) _must_check_;
+
+/* The newest checkpoint of a bare repository, appended to *checkpoint, and how its log grew from its first `from` statements. 1: it has
+ * fewer (the checkpoint is appended all the same). Believes what lies there: repo_audit() judges it. */
+int repo_mirror_growth(struct merkle_growth *out, struct buf *checkpoint, const char *path, uint64_t from, struct error *err) _must_check_;
 
 /* As repo_snapshot() and friends, but from a bare repository alone, at a revision ("main" when NULL). */
 int repo_mirror_devices(const char *path, repo_device_fn fn, void *ctx, struct error *err) _must_check_;

@@ -66,6 +66,11 @@ static int get_roots(struct call *call, struct error *err)
 
 /* ---- objects ---- */
 
+struct root_in_force {
+	struct repo *repo;
+	const struct root *root;
+};
+
 static int answer_outcome(struct call *call)
 {
 	const struct submission *sub = &call->submission;
@@ -106,6 +111,39 @@ static int submit(struct call *call, const struct container *c, struct error *er
 	return call->submission.is_parked ? CALL_SUSPENDED : answer_outcome(call);
 }
 
+static void put_root(struct root_in_force *in_force)
+{
+	if (in_force->root)
+		repo_root_put(in_force->repo, in_force->root);
+}
+
+/* What a witness cosigned is no statement of the log, but kept beside it. That it knows another log is an alarm: ours was set back, or
+ * forked. */
+static int post_cosigned(struct call *call, const struct statement *st, struct error *err)
+{
+	_cleanup_(put_root) struct root_in_force in_force = { .repo = call->server->repo };
+	unsigned long long size = statement_number(st, "size");
+	char hash[2 * HASH_LEN + 1];
+	int r = repo_root_get(&in_force.root, in_force.repo, err);
+
+	if (r == REPO_ABSENT)
+		return error_set(err, E_DENIED, "nobody has claimed this server yet; an operator runs: holdfast init");
+	if (r == 0)
+		r = root_verify(in_force.root, st, err);
+	if (r == 0)
+		r = repo_cosign(in_force.repo, in_force.root, st, err);
+	if (r < 0)
+		return r;
+	if (r == REPO_FORK) {
+		log_error("witness-contradicts witness=%s size=%llu: it vouches for a log that this archive never had",
+			  root_cosigner(in_force.root, st), size);
+		return call_refuse(call, REFUSE_FORK, "this archive never had that log of %llu statements", size);
+	}
+	statement_hash_hex(hash, st);
+	log_info("cosigned witness=%s size=%llu", root_cosigner(in_force.root, st), size);
+	return call_json(call, json_pack("{s:s, s:s}", "id", hash, "result", r ? "seen" : "stored"));
+}
+
 static int post_objects(struct call *call, struct error *err)
 {
 	_cleanup_(container_done) struct container c = { 0 };
@@ -116,6 +154,8 @@ static int post_objects(struct call *call, struct error *err)
 	r = ingest_parse(&c, buf_bytes(&call->body), err);
 	if (r < 0)
 		return r;
+	if (statement_type(c.st) == STATEMENT_CHECKPOINT)
+		return post_cosigned(call, c.st, err);
 	r = ingest_check(call->server->repo, &call->server->key.pub, &c, clock_now_s(), err);
 	if (r < 0)
 		return r;
@@ -302,11 +342,20 @@ static int add_orders(struct buf *out, struct call *call, const struct delivery 
 	return deliver(out, server->deliveries, orders, server->repo, server->rollouts, call->waiter.device, clock_mono_ms(), err);
 }
 
+/* What the device says that it has seen of the log: 0 when it has seen nothing. */
+static uint64_t seen_by(const struct statement *status)
+{
+	uint8_t tree[HASH_LEN];
+	uint64_t size;
+
+	return statement_get_point(&size, tree, status, "checkpoint") ? size : 0;
+}
+
 static int answer_poll(struct call *call, struct buf *news, struct error *err)
 {
 	unsigned long long parked = wait_count(call->server->wait);
 	unsigned long long window = parked / (RECONNECTS_PER_S * call->server->settings->threads);
-	int r = repo_checkpoint(news, call->server->repo, err);
+	int r = repo_checkpoint_since(news, call->server->repo, seen_by(call->statement), err);
 
 	if (r < 0)
 		return r;

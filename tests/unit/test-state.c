@@ -570,6 +570,60 @@ static struct statement *checkpoint_of(const struct world *w, const struct sign_
 	return st;
 }
 
+static int some_leaf(void *ctx _unused_, uint64_t i, struct merkle_hash *out, struct error *err _unused_)
+{
+	uint8_t data = (uint8_t)i;
+
+	*out = merkle_leaf(bytes_of(&data, 1));
+	return 0;
+}
+
+static struct statement *grown_checkpoint(const struct world *w, uint64_t size, struct merkle_hash tree)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct statement *st = NULL;
+	struct error err = { 0 };
+
+	statement_begin(&text, STATEMENT_CHECKPOINT);
+	statement_add(&text, "fleet", "%s", w->fleet.id);
+	statement_add(&text, "size", "%llu", (unsigned long long)size);
+	statement_add_hash(&text, "tree", tree.b);
+	statement_add(&text, "root", "1");
+	statement_add_time(&text, "time", clock_now_s());
+	must(statement_sign(&text, &w->fleet.archive, &err), &err);
+	must(statement_parse(&st, buf_bytes(&text), false, NULL, &err), &err);
+	return st;
+}
+
+TEST(a_longer_log_is_taken_only_with_proof_that_it_grew_and_a_contradiction_is_kept)
+{
+	_cleanup_(world_done) struct world w;
+	_cleanup_(mem_freep) char *kept = NULL;
+	struct merkle_growth growth, other;
+	struct error err = { 0 };
+	struct state s;
+
+	world_init(&w);
+	kept = mem_printf("%s/contradiction", w.dir);
+	must(merkle_prove_growth(&growth, 5, 9, some_leaf, NULL, NULL, &err), &err);
+	must(merkle_prove_growth(&other, 5, 12, some_leaf, NULL, NULL, &err), &err);
+	must(state_open(&s, w.dir, &err), &err);
+	must(state_take_checkpoint(&s, grown_checkpoint(&w, 5, growth.old_tree), NULL, &err), &err);
+	CHECK_EQ(state_take_checkpoint(&s, grown_checkpoint(&w, 9, growth.new_tree), NULL, &err), E_DENIED);
+	CHECK_EQ(state_take_checkpoint(&s, grown_checkpoint(&w, 9, growth.new_tree), &other, &err), E_DENIED);
+	CHECK_EQ(access(kept, F_OK), -1); /* nothing of that proves a lie */
+	must(state_take_checkpoint(&s, grown_checkpoint(&w, 9, growth.new_tree), &growth, &err), &err);
+	CHECK_EQ(statement_number(s.checkpoint, "size"), 9);
+	/* one that begins with other statements, and shows it */
+	must(merkle_prove_growth(&other, 9, 12, some_leaf, NULL, NULL, &err), &err);
+	statement_free(s.checkpoint);
+	s.checkpoint = grown_checkpoint(&w, 9, growth.old_tree);
+	CHECK_EQ(state_take_checkpoint(&s, grown_checkpoint(&w, 12, other.new_tree), &other, &err), E_DENIED);
+	CHECK_EQ(statement_number(s.checkpoint, "size"), 9);
+	CHECK_EQ(access(kept, F_OK), 0);
+	state_done(&s);
+}
+
 TEST(a_log_that_shrinks_or_splits_is_refused_and_the_newest_outlives_a_restart)
 {
 	_cleanup_(world_done) struct world w;
@@ -578,15 +632,16 @@ TEST(a_log_that_shrinks_or_splits_is_refused_and_the_newest_outlives_a_restart)
 
 	world_init(&w);
 	must(state_open(&s, w.dir, &err), &err);
-	must(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.archive, 10, 1), &err), &err);
-	CHECK_EQ(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.archive, 9, 1), &err), E_DENIED);
-	CHECK_EQ(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.archive, 10, 2), &err), E_DENIED);
-	CHECK(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.operator, 11, 1), &err) < 0); /* not the archive's */
+	must(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.archive, 10, 1), NULL, &err), &err);
+	CHECK_EQ(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.archive, 9, 1), NULL, &err), E_DENIED);
+	CHECK_EQ(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.archive, 10, 2), NULL, &err), E_DENIED);
+	CHECK(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.operator, 11, 1), NULL, &err) < 0); /* not the archive's */
 	state_done(&s);
 	must(state_open(&s, w.dir, &err), &err);
 	CHECK_EQ(statement_number(s.checkpoint, "size"), 10);
 	CHECK(state_now(&s) >= clock_now_s() + 900); /* its time is a floor */
-	must(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.archive, 12, 3), &err), &err);
+	CHECK_EQ(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.archive, 12, 3), NULL, &err), E_DENIED); /* nothing proves it */
+	must(state_take_checkpoint(&s, checkpoint_of(&w, &w.fleet.archive, 10, 1), NULL, &err), &err);
 	state_done(&s);
 }
 

@@ -1,0 +1,134 @@
+/* crypto/checkpoint.c -- growth of the log between two checkpoints, and contradictions between them. */
+#include "crypto/checkpoint.h"
+
+#include <string.h>
+
+static const char head[] = "holdfast-growth/1\n";
+
+static void point_text(struct buf *out, const char *key, uint64_t size, const struct merkle_hash *tree)
+{
+	char hex[2 * HASH_LEN + 1];
+
+	hex_encode(hex, tree->b, HASH_LEN);
+	buf_addf(out, "%s: %llu %s\n", key, (unsigned long long)size, hex);
+}
+
+void growth_text(struct buf *out, const struct merkle_growth *growth)
+{
+	buf_add_str(out, head);
+	point_text(out, "from", growth->from, &growth->old_tree);
+	point_text(out, "to", growth->to, &growth->new_tree);
+	for (size_t i = 0; i < growth->len; i++) {
+		char hex[2 * HASH_LEN + 1];
+
+		hex_encode(hex, growth->node[i].b, HASH_LEN);
+		buf_addf(out, "node: %s\n", hex);
+	}
+}
+
+bool growth_begins(struct bytes in)
+{
+	return in.len >= sizeof(head) - 1 && !memcmp(in.ptr, head, sizeof(head) - 1);
+}
+
+/* "key: value" in the next line, which has its end. */
+static bool take(struct bytes *value, struct bytes *rest, const char *key)
+{
+	size_t len = strlen(key);
+	struct bytes after = *rest, line;
+
+	if (!bytes_next_line(&after, &line) || line.len == rest->len || line.len < len + 2 || memcmp(line.ptr, key, len) != 0 ||
+	    memcmp(line.ptr + len, ": ", 2) != 0)
+		return false;
+	*value = bytes_from(line, len + 2);
+	*rest = after;
+	return true;
+}
+
+static bool take_point(uint64_t *size, struct merkle_hash *tree, struct bytes *rest, const char *key)
+{
+	struct bytes value;
+	const uint8_t *space;
+
+	if (!take(&value, rest, key))
+		return false;
+	space = value.len ? memchr(value.ptr, ' ', value.len) : NULL;
+	return space && number_parse(size, bytes_of(value.ptr, (size_t)(space - value.ptr))) &&
+	       hex_decode(tree->b, HASH_LEN, bytes_from(value, (size_t)(space - value.ptr) + 1));
+}
+
+int growth_parse(struct merkle_growth *out, struct bytes in, size_t *used, struct error *err)
+{
+	struct bytes rest = bytes_from(in, sizeof(head) - 1), value;
+
+	*out = (struct merkle_growth){ 0 };
+	if (!growth_begins(in) || !take_point(&out->from, &out->old_tree, &rest, "from") ||
+	    !take_point(&out->to, &out->new_tree, &rest, "to"))
+		return error_set(err, E_FORMAT, "growth of the log is not of the documented form");
+	while (take(&value, &rest, "node")) {
+		if (out->len == MERKLE_PROOF_MAX)
+			return error_set(err, E_FORMAT, "growth of the log has more than %d nodes", MERKLE_PROOF_MAX);
+		if (!hex_decode(out->node[out->len++].b, HASH_LEN, value))
+			return error_set(err, E_FORMAT, "growth of the log has a node that is no hash");
+	}
+	*used = in.len - rest.len;
+	return 0;
+}
+
+struct point {
+	uint64_t size;
+	struct merkle_hash tree;
+};
+
+static struct point point_of(const struct statement *st)
+{
+	struct point p = { .size = statement_number(st, "size") };
+
+	statement_get_hash(p.tree.b, st, "tree");
+	return p;
+}
+
+static bool is_same_tree(const struct merkle_hash *a, const struct merkle_hash *b)
+{
+	return !memcmp(a->b, b->b, HASH_LEN);
+}
+
+/* Is it about the log from a's size to b's head, and proves itself? Then old_tree is what that log really began with. */
+static bool leads(const struct merkle_growth *growth, const struct point *a, const struct point *b)
+{
+	return growth && growth->from == a->size && growth->to == b->size && is_same_tree(&growth->new_tree, &b->tree) &&
+	       merkle_growth_holds(growth);
+}
+
+int checkpoint_follows(const struct statement *seen, const struct statement *next, const struct merkle_growth *growth, struct error *err)
+{
+	struct point a = point_of(seen), b = point_of(next);
+	unsigned long long from = a.size, to = b.size;
+
+	if (b.size < a.size)
+		return error_set(err, E_SEAL, "the log has %llu statements, and had %llu", to, from);
+	if (b.size == a.size)
+		return is_same_tree(&a.tree, &b.tree) ? 0 : error_set(err, E_SEAL, "there are two logs of %llu statements", to);
+	if (!a.size)
+		return 0; /* any log continues the empty one */
+	if (!growth)
+		return error_set(err, E_SEAL, "nothing proves that the log of %llu statements continues the one of %llu", to, from);
+	if (!leads(growth, &a, &b) || !is_same_tree(&growth->old_tree, &a.tree))
+		return error_set(err, E_SEAL, "the log of %llu statements does not continue the one of %llu", to, from);
+	return 0;
+}
+
+const char *checkpoints_contradict(const struct statement *a, const struct statement *b, const struct merkle_growth *growth)
+{
+	bool in_order = statement_number(a, "size") <= statement_number(b, "size");
+	const struct statement *first = in_order ? a : b, *second = in_order ? b : a;
+	struct point p = point_of(first), q = point_of(second);
+
+	if (p.size == q.size)
+		return is_same_tree(&p.tree, &q.tree) ? NULL : "two logs of one length: it was forked";
+	if (leads(growth, &p, &q) && !is_same_tree(&growth->old_tree, &p.tree))
+		return "the longer log begins with other statements than the shorter one: it was rewritten";
+	if (statement_time(first, "time") > statement_time(second, "time"))
+		return "the shorter log was signed later than the longer one: it was set back";
+	return NULL;
+}

@@ -1,0 +1,214 @@
+/* tests/unit/test-checkpoint.c -- growth of the log: what only grew follows, what did not contradicts, and nobody can make it look
+ * otherwise. */
+#include "tests/test.h"
+
+#include "tests/fleet.h"
+
+#include "crypto/checkpoint.h"
+
+#include <stdio.h>
+
+enum { SIZES = 24, LONG = 1100, NOW_S = 1800000000 };
+
+/* Leaf i of a log: statements from `changed` on are other ones in another log. */
+struct log {
+	uint64_t changed;
+};
+
+static int leaf_of(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err _unused_)
+{
+	const struct log *log = ctx;
+	char text[40];
+
+	snprintf(text, sizeof(text), "%llu %d", (unsigned long long)i, log->changed && i + 1 >= log->changed);
+	*out = merkle_leaf(bytes_str(text));
+	return 0;
+}
+
+static int block_of(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err)
+{
+	struct merkle tree = { 0 };
+
+	for (uint64_t k = 0; k < MERKLE_BLOCK; k++) {
+		struct merkle_hash leaf;
+
+		if (leaf_of(ctx, i * MERKLE_BLOCK + k, &leaf, err) < 0)
+			return err->code;
+		merkle_add(&tree, leaf);
+	}
+	*out = merkle_root(&tree);
+	return 0;
+}
+
+static struct merkle_hash tree_of(struct log *log, uint64_t size)
+{
+	struct merkle tree = { 0 };
+	struct error err = { 0 };
+
+	for (uint64_t i = 0; i < size; i++) {
+		struct merkle_hash leaf;
+
+		CHECK_OK(leaf_of(log, i, &leaf, &err));
+		merkle_add(&tree, leaf);
+	}
+	return merkle_root(&tree);
+}
+
+static struct statement *checkpoint(struct log *log, uint64_t size, int64_t time_s)
+{
+	static struct sign_key key;
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct merkle_hash tree = tree_of(log, size);
+	struct statement *st = NULL;
+	struct error err = { 0 };
+
+	if (!key.pair.len)
+		sign_key_new(&key);
+	statement_begin(&text, STATEMENT_CHECKPOINT);
+	statement_add(&text, "fleet", "abcdefghijklmnopqrstuvwxyz");
+	statement_add(&text, "size", "%llu", (unsigned long long)size);
+	statement_add_hash(&text, "tree", tree.b);
+	statement_add(&text, "root", "1");
+	statement_add_time(&text, "time", time_s);
+	CHECK_OK(statement_sign(&text, &key, &err));
+	CHECK_OK(statement_parse(&st, buf_bytes(&text), false, NULL, &err));
+	return st;
+}
+
+static struct merkle_growth growth_of(struct log *log, uint64_t from, uint64_t to)
+{
+	struct merkle_growth growth;
+	struct error err = { 0 };
+
+	CHECK_OK(merkle_prove_growth(&growth, from, to, leaf_of, NULL, log, &err));
+	return growth;
+}
+
+TEST(a_proof_made_of_blocks_is_the_one_made_of_leaves)
+{
+	static const uint64_t sizes[] = { 1, 255, 256, 257, 511, 512, 600, 768, 1023, 1024, LONG };
+	struct log log = { 0 };
+	struct error err = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		for (size_t k = i; k < ARRAY_SIZE(sizes); k++) {
+			struct merkle_growth slow = growth_of(&log, sizes[i], sizes[k]), quick;
+
+			CHECK_OK(merkle_prove_growth(&quick, sizes[i], sizes[k], leaf_of, block_of, &log, &err));
+			CHECK(!memcmp(&slow, &quick, sizeof(slow)));
+			CHECK(merkle_growth_holds(&quick));
+		}
+	}
+}
+
+TEST(a_growth_is_read_as_it_was_written_and_cut_off_it_is_refused)
+{
+	struct log log = { 0 };
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct merkle_growth growth = growth_of(&log, 5, 21), read;
+	struct error err = { 0 };
+	size_t used, len;
+
+	growth_text(&text, &growth);
+	len = text.len;
+	buf_add_str(&text, "holdfast-statement/1 root\n");
+	CHECK(growth_begins(buf_bytes(&text)));
+	CHECK_OK(growth_parse(&read, buf_bytes(&text), &used, &err));
+	CHECK_EQ(used, len);
+	CHECK(!memcmp(&growth, &read, sizeof(read)));
+	/* cut within a line: refused, or what is left over is seen by whoever reads on */
+	for (size_t cut = 0; cut < len; cut++)
+		if (growth_parse(&read, bytes_of(text.ptr, cut), &used, &err) == 0)
+			CHECK(used < cut || (read.len < growth.len && !merkle_growth_holds(&read)));
+}
+
+TEST(more_nodes_than_any_proof_has_are_refused)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct log log = { 0 };
+	struct merkle_growth growth = growth_of(&log, 1, 2), read;
+	struct error err = { 0 };
+	size_t used;
+
+	growth.len = 0;
+	growth_text(&text, &growth);
+	for (int i = 0; i < MERKLE_PROOF_MAX; i++)
+		buf_addf(&text, "node: %064d\n", i);
+	CHECK_OK(growth_parse(&read, buf_bytes(&text), &used, &err));
+	buf_addf(&text, "node: %064d\n", 1);
+	CHECK_EQ(growth_parse(&read, buf_bytes(&text), &used, &err), E_FORMAT);
+}
+
+TEST(a_log_that_only_grew_follows_and_never_contradicts)
+{
+	struct log log = { 0 };
+	struct error err = { 0 };
+
+	for (uint64_t a = 1; a <= SIZES; a++) {
+		for (uint64_t b = a; b <= SIZES; b++) {
+			_cleanup_(statement_freep) struct statement *seen = checkpoint(&log, a, NOW_S),
+								    *next = checkpoint(&log, b, NOW_S + 1);
+			struct merkle_growth growth = growth_of(&log, a, b);
+
+			CHECK_OK(checkpoint_follows(seen, next, &growth, &err));
+			CHECK(!checkpoints_contradict(seen, next, &growth));
+			CHECK(!checkpoints_contradict(next, seen, NULL));
+			CHECK_EQ(checkpoint_follows(seen, next, NULL, &err), a == b ? 0 : E_SEAL);
+			CHECK_EQ(checkpoint_follows(next, seen, &growth, &err), a == b ? 0 : E_SEAL);
+		}
+	}
+}
+
+TEST(whatever_was_changed_in_the_past_is_found_and_proved)
+{
+	struct error err = { 0 };
+
+	for (uint64_t a = 1; a <= SIZES; a++) {
+		for (uint64_t b = a; b <= SIZES; b++) {
+			struct log log = { 0 }, other = { .changed = 1 + (a * 7 + b) % a }; /* one of the first a */
+			_cleanup_(statement_freep) struct statement *seen = checkpoint(&log, a, NOW_S),
+								    *next = checkpoint(&other, b, NOW_S + 1);
+			struct merkle_growth theirs = growth_of(&other, a, b), ours = growth_of(&log, a, b);
+
+			CHECK_EQ(checkpoint_follows(seen, next, &theirs, &err), E_SEAL);
+			CHECK_EQ(checkpoint_follows(seen, next, &ours, &err), E_SEAL);
+			CHECK_EQ(checkpoint_follows(seen, next, NULL, &err), E_SEAL);
+			CHECK(checkpoints_contradict(seen, next, &theirs));
+			CHECK(checkpoints_contradict(next, seen, &theirs));
+			CHECK_EQ(!checkpoints_contradict(seen, next, &ours), a != b); /* a proof about another log proves nothing */
+		}
+	}
+}
+
+TEST(a_shorter_log_that_is_signed_later_proves_a_set_back)
+{
+	struct log log = { 0 };
+	_cleanup_(statement_freep) struct statement *seen = checkpoint(&log, 9, NOW_S), *before = checkpoint(&log, 7, NOW_S - 5),
+						    *at_once = checkpoint(&log, 7, NOW_S), *back = checkpoint(&log, 7, NOW_S + 1);
+
+	CHECK(!checkpoints_contradict(seen, before, NULL)); /* an old one that is shown again */
+	CHECK(!checkpoints_contradict(seen, at_once, NULL));
+	CHECK(checkpoints_contradict(seen, back, NULL));
+	CHECK(checkpoints_contradict(back, seen, NULL));
+}
+
+/* Nobody can accuse an archive that only grew: whichever bit of the growth is changed, it proves nothing. */
+TEST(no_changed_growth_makes_a_contradiction_of_a_true_history)
+{
+	struct log log = { 0 };
+
+	for (uint64_t a = 3; a <= 8; a++) {
+		_cleanup_(statement_freep) struct statement *seen = checkpoint(&log, a, NOW_S), *next = checkpoint(&log, 13, NOW_S + 1);
+		struct merkle_growth growth = growth_of(&log, a, 13);
+
+		for (size_t bit = 0; bit < 8 * HASH_LEN * (2 + growth.len); bit++) {
+			struct merkle_growth changed = growth;
+			uint8_t *at = bit < 8 * HASH_LEN       ? changed.old_tree.b
+				      : bit < 2 * 8 * HASH_LEN ? changed.new_tree.b
+							       : changed.node[bit / (8 * HASH_LEN) - 2].b;
+
+			at[bit / 8 % HASH_LEN] ^= (uint8_t)(1 << bit % 8);
+			CHECK(!checkpoints_contradict(seen, next, &changed));
+		}
+	}
+}
