@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "cli/contradiction.h"
 #include "cli/output.h"
 #include "cli/sign.h"
 #include "crypto/merkle.h"
@@ -403,6 +404,11 @@ int api_get(struct buf *out, struct api *api, const char *path, size_t max, stru
 	return r < 0 ? r : get_with_token(out, api, path, max, err);
 }
 
+int api_get_open(struct buf *out, struct api *api, const char *path, size_t max, struct error *err)
+{
+	return plain_get(out, api, path, max, err);
+}
+
 int api_get_json(json_t **out, struct api *api, const char *path, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -609,11 +615,31 @@ static void warn_of_expiry(const struct home *home)
 
 /* ---- history ---- */
 
-static int refuse_history(const struct home *home, struct error *err)
+/* The server's own words against it, when it gives them: asked for again, with the growth behind it. */
+static char *keep_proof(struct api *api)
 {
+	struct contradiction given = { 0 };
+	struct error ignored;
+	char *path = NULL;
+
+	if (!api->home->checkpoint)
+		return NULL;
+	if (contradiction_fetch(&given, api, statement_number(api->home->checkpoint, "size"), &ignored) == 0)
+		path = contradiction_keep(api->home, &given);
+	contradiction_done(&given);
+	return path;
+}
+
+static int refuse_history(struct api *api, struct error *err)
+{
+	const struct home *home = api->home;
+	_cleanup_(mem_freep) char *proof = NULL;
 	char why[200];
 
 	snprintf(why, sizeof(why), "%s", err->text);
+	proof = keep_proof(api);
+	if (proof)
+		output_note("holdfast: the archive signed two histories; the proof, for everybody who has the root, is in '%s'", proof);
 	return error_set(err, E_SEAL,
 			 "the server shows another history than before: %s. It was set back, or it lies. Nothing that is remembered was "
 			 "changed. Do not go on; judge a mirror with: holdfast audit. Only if it was restored from a backup, and you trust "
@@ -764,7 +790,7 @@ static int check_history(struct api *api, struct error *err)
 		r = check_history_once(api, i == HISTORY_TRIES, err);
 	if (r > 0)
 		return error_set(err, CLI_CONFLICT, "other commands keep changing what is remembered in '%s'; try again", api->home->dir);
-	return r == E_SEAL ? refuse_history(api->home, err) : r;
+	return r == E_SEAL ? refuse_history(api, err) : r;
 }
 
 int api_open_roots(struct api **out, struct home *home, struct error *err)

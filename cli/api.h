@@ -30,7 +30,9 @@ struct api *api_free(struct api *api);
 
 /* GET path, appended to out, at most max bytes. Logs in anew once when the session ended. */
 int api_get(struct buf *out, struct api *api, const char *path, size_t max, struct error *err) _must_check_;
-/* The same, parsed; at most API_LIST_MAX. The caller json_decref()s. */
+/* The same of what is open to anybody: never logs in. */
+int api_get_open(struct buf *out, struct api *api, const char *path, size_t max, struct error *err) _must_check_;
+/* As api_get(), parsed; at most API_LIST_MAX. The caller json_decref()s. */
 int api_get_json(json_t **out, struct api *api, const char *path, struct error *err) _must_check_;
 /* POST of one attached container to /v1/objects. 0: stored, 1: seen already. */
 int api_post_object(struct api *api, struct bytes container, struct error *err) _must_check_;

@@ -60,6 +60,18 @@ static const struct option_def export_options[] = {
 	{ "mirror", 0, "REPO.git", "the devices' keys as well, from a clone of the archive, offline", false },
 	{ 0 },
 };
+static const struct option_def audit_options[] = {
+	{ "output", 'o', "FILE", "where proof of a contradiction goes, for others to verify", false },
+	{ 0 },
+};
+static const struct option_def witness_init_options[] = {
+	{ "name", 0, "NAME", "what the root calls this witness", false },
+	{ 0 },
+};
+static const struct option_def witness_run_options[] = {
+	{ "every", 0, "DURATION", "how often it looks (default 60s)", false },
+	{ 0 },
+};
 static const struct option_def card_options[] = {
 	{ "output", 'o', "FILE", "where it goes; standard output otherwise", false },
 	{ 0 },
@@ -196,7 +208,13 @@ const struct command commands[] = {
 	{ "approval", "approve", "BATCH [--yes]", "verify a batch, and agree to it", 1, 1, cmd_approval_approve, approve_options },
 	{ "approval", "reject", "BATCH --reason TEXT [--yes]", "stand in its way", 1, 1, cmd_approval_reject, decide_options },
 	{ "approval", "withdraw", "BATCH [--yes]", "take back what you said of a batch", 1, 1, cmd_approval_withdraw, decide_options },
-	{ "audit", NULL, "MIRROR.git", "verify a whole clone of the archive, offline", 1, 1, cmd_audit, NULL },
+	{ "audit", NULL, "MIRROR.git [FILE...] | FILE... [-o FILE]",
+	  "verify a whole clone of the archive, and checkpoints that others kept, offline", 1, ANY, cmd_audit, audit_options },
+	{ "witness", "init", "CARD|FILE|- --name NAME", "make a witness's key and folder, on another machine than the server", 1, 1,
+	  cmd_witness_init, witness_init_options },
+	{ "witness", "run", "[--every 60s]", "cosign what the server's log becomes, as long as it only grows", 0, 0, cmd_witness_run,
+	  witness_run_options },
+	{ "witness", "once", "", "look at the server's log once, and cosign it", 0, 0, cmd_witness_once, NULL },
 	{ "root", "show", "", "show people, roles and keys of the fleet", 0, 0, cmd_root_show, NULL },
 	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git]", "write an allowed_signers file for ssh-keygen and git", 0, 0,
 	  cmd_root_export, export_options },
