@@ -59,20 +59,25 @@ int weos_running(struct weos *w, struct buf *out, struct error *err)
 	return 0;
 }
 
+/* WEOS_NO_STARTUP leaves in out what the file holds, if there is one: the answer came to its end, as the footer shows, and the file is no
+ * configuration. Such a device boots factory settings. */
 int weos_startup(struct weos *w, struct buf *out, struct error *err)
 {
 	_cleanup_(buf_done) struct buf shown = { 0 };
 	struct bytes text;
+	int r;
 
 	if (weos_show(w, &shown, "show startup-config", err) < 0)
 		return err->code;
 	if (begins_with_error(buf_bytes(&shown)) && is_missing(buf_bytes(&shown)))
 		return WEOS_NO_STARTUP;
 	text = weos_without_footer(buf_bytes(&shown));
-	if (check_whole(text, "startup-config", err) < 0)
-		return err->code;
+	w->saw_end = text.len < shown.len;
+	r = check_whole(text, "startup-config", err);
+	if (r < 0 && (r != E_FORMAT || !w->saw_end || begins_with_error(text)))
+		return r;
 	buf_add_bytes(out, text);
-	return 0;
+	return r < 0 ? WEOS_NO_STARTUP : 0;
 }
 
 bool weos_same(struct bytes a, struct bytes b)
@@ -82,6 +87,13 @@ bool weos_same(struct bytes a, struct bytes b)
 	weos_canonical(&ca, a);
 	weos_canonical(&cb, b);
 	return bytes_equal(buf_bytes(&ca), buf_bytes(&cb));
+}
+
+static void add_remark(struct device_look *out, const char *text)
+{
+	size_t used = strlen(out->remark);
+
+	snprintf(out->remark + used, sizeof(out->remark) - used, "%s%s", used ? "; " : "", text);
 }
 
 static int read_both(struct weos *w, struct device_look *out, struct error *err)
@@ -96,20 +108,25 @@ static int read_both(struct weos *w, struct device_look *out, struct error *err)
 }
 
 /* What differs may differ because something of the console got into it, so it must differ twice in the same way. What is equal is: nothing
- * falls into two texts at the same place with the same bytes. */
+ * falls into two texts at the same place with the same bytes. Two beginnings may be equal, though, so without startup's footer it is read
+ * twice, too. */
 static int read_surely(struct weos *w, struct device_look *out, struct error *err)
 {
 	_cleanup_(device_look_done) struct device_look again = { 0 };
 
 	if (read_both(w, out, err) < 0)
 		return err->code;
-	if (out->has_startup && weos_same(buf_bytes(&out->running), buf_bytes(&out->startup)))
+	if (out->has_startup && w->saw_end && weos_same(buf_bytes(&out->running), buf_bytes(&out->startup)))
 		return 0;
 	if (read_both(w, &again, err) < 0)
 		return err->code;
 	if (again.has_startup != out->has_startup || !weos_same(buf_bytes(&again.running), buf_bytes(&out->running)) ||
 	    !weos_same(buf_bytes(&again.startup), buf_bytes(&out->startup)))
 		return error_set(err, E_PEER, "read twice, it was not the same: somebody is at work, or there is noise on the line");
+	if (!out->has_startup && out->startup.len) {
+		add_remark(out, "its startup file is no whole configuration");
+		buf_truncate(&out->startup, 0);
+	}
 	return 0;
 }
 
@@ -140,13 +157,6 @@ static int read_boot(struct weos *w, struct weos_boot *out, struct error *err)
 	}
 	weos_boot_read(out, buf_bytes(&shown));
 	return 0;
-}
-
-static void add_remark(struct device_look *out, const char *text)
-{
-	size_t used = strlen(out->remark);
-
-	snprintf(out->remark + used, sizeof(out->remark) - used, "%s%s", used ? "; " : "", text);
 }
 
 static void take_remarks(struct device_look *out, const struct weos_facts *facts, const struct weos_boot *boot)

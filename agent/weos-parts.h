@@ -31,6 +31,7 @@ struct weos {
 	struct console_seen seen;
 	bool is_in;     /* logged in */
 	bool is_broken; /* nothing is known any more of where it is */
+	bool saw_end;   /* of the startup file: its footer came with the last answer */
 };
 
 int weos_open(struct weos *w, const struct settings_device *dev, struct error *err) _must_check_;
@@ -50,7 +51,8 @@ int weos_command(struct weos *w, struct buf *answer, const struct weos_ask *ask,
 /* "show ...", at the exec prompt; the answer gets into no transcript. E_PEER for noise. */
 int weos_show(struct weos *w, struct buf *out, const char *command, struct error *err) _must_check_;
 
-/* The two texts that the device has; running without anything, startup without its footer. WEOS_NO_STARTUP when there is no startup. */
+/* The two texts that the device has; running without anything, startup without its footer. WEOS_NO_STARTUP when there is no startup,
+ * or a broken file (then that is in out). */
 enum { WEOS_NO_STARTUP = 1 };
 int weos_running(struct weos *w, struct buf *out, struct error *err) _must_check_;
 int weos_startup(struct weos *w, struct buf *out, struct error *err) _must_check_;

@@ -161,15 +161,18 @@ static void add_middle(struct session *s, struct buf *out)
 		buf_addf(out, "\n%s:/#> \nbackup-7:/config/system/#> ", device_host(s->dev));
 }
 
-/* Of long answers: half, or a piece. */
+/* Of long answers: the end, from the beginning of a line, so that nothing looks odd; or a piece. */
 static void lose_output(struct session *s, struct bytes *all)
 {
 	size_t at;
 
 	if (all->len < LONG_ANSWER)
 		return;
-	if (s->dev->fault[FAULT_CUT_SHORT])
-		all->len /= 2;
+	if (s->dev->fault[FAULT_CUT_SHORT]) {
+		all->len = all->len / 3 + randombytes_uniform((uint32_t)all->len / 3);
+		while (all->ptr[all->len - 1] != '\n' && all->len > 1)
+			all->len--;
+	}
 	if (!s->dev->fault[FAULT_OVERRUN])
 		return;
 	at = randombytes_uniform((uint32_t)(all->len - OVERRUN_LEN));
