@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVIDENCE_MAX = 200, LOOK_MS = 60000, CHANGE_MS = 300000, CUTS_MAX = 64, NOISE_ROUNDS = 200, SECRET_SHORT = 8 };
+enum { EVIDENCE_MAX = 200, LOOK_MS = 60000, CHANGE_MS = 300000, NOISE_ROUNDS = 200, SECRET_SHORT = 8 };
 
 enum result { HOLDS, FAILS, CANNOT, NOT_TRIED };
 
@@ -468,6 +468,37 @@ static int run_save(void *ctx, struct error *err)
 	return w->suite->driver->save(w->suite->dev, w->running, err);
 }
 
+/* A moment in which there is something to save. */
+static bool see_unsaved(const struct suite *s, struct moment *out, struct row *row)
+{
+	if (!see(s, out, row))
+		return false;
+	if (!is_saved(out))
+		return true;
+	if (!toggle(s, row, out))
+		return false;
+	moment_done(out);
+	return see(s, out, row);
+}
+
+/* false: the row says why. */
+static bool count_steps(const struct suite *s, struct row *row, unsigned *steps)
+{
+	_cleanup_(moment_done) struct moment before = { 0 };
+	struct saving w = { .suite = s };
+	struct trace_work work = { run_save, &w };
+	struct error err = { 0 };
+	int r;
+
+	if (!see_unsaved(s, &before, row))
+		return false;
+	w.running = buf_bytes(&before.look.running);
+	r = trace_count(&work, CHANGE_MS, steps, &err);
+	if (r < 0)
+		say(row, r == E_SYS ? NOT_TRIED : FAILS, "%s", err.text);
+	return r == 0;
+}
+
 /* 1: cut, and startup is old or new; 0: it went through; negative: the row says why. */
 static int cut_at(const struct suite *s, struct row *row, unsigned n)
 {
@@ -477,15 +508,8 @@ static int cut_at(const struct suite *s, struct row *row, unsigned n)
 	struct trace_work work = { run_save, &w };
 	int r;
 
-	if (!see(s, &before, row))
+	if (!see_unsaved(s, &before, row))
 		return -1;
-	if (is_saved(&before)) {
-		if (!toggle(s, row, &before))
-			return -1;
-		moment_done(&before);
-		if (!see(s, &before, row))
-			return -1;
-	}
 	w.running = buf_bytes(&before.look.running);
 	r = trace_cut(&work, CHANGE_MS, n, &err);
 	if (r < 0) {
@@ -505,16 +529,18 @@ static int cut_at(const struct suite *s, struct row *row, unsigned n)
 
 static void check_cuts(struct suite *s, struct row *row)
 {
-	unsigned n = 1, cuts;
+	unsigned steps, distance, cuts = 0;
 	int r = 1;
 
-	while (r > 0 && n <= CUTS_MAX)
-		r = cut_at(s, row, n++);
+	if (!count_steps(s, row, &steps))
+		return;
+	distance = (steps + s->what->cuts - 1) / s->what->cuts;
+	for (unsigned n = 1; r > 0 && n <= steps; n += distance, cuts += r > 0)
+		r = cut_at(s, row, n);
 	if (r < 0)
 		return;
-	cuts = r ? n - 1 : n - 2; /* the last time it went through */
 	if (cuts)
-		say(row, HOLDS, "killed before each of %u steps: startup was the old or the new", cuts);
+		say(row, HOLDS, "killed before %s%u of %u steps: startup was the old or the new", cuts == steps ? "each, " : "", cuts, steps);
 	else
 		say(row, NOT_TRIED, "it takes no step that could be seen");
 }

@@ -12,6 +12,7 @@ struct conformance {
 	const struct settings_device *dev;
 	bool is_destructive;
 	const char *trial; /* lines that change running and harm nothing; NULL: the driver's own */
+	unsigned cuts;     /* how often at most a save is cut off; more steps than that are tried at even distances */
 	const char *only;  /* of the rows behind the look, only the one of this name; NULL: all */
 };
 

@@ -18,7 +18,7 @@
 #define CONFIG_DEFAULT "/etc/holdfast/agent.yaml"
 #define VERSION "0.1.0"
 
-enum { CHILD_FD = 3, OPTIONS_MAX = 8, EXIT_USAGE = 2, EXIT_FAILED = 3, EXIT_ABSENT = 6 };
+enum { CHILD_FD = 3, OPTIONS_MAX = 8, EXIT_USAGE = 2, EXIT_FAILED = 3, EXIT_ABSENT = 6, CUTS_DEFAULT = 64, CUTS_MOST = 1000 };
 enum { E_USAGE = -20, E_ABSENT = -21 };
 
 static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
@@ -32,7 +32,7 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "  check                                     read the settings and nothing else\n"
 			    "  credential DEVICE                         keep the password of a device, sealed; it is asked for\n"
 			    "  test-driver DEVICE [--destructive]        what its driver can do, tried on the device\n"
-			    "          [--change FILE] [--only ROW]\n"
+			    "          [--change FILE] [--only ROW] [--cuts N]\n"
 			    "  version\n"
 			    "\n"
 			    "  -c FILE   settings (default " CONFIG_DEFAULT ")\n"
@@ -41,7 +41,7 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "More: holdfast-agent(8).\n";
 
 struct line {
-	const char *config, *device, *who, *why, *change, *only;
+	const char *config, *device, *who, *why, *change, *only, *cuts;
 	bool is_verbose, is_destructive;
 	const char *arg[OPTIONS_MAX];
 	size_t count;
@@ -53,7 +53,7 @@ static int parse_line(struct line *out, int argc, char **argv, struct error *err
 		const char *name;
 		const char **value;
 	} options[] = { { "-c", &out->config }, { "-d", &out->device }, { "--who", &out->who }, { "--why", &out->why }, { "--change", &out->change },
-		      { "--only", &out->only } };
+		      { "--only", &out->only },    { "--cuts", &out->cuts } };
 
 	for (int i = 1; i < argc; i++) {
 		size_t k = 0;
@@ -252,10 +252,16 @@ static int cmd_test_driver(const struct line *line, struct settings *settings, s
 {
 	_cleanup_(buf_done) struct buf change = { 0 };
 	_cleanup_(fd_closep) int lock = -1;
-	struct conformance what = { .is_destructive = line->is_destructive, .only = line->only };
+	struct conformance what = { .is_destructive = line->is_destructive, .only = line->only, .cuts = CUTS_DEFAULT };
+	uint64_t cuts;
 
 	if (find_device(&what.dev, settings, line->arg[1], err) < 0)
 		return err->code;
+	if (line->cuts) {
+		if (!number_parse(&cuts, bytes_str(line->cuts)) || !cuts || cuts > CUTS_MOST)
+			return error_set(err, E_USAGE, "'%s' is no number of cuts: 1 to %d", line->cuts, CUTS_MOST);
+		what.cuts = (unsigned)cuts;
+	}
 	if (line->is_destructive && lock_device(&lock, settings, what.dev, err) < 0)
 		return err->code;
 	if (line->change) {

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -190,6 +191,16 @@ int trace_held(const struct trace_work *work, unsigned timeout_ms, unsigned *hel
 	int r = run(&t, work, PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE, timeout_ms, err);
 
 	*held = t.held;
+	return r;
+}
+
+int trace_count(const struct trace_work *work, unsigned timeout_ms, unsigned *count, struct error *err)
+{
+	struct trace t = { .go = { -1, -1 }, .answer = { -1, -1 }, .left = UINT_MAX };
+	int r = run(&t, work, PTRACE_O_TRACESYSGOOD, timeout_ms, err);
+
+	*count = UINT_MAX - t.left;
+	*count -= *count > 0; /* the last one gave its answer to us */
 	return r;
 }
 

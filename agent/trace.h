@@ -21,6 +21,9 @@ struct trace_work {
  * Returns the work's own answer, err with it; E_LIMIT past the timeout, E_SYS when this cannot be tried here. */
 int trace_held(const struct trace_work *work, unsigned timeout_ms, unsigned *held, struct error *err) _must_check_;
 
+/* Runs the work and counts the steps that trace_cut() could end it before. Returns the work's own answer. */
+int trace_count(const struct trace_work *work, unsigned timeout_ms, unsigned *count, struct error *err) _must_check_;
+
 /* Runs the work and kills it before it does its n-th step (from 1) of those that could change something.
  *
  * Returns TRACE_CUT when it was killed, the work's own answer when it had ended before. */

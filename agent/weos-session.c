@@ -198,7 +198,7 @@ static int begin_ssh(struct weos *w, struct error *err)
 		return error_add(err, "ssh");
 	if (w->seen.shape == WEOS_PASSWORD && send_password(w, want, err) < 0)
 		return err->code;
-	if (w->seen.shape == WEOS_PASSWORD)
+	if (w->seen.shape == WEOS_PASSWORD || (w->seen.shape == WEOS_NO_WAY && strstr(w->seen.line, "Permission denied")))
 		return denied(w, err);
 	if (w->seen.shape == WEOS_NO_WAY)
 		return error_set(err, E_PEER, "ssh: %.200s", w->seen.line);

@@ -68,7 +68,7 @@ TEST(a_write_that_is_cut_off_before_each_of_its_steps_leaves_the_old_file_or_the
 	_cleanup_(mem_freep) char *path = mem_printf("%s/file", test_folder());
 	struct trace_work work = { write_file, path };
 	struct error err = { 0 };
-	unsigned old_seen = 0, new_seen = 0, n = 0;
+	unsigned old_seen = 0, new_seen = 0, n = 0, count = 0;
 	int r;
 
 	do {
@@ -82,6 +82,8 @@ TEST(a_write_that_is_cut_off_before_each_of_its_steps_leaves_the_old_file_or_the
 		new_seen += bytes_is(buf_bytes(&text), "new");
 	} while (r == TRACE_CUT);
 	CHECK_EQ(old_seen + new_seen, n);
+	CHECK_EQ(trace_count(&work, 20000, &count, &err), 0);
+	CHECK_EQ(count, n - 2); /* without the last time, and without the answer to us */
 	CHECK(old_seen >= 4); /* before write, owner, mode, sync, rename */
 	CHECK(new_seen >= 2); /* before the sync of the folder, and whole */
 }
