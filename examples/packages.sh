@@ -1,9 +1,10 @@
 #!/bin/sh
-# examples/packages.sh: installs what examples/packages lists and this machine lacks. Debian 12, as root or with sudo.
+# examples/packages.sh [FILE...]: installs what examples/packages, and these files, list and this machine lacks. Debian 12, as root or with
+# sudo.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 missing=
-for p in $(sed 's/#.*//' "$here/packages"); do
+for p in $(sed 's/#.*//' "$here/packages" "$@"); do
 	dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
 done
 [ -n "$missing" ] || exit 0
