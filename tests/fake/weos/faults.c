@@ -4,7 +4,7 @@
 #include <string.h>
 
 const struct fault_info faults[FAULT_COUNT] = {
-	[FAULT_LOG_LINES] = { "log-lines", false, "log lines break into the middle of an answer and stand before the prompt" },
+	[FAULT_LOG_LINES] = { "log-lines", false, "log lines break into the middle of an answer and stand before the prompt that follows it" },
 	[FAULT_PAGER] = { "pager", false, "'batch' has no effect: long answers come in pages" },
 	[FAULT_LEFT_IN_CONFIG] = { "left-in-config", true, "somebody left the console in /config/system with an edit that is not applied" },
 	[FAULT_LEFT_LOGGED_IN] = { "left-logged-in", true, "somebody left the console at the prompt, logged in" },
@@ -42,6 +42,7 @@ const struct fault_info faults[FAULT_COUNT] = {
 	[FAULT_XONXOFF] = { "xonxoff", false, "XOFF and XON stand in the middle of answers" },
 	[FAULT_SLOW_ERASE] = { "slow-erase", false, "each erase of the boot menu takes four seconds" },
 	[FAULT_ERASE_LIES] = { "erase-lies", false, "the boot menu says that it erased the configuration, and did not" },
+	[FAULT_LOG_STORM] = { "log-storm", false, "a log line stands before every prompt, also that of an empty line" },
 };
 
 enum fault fault_find(const char *name)

@@ -122,10 +122,11 @@ static void prompt_now(struct session *s)
 
 	if (s->state != SESSION_COMMAND && s->state != SESSION_SHELL)
 		return;
-	if (s->dev->fault[FAULT_LOG_LINES]) {
+	if ((s->dev->fault[FAULT_LOG_LINES] && s->has_run) || s->dev->fault[FAULT_LOG_STORM]) {
 		device_log(s->dev, "eth2: link is up");
 		buf_addf(&prompt, "kernel: eth2: link is up, 100 Mbps full duplex\n");
 	}
+	s->has_run = false;
 	add_prompt(s, &prompt);
 	write_text(s, buf_bytes(&prompt));
 }
@@ -155,7 +156,7 @@ static void add_middle(struct session *s, struct buf *out)
 		buf_add(out, "\xf0\x00\x7f\xff\x1b[", 6);
 	if (s->dev->fault[FAULT_XONXOFF])
 		buf_add_str(out, "\x13\x11");
-	if (s->dev->fault[FAULT_LOG_LINES])
+	if (s->dev->fault[FAULT_LOG_LINES] && s->has_run)
 		buf_add_str(out, "\nNov 25 12:00:01 dhcpd[412]: DHCPDISCOVER from 02:00:5e:10:00:07 via vlan1\n");
 	if (s->dev->fault[FAULT_FAKE_PROMPT])
 		buf_addf(out, "\n%s:/#> \nbackup-7:/config/system/#> ", device_host(s->dev));
@@ -359,6 +360,7 @@ static void command_line(struct session *s)
 {
 	_cleanup_(mem_freep) char *copy = mem_strdup(buf_text(&s->line));
 
+	s->has_run = s->line.len > 0;
 	if (s->line.len) {
 		buf_truncate(&s->last, 0);
 		buf_add_bytes(&s->last, buf_bytes(&s->line));

@@ -23,6 +23,7 @@ struct session {
 	void (*hang_up)(void *ctx);
 	void *ctx;
 	bool is_console, is_batch, is_over;
+	bool has_run; /* a command, since the last prompt */
 	char user[64];
 	enum session_state state;
 	enum session_place place;
