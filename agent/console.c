@@ -314,6 +314,8 @@ static unsigned rest_ms(const struct console *c, const struct console_seen *seen
 	unsigned quiet_ms = c->grammar->quiet_ms ? c->grammar->quiet_ms : CONSOLE_QUIET_MS;
 	enum console_shape_kind kind = shape_of(c, seen)->kind;
 
+	if (kind == CONSOLE_BOOTING && (want & CONSOLE_SET(seen->shape)))
+		return 0; /* a countdown never rests */
 	if (kind != CONSOLE_BOOTING && kind != CONSOLE_PAGER && (c->is_booting || !(want & CONSOLE_SET(seen->shape))))
 		return OTHER_MS > 2 * quiet_ms ? OTHER_MS : 2 * quiet_ms;
 	return kind == CONSOLE_PROMPT ? quiet_ms : 2 * quiet_ms;

@@ -9,7 +9,7 @@ enum shape { EXEC, CONFIG, LOGIN, PASSWORD, SURE, ERASE, MENU, MENU_PLACED, ENV_
 
 static const struct console_shape shapes[] = {
 	[EXEC] = { CONSOLE_PROMPT, "prompt", HOST ":/#>" },
-	[CONFIG] = { CONSOLE_PROMPT, "prompt in a context", HOST ":(/[^#\\s]+)#>" },
+	[CONFIG] = { CONSOLE_PROMPT, "prompt-in-a-context", HOST ":(/[^#\\s]+)#>" },
 	[LOGIN] = { CONSOLE_QUESTION, "login", "(?:[A-Za-z0-9_.-]+ )?login:" },
 	[PASSWORD] = { CONSOLE_QUESTION, "password", "Password:" },
 	[SURE] = { CONSOLE_QUESTION, "restart?", ".*\\(y/N\\)\\?" },
