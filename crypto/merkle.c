@@ -2,6 +2,7 @@
 #include "crypto/merkle.h"
 
 #include <sodium.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct merkle_hash merkle_leaf(struct bytes data)
@@ -60,6 +61,40 @@ struct merkle_hash merkle_root(const struct merkle *tree)
 	return root;
 }
 
+/* Two subtrees of one level make one of the next. */
+static void cache_subtree(struct merkle_cache *cache, unsigned level, struct merkle_hash root)
+{
+	size_t *count = &cache->level[level].count;
+	struct merkle_hash **list = &cache->level[level].list;
+
+	if (!(*count & (*count - 1)))
+		*list = mem_grow(*list, (*count ? 2 * *count : 1) * sizeof(**list));
+	(*list)[(*count)++] = root;
+	if (!(*count & 1))
+		cache_subtree(cache, level + 1, node((*list)[*count - 2], (*list)[*count - 1]));
+}
+
+void merkle_cache_add(struct merkle_cache *cache, struct merkle_hash leaf)
+{
+	merkle_add(&cache->block, leaf);
+	if (cache->block.size < MERKLE_BLOCK)
+		return;
+	cache_subtree(cache, 0, merkle_root(&cache->block));
+	cache->block = (struct merkle){ 0 };
+}
+
+uint64_t merkle_cache_size(const struct merkle_cache *cache)
+{
+	return cache->level[0].count * (uint64_t)MERKLE_BLOCK + cache->block.size;
+}
+
+void merkle_cache_done(struct merkle_cache *cache)
+{
+	for (unsigned i = 0; i < MERKLE_LEVELS; i++)
+		free(cache->level[i].list);
+	*cache = (struct merkle_cache){ 0 };
+}
+
 /* The largest power of two below n (n >= 2). */
 static uint64_t split(uint64_t n)
 {
@@ -70,26 +105,42 @@ static uint64_t split(uint64_t n)
 	return k;
 }
 
-/* Where leaves come from; block may be NULL. */
+/* Where leaves come from; cache may be NULL. */
 struct source {
-	merkle_leaf_fn leaf, block;
+	merkle_leaf_fn leaf;
+	const struct merkle_cache *cache;
 	void *ctx;
 };
 
-/* Every range of a proof begins at a multiple of a power of two that is not below its length, so whole blocks lie in it. */
+/* The largest subtree in the cache that begins at this leaf and has at most `most` leaves. Returns how many it has; 0: there is none. */
+static uint64_t find_subtree(struct merkle_hash *out, const struct merkle_cache *cache, uint64_t at, uint64_t most)
+{
+	uint64_t found = 0;
+
+	for (unsigned i = 0; cache && i < MERKLE_LEVELS; i++) {
+		uint64_t leaves = (uint64_t)MERKLE_BLOCK << i;
+
+		if (leaves > most || at % leaves || at / leaves >= cache->level[i].count)
+			break;
+		*out = cache->level[i].list[at / leaves];
+		found = leaves;
+	}
+	return found;
+}
+
+/* Every range of a proof begins at a multiple of a power of two that is not below its length, so whole subtrees lie in it. */
 static int range_root(struct merkle_hash *out, uint64_t from, uint64_t count, const struct source *source, struct error *err)
 {
 	struct merkle tree = { 0 };
 
 	while (tree.size < count) {
-		bool by_block = source->block && count - tree.size >= MERKLE_BLOCK;
-		uint64_t at = from + tree.size;
 		struct merkle_hash h;
-		int r = by_block ? source->block(source->ctx, at / MERKLE_BLOCK, &h, err) : source->leaf(source->ctx, at, &h, err);
+		uint64_t leaves = find_subtree(&h, source->cache, from + tree.size, count - tree.size);
+		int r = leaves ? 0 : source->leaf(source->ctx, from + tree.size, &h, err);
 
 		if (r < 0)
 			return r;
-		add_subtree(&tree, h, by_block ? MERKLE_BLOCK : 1);
+		add_subtree(&tree, h, leaves ? leaves : 1);
 	}
 	*out = merkle_root(&tree);
 	return 0;
@@ -171,10 +222,10 @@ int merkle_prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], 
 	return prove_consistency(proof, old_size, new_size, &source, err);
 }
 
-int merkle_prove_growth(struct merkle_growth *out, uint64_t from, uint64_t to, merkle_leaf_fn leaf, merkle_leaf_fn block, void *ctx,
-			struct error *err)
+int merkle_prove_growth(struct merkle_growth *out, uint64_t from, uint64_t to, merkle_leaf_fn leaf, const struct merkle_cache *cache,
+			void *ctx, struct error *err)
 {
-	struct source source = { leaf, block, ctx };
+	struct source source = { leaf, cache, ctx };
 	int n;
 
 	*out = (struct merkle_growth){ .from = from, .to = to };

@@ -3,7 +3,7 @@
 
 #include "crypto/key.h"
 
-enum { MERKLE_PROOF_MAX = 64, MERKLE_BLOCK = 256 };
+enum { MERKLE_PROOF_MAX = 64, MERKLE_BLOCK = 16, MERKLE_LEVELS = 60 };
 
 struct merkle_hash {
 	uint8_t b[HASH_LEN];
@@ -37,7 +37,20 @@ struct merkle_growth {
 	size_t len;
 	struct merkle_hash node[MERKLE_PROOF_MAX];
 };
-/* block (or NULL): the roots of the full subtrees of MERKLE_BLOCK leaves, so that a proof of a long log does not read every leaf. */
-int merkle_prove_growth(struct merkle_growth *out, uint64_t from, uint64_t to, merkle_leaf_fn leaf, merkle_leaf_fn block, void *ctx,
-			struct error *err) _must_check_;
+/* The roots of a growing tree's full subtrees of MERKLE_BLOCK leaves and more: with them a proof reads a few leaves, however many there are.
+ * Takes four bytes a leaf. */
+struct merkle_cache {
+	struct merkle block; /* what is behind the last full block */
+	struct {
+		struct merkle_hash *list;
+		size_t count;
+	} level[MERKLE_LEVELS]; /* of MERKLE_BLOCK << level leaves each */
+};
+void merkle_cache_add(struct merkle_cache *cache, struct merkle_hash leaf);
+uint64_t merkle_cache_size(const struct merkle_cache *cache); /* how many were added */
+void merkle_cache_done(struct merkle_cache *cache);           /* empty again */
+
+/* cache: of the same leaves, or of fewer; NULL: none. */
+int merkle_prove_growth(struct merkle_growth *out, uint64_t from, uint64_t to, merkle_leaf_fn leaf, const struct merkle_cache *cache,
+			void *ctx, struct error *err) _must_check_;
 bool merkle_growth_holds(const struct merkle_growth *growth);

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCKS_STEP = 1024 };
-
 /* ---- growth ---- */
 
 static int leaf_of(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err)
@@ -22,45 +20,32 @@ static int leaf_of(void *ctx, uint64_t i, struct merkle_hash *out, struct error 
 	return store_log_leaf(out, repo->reading, i, err);
 }
 
-static void add_to_block(struct repo *repo, const struct merkle_hash *leaf)
+/* What was archived since somebody asked last is added now. */
+static int extend_cache(struct repo *repo, uint64_t size, struct error *err)
 {
-	merkle_add(&repo->block, *leaf);
-	if (repo->block.size < MERKLE_BLOCK)
-		return;
-	if (repo->block_count % BLOCKS_STEP == 0)
-		repo->blocks = mem_grow(repo->blocks, (repo->block_count + BLOCKS_STEP) * sizeof(*repo->blocks));
-	repo->blocks[repo->block_count++] = merkle_root(&repo->block);
-	repo->block = (struct merkle){ 0 };
-}
-
-/* Those that became full since somebody asked last are made now. */
-static int block_of(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err)
-{
-	struct repo *repo = ctx;
-
-	while (repo->block_count <= i) {
+	for (uint64_t i = merkle_cache_size(&repo->cache); i < size; i++) {
 		struct merkle_hash leaf;
 
-		if (leaf_of(repo, repo->block_count * MERKLE_BLOCK + repo->block.size, &leaf, err) < 0)
+		if (leaf_of(repo, i, &leaf, err) < 0)
 			return err->code;
-		add_to_block(repo, &leaf);
+		merkle_cache_add(&repo->cache, leaf);
 	}
-	*out = repo->blocks[i];
 	return 0;
-}
-
-static void drop_blocks(struct repo *repo)
-{
-	repo->block_count = 0;
-	repo->block = (struct merkle){ 0 };
 }
 
 static int prove(struct merkle_growth *out, struct repo *repo, uint64_t from, uint64_t to, struct error *err)
 {
-	int r;
+	struct repo_head head;
+	int r = repo_head(&head, repo, err);
 
+	if (r == 0 && (!from || from > to || to > head.log_size))
+		r = error_set(err, E_FORMAT, "the log has no such sizes");
+	if (r < 0)
+		return r;
 	pthread_mutex_lock(&repo->reading_lock);
-	r = merkle_prove_growth(out, from, to, leaf_of, block_of, repo, err);
+	r = extend_cache(repo, to, err);
+	if (r == 0)
+		r = merkle_prove_growth(out, from, to, leaf_of, &repo->cache, repo, err);
 	pthread_mutex_unlock(&repo->reading_lock);
 	return r;
 }
@@ -88,7 +73,7 @@ static int prove_to(struct merkle_growth *out, struct repo *repo, uint64_t from,
 	if (!memcmp(out->new_tree.b, tree, HASH_LEN))
 		return 0;
 	pthread_mutex_lock(&repo->reading_lock);
-	drop_blocks(repo);
+	merkle_cache_done(&repo->cache);
 	pthread_mutex_unlock(&repo->reading_lock);
 	return prove(out, repo, from, to, err);
 }
@@ -211,7 +196,7 @@ static int load_witness(struct repo *repo, const struct root *root, const git_oi
 
 static void load_leaf(void *ctx, uint64_t position _unused_, const struct merkle_hash *leaf)
 {
-	add_to_block(ctx, leaf);
+	merkle_cache_add(ctx, *leaf);
 }
 
 int log_open(struct repo *repo, struct error *err)
@@ -219,7 +204,7 @@ int log_open(struct repo *repo, struct error *err)
 	const struct root *root = newest_root(repo);
 	const char *name;
 	git_oid tip;
-	int r = store_log_each(repo->store, load_leaf, repo, err);
+	int r = store_log_each(repo->store, load_leaf, &repo->cache, err);
 
 	if (r == 0)
 		r = git_store_tip(&tip, repo->git, err);
@@ -235,7 +220,7 @@ void log_close(struct repo *repo)
 {
 	for (size_t i = 0; i < ROOT_WITNESSES_MAX; i++)
 		statement_free(repo->cosigned[i].st);
-	free(repo->blocks);
+	merkle_cache_done(&repo->cache);
 }
 
 bool log_has_cosigned(const struct repo *repo)

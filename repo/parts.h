@@ -51,10 +51,7 @@ struct repo {
 	struct root *roots[ROOT_CHAIN_MAX]; /* all that were in force, version 1 first: they live as long as we do */
 	size_t root_count;
 
-	/* with reading_lock: roots of the log's full blocks, so that a proof of growth reads few leaves; and the block that is not full */
-	struct merkle_hash *blocks;
-	size_t block_count;
-	struct merkle block;
+	struct merkle_cache cache; /* with reading_lock: of the log, so that a proof of growth reads few leaves */
 
 	/* of the packer thread, once it runs */
 	struct merkle log;       /* over all that is packed */

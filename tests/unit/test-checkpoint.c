@@ -25,21 +25,6 @@ static int leaf_of(void *ctx, uint64_t i, struct merkle_hash *out, struct error 
 	return 0;
 }
 
-static int block_of(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err)
-{
-	struct merkle tree = { 0 };
-
-	for (uint64_t k = 0; k < MERKLE_BLOCK; k++) {
-		struct merkle_hash leaf;
-
-		if (leaf_of(ctx, i * MERKLE_BLOCK + k, &leaf, err) < 0)
-			return err->code;
-		merkle_add(&tree, leaf);
-	}
-	*out = merkle_root(&tree);
-	return 0;
-}
-
 static struct merkle_hash tree_of(struct log *log, uint64_t size)
 {
 	struct merkle tree = { 0 };
@@ -84,21 +69,68 @@ static struct merkle_growth growth_of(struct log *log, uint64_t from, uint64_t t
 	return growth;
 }
 
-TEST(a_proof_made_of_blocks_is_the_one_made_of_leaves)
+TEST(a_proof_from_a_cache_is_the_one_made_of_leaves)
 {
-	static const uint64_t sizes[] = { 1, 255, 256, 257, 511, 512, 600, 768, 1023, 1024, LONG };
+	static const uint64_t sizes[] = { 1, 15, 16, 17, 31, 32, 48, 255, 256, 257, 600, 768, 1023, 1024, LONG };
 	struct log log = { 0 };
 	struct error err = { 0 };
 
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		for (size_t k = i; k < ARRAY_SIZE(sizes); k++) {
-			struct merkle_growth slow = growth_of(&log, sizes[i], sizes[k]), quick;
+	/* a cache that lags behind serves as far as it goes */
+	for (size_t filled = 0; filled < ARRAY_SIZE(sizes); filled++) {
+		struct merkle_cache cache = { 0 };
 
-			CHECK_OK(merkle_prove_growth(&quick, sizes[i], sizes[k], leaf_of, block_of, &log, &err));
-			CHECK(!memcmp(&slow, &quick, sizeof(slow)));
-			CHECK(merkle_growth_holds(&quick));
+		for (uint64_t i = 0; i < sizes[filled]; i++) {
+			struct merkle_hash leaf;
+
+			CHECK_OK(leaf_of(&log, i, &leaf, &err));
+			merkle_cache_add(&cache, leaf);
 		}
+		CHECK_EQ(merkle_cache_size(&cache), sizes[filled]);
+		for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+			for (size_t k = i; k < ARRAY_SIZE(sizes); k++) {
+				struct merkle_growth slow = growth_of(&log, sizes[i], sizes[k]), quick;
+
+				CHECK_OK(merkle_prove_growth(&quick, sizes[i], sizes[k], leaf_of, &cache, &log, &err));
+				CHECK(!memcmp(&slow, &quick, sizeof(slow)));
+				CHECK(merkle_growth_holds(&quick));
+			}
+		}
+		merkle_cache_done(&cache);
+		CHECK_EQ(merkle_cache_size(&cache), 0);
 	}
+}
+
+/* Counts what is read. */
+static int counted_leaf(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err)
+{
+	struct log log = { 0 };
+
+	++*(unsigned *)ctx;
+	return leaf_of(&log, i, out, err);
+}
+
+TEST(with_a_cache_a_proof_reads_few_leaves)
+{
+	struct merkle_cache cache = { 0 };
+	struct error err = { 0 };
+	struct merkle_growth growth;
+	unsigned most = 0;
+
+	for (uint64_t i = 0; i < LONG; i++) {
+		struct merkle_hash leaf;
+		struct log log = { 0 };
+
+		CHECK_OK(leaf_of(&log, i, &leaf, &err));
+		merkle_cache_add(&cache, leaf);
+	}
+	for (uint64_t from = 1; from <= LONG; from++) {
+		unsigned count = 0;
+
+		CHECK_OK(merkle_prove_growth(&growth, from, LONG, counted_leaf, &cache, &count, &err));
+		most = count > most ? count : most;
+	}
+	CHECK(most < 6 * MERKLE_BLOCK);
+	merkle_cache_done(&cache);
 }
 
 TEST(a_growth_is_read_as_it_was_written_and_cut_off_it_is_refused)
