@@ -336,10 +336,16 @@ static bool is_same_again(const struct console *c, size_t from, struct bytes pro
 {
 	_cleanup_(buf_done) struct buf entered = { 0 };
 	struct bytes rest = bytes_from(buf_bytes(&c->screen.text), from), line;
+	struct console_seen logged;
 
 	buf_add_bytes(&entered, prompt);
 	buf_add_str(&entered, typed);
-	return bytes_next_line(&rest, &line) && !rest.len && bytes_equal(trimmed(line), trimmed(buf_bytes(&entered))) && shows(c, prompt, "");
+	if (!bytes_next_line(&rest, &line) || !bytes_equal(trimmed(line), trimmed(buf_bytes(&entered))))
+		return false;
+	while (bytes_next_line(&rest, &line))
+		if (!match(c, &logged, line, 1u << CONSOLE_LOG))
+			return false;
+	return shows(c, prompt, "");
 }
 
 /* Waits until the line is `before` and `text`; 0: it is not, or other lines came. */

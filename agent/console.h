@@ -33,6 +33,7 @@ enum console_shape_kind {
 	CONSOLE_PAGER,    /* holds the output back; the engine asks for more */
 	CONSOLE_REMARK,   /* a whole finished line */
 	CONSOLE_BOOTING,  /* a finished line, or the last one at rest, that says that the device is starting: nothing is sent any more */
+	CONSOLE_LOG,      /* a finished line that the device logs when it likes: it may stand between a prompt and the same prompt again */
 };
 
 struct console_shape {

@@ -23,6 +23,7 @@ enum {
 	WEOS_LOST,    /* secrets could not be decrypted */
 	WEOS_NO_WAY,  /* ssh's own complaints */
 	WEOS_BOOTING,
+	WEOS_LOGGED,
 };
 
 struct weos {

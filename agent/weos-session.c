@@ -42,6 +42,8 @@ static const struct console_shape shapes[] = {
 	[WEOS_BOOTING] = { CONSOLE_BOOTING, "booting",
 			   "^(?:barebox .*|Hit .* to stop autoboot.*|Loading (?:primary|secondary) partition.*|Starting WeOS .*|.*Booting Linux on .*|"
 			   "Starting system services.*|Bootstrapping configuration.*)$" },
+	[WEOS_LOGGED] = { CONSOLE_LOG, "logged",
+			  "^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} .*|[a-z0-9_-]+(?:\\[[0-9]+\\])?: .*|\\[ *[0-9.]+\\] .*|<[0-9]{1,3}>.*)$" },
 };
 
 static const struct console_grammar grammar = {

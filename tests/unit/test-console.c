@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EXEC, CONFIG, LOGIN, PASSWORD, SURE, PAGER, STARTING, DONE };
+enum { EXEC, CONFIG, LOGIN, PASSWORD, SURE, PAGER, STARTING, DONE, LOGGED };
 
 static const struct console_shape shapes[] = {
 	[EXEC] = { CONSOLE_PROMPT, "exec", "([\\w.-]+):/#>" },
@@ -22,6 +22,7 @@ static const struct console_shape shapes[] = {
 	[PAGER] = { CONSOLE_PAGER, "pager", "Press Q to quit, Space for more\\." },
 	[STARTING] = { CONSOLE_BOOTING, "starting", "Starting kernel.*" },
 	[DONE] = { CONSOLE_REMARK, "done", "Done\\." },
+	[LOGGED] = { CONSOLE_LOG, "logged", "kernel: .*" },
 };
 
 static const struct console_grammar grammar = {
@@ -36,6 +37,7 @@ struct cli {
 	bool in_pager, eats_first, is_dead;
 	const char *noise; /* comes once, in the middle of what is typed */
 	unsigned enters;
+	const char *logs; /* in front of every prompt */
 };
 
 static void answer_line(struct fake_line *line, struct cli *cli)
@@ -46,6 +48,8 @@ static void answer_line(struct fake_line *line, struct cli *cli)
 		fake_line_text(line, 5, cli->answer);
 	cli->in_pager = cli->typed.len && cli->rest;
 	buf_truncate(&cli->typed, 0);
+	if (cli->logs)
+		fake_line_text(line, 1, cli->logs);
 	fake_line_text(line, 1, cli->in_pager ? "Press Q to quit, Space for more." : cli->prompt);
 }
 
@@ -308,6 +312,24 @@ TEST(what_is_typed_is_seen_before_it_is_entered)
 	buf_truncate(&t.line->sent, 0);
 	CHECK_EQ(ask(&t, "factory-reset", CONSOLE_SET(EXEC)), E_PEER);
 	CHECK_EQ(t.cli.enters, enters);
+}
+
+TEST(what_is_logged_in_front_of_a_prompt_does_not_hide_it_and_other_lines_do)
+{
+	const struct console_ask ask = { .command = "show version", .want = CONSOLE_SET(EXEC), .timeout_ms = 5000 };
+	_cleanup_(talk_done) struct talk t, other;
+
+	begin(&t);
+	t.cli.answer = "WeOS\r\n";
+	t.cli.logs = "kernel: eth2: link is up\r\n";
+	fake_line_text(t.line, 1, t.cli.prompt);
+	CHECK_EQ(console_wait(t.console, &t.seen, CONSOLE_SET(EXEC), 5000, &t.err), 0);
+	CHECK_EQ(console_command(t.console, &t.answer, &t.seen, &ask, &t.err), 0);
+	CHECK_STR(buf_text(&t.answer), "WeOS\nkernel: eth2: link is up\n");
+	begin(&other);
+	other.cli.logs = "anything else\r\n";
+	fake_line_text(other.line, 1, other.cli.prompt);
+	CHECK_EQ(console_wait(other.console, &other.seen, CONSOLE_SET(EXEC), 5000, &other.err), E_PEER);
 }
 
 TEST(a_pager_is_asked_for_more_and_leaves_no_trace)
