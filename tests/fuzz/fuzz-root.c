@@ -51,7 +51,7 @@ static void check_lists(const struct root *root)
 	struct age_recipient to[AGE_RECIPIENTS_MAX];
 	const char *names[AGE_RECIPIENTS_MAX];
 	_cleanup_(buf_done) struct buf allowed = { 0 };
-	size_t n = root_recipients(to, names, root, ROLE_READER, ROLE_AUDITOR), lines = 0, keys = 0;
+	size_t n = root_recipients(to, names, root, ROLE_READER, ROLE_AUDITOR), lines = 0, keys = 0, witnesses = 0;
 	struct sign_pub archive[4], pub;
 	struct bytes rest, line;
 	uint8_t pins[4][32];
@@ -66,7 +66,13 @@ static void check_lists(const struct root *root)
 		lines++;
 	while (root_key(root, keys, &person, &pub))
 		keys++;
-	MUST(lines == keys + root_archive_keys(archive, 4, root)); /* one line per key */
+	while (root_witness(root, witnesses)) {
+		for (size_t k = 0; k < witnesses; k++)
+			MUST(strcmp(root_witness(root, k), root_witness(root, witnesses)) != 0);
+		witnesses++;
+	}
+	MUST(witnesses <= ROOT_WITNESSES_MAX);
+	MUST(lines == keys + root_archive_keys(archive, 4, root) + witnesses); /* one line per key */
 }
 
 /* What makes a root that cannot be carried on, or carried by fewer people than it seems. */
