@@ -302,8 +302,10 @@ static void post_and_die(struct world *w, const struct buf posts[static 2])
 		struct error err = { 0 };
 
 		if (repo_open(&w->repo, w->dir, &w->fleet.archive, 0, &err) < 0 || repo_submit_wait(w->repo, buf_bytes(&posts[0]), &err) != 0 ||
-		    repo_flush(w->repo, &err) < 0 || repo_submit_wait(w->repo, buf_bytes(&posts[1]), &err) != 0)
+		    repo_flush(w->repo, &err) < 0 || repo_submit_wait(w->repo, buf_bytes(&posts[1]), &err) != 0) {
+			dprintf(STDERR_FILENO, "the child that posts: %s\n", err.text);
 			_exit(1);
+		}
 		kill(getpid(), SIGKILL);
 	}
 	waitpid(pid, &status, 0);
