@@ -29,7 +29,7 @@ struct upgrade {
 	size_t target_count, done;
 
 	struct buf head;
-	bool has_head;
+	bool has_head, is_other; /* is_other: no package; the rest is not fetched */
 	crypto_hash_sha256_state hash;
 	char version[32], family[32], want[2 * crypto_hash_sha256_BYTES + 1];
 };
@@ -69,6 +69,8 @@ static const char *refusal(struct upgrade *u, bool is_fetched)
 	uint8_t hash[crypto_hash_sha256_BYTES];
 	char hex[2 * crypto_hash_sha256_BYTES + 1];
 
+	if (u->is_other)
+		return "the file is not a firmware package";
 	if (!is_fetched)
 		return "the file could not be fetched, connection timed out or file not found";
 	if (!u->has_head)
@@ -157,7 +159,8 @@ static void take(struct loop_fd *io, uint32_t events _unused_)
 		crypto_hash_sha256_update(&u->hash, in, (size_t)n);
 	} else {
 		buf_add(&u->head, in, (size_t)n);
-		if (!read_head(u))
+		u->is_other = !read_head(u);
+		if (u->is_other)
 			fetched(u);
 	}
 }
