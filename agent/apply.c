@@ -437,6 +437,17 @@ static int serve(struct apply *a, struct error *err)
 	}
 }
 
+/* Whoever ends all of us at once (Ctrl-C, a service manager) ends core; core lets us leave the device in order, and kills us if need be. */
+static void outlive_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 void apply_environment(void)
 {
 	clearenv();
@@ -453,6 +464,7 @@ int apply_main(int fd, int parent, const struct settings_device *dev, const char
 	struct error err = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);
+	outlive_signals();
 	apply_environment();
 	if (confine_child(parent, &err) < 0) {
 		log_failure(LOG_ERROR, "apply-unconfined", &err);

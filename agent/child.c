@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { CHILD_FD = 3, ARGS_MAX = 12, RESTART_MS = 500, RESTART_MAX_MS = 60000, STEADY_MS = 60000 };
@@ -58,23 +59,46 @@ int child_spawn(pid_t *pid, const char *const *argv, struct error *err)
 	return pair[0];
 }
 
-static void reap(struct child *child)
+void child_dismiss(struct child *child)
 {
-	if (!child->pid)
+	if (!child->pid || child->ipc.fd < 0)
 		return;
 	loop_remove_fd(&child->io);
 	ipc_done(&child->ipc);
-	kill(child->pid, SIGKILL);
-	while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+}
+
+/* True when it has ended by itself. */
+static bool has_ended(struct child *child, uint64_t until_ms)
+{
+	const struct timespec nap = { .tv_nsec = 10 * 1000 * 1000 };
+
+	for (;;) {
+		if (waitpid(child->pid, NULL, WNOHANG) == child->pid)
+			return true;
+		if (clock_mono_ms() >= until_ms)
+			return false;
+		nanosleep(&nap, NULL);
+	}
+}
+
+static void reap(struct child *child, uint64_t until_ms)
+{
+	if (!child->pid)
+		return;
+	child_dismiss(child);
+	if (!has_ended(child, until_ms)) {
+		kill(child->pid, SIGKILL);
+		while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
 	child->pid = 0;
 }
 
-void child_stop(struct child *child)
+void child_stop(struct child *child, uint64_t until_ms)
 {
 	if (!child->loop)
 		return;
-	reap(child);
+	reap(child, until_ms);
 	loop_disarm(&child->restart);
 }
 
@@ -90,7 +114,7 @@ void child_fail(struct child *child, const char *why)
 		wait *= 2;
 	child->failures++;
 	log_warning("child-lost name=%s pid=%d why=\"%s\" again_ms=%llu", child->name, (int)child->pid, why, (unsigned long long)wait);
-	reap(child);
+	reap(child, 0);
 	loop_arm(child->loop, &child->restart, clock_mono_ms() + wait);
 	child->lost(child);
 }
@@ -151,7 +175,7 @@ int child_start(struct child *child, struct error *err)
 	child->restart.fire = restart;
 	child->started_ms = clock_mono_ms();
 	if (loop_add_fd(child->loop, &child->io, EPOLLIN, err) < 0) {
-		reap(child);
+		reap(child, 0);
 		return err->code;
 	}
 	log_info("child-started name=%s pid=%d", child->name, (int)child->pid);
@@ -163,7 +187,7 @@ bool child_send(struct child *child, enum ipc_kind kind, uint32_t id, struct byt
 {
 	struct error err = { 0 };
 
-	if (!child->pid)
+	if (!child->pid || child->ipc.fd < 0)
 		return false;
 	if (ipc_send(&child->ipc, kind, id, body, &err) < 0) {
 		child_fail(child, err.text);

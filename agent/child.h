@@ -29,7 +29,10 @@ struct child {
 };
 
 int child_start(struct child *child, struct error *err) _must_check_;
-void child_stop(struct child *child); /* for good */
+/* Asks it to end: it finishes what it is at, and finds nobody to tell. */
+void child_dismiss(struct child *child);
+/* Ends it for good: by itself until then (on clock_mono_ms(); 0: at once), else by a kill. */
+void child_stop(struct child *child, uint64_t until_ms);
 /* Ends it and starts another after a while. */
 void child_fail(struct child *child, const char *why);
 /* Sends, or ends the child. False when it is not running. */

@@ -1,10 +1,14 @@
 /* agent/core.c -- the daemon: one duty per device, one child that speaks to the network, one loop. */
 #include "agent/core.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <signal.h>
 #include <stdlib.h>
+
+/* How long a device may take to be left: a console that nobody logs out of lets the next one in. */
+enum { STOP_MS = 20000 };
 
 uint32_t core_id(struct core *core)
 {
@@ -86,6 +90,7 @@ static int start(struct core *core, struct error *err)
 int core_run(const char *config, struct settings *settings, struct error *err)
 {
 	struct core core = { .config = config, .settings = settings };
+	uint64_t until_ms;
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -94,10 +99,14 @@ int core_run(const char *config, struct settings *settings, struct error *err)
 		log_notice("started devices=%zu", core.count);
 		r = loop_run(core.loop, err);
 	}
+	/* all of them are told before any is waited for */
 	for (size_t i = 0; i < core.count; i++)
-		duty_stop(&core.duties[i]);
+		child_dismiss(&core.duties[i].apply);
+	until_ms = clock_mono_ms() + STOP_MS;
+	for (size_t i = 0; i < core.count; i++)
+		duty_stop(&core.duties[i], until_ms);
 	free(core.duties);
-	child_stop(&core.net);
+	child_stop(&core.net, 0);
 	loop_free(core.loop);
 	return r;
 }

@@ -572,11 +572,11 @@ int duty_start(struct duty *d, struct core *core, const struct settings_device *
 	return 0;
 }
 
-void duty_stop(struct duty *d)
+void duty_stop(struct duty *d, uint64_t until_ms)
 {
 	uplink_stop(d);
 	obey_stop(d);
-	child_stop(&d->apply);
+	child_stop(&d->apply, until_ms);
 	loop_disarm(&d->look);
 	loop_disarm(&d->deadline);
 	if (d->is_joined)

@@ -57,7 +57,8 @@ struct duty {
 
 /* Starts the duty; a device that has not joined is looked for again every few seconds. */
 int duty_start(struct duty *d, struct core *core, const struct settings_device *dev, struct error *err) _must_check_;
-void duty_stop(struct duty *d);
+/* What touches the device has until then, on clock_mono_ms(), to leave it in order. */
+void duty_stop(struct duty *d, uint64_t until_ms);
 /* The uplink brought an admission or a root. */
 void duty_news(struct duty *d);
 /* What a status says now; borrowed texts are d's. */

@@ -500,7 +500,7 @@ static int cmd_children(void)
 	w.child.loop = w.loop;
 	must(child_start(&w.child, &err), &err);
 	must(loop_run(w.loop, &err), &err);
-	child_stop(&w.child);
+	child_stop(&w.child, 0);
 	loop_free(w.loop);
 	printf("children began=%d lost=%d answers=%d left=%d\n", w.began, w.lost, w.answers, waitpid(-1, NULL, WNOHANG) > 0);
 	return 0;
