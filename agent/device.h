@@ -16,6 +16,8 @@ enum device_capability {
 	DEVICE_REVERT = 1 << 2,
 	DEVICE_APPLY = 1 << 3,
 	DEVICE_REBOOT = 1 << 4, /* no driver of today */
+	DEVICE_FACTORY_RESET = 1 << 5,
+	DEVICE_PURGE = 1 << 6,
 };
 
 enum device_apply {

@@ -200,6 +200,9 @@ static void judge_capability(struct orders_judgement *out, const struct orders_i
 		[ORDER_SAVE] = DEVICE_SAVE,
 		[ORDER_REVERT] = DEVICE_REVERT,
 		[ORDER_REBOOT] = DEVICE_REBOOT,
+		[ORDER_FACTORY_RESET] = DEVICE_FACTORY_RESET,
+		[ORDER_PURGE] = DEVICE_PURGE,
+		[ORDER_SHRED] = ~0U, /* the archive's, never a device's */
 	};
 	enum order_kind kind = ORDER_APPLY;
 

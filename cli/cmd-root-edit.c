@@ -140,6 +140,24 @@ static int no_separate(struct editing *e, const char *value, struct error *err)
 	return draft_separate(e->draft, value, false, err);
 }
 
+static int delay(struct editing *e, const char *value, struct error *err)
+{
+	struct pair pair;
+	int r = split(&pair, "delay", value, err);
+
+	return r < 0 ? r : draft_delay(e->draft, pair.name, pair.value, err);
+}
+
+static int pin(struct editing *e, const char *value, struct error *err)
+{
+	return draft_pin(e->draft, value, true, err);
+}
+
+static int no_pin(struct editing *e, const char *value, struct error *err)
+{
+	return draft_pin(e->draft, value, false, err);
+}
+
 static int archive_key(struct editing *e, const char *value, struct error *err)
 {
 	char text[SIGN_PUB_TEXT_MAX];
@@ -199,6 +217,9 @@ static const struct {
 	{ "threshold", threshold },
 	{ "separate", separate },
 	{ "no-separate", no_separate },
+	{ "delay", delay },
+	{ "pin", pin },
+	{ "no-pin", no_pin },
 	{ "archive-key", archive_key },
 	{ "witness", witness },
 	{ "tls-pin", tls_pin },

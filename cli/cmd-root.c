@@ -31,10 +31,10 @@ static size_t count_role(const struct root *root, enum role role)
 	return n;
 }
 
-/* What people decide together. The first three are always told; of the others those that take more than one, or not their author. */
-static const char *const counted[] = { "root",	   "factory-reset", "purge", "apply", "save",
+/* What people decide together. The first four are always told; of the others those that take more than one, or not their author. */
+static const char *const counted[] = { "root",	   "factory-reset", "purge", "shred", "apply", "save",
 				       "revert", "snapshot",	    "hold",  "release", "reboot" };
-enum { COUNTED_ALWAYS = 3 };
+enum { COUNTED_ALWAYS = 4 };
 
 static json_t *people_json(const struct root *root)
 {
@@ -86,11 +86,11 @@ static int show_json(const struct root *root, struct error *err)
 
 	statement_hash_hex(hash, st);
 	return output_json("root",
-			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet", root_fleet(root),
+			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet", root_fleet(root),
 				     "name", root_name(root), "version", (json_int_t)root_version(root), "hash", hash, "time",
 				     statement_get(st, "time"), "expires", statement_get(st, "expires"), "people", people_json(root),
 				     "reading-keys", values_json(st, "reading-key"), "thresholds", thresholds_json(root), "separate",
-				     values_json(st, "separate"), "archive",
+				     values_json(st, "separate"), "delays", values_json(st, "delay"), "pins", values_json(st, "pin"), "archive",
 				     values_json(st, "archive"), "witnesses", values_json(st, "witness"), "tls-pins",
 				     values_json(st, "tls-pin"), "servers", values_json(st, "server")),
 			   err);
@@ -105,12 +105,14 @@ static void add_thresholds(struct table *table, const struct root *root)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(counted); i++) {
 		const char *kind = counted[i];
-		bool is_separate = root_separates(root, kind);
-		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people with role %s%s", kind, root_threshold(root, kind),
+		bool is_separate = root_separates(root, kind), waits = !strcmp(kind, "factory-reset") || !strcmp(kind, "purge");
+		_cleanup_(mem_freep) char *wait = waits ? mem_printf(", one of them can stop it for %u s", root_delay(root, kind)) : mem_strdup("");
+		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people with role %s%s%s%s", kind, root_threshold(root, kind),
 							     count_role(root, root_role_for(kind)), role_name(root_role_for(kind)),
-							     is_separate ? ", its author not counted" : "");
+							     is_separate ? ", its author not counted" : "",
+							     root_asks_pin(root, kind) ? ", by tokens with a PIN" : "", wait);
 
-		if (i < COUNTED_ALWAYS || root_threshold(root, kind) > 1 || is_separate)
+		if (i < COUNTED_ALWAYS || root_threshold(root, kind) > 1 || is_separate || root_asks_pin(root, kind))
 			add_row(table, "threshold", line);
 	}
 }

@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* In the order of the type's table. */
-static const char *const list_keys[] = { "person", "key", "reading-key", "role", "threshold", "separate", "archive", "witness", "tls-pin",
-					 "server" };
-enum { PERSON, KEY, READING_KEY, ROLE, THRESHOLD, SEPARATE, LISTS = ARRAY_SIZE(list_keys) };
+static const char *const list_keys[] = { "person", "key", "reading-key", "role", "threshold", "separate", "delay", "pin", "archive",
+					 "witness", "tls-pin", "server" };
+enum { PERSON, KEY, READING_KEY, ROLE, THRESHOLD, SEPARATE, DELAY, PIN, LISTS = ARRAY_SIZE(list_keys) };
 
 struct list {
 	char **items;
@@ -276,32 +276,57 @@ int draft_remove_reading_key(struct draft *draft, const char *name, const char *
 
 /* ---- rules and lists ---- */
 
-int draft_threshold(struct draft *draft, const char *kind, const char *count, struct error *err)
+/* A line "KIND N" in place of the one of that kind; or none. */
+static int set_number(struct list *list, const char *option, const char *kind, const char *count, struct error *err)
 {
-	struct list *thresholds = &draft->lists[THRESHOLD];
-	size_t i = find_item(thresholds, kind, NULL);
+	size_t i = find_item(list, kind, NULL);
 	uint64_t n;
 
 	if (strcmp(count, "default") != 0 && !number_parse(&n, bytes_str(count)))
-		return error_set(err, CLI_USAGE, "'--threshold %.40s=%.40s': write KIND=N, or KIND=default", kind, count);
+		return error_set(err, CLI_USAGE, "'--%s %.40s=%.40s': write KIND=N, or KIND=default", option, kind, count);
 	if (i != SIZE_MAX)
-		drop_item(thresholds, i);
+		drop_item(list, i);
 	if (strcmp(count, "default") != 0)
-		add_item(thresholds, mem_printf("%s %s", kind, count));
+		add_item(list, mem_printf("%s %s", kind, count));
 	return 0;
+}
+
+int draft_threshold(struct draft *draft, const char *kind, const char *count, struct error *err)
+{
+	return set_number(&draft->lists[THRESHOLD], "threshold", kind, count, err);
+}
+
+int draft_delay(struct draft *draft, const char *kind, const char *seconds, struct error *err)
+{
+	return set_number(&draft->lists[DELAY], "delay", kind, seconds, err);
+}
+
+/* A line "KIND", which is not there yet; or none any more. */
+static void set_word(struct list *list, const char *kind, bool on)
+{
+	if (on)
+		add_item(list, mem_strdup(kind));
+	else
+		drop_item(list, find_item(list, kind, NULL));
 }
 
 int draft_separate(struct draft *draft, const char *kind, bool on, struct error *err)
 {
-	struct list *separate = &draft->lists[SEPARATE];
-	size_t i = find_item(separate, kind, NULL);
+	struct list *list = &draft->lists[SEPARATE];
 
-	if (on == (i != SIZE_MAX))
+	if (on == has_item(list, kind, NULL))
 		return error_set(err, CLI_CONFLICT, "the author of '%.40s' is %s already", kind, on ? "not counted" : "counted");
-	if (on)
-		add_item(separate, mem_strdup(kind));
-	else
-		drop_item(separate, i);
+	set_word(list, kind, on);
+	return 0;
+}
+
+int draft_pin(struct draft *draft, const char *kind, bool on, struct error *err)
+{
+	struct list *list = &draft->lists[PIN];
+
+	if (on == has_item(list, kind, NULL))
+		return error_set(err, CLI_CONFLICT, "'%.40s' %s signatures by a token with a PIN already", kind, on ? "takes" : "does not take");
+	set_word(list, kind, on);
 	return 0;
 }
 

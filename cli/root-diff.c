@@ -207,7 +207,7 @@ static void say_explicit(struct root_diff *c, const struct root *now, const stru
 
 	for (size_t i = 0; (value = statement_at(root_statement(a), "threshold", i)); i++) {
 		_cleanup_(mem_freep) char *kind = mem_strndup(value, strcspn(value, " "));
-		bool is_told = !strcmp(kind, "root") || !strcmp(kind, "factory-reset") || !strcmp(kind, "purge");
+		bool is_told = !strcmp(kind, "root") || root_role_for(kind) == ROLE_RETIRER;
 		const char *other;
 
 		for (size_t k = 0; b && !is_told && (other = statement_at(root_statement(b), "threshold", k)); k++)
@@ -217,15 +217,26 @@ static void say_explicit(struct root_diff *c, const struct root *now, const stru
 	}
 }
 
+static void say_delay(struct root_diff *c, const struct root *now, const struct root *next, const char *kind)
+{
+	if (root_delay(now, kind) != root_delay(next, kind))
+		say(c, "one person can stop a %s for %u s, and could for %u", kind, root_delay(next, kind), root_delay(now, kind));
+}
+
 static void say_thresholds(struct root_diff *c, const struct root *now, const struct root *next)
 {
 	say_threshold(c, now, next, "root");
 	say_threshold(c, now, next, "factory-reset");
 	say_threshold(c, now, next, "purge");
+	say_threshold(c, now, next, "shred");
 	say_explicit(c, now, next, next, NULL);
 	say_explicit(c, now, next, now, next);
 	say_values(c, next, now, "separate", "the author of", "is not counted any more");
 	say_values(c, now, next, "separate", "the author of", "is counted from now on");
+	say_delay(c, now, next, "factory-reset");
+	say_delay(c, now, next, "purge");
+	say_values(c, next, now, "pin", "for", "only tokens that ask for a PIN count from now on");
+	say_values(c, now, next, "pin", "for", "tokens without a PIN, and files, count again");
 }
 
 /* ---- what follows ---- */

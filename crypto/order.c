@@ -7,8 +7,9 @@
 
 enum { CONFIRM_MIN_S = 10, CONFIRM_MAX_S = 3600, DAY_MINUTES = 24 * 60, DAY_S = 86400 };
 
-static const char *const kinds[ORDER_KINDS] = { "apply", "save", "revert", "snapshot", "hold", "release", "reboot" };
-static const char *const actions[ORDER_ACTIONS] = { "approve", "reject", "withdraw", "pause", "resume", "abort" };
+static const char *const kinds[ORDER_KINDS] = { "apply", "save", "revert", "snapshot", "hold", "release", "reboot",
+					     "factory-reset", "purge", "shred" };
+static const char *const actions[ORDER_ACTIONS] = { "approve", "reject", "withdraw", "pause", "resume", "abort", "witness" };
 
 static bool find(size_t *out, const char *const names[], size_t count, const char *name)
 {
@@ -33,6 +34,11 @@ bool order_kind_parse(enum order_kind *out, const char *name)
 		return false;
 	*out = (enum order_kind)i;
 	return true;
+}
+
+bool order_kind_erases(enum order_kind kind)
+{
+	return kind == ORDER_FACTORY_RESET || kind == ORDER_PURGE;
 }
 
 const char *order_action_name(enum order_action action)
@@ -61,6 +67,68 @@ bool order_outcome_is_failure(const char *outcome)
 bool order_outcome_is_last(const char *outcome)
 {
 	return order_outcome_is_failure(outcome) || !strcmp(outcome, "done") || !strcmp(outcome, "superseded");
+}
+
+/* ---- areas ---- */
+
+static const char *const claims[AREA_CLAIMS] = { "none", "clear", "vendor-purge", "purge" };
+static const char *const seens[AREA_SEENS] = { "nothing", "accepted", "read-back", "seen-after-reboot" };
+static const char *const results[AREA_RESULTS] = { "not-done", "partial", "done" };
+
+const char *area_claim_name(enum area_claim claim)
+{
+	return claims[claim];
+}
+
+const char *area_seen_name(enum area_seen seen)
+{
+	return seens[seen];
+}
+
+const char *area_result_name(enum area_result result)
+{
+	return results[result];
+}
+
+void area_text(struct buf *out, const struct area *area)
+{
+	buf_addf(out, "%s method=%s claimed=%s seen=%s result=%s", area->name, area->method, claims[area->claimed], seens[area->seen],
+		 results[area->result]);
+}
+
+/* Takes " key=word", or for the first of them (key NULL) the word alone. */
+static bool take_part(const char **rest, const char *key, char out[static 64])
+{
+	const char *at = *rest;
+	size_t len = key ? strlen(key) : 0, n;
+
+	if (key && (*at != ' ' || strncmp(at + 1, key, len) != 0 || at[len + 1] != '='))
+		return false;
+	at += key ? len + 2 : 0;
+	n = strcspn(at, " =");
+	if (!n || n > 63 || at[n] == '=')
+		return false;
+	memcpy(out, at, n);
+	out[n] = 0;
+	*rest = at + n;
+	return true;
+}
+
+bool area_parse(struct area *out, const char *text)
+{
+	char claim[64], seen[64], result[64];
+	size_t c, s, r;
+
+	*out = (struct area){ .name = "" };
+	if (!take_part(&text, NULL, out->name) || !take_part(&text, "method", out->method) || !take_part(&text, "claimed", claim) ||
+	    !take_part(&text, "seen", seen) || !take_part(&text, "result", result) || *text)
+		return false;
+	if (!find(&c, claims, AREA_CLAIMS, claim) || !find(&s, seens, AREA_SEENS, seen) || !find(&r, results, AREA_RESULTS, result))
+		return false;
+	out->claimed = (enum area_claim)c;
+	out->seen = (enum area_seen)s;
+	out->result = (enum area_result)r;
+	return true;
 }
 
 /* ---- windows ---- */
@@ -175,8 +243,8 @@ int batch_check(const struct statement *batch, struct error *err)
 	return check_waves(batch, count, err);
 }
 
-/* One signature, by a key of the person named, who has the role for this kind. */
-static int by_person(const struct statement *st, const char *kind, const struct root *root, struct error *err)
+/* One signature, by a key of the person named, who has the role for this kind. What only stops something takes no token. */
+static int by_person(const struct statement *st, const char *kind, bool only_stops, const struct root *root, struct error *err)
 {
 	const char *person = statement_get(st, "person"), *type = statement_type_name(statement_type(st)), *who;
 	int r;
@@ -195,6 +263,8 @@ static int by_person(const struct statement *st, const char *kind, const struct 
 	if (!root_has_role(root, who, root_role_for(kind)))
 		return error_set(err, E_DENIED, "'%s' does not have the role '%s' that a %s of kind '%s' takes", who, role_name(root_role_for(kind)), type,
 				 kind);
+	if (!only_stops && root_asks_pin(root, kind) && !sshsig_is_user_verified(statement_sig(st, 0)))
+		return error_set(err, E_DENIED, "a %s of kind '%s' takes a signature by a token that asked for its PIN", type, kind);
 	return 0;
 }
 
@@ -202,7 +272,7 @@ int batch_verify(const struct statement *batch, const struct root *root, struct 
 {
 	int r = batch_check(batch, err);
 
-	return r < 0 ? r : by_person(batch, statement_get(batch, "kind"), root, err);
+	return r < 0 ? r : by_person(batch, statement_get(batch, "kind"), false, root, err);
 }
 
 void batch_id(char out[static ID_LEN + 1], const struct statement *batch)
@@ -302,6 +372,8 @@ static const struct {
 	{ "member", 1U << ORDER_APPLY, false },
 	{ "base", 1U << ORDER_APPLY | 1U << ORDER_SAVE | 1U << ORDER_REVERT, false },
 	{ "until", 1U << ORDER_HOLD, true },
+	{ "challenge", 1U << ORDER_FACTORY_RESET | 1U << ORDER_PURGE, true },
+	{ "after", 1U << ORDER_SHRED, false },
 };
 
 static int check_keys(const struct statement *order, enum order_kind kind, struct error *err)
@@ -406,9 +478,11 @@ int control_verify(const struct statement *control, const struct statement *batc
 		return error_set(err, E_FORMAT, "a %s is no control", statement_type_name(statement_type(control)));
 	if (!order_action_parse(&action, statement_get(control, "action")))
 		return error_set(err, E_FORMAT, "control has an unknown action '%s'", statement_get(control, "action"));
+	if (action == ORDER_WITNESS && !statement_get(control, "reason"))
+		return error_set(err, E_FORMAT, "a witness says nothing: what was seen belongs into 'reason'");
 	if (!statement_get_hash(about, control, "batch") || memcmp(about, statement_hash(batch), HASH_LEN) != 0)
 		return error_set(err, E_DENIED, "control is about another batch");
-	return by_person(control, statement_get(batch, "kind"), root, err);
+	return by_person(control, statement_get(batch, "kind"), action != ORDER_APPROVE && action != ORDER_RESUME, root, err);
 }
 
 /* The newest of a person's own decisions; ORDER_WITHDRAW when there is none. */

@@ -7,19 +7,49 @@
 
 enum { ORDER_COUNT_MAX = 1 << 20, ORDER_WAVES_MAX = 16, ORDER_JUMP_MAX = 1000, ORDER_MEMBERS_MAX = 16 };
 
-enum order_kind { ORDER_APPLY, ORDER_SAVE, ORDER_REVERT, ORDER_SNAPSHOT, ORDER_HOLD, ORDER_RELEASE, ORDER_REBOOT };
-enum { ORDER_KINDS = ORDER_REBOOT + 1 };
+enum order_kind {
+	ORDER_APPLY,
+	ORDER_SAVE,
+	ORDER_REVERT,
+	ORDER_SNAPSHOT,
+	ORDER_HOLD,
+	ORDER_RELEASE,
+	ORDER_REBOOT,
+	ORDER_FACTORY_RESET,
+	ORDER_PURGE,
+	ORDER_SHRED, /* for the archive: a device never gets one */
+};
+enum { ORDER_KINDS = ORDER_SHRED + 1 };
 const char *order_kind_name(enum order_kind kind);
 bool order_kind_parse(enum order_kind *out, const char *name);
+/* Is it one after which the device is no member of the fleet any more: bound to a challenge of the device, and delayed? */
+bool order_kind_erases(enum order_kind kind);
 
-enum order_action { ORDER_APPROVE, ORDER_REJECT, ORDER_WITHDRAW, ORDER_PAUSE, ORDER_RESUME, ORDER_ABORT };
-enum { ORDER_ACTIONS = ORDER_ABORT + 1 };
+enum order_action { ORDER_APPROVE, ORDER_REJECT, ORDER_WITHDRAW, ORDER_PAUSE, ORDER_RESUME, ORDER_ABORT, ORDER_WITNESS };
+enum { ORDER_ACTIONS = ORDER_WITNESS + 1 };
 const char *order_action_name(enum order_action action);
 bool order_action_parse(enum order_action *out, const char *name);
 
 /* Outcomes that are the last word of an order; of these the failures count against the batch's fail-limit. */
 bool order_outcome_is_last(const char *outcome);
 bool order_outcome_is_failure(const char *outcome);
+
+/* What one area of a device, a medium or a part of it, came to: an `area` line of a receipt, docs/reference/formats.md section 9. */
+enum area_claim { AREA_NONE, AREA_CLEAR, AREA_VENDOR_PURGE, AREA_PURGE };
+enum area_seen { AREA_NOTHING, AREA_ACCEPTED, AREA_READ_BACK, AREA_AFTER_REBOOT };
+enum area_result { AREA_NOT_DONE, AREA_PARTIAL, AREA_DONE };
+enum { AREA_CLAIMS = AREA_PURGE + 1, AREA_SEENS = AREA_AFTER_REBOOT + 1, AREA_RESULTS = AREA_DONE + 1 };
+struct area {
+	char name[64], method[64]; /* as `name` and `word` of a statement */
+	enum area_claim claimed;   /* what the method is said to do */
+	enum area_seen seen;       /* what was seen of it */
+	enum area_result result;
+};
+void area_text(struct buf *out, const struct area *area);
+bool area_parse(struct area *out, const char *text);
+const char *area_claim_name(enum area_claim claim);
+const char *area_seen_name(enum area_seen seen);
+const char *area_result_name(enum area_result result);
 
 /* ---- the batch ---- */
 

@@ -198,11 +198,17 @@ static unsigned count_role(const struct root *root, enum role role)
 	return n;
 }
 
+/* Kinds that take a device, or its archive, out of the world. */
+static bool takes_out(const char *kind)
+{
+	return !strcmp(kind, "factory-reset") || !strcmp(kind, "purge") || !strcmp(kind, "shred");
+}
+
 enum role root_role_for(const char *kind)
 {
 	if (!strcmp(kind, "root"))
 		return ROLE_ROOT;
-	if (!strcmp(kind, "factory-reset") || !strcmp(kind, "purge"))
+	if (takes_out(kind))
 		return ROLE_RETIRER;
 	if (!strcmp(kind, "admit") || !strcmp(kind, "invite"))
 		return ROLE_ADMIN;
@@ -237,6 +243,52 @@ static int check_thresholds(const struct root *root, struct error *err)
 	return 0;
 }
 
+static int check_delays(const struct root *root, struct error *err)
+{
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(root->st, "delay", i)); i++) {
+		struct bytes rest, kind = first_word(value, &rest);
+		uint64_t n = 0;
+
+		number_parse(&n, rest);
+		if (!bytes_is(kind, "factory-reset") && !bytes_is(kind, "purge"))
+			return error_set(err, E_FORMAT, "root has a delay for '%.*s'; only 'factory-reset' and 'purge' wait", (int)kind.len,
+					 (const char *)kind.ptr);
+		if (n > ROOT_DELAY_MAX_S)
+			return error_set(err, E_FORMAT, "root has a delay of %llu s for '%.*s'; at most %d may be", (unsigned long long)n, (int)kind.len,
+					 (const char *)kind.ptr, ROOT_DELAY_MAX_S);
+		for (size_t k = 0; k < i; k++)
+			if (!strncmp(statement_at(root->st, "delay", k), value, kind.len + 1))
+				return error_set(err, E_FORMAT, "root has two delays for '%.*s'", (int)kind.len, (const char *)kind.ptr);
+	}
+	return 0;
+}
+
+static bool has_token(const struct root *root, const char *person)
+{
+	for (size_t i = 0; i < root->key_count; i++)
+		if (!strcmp(root->keys[i].person, person) && root->keys[i].key.kind == SIGN_SK_ED25519)
+			return true;
+	return false;
+}
+
+/* Enough people must be able to sign at all. */
+static int check_pins(const struct root *root, struct error *err)
+{
+	const char *kind;
+
+	for (size_t i = 0; (kind = statement_at(root->st, "pin", i)); i++) {
+		unsigned may = 0, need = root_threshold(root, kind);
+
+		for (size_t p = 0; p < root->people; p++)
+			may += root->has[p][root_role_for(kind)] && has_token(root, root->person[p]);
+		if (may < need)
+			return error_set(err, E_FORMAT, "root asks for tokens with a PIN for '%s', which takes %u people, and %u have one", kind, need, may);
+	}
+	return 0;
+}
+
 static int check_version(struct root *root, struct error *err)
 {
 	const char *fleet = statement_get(root->st, "fleet");
@@ -264,7 +316,8 @@ int root_new(struct root **out, struct statement *st, struct error *err)
 	if (statement_type(st) != STATEMENT_ROOT)
 		return error_set(err, E_FORMAT, "a %s is no root", statement_type_name(statement_type(st)));
 	if (check_version(root, err) < 0 || take_people(root, err) < 0 || take_keys(root, err) < 0 || take_readers(root, err) < 0 ||
-	    take_roles(root, err) < 0 || check_signers(root, err) < 0 || check_thresholds(root, err) < 0)
+	    take_roles(root, err) < 0 || check_signers(root, err) < 0 || check_thresholds(root, err) < 0 ||
+	    check_delays(root, err) < 0 || check_pins(root, err) < 0)
 		return err->code;
 	*out = steal(root);
 	return 0;
@@ -338,6 +391,10 @@ static bool may_sign(const struct root *root, const char *person, enum statement
 	case STATEMENT_ORDER:
 	case STATEMENT_RECEIPT:
 		return false;
+	case STATEMENT_SHREDDED: /* of themselves: verify_shredded() */
+		return true;
+	case STATEMENT_CERTIFICATE:
+		return root_has_role(root, person, ROLE_RETIRER);
 	case STATEMENT_BATCH: /* which of the two roles it takes, crypto/order.c says */
 	case STATEMENT_CONTROL:
 		return root_has_role(root, person, ROLE_DEPLOYER) || root_has_role(root, person, ROLE_RETIRER);
@@ -368,6 +425,27 @@ bool root_separates(const struct root *root, const char *kind)
 	return false;
 }
 
+unsigned root_delay(const struct root *root, const char *kind)
+{
+	size_t len = strlen(kind);
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(root->st, "delay", i)); i++)
+		if (!strncmp(value, kind, len) && value[len] == ' ')
+			return (unsigned)strtoul(value + len + 1, NULL, 10);
+	return ROOT_DELAY_DEFAULT_S;
+}
+
+bool root_asks_pin(const struct root *root, const char *kind)
+{
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(root->st, "pin", i)); i++)
+		if (!strcmp(value, kind))
+			return true;
+	return false;
+}
+
 unsigned root_threshold(const struct root *root, const char *kind)
 {
 	size_t len = strlen(kind);
@@ -377,7 +455,7 @@ unsigned root_threshold(const struct root *root, const char *kind)
 	for (size_t i = 0; (value = statement_at(root->st, "threshold", i)); i++)
 		if (!strncmp(value, kind, len) && value[len] == ' ')
 			return (unsigned)strtoul(value + len + 1, NULL, 10);
-	if (!strcmp(kind, "factory-reset") || !strcmp(kind, "purge"))
+	if (takes_out(kind))
 		return 2;
 	return !strcmp(kind, "root") && may >= 2 ? 2 : 1;
 }
@@ -403,6 +481,47 @@ static int verify_checkpoint(const struct root *root, const struct statement *st
 	return statement_verify(st, &by, 1, err);
 }
 
+/* No person can be called so. */
+static const char the_archive[] = "(archive)";
+
+static const char *who_or_archive(void *ctx, const struct sign_pub *key, enum statement_type type)
+{
+	const struct root *root = ctx;
+
+	return find_line(root->archive, root->archive_count, key, sign_pub_equal) ? the_archive : who(ctx, key, type);
+}
+
+bool root_is_archived(const struct root *root, const struct statement *st)
+{
+	for (size_t i = 0; i < statement_sig_count(st); i++)
+		if (find_line(root->archive, root->archive_count, &statement_sig(st, i)->key, sign_pub_equal))
+			return true;
+	return false;
+}
+
+/* The archive says it of what it kept, a person of what they kept. */
+static int verify_shredded(const struct root *root, const struct statement *st, struct error *err)
+{
+	struct signers by = { who_or_archive, (void *)(uintptr_t)root };
+	const char *named = statement_get(st, "by"), *who;
+
+	if (statement_sig_count(st) != 1)
+		return error_set(err, E_DENIED, "shredded has %zu signatures where one is needed", statement_sig_count(st));
+	if (statement_verify(st, &by, 1, err) < 0)
+		return err->code;
+	who = who_or_archive((void *)(uintptr_t)root, &statement_sig(st, 0)->key, STATEMENT_SHREDDED);
+	if (who == the_archive ? !strcmp(named, "archive") : !strcmp(named, who) && strcmp(named, "archive") != 0)
+		return 0;
+	return error_set(err, E_DENIED, "shredded says it is by '%s', and is signed by %s", named, who == the_archive ? "the archive" : who);
+}
+
+static int verify_certificate(const struct root *root, const struct statement *st, struct error *err)
+{
+	struct signers by = { who_or_archive, (void *)(uintptr_t)root };
+
+	return statement_verify(st, &by, root_threshold(root, "shred") + root_is_archived(root, st), err);
+}
+
 int root_verify(const struct root *root, const struct statement *st, struct error *err)
 {
 	enum statement_type type = statement_type(st);
@@ -413,6 +532,10 @@ int root_verify(const struct root *root, const struct statement *st, struct erro
 		return error_set(err, E_DENIED, "%s is of another fleet", statement_type_name(type));
 	if (type == STATEMENT_CHECKPOINT)
 		return verify_checkpoint(root, st, err);
+	if (type == STATEMENT_SHREDDED)
+		return verify_shredded(root, st, err);
+	if (type == STATEMENT_CERTIFICATE)
+		return verify_certificate(root, st, err);
 	return statement_verify(st, &by, root_threshold(root, statement_type_name(type)), err);
 }
 
@@ -572,7 +695,8 @@ size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root)
 void root_allowed_signers(struct buf *out, const struct root *root)
 {
 	static const enum statement_type operator_types[] = { STATEMENT_ROOT, STATEMENT_INVITE, STATEMENT_ADMIT, STATEMENT_LOGIN,
-							     STATEMENT_BATCH, STATEMENT_CONTROL };
+							     STATEMENT_BATCH, STATEMENT_CONTROL, STATEMENT_SHREDDED,
+							     STATEMENT_CERTIFICATE };
 	struct sign_pub archive[4];
 	size_t n = root_archive_keys(archive, ARRAY_SIZE(archive), root);
 	char text[SIGN_PUB_TEXT_MAX];
@@ -592,7 +716,7 @@ void root_allowed_signers(struct buf *out, const struct root *root)
 	}
 	for (size_t i = 0; i < n; i++) {
 		sign_pub_text(text, &archive[i]);
-		buf_addf(out, "archive namespaces=\"git,checkpoint@holdfast\" %s\n", text);
+		buf_addf(out, "archive namespaces=\"git,checkpoint@holdfast,shredded@holdfast,certificate@holdfast\" %s\n", text);
 	}
 	for (size_t i = 0; i < root->witness_count; i++) {
 		sign_pub_text(text, &root->witnesses[i].key);

@@ -34,12 +34,17 @@ int root_accept_first(const struct root *root, const char *fleet, struct error *
 int root_succeeds(const struct root *root, const struct root *next, struct error *err) _must_check_;
 
 bool root_has_role(const struct root *root, const char *person, enum role role);
-/* How many people an order of this kind takes ("root", "factory-reset", "purge", anything else). */
+/* How many people an order of this kind takes ("root", "factory-reset", "purge", "shred", anything else). */
 unsigned root_threshold(const struct root *root, const char *kind);
 /* Which role's people are counted for a kind of order. */
 enum role root_role_for(const char *kind);
 /* Is the author of an order of this kind left out of the count? */
 bool root_separates(const struct root *root, const char *kind);
+/* Seconds that a device waits before it obeys an order of a kind that erases it, in which one person can stop it. */
+enum { ROOT_DELAY_DEFAULT_S = 600, ROOT_DELAY_MAX_S = 7 * 86400 };
+unsigned root_delay(const struct root *root, const char *kind);
+/* Do batches and controls of this kind take signatures by a token that asked for its PIN? */
+bool root_asks_pin(const struct root *root, const char *kind);
 /* Whose key is it? NULL: nobody's. */
 const char *root_person_of(const struct root *root, const struct sign_pub *key);
 size_t root_people(const struct root *root);
@@ -61,8 +66,12 @@ size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root);
 /* Judges statements that operators sign: invite and admit by role admin, login by anybody, root by role root. */
 struct signers root_signers(const struct root *root);
 /* Verifies st by the root: operators' types as above (threshold of the kind), checkpoint by an archive key (first signature) and any
- * further ones by archive or witnesses. Device types are E_DENIED here: they verify against the device's own key. */
+ * further ones by archive or witnesses, shredded by an archive key or by the person it names, certificate by as many people as `shred` takes
+ * and, maybe, an archive key. Device types are E_DENIED here: they verify against the device's own key. */
 int root_verify(const struct root *root, const struct statement *st, struct error *err) _must_check_;
+
+/* Is an archive key among those who signed? Verifies nothing. */
+bool root_is_archived(const struct root *root, const struct statement *st);
 
 /* OpenSSH allowed_signers(5 of ssh-keygen) lines of the root's own keys: people with namespaces per role, archive with
  * "git,checkpoint@holdfast", witnesses with "checkpoint@holdfast". Principals: person names, "archive", "witness". */

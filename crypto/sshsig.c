@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { BLOB_MAX = 1024, COLUMNS = 70, FLAG_TOUCH = 0x01 };
+enum { BLOB_MAX = 1024, COLUMNS = 70, FLAG_TOUCH = 0x01, FLAG_USER_VERIFIED = 0x04 };
 
 static const char magic[] = "SSHSIG";
 static const char begin_line[] = "-----BEGIN SSH SIGNATURE-----\n";
@@ -168,4 +168,9 @@ int sshsig_verify(const struct sshsig *sig, const char *space, struct bytes msg,
 	if (!sign_pub_verify(&sig->key, sig->sig, what))
 		return error_set(err, E_SEAL, "signature does not hold");
 	return 0;
+}
+
+bool sshsig_is_user_verified(const struct sshsig *sig)
+{
+	return sig->key.kind == SIGN_SK_ED25519 && (sig->flags & FLAG_USER_VERIFIED);
 }

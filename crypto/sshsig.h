@@ -23,3 +23,5 @@ int sshsig_parse(struct sshsig *out, struct bytes in, size_t *used, struct error
 
 /* 0 when sig is a valid signature by sig->key over msg in this namespace; E_SEAL otherwise (one code for all reasons). */
 int sshsig_verify(const struct sshsig *sig, const char *space, struct bytes msg, struct error *err) _must_check_;
+/* By a token that asked for its PIN, or a finger: the flag is under the signature. */
+bool sshsig_is_user_verified(const struct sshsig *sig);

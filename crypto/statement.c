@@ -30,7 +30,8 @@ static const struct type {
 		{ "fleet", ID, 0, 1 }, { "version", NUMBER, 1, 1 }, { "prev", HASH, 0, 1 }, { "time", TIME, 1, 1 },
 		{ "expires", TIME, 1, 1 }, { "name", NAME, 1, 1 }, { "person", NAME, 1, 64 }, { "key", NAME_KEY, 1, 128 },
 		{ "reading-key", NAME_RECIPIENT, 1, 64 }, { "role", WORD_NAMES, 1, 16 }, { "threshold", WORD_NUMBER, 0, 16 },
-		{ "separate", WORD, 0, 16 }, { "archive", KEY, 1, 4 }, { "witness", NAME_KEY, 0, 8 }, { "tls-pin", PIN, 1, 4 }, { "server", TEXT, 1, 4 } } },
+		{ "separate", WORD, 0, 16 }, { "delay", WORD_NUMBER, 0, 4 }, { "pin", WORD, 0, 16 }, { "archive", KEY, 1, 4 },
+		{ "witness", NAME_KEY, 0, 8 }, { "tls-pin", PIN, 1, 4 }, { "server", TEXT, 1, 4 } } },
 	[STATEMENT_INVITE] = { "invite", "invite@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "invite", ID, 1, 1 }, { "device-name", NAME, 1, 1 }, { "label", LABEL, 0, 16 },
 		{ "time", TIME, 1, 1 }, { "expires", TIME, 1, 1 }, { "root", NUMBER, 1, 1 }, { "secret", SEAL, 1, 1 } } },
@@ -55,7 +56,7 @@ static const struct type {
 	[STATEMENT_STATUS] = { "status", "status@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "time", TIME, 1, 1 }, { "head", POINT, 1, 1 }, { "order", NUMBER, 0, 1 },
 		{ "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "saved", SAVED, 1, 1 }, { "unsaved-since", TIME, 0, 1 }, { "mode", WORD, 1, 1 },
-		{ "hold", TIME, 0, 1 }, { "note", TEXT, 0, 1 }, { "wait", NUMBER, 1, 1 } } },
+		{ "hold", TIME, 0, 1 }, { "note", TEXT, 0, 1 }, { "challenge", HASH, 0, 1 }, { "wait", NUMBER, 1, 1 } } },
 	[STATEMENT_CHECKPOINT] = { "checkpoint", "checkpoint@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "size", NUMBER, 1, 1 }, { "tree", HASH, 1, 1 }, { "root", NUMBER, 1, 1 }, { "time", TIME, 1, 1 } } },
 	[STATEMENT_LOGIN] = { "login", "login@holdfast", {
@@ -68,14 +69,26 @@ static const struct type {
 	[STATEMENT_ORDER] = { "order", "order@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "order", NUMBER, 1, 1 }, { "kind", WORD, 1, 1 }, { "nonce", HASH, 1, 1 },
 		{ "base", POINT, 0, 1 }, { "mode", WORD, 0, 1 }, { "confirm", NUMBER, 0, 1 }, { "settle", NUMBER, 0, 1 }, { "probe", TEXT, 0, 8 },
-		{ "until", TIME, 0, 1 }, { "member", ID, 0, 16 }, { "payload", SEAL, 0, 1 } } },
+		{ "until", TIME, 0, 1 }, { "member", ID, 0, 16 }, { "challenge", HASH, 0, 1 }, { "after", HASH, 0, 1 }, { "payload", SEAL, 0, 1 } } },
 	[STATEMENT_CONTROL] = { "control", "control@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "batch", HASH, 1, 1 }, { "action", WORD, 1, 1 }, { "person", NAME, 1, 1 }, { "time", TIME, 1, 1 },
 		{ "root", NUMBER, 1, 1 }, { "reason", TEXT, 0, 1 } } },
 	[STATEMENT_RECEIPT] = { "receipt", "receipt@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "number", NUMBER, 1, 1 }, { "prev", HASH, 1, 1 }, { "time", TIME, 1, 1 },
 		{ "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "order", NUMBER, 1, 1 }, { "batch", HASH, 1, 1 }, { "leaf", HASH, 1, 1 },
-		{ "outcome", WORD, 1, 1 }, { "check", WORD, 0, 1 }, { "evidence", WORD, 0, 1 }, { "note", TEXT, 0, 1 } } },
+		{ "outcome", WORD, 1, 1 }, { "check", WORD, 0, 1 }, { "evidence", WORD, 0, 1 }, { "area", TEXT, 0, 8 }, { "left", TEXT, 0, 8 },
+		{ "transcript", HASH, 0, 1 }, { "note", TEXT, 0, 1 } } },
+	[STATEMENT_SHREDDED] = { "shredded", "shredded@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "by", NAME, 1, 1 }, { "time", TIME, 1, 1 }, { "root", NUMBER, 1, 1 },
+		{ "batch", HASH, 1, 1 }, { "leaf", HASH, 1, 1 }, { "epochs", PAIR, 0, 1 }, { "snapshots", PAIR, 0, 1 }, { "payloads", NUMBER, 0, 1 },
+		{ "copy", TEXT, 0, 16 }, { "note", TEXT, 0, 1 } } },
+	[STATEMENT_CERTIFICATE] = { "certificate", "certificate@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "device-name", NAME, 1, 1 }, { "state", WORD, 1, 1 }, { "manufacturer", TEXT, 0, 1 },
+		{ "model", TEXT, 0, 1 }, { "serial", TEXT, 0, 1 }, { "asset", TEXT, 0, 1 }, { "firmware", TEXT, 0, 1 }, { "standard", TEXT, 1, 1 },
+		{ "category", WORD, 1, 1 }, { "evidence", WORD, 1, 1 }, { "erase", HASH, 0, 1 }, { "receipt", HASH, 0, 1 }, { "area", TEXT, 0, 8 },
+		{ "left", TEXT, 0, 8 }, { "transcript", HASH, 0, 1 }, { "shred", HASH, 1, 1 }, { "shredded", HASH, 1, 64 }, { "epochs", PAIR, 0, 1 },
+		{ "snapshots", PAIR, 0, 1 }, { "log", POINT, 1, 1 }, { "copy", TEXT, 0, 16 }, { "performed", NAME, 1, 1 }, { "verified", NAME, 0, 8 },
+		{ "place", TEXT, 0, 1 }, { "destination", TEXT, 0, 1 }, { "limit", TEXT, 1, 8 }, { "time", TIME, 1, 1 }, { "root", NUMBER, 1, 1 } } },
 };
 
 static const char first_line[] = "holdfast-statement/1 ";

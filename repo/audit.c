@@ -357,6 +357,8 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
+	case STATEMENT_SHREDDED:
+	case STATEMENT_CERTIFICATE:
 		found(a, "layout", item->path, "a statement of this type has no place here");
 		return;
 	}

@@ -231,6 +231,8 @@ static int rank(const struct history_item *item)
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
+	case STATEMENT_SHREDDED:
+	case STATEMENT_CERTIFICATE:
 		break;
 	}
 	return RANK_FORK;

@@ -275,6 +275,8 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
+	case STATEMENT_SHREDDED:
+	case STATEMENT_CERTIFICATE:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(statement_type(c->st)));
@@ -391,6 +393,8 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
+	case STATEMENT_SHREDDED:
+	case STATEMENT_CERTIFICATE:
 		break;
 	}
 	return error_set(err, E_FORMAT, "a %s is not archived", statement_type_name(statement_type(st)));

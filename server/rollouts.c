@@ -113,6 +113,8 @@ static bool about(struct note *out, const struct statement *st)
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
+	case STATEMENT_SHREDDED:
+	case STATEMENT_CERTIFICATE:
 		return false;
 	}
 	statement_get_hash(hash, st, "batch");

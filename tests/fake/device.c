@@ -425,6 +425,9 @@ static const char *obey(struct fake *f, const struct container *order, const cha
 	case ORDER_SNAPSHOT:
 		break;
 	case ORDER_REBOOT:
+	case ORDER_FACTORY_RESET:
+	case ORDER_PURGE:
+	case ORDER_SHRED:
 		return "capability";
 	}
 	snap(f, kind == ORDER_SAVE ? "save" : kind == ORDER_REVERT ? "return" : "order");

@@ -179,7 +179,7 @@ TEST(a_proof_with_one_bit_changed_proves_nothing)
 		else if (bit < 8 * (HASH_LEN + 8))
 			at = (uint8_t *)&proof.count + bit / 8 - HASH_LEN - 4;
 		else
-			at = &proof.path[0][bit / 8 - HASH_LEN - 8];
+			at = (uint8_t *)proof.path + bit / 8 - HASH_LEN - 8;
 		*at ^= (uint8_t)(1 << bit % 8);
 		buf_add_bytes(&whole, buf_bytes(&b.orders[5]));
 		statement_add_proof(&whole, &proof);

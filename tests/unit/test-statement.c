@@ -21,7 +21,7 @@
 #define PIN_A "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 #define S63 "a23456789012345678901234567890123456789012345678901234567890123"
 
-enum { RULES_MAX = 24, VALUES_MAX = 24 };
+enum { RULES_MAX = 32, VALUES_MAX = 24 };
 
 /* formats.md section 1: the forms of values. The first good one stands in examples. */
 static const struct form {
@@ -172,6 +172,7 @@ static const struct rule rules[STATEMENT_TYPES][RULES_MAX] = {
 			       { "mode", "word", 1, 1 },
 			       { "hold", "time", 0, 1 },
 			       { "note", "text", 0, 1 },
+			       { "challenge", "hash", 0, 1 },
 			       { "wait", "number", 1, 1 } },
 	[STATEMENT_CHECKPOINT] = { { "fleet", "id", 1, 1 },
 				   { "size", "number", 1, 1 },
@@ -192,6 +193,8 @@ static const struct rule rules[STATEMENT_TYPES][RULES_MAX] = {
 			      { "kind", "word", 1, 1 },       { "nonce", "hash", 1, 1 },    { "base", "point", 0, 1 },
 			      { "mode", "word", 0, 1 },       { "confirm", "number", 0, 1 }, { "settle", "number", 0, 1 },
 			      { "probe", "text", 0, 8 },      { "until", "time", 0, 1 },    { "member", "id", 0, 16 },
+			      { "challenge", "hash", 0, 1 },
+			      { "after", "hash", 0, 1 },
 			      { "payload", "seal", 0, 1 } },
 	[STATEMENT_CONTROL] = { { "fleet", "id", 1, 1 },
 				{ "batch", "hash", 1, 1 },
@@ -204,7 +207,42 @@ static const struct rule rules[STATEMENT_TYPES][RULES_MAX] = {
 				{ "prev", "hash", 1, 1 },     { "time", "time", 1, 1 },     { "root", "number", 1, 1 },
 				{ "checkpoint", "point", 0, 1 }, { "order", "number", 1, 1 }, { "batch", "hash", 1, 1 },
 				{ "leaf", "hash", 1, 1 },     { "outcome", "word", 1, 1 },  { "check", "word", 0, 1 },
-				{ "evidence", "word", 0, 1 }, { "note", "text", 0, 1 } },
+				{ "evidence", "word", 0, 1 }, { "area", "text", 0, 8 },     { "left", "text", 0, 8 },
+				{ "transcript", "hash", 0, 1 }, { "note", "text", 0, 1 } },
+	[STATEMENT_SHREDDED] = { { "fleet", "id", 1, 1 },      { "device", "id", 1, 1 },      { "by", "name", 1, 1 },
+				 { "time", "time", 1, 1 },     { "root", "number", 1, 1 },    { "batch", "hash", 1, 1 },
+				 { "leaf", "hash", 1, 1 },     { "epochs", "pair", 0, 1 },    { "snapshots", "pair", 0, 1 },
+				 { "payloads", "number", 0, 1 }, { "copy", "text", 0, 16 },   { "note", "text", 0, 1 } },
+	[STATEMENT_CERTIFICATE] = { { "fleet", "id", 1, 1 },
+				    { "device", "id", 1, 1 },
+				    { "device-name", "name", 1, 1 },
+				    { "state", "word", 1, 1 },
+				    { "manufacturer", "text", 0, 1 },
+				    { "model", "text", 0, 1 },
+				    { "serial", "text", 0, 1 },
+				    { "asset", "text", 0, 1 },
+				    { "firmware", "text", 0, 1 },
+				    { "standard", "text", 1, 1 },
+				    { "category", "word", 1, 1 },
+				    { "evidence", "word", 1, 1 },
+				    { "erase", "hash", 0, 1 },
+				    { "receipt", "hash", 0, 1 },
+				    { "area", "text", 0, 8 },
+				    { "left", "text", 0, 8 },
+				    { "transcript", "hash", 0, 1 },
+				    { "shred", "hash", 1, 1 },
+				    { "shredded", "hash", 1, 64 },
+				    { "epochs", "pair", 0, 1 },
+				    { "snapshots", "pair", 0, 1 },
+				    { "log", "point", 1, 1 },
+				    { "copy", "text", 0, 16 },
+				    { "performed", "name", 1, 1 },
+				    { "verified", "name", 0, 8 },
+				    { "place", "text", 0, 1 },
+				    { "destination", "text", 0, 1 },
+				    { "limit", "text", 1, 8 },
+				    { "time", "time", 1, 1 },
+				    { "root", "number", 1, 1 } },
 };
 
 static const struct form *form_of(const char *kind)
