@@ -254,11 +254,12 @@ static void took_news(struct duty *d, const struct http_answer *a)
 
 		snprintf(text, sizeof(text), "what the server sent is refused: %.150s", err.text);
 		set_trouble(d, text);
-		poll_again(d, POLL_IDLE_MS);
+		poll_again(d, idle_ms(++u->poll_refused));
 		if (has_root)
 			duty_news(d);
 		return;
 	}
+	u->poll_refused = 0;
 	is_early = clock_mono_ms() + POLL_SPACING_MS < u->poll_began_ms + 1000ULL * d->core->settings->wait;
 	/* one of them may answer what was the case when it was asked for; only a row of them is a server that does not wait */
 	u->poll_idle = r == 0 && is_early && !obey_is_waiting(d) ? u->poll_idle + 1 : 0;

@@ -16,6 +16,7 @@ struct uplink {
 	unsigned post_failures, poll_failures, attempt;
 	bool is_post_lost, is_poll_lost; /* the last one was not answered at all */
 	unsigned poll_idle; /* answers in a row that came at once and brought nothing */
+	unsigned poll_refused; /* answers in a row that were not believed */
 	uint32_t window_s;
 	bool is_forked;       /* the server has another statement of one of our numbers: nothing more is sent */
 	char trouble[200];    /* what the server refused, or how it lied; "" */

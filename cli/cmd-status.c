@@ -12,6 +12,7 @@
 #include "cli/output.h"
 #include "cli/rollout.h"
 #include "cli/show.h"
+#include "cli/witnessed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ enum what {
 	WHAT_FORK,
 	WHAT_AHEAD,
 	WHAT_ROOT,
+	WHAT_WITNESS,
 	WHAT_STOPPED,
 	WHAT_FAILED,
 	WHAT_UNANSWERED,
@@ -35,8 +37,8 @@ enum what {
 	WHAT_HELD,
 };
 enum { WHATS = WHAT_HELD + 1 };
-static const char *const what_names[WHATS] = { "fork",	   "ahead",   "root",	 "stopped", "failed",  "unanswered",
-					       "approval", "unsaved", "unknown", "late",    "waiting", "held" };
+static const char *const what_names[WHATS] = { "fork",	      "ahead",	  "root",    "witness", "stopped", "failed",
+					       "unanswered", "approval", "unsaved", "unknown", "late",    "waiting", "held" };
 
 struct need {
 	enum what what;
@@ -156,6 +158,15 @@ static void judge_root(struct report *r, const struct root *root)
 	snprintf(need->detail, sizeof(need->detail), "root %llu %s %s", (unsigned long long)root_version(root),
 		 left_s > 0 ? "expires" : "expired", when);
 	snprintf(need->next, sizeof(need->next), "holdfast root show");
+}
+
+static void add_witness(void *ctx, const char *name, int64_t since_s)
+{
+	struct need *need = add(ctx, WHAT_WITNESS, NULL, since_s);
+
+	snprintf(need->detail, sizeof(need->detail), "'%s' %s: it stands still, or the server keeps its signatures away", name,
+		 since_s ? "vouches for nothing that was archived since" : "has not vouched for anything");
+	snprintf(need->next, sizeof(need->next), "see to it on its machine: holdfast witness once");
 }
 
 /* ---- batches ---- */
@@ -426,6 +437,8 @@ int cmd_status(struct cli *cli, const struct args *args, struct error *err)
 	snprintf(report.fleet, sizeof(report.fleet), "%s", root_name(cli->home->root));
 	judge(&report, cli->home->root);
 	if (!args->count && judge_batches(&report, cli, err) < 0)
+		return err->code;
+	if (!args->count && witnessed_late(cli->api, cli->home, add_witness, &report, err) < 0)
 		return err->code;
 	sort(&report);
 	if (add_notes(&report, cli, err) < 0)

@@ -175,6 +175,15 @@ int repo_cosign(struct repo *repo, const struct root *root, const struct stateme
 	return r;
 }
 
+void repo_cosigned(struct buf *out, struct repo *repo)
+{
+	pthread_mutex_lock(&repo->lock);
+	for (size_t i = 0; i < ROOT_WITNESSES_MAX; i++)
+		if (repo->cosigned[i].st)
+			buf_add_bytes(out, statement_whole(repo->cosigned[i].st));
+	pthread_mutex_unlock(&repo->lock);
+}
+
 /* ---- the archive has them ---- */
 
 static int load_witness(struct repo *repo, const struct root *root, const git_oid *tip, const char *name, struct error *err)

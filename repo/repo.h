@@ -216,6 +216,8 @@ int repo_checkpoint_since(struct buf *out, struct repo *repo, uint64_t from, str
 /* Keeps a checkpoint that root_verify() accepted and a witness of this root cosigned: committed within about a second, below log/witness/.
  * It does not enter the log. REPO_SEEN: this or a newer one is kept already. REPO_FORK: our log is another one, or shorter. */
 int repo_cosign(struct repo *repo, const struct root *root, const struct statement *checkpoint, struct error *err) _must_check_;
+/* Appends the newest checkpoint that each witness of the root cosigned, in no order; nothing when there is none. */
+void repo_cosigned(struct buf *out, struct repo *repo);
 int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uint64_t old_size, uint64_t new_size, struct error *err) _must_check_;
 
 /* ---- looking at any archive, a mirror for instance: no index, no key, offline ------------------------------- */

@@ -211,6 +211,14 @@ static int get_checkpoint(struct call *call, struct error *err)
 	return r < 0 ? r : call_containers(call, &found);
 }
 
+static int get_cosigned(struct call *call, struct error *err _unused_)
+{
+	_cleanup_(buf_done) struct buf found = { 0 };
+
+	repo_cosigned(&found, call->server->repo);
+	return call_containers(call, &found);
+}
+
 static int get_consistency(struct call *call, struct error *err)
 {
 	const char *from = call_argument(call, "from"), *to = call_argument(call, "to");
@@ -542,6 +550,7 @@ const struct route operator_routes[] = {
 	{ "DELETE", "/v1/login", 0, NEED_SESSION, false, delete_login },
 	{ "GET", "/v1/fleet", 0, NEED_SESSION, false, get_fleet },
 	{ "GET", "/v1/checkpoint", 0, NEED_NOTHING, false, get_checkpoint },
+	{ "GET", "/v1/cosigned", 0, NEED_SESSION, false, get_cosigned },
 	{ "GET", "/v1/consistency", 0, NEED_SESSION, false, get_consistency },
 	{ "GET", "/v1/devices", 0, NEED_SESSION, false, get_devices },
 	{ "GET", "/v1/devices/*", 0, NEED_SESSION, false, get_device },

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "cli/witnessed.h"
 #include "crypto/checkpoint.h"
 
 #include <stdio.h>
@@ -313,5 +314,80 @@ TEST(who_saw_a_part_of_the_log_is_shown_how_it_grew)
 		CHECK_EQ(used + more, out.len);
 		CHECK(merkle_growth_holds(&growth) && growth.from == from && growth.to == head.log_size);
 	}
+	world_done(&w);
+}
+
+/* Cosigned by tower, or by nobody: one checkpoint of so many statements at that time. */
+static struct statement *head_of(struct buf *list, const struct world *w, const struct sign_key *witness, uint64_t size, int64_t time_s)
+{
+	_cleanup_(statement_freep) struct statement *plain = NULL;
+	_cleanup_(buf_done) struct buf whole = { 0 };
+	struct statement *st = NULL;
+	struct error err = { 0 };
+
+	forge(&whole, w, size, 1, time_s);
+	CHECK_OK(statement_parse(&plain, buf_bytes(&whole), false, NULL, &err));
+	if (witness)
+		sshsig_sign(&whole, witness, "checkpoint@holdfast", statement_text(plain));
+	CHECK_OK(statement_parse(&st, buf_bytes(&whole), false, NULL, &err));
+	buf_add_bytes(list, buf_bytes(&whole));
+	return st;
+}
+
+struct late {
+	unsigned count;
+	int64_t since_s;
+};
+
+static void note_late(void *ctx, const char *name, int64_t since_s)
+{
+	struct late *late = ctx;
+
+	CHECK_STR(name, "tower");
+	*late = (struct late){ late->count + 1, since_s };
+}
+
+TEST(a_witness_that_stands_still_for_a_day_is_told)
+{
+	static const struct {
+		uint64_t vouched;
+		int64_t behind_s;
+		unsigned late;
+	} cases[] = { { 9, 0, 0 }, { 10, 90000, 0 }, { 9, 86400, 0 }, { 9, 86401, 1 }, { 1, 400 * 86400, 1 } };
+	_cleanup_(sign_key_done) struct sign_key witness = { 0 }, stranger = { 0 };
+	_cleanup_(buf_done) struct buf ignored = { 0 };
+	_cleanup_(statement_freep) struct statement *newest = NULL;
+	const struct root *root;
+	struct late late = { 0 };
+	struct error err = { 0 };
+	struct world w;
+
+	world_init(&w);
+	sign_key_new(&witness);
+	sign_key_new(&stranger);
+	name_witness(&w, &witness);
+	CHECK_OK(repo_root_get(&root, w.repo, &err));
+	newest = head_of(&ignored, &w, NULL, 10, 1790000000);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		_cleanup_(buf_done) struct buf list = { 0 };
+
+		late = (struct late){ 0 };
+		statement_free(head_of(&list, &w, &witness, cases[i].vouched, 1790000000 - cases[i].behind_s));
+		CHECK_OK(witnessed_judge(buf_bytes(&list), root, newest, note_late, &late, &err));
+		CHECK_EQ(late.count, cases[i].late);
+		CHECK_EQ(late.since_s, cases[i].late ? 1790000000 - cases[i].behind_s : 0);
+	}
+	late = (struct late){ 0 };
+	CHECK_OK(witnessed_judge((struct bytes){ 0 }, root, newest, note_late, &late, &err));
+	CHECK(late.count == 1 && late.since_s == 0);
+	for (int signed_ = 0; signed_ < 2; signed_++) { /* nobody cosigned it; somebody whom the root does not name */
+		_cleanup_(buf_done) struct buf list = { 0 };
+
+		statement_free(head_of(&list, &w, signed_ ? &stranger : NULL, 10, 1790000000));
+		late = (struct late){ 0 };
+		if (witnessed_judge(buf_bytes(&list), root, newest, note_late, &late, &err) == 0)
+			CHECK_EQ(late.count, 1);
+	}
+	repo_root_put(w.repo, root);
 	world_done(&w);
 }
