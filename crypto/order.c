@@ -114,6 +114,15 @@ static bool take_part(const char **rest, const char *key, char out[static 64])
 	return true;
 }
 
+/* As a `word`, or with others, a `name` (docs/reference/formats.md section 1): what people are shown of it needs no care. */
+static bool is_spelt(const char *text, const char *others)
+{
+	for (const char *at = text; *at; at++)
+		if (!(*at >= 'a' && *at <= 'z') && !(*at >= '0' && *at <= '9') && !strchr(others, *at))
+			return false;
+	return true;
+}
+
 bool area_parse(struct area *out, const char *text)
 {
 	char claim[64], seen[64], result[64];
@@ -122,6 +131,8 @@ bool area_parse(struct area *out, const char *text)
 	*out = (struct area){ .name = "" };
 	if (!take_part(&text, NULL, out->name) || !take_part(&text, "method", out->method) || !take_part(&text, "claimed", claim) ||
 	    !take_part(&text, "seen", seen) || !take_part(&text, "result", result) || *text)
+		return false;
+	if (!is_spelt(out->name, "._-") || strchr("._-", out->name[0]) || !is_spelt(out->method, "-"))
 		return false;
 	if (!find(&c, claims, AREA_CLAIMS, claim) || !find(&s, seens, AREA_SEENS, seen) || !find(&r, results, AREA_RESULTS, result))
 		return false;

@@ -1,4 +1,4 @@
-/* tests/fuzz/fuzz-order.c -- batches, orders and controls as their texts say them, and windows of time.
+/* tests/fuzz/fuzz-order.c -- batches, orders and controls as their texts say them, windows of time, and areas.
  *
  * The input is one statement; what its checks let pass must be something that a device can obey. With a true tree around it, an order is
  * a leaf of its batch, and with one bit of its text or proof changed it is not. */
@@ -122,6 +122,29 @@ static void check_order(const struct statement *order)
 	must_fail(&whole, text_len + 40, batch);
 }
 
+/* ---- an area ---- */
+
+/* What is taken is written again as it was. */
+static void check_area(const char *text)
+{
+	_cleanup_(buf_done) struct buf again = { 0 };
+	struct area area;
+
+	if (!area_parse(&area, text))
+		return;
+	area_text(&again, &area);
+	MUST(!strcmp(buf_text(&again), text));
+	MUST(!strpbrk(area.name, " =<>&\"'") && !strpbrk(area.method, " =<>&\"'._"));
+}
+
+static void check_areas(const struct statement *st)
+{
+	const char *value;
+
+	for (size_t i = 0; (value = statement_at(st, "area", i)); i++)
+		check_area(value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
@@ -129,9 +152,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err = { 0 };
 
 	check_window(text);
+	check_area(text);
 	if (statement_parse(&st, bytes_of(data, size), true, NULL, &err) < 0)
 		return 0;
 	check_batch(st);
 	check_order(st);
+	check_areas(st);
 	return 0;
 }

@@ -83,6 +83,7 @@ static void check_thresholds(const struct root *root)
 	MUST(count_role(root, ROLE_ROOT) >= 1 && root_need >= 1);
 	MUST(root_need <= count_role(root, ROLE_ROOT) && root_need <= STATEMENT_SIGS_MAX);
 	MUST(root_threshold(root, "login") == 1);
+	MUST(root_delay(root, "purge") <= ROOT_DELAY_MAX_S && root_delay(root, "factory-reset") <= ROOT_DELAY_MAX_S);
 	MUST(root_threshold(root, "factory-reset") >= 1 && root_threshold(root, "purge") >= 1 && root_threshold(root, "admit") >= 1);
 }
 

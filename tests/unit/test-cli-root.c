@@ -8,6 +8,7 @@
 #include "cli/people.h"
 #include "cli/root-diff.h"
 #include "tests/fleet.h"
+#include "tests/token.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -342,6 +343,59 @@ TEST(every_line_that_differs_is_told)
 	CHECK(has_line(forth.notes, forth.note_count, "nobody has role retirer any more"));
 	CHECK(has_line(forth.notes, forth.note_count, "takes all 3 of its people"));
 	CHECK(has_line(back.notes, back.note_count, "carol could read what was recorded so far"));
+}
+
+TEST(delays_and_pins_are_drafted_told_and_taken_back)
+{
+	_cleanup_(plant_done) struct plant p;
+	_cleanup_(draft_freep) struct draft *d = NULL, *back = NULL;
+	_cleanup_(root_freep) struct root *next = NULL, *last = NULL;
+	_cleanup_(root_diff_done) struct root_diff forth = { 0 }, again = { 0 };
+	struct sign_pub token;
+	struct error err = { 0 };
+
+	plant_init(&p);
+	token = token_pub(&p.bob);
+	d = draft_new(p.root);
+	CHECK_OK(draft_add_key(d, "alice", &token, &err));
+	CHECK_OK(draft_threshold(d, "shred", "1", &err));
+	CHECK_OK(draft_delay(d, "purge", "3600", &err));
+	CHECK_OK(draft_delay(d, "purge", "7200", &err)); /* in place of the one before */
+	CHECK_OK(draft_pin(d, "shred", true, &err));
+	CHECK_EQ(draft_pin(d, "shred", true, &err), CLI_CONFLICT);
+	CHECK_EQ(draft_pin(d, "purge", false, &err), CLI_CONFLICT);
+	CHECK_EQ(draft_delay(d, "purge", "1h", &err), CLI_USAGE);
+	next = drafted(d);
+	CHECK(root_delay(next, "purge") == 7200 && root_delay(next, "factory-reset") == ROOT_DELAY_DEFAULT_S);
+	CHECK(root_asks_pin(next, "shred") && !root_asks_pin(next, "purge"));
+	root_diff_of(&forth, p.root, next);
+	CHECK(has_line(forth.lines, forth.count, "one person can stop a purge for 7200 s, and could for 600"));
+	CHECK(has_line(forth.lines, forth.count, "for shred only tokens that ask for a PIN count from now on"));
+	CHECK(!has_line(forth.lines, forth.count, "stop a factory-reset"));
+	back = draft_new(next);
+	CHECK_OK(draft_delay(back, "purge", "default", &err));
+	CHECK_OK(draft_pin(back, "shred", false, &err));
+	last = drafted(back);
+	CHECK(root_delay(last, "purge") == ROOT_DELAY_DEFAULT_S && !root_asks_pin(last, "shred"));
+	root_diff_of(&again, next, last);
+	CHECK(has_line(again.lines, again.count, "one person can stop a purge for 600 s, and could for 7200"));
+	CHECK(has_line(again.lines, again.count, "for shred tokens without a PIN, and files, count again"));
+}
+
+TEST(a_delay_or_pin_that_no_root_may_have_is_no_draft)
+{
+	_cleanup_(plant_done) struct plant p;
+	struct error err = { 0 };
+
+	plant_init(&p);
+	for (int i = 0; i < 3; i++) {
+		_cleanup_(draft_freep) struct draft *d = with_bob_and_carol(&p);
+
+		CHECK_OK(i == 0 ? draft_delay(d, "apply", "60", &err) :
+			 i == 1 ? draft_delay(d, "purge", "604801", &err) :
+				  draft_pin(d, "apply", true, &err));
+		check_refused(d, E_FORMAT, i == 0 ? "a delay for 'apply'" : i == 1 ? "a delay of 604801 s" : "takes 1 people, and 0 have one");
+	}
 }
 
 TEST(a_kind_that_nobody_can_order_any_more_is_told)

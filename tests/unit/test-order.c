@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "crypto/order.h"
+#include "tests/token.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 #define AGE_A "age1s73k9tlmr5kg98lcccfpf89f9sjd45gal77ry8l5kh7xl8u2cagq4c7ukj"
 #define PAYLOAD "payload: 1 400 " HASH_A "\n"
 
-enum { ALICE, BOB, CAROL, DAVE, ARCHIVE, STRANGER, KEYS };
+enum { ALICE, BOB, CAROL, DAVE, ARCHIVE, STRANGER, TOKEN, KEYS }; /* the token is dave's, where the root asks for one */
 
 static struct sign_key keys[KEYS];
 static struct root *root; /* alice, bob, carol deploy; dave retires; apply takes 2 people */
@@ -41,6 +42,12 @@ static void make_root(const char *more)
 	for (int i = ALICE; i <= DAVE; i++) {
 		sign_pub_text(pub, &keys[i].pub);
 		buf_addf(&text, "key: %s %s\n", people[i], pub);
+	}
+	if (strstr(more, "pin: ")) {
+		struct sign_pub token = token_pub(&keys[TOKEN]);
+
+		sign_pub_text(pub, &token);
+		buf_addf(&text, "key: dave %s\n", pub);
 	}
 	sign_pub_text(pub, &keys[ARCHIVE].pub);
 	buf_addf(&text, "reading-key: alice " AGE_A "\nrole: root alice\nrole: admin alice\nrole: reader alice\nrole: deployer alice bob carol\n"
@@ -270,6 +277,158 @@ TEST(waves_rise_and_end_at_the_count)
 	CHECK_EQ(judge("save", "alice", ALICE, "wave: 5\n"), E_FORMAT);
 	CHECK_EQ(judge("save", "alice", ALICE, "window: sat 22:00-04:00\n"), 0);
 	CHECK_EQ(judge("save", "alice", ALICE, "window: sat 25:00-04:00\n"), E_FORMAT);
+}
+
+/* ---- a token that asked for its PIN ---- */
+
+enum { BY_FILE, BY_TOUCH, BY_PIN, BY_PIN_ALONE };
+
+/* Signed by dave again, with the key in a file or with his token. */
+static void sign_again(struct statement **st, int how)
+{
+	static const uint8_t flags[] = { 0, TOKEN_TOUCHED, TOKEN_TOUCHED | TOKEN_PIN, TOKEN_PIN };
+	_cleanup_(buf_done) struct buf whole = { 0 };
+	const char *space = statement_namespace(statement_type(*st));
+
+	buf_add_bytes(&whole, statement_text(*st));
+	if (how == BY_FILE)
+		sshsig_sign(&whole, &keys[DAVE], space, statement_text(*st));
+	else
+		token_sign(&whole, &keys[TOKEN], flags[how], space, statement_text(*st));
+	statement_free(*st);
+	*st = NULL;
+	parse(st, &whole, false);
+}
+
+static int judge_pin(const char *kind, int how)
+{
+	static const char *const more[] = { "challenge: " HASH_A "\n", "" };
+	_cleanup_(batch_done) struct batch b = { 0 };
+	struct error err = { 0 };
+
+	make_batch(&b, 1, kind, more[!strcmp(kind, "shred")], "dave", DAVE, "");
+	sign_again(&b.st, how);
+	return batch_verify(b.st, root, &err);
+}
+
+TEST(a_batch_takes_a_token_with_a_pin_where_the_root_asks_for_one)
+{
+	begin_test();
+	make_root("threshold: purge 1\nthreshold: factory-reset 1\npin: purge\n");
+	CHECK_EQ(judge_pin("purge", BY_PIN), 0);
+	CHECK_EQ(judge_pin("purge", BY_TOUCH), E_DENIED);
+	CHECK_EQ(judge_pin("purge", BY_FILE), E_DENIED);
+	CHECK_EQ(judge_pin("purge", BY_PIN_ALONE), E_SEAL); /* nobody touched it: no signature at all */
+	CHECK_EQ(judge_pin("factory-reset", BY_TOUCH), 0); /* another kind */
+	CHECK_EQ(judge_pin("factory-reset", BY_FILE), 0);
+	CHECK_EQ(judge_pin("shred", BY_FILE), 0);
+}
+
+static int judge_control(const struct batch *b, const char *action, const char *reason, int how)
+{
+	_cleanup_(statement_freep) struct statement *control = NULL;
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+
+	statement_begin(&text, STATEMENT_CONTROL);
+	statement_add(&text, "fleet", "%s", root_fleet(root));
+	statement_add_hash(&text, "batch", statement_hash(b->st));
+	buf_addf(&text, "action: %s\nperson: dave\ntime: 2027-01-15T08:00:00Z\nroot: 1\n%s", action, reason);
+	parse(&control, &text, true);
+	sign_again(&control, how);
+	return control_verify(control, b->st, root, &err);
+}
+
+TEST(what_only_stops_takes_no_token)
+{
+	_cleanup_(batch_done) struct batch b = { 0 };
+	static const char *const stopping[] = { "reject", "withdraw", "pause", "abort" }, *const going[] = { "approve", "resume" };
+
+	begin_test();
+	make_root("threshold: purge 1\npin: purge\n");
+	make_batch(&b, 1, "purge", "challenge: " HASH_A "\n", "dave", DAVE, "");
+	for (size_t i = 0; i < ARRAY_SIZE(stopping); i++)
+		for (int how = BY_FILE; how <= BY_PIN; how++)
+			CHECK_EQ(judge_control(&b, stopping[i], "", how), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(going); i++) {
+		CHECK_EQ(judge_control(&b, going[i], "", BY_FILE), E_DENIED);
+		CHECK_EQ(judge_control(&b, going[i], "", BY_TOUCH), E_DENIED);
+		CHECK_EQ(judge_control(&b, going[i], "", BY_PIN), 0);
+	}
+}
+
+TEST(a_witness_says_what_was_seen_and_decides_nothing)
+{
+	_cleanup_(batch_done) struct batch b = { 0 };
+	struct consent c;
+
+	begin_test();
+	make_batch(&b, 1, "purge", "challenge: " HASH_A "\n", "dave", DAVE, "");
+	CHECK_EQ(judge_control(&b, "witness", "", BY_FILE), E_FORMAT);
+	CHECK_EQ(judge_control(&b, "witness", "reason: the console showed the factory login\n", BY_FILE), 0);
+	consent_count(&c, b.st, NULL, 0, root);
+	CHECK(c.people == 1 && c.need == 2 && !consent_is_enough(&c));
+}
+
+TEST(kinds_that_take_a_device_out_are_the_retirers)
+{
+	begin_test();
+	CHECK_EQ(judge("shred", "dave", DAVE, ""), 0);
+	CHECK_EQ(judge("shred", "alice", ALICE, ""), E_DENIED);
+	CHECK_EQ(judge("purge", "alice", ALICE, ""), E_DENIED);
+	CHECK_EQ(judge("factory-reset", "dave", DAVE, ""), 0);
+}
+
+/* ---- what became of an area ---- */
+
+TEST(an_area_is_read_as_it_was_written)
+{
+	for (unsigned i = 0; i < AREA_CLAIMS * AREA_SEENS * AREA_RESULTS; i++) {
+		_cleanup_(buf_done) struct buf text = { 0 }, again = { 0 };
+		struct area area = { .name = "ubi0.flash_1", .method = "boot-menu-2", .claimed = i % AREA_CLAIMS,
+				     .seen = i / AREA_CLAIMS % AREA_SEENS, .result = i / AREA_CLAIMS / AREA_SEENS }, back;
+
+		area_text(&text, &area);
+		CHECK(area_parse(&back, buf_text(&text)));
+		CHECK_STR(back.name, area.name);
+		CHECK_STR(back.method, area.method);
+		CHECK(back.claimed == area.claimed && back.seen == area.seen && back.result == area.result);
+		area_text(&again, &back);
+		CHECK_STR(buf_text(&again), buf_text(&text));
+	}
+}
+
+TEST(an_area_has_one_form)
+{
+	static const char good[] = "flash method=menu claimed=purge seen=accepted result=done";
+	static const char *const bad[] = {
+		"", "flash", " flash method=menu claimed=purge seen=accepted result=done", "method=menu claimed=purge seen=accepted result=done",
+		"flash claimed=purge seen=accepted result=done", "flash method=menu claimed=purge seen=accepted",
+		"flash method=menu seen=accepted claimed=purge result=done", "flash method=menu claimed=purge seen=accepted result=done ",
+		"flash method=menu claimed=purge seen=accepted result=done more=1", "flash method=menu  claimed=purge seen=accepted result=done",
+		"flash method= claimed=purge seen=accepted result=done", "flash method=a=b claimed=purge seen=accepted result=done",
+		"flash method=menu claimed=destroy seen=accepted result=done", "flash method=menu claimed=purge seen=seen result=done",
+		"flash method=menu claimed=purge seen=accepted result=Done", "flash method=menu claimed=purge seen=accepted result=",
+		"flash method=menu claimed=purges seen=accepted result=done", "flash method=menu claimed=purge seen=accepted result=done\n",
+		"fl<b>ash method=menu claimed=purge seen=accepted result=done", "Flash method=menu claimed=purge seen=accepted result=done",
+		"-flash method=menu claimed=purge seen=accepted result=done", ".flash method=menu claimed=purge seen=accepted result=done",
+		"flash method=me_nu claimed=purge seen=accepted result=done", "flash method=me.nu claimed=purge seen=accepted result=done",
+		"flash\tmethod=menu claimed=purge seen=accepted result=done",
+	};
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct area area;
+
+	CHECK(area_parse(&area, good));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (area_parse(&area, bad[i]))
+			fail_msg("'%s' is taken", bad[i]);
+	for (int longer = 0; longer < 2; longer++) { /* a name has 63 characters at most */
+		buf_truncate(&text, 0);
+		for (int i = 0; i < 63 + longer; i++)
+			buf_add_char(&text, 'a');
+		buf_add_str(&text, good + strlen("flash"));
+		CHECK_EQ(area_parse(&area, buf_text(&text)), !longer);
+	}
 }
 
 static int judge_order(const char *kind, const char *more)

@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "base/proc.h"
 #include "crypto/root.h"
+#include "tests/token.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -43,7 +44,8 @@ struct recipe {
 	const char *people[LIST_MAX];
 	struct owned keys[LIST_MAX];
 	const char *readers[LIST_MAX]; /* NULL at once: everybody has a reading key */
-	const char *roles[LIST_MAX], *thresholds[LIST_MAX];
+	const char *roles[LIST_MAX], *thresholds[LIST_MAX], *delays[LIST_MAX], *pins[LIST_MAX];
+	struct owned tokens[LIST_MAX]; /* keys that stand in the root as a token's */
 	int archive[5];
 	struct owned witnesses[5];
 	int signers[LIST_MAX];
@@ -78,6 +80,15 @@ static void add_key(struct buf *text, const char *line, const char *who, int key
 	statement_add(text, line, "%s%s%s", who, *who ? " " : "", pub);
 }
 
+static void add_token(struct buf *text, const char *who, int key)
+{
+	struct sign_pub token = token_pub(&keys[key - 1]);
+	char pub[SIGN_PUB_TEXT_MAX];
+
+	sign_pub_text(pub, &token);
+	statement_add(text, "key", "%s %s", who, pub);
+}
+
 static void add_reader(struct buf *text, const char *who)
 {
 	char to[AGE_RECIPIENT_LEN + 1];
@@ -94,12 +105,18 @@ static void add_people(struct buf *text, const struct recipe *r)
 		statement_add(text, "person", "%s", r->people[i]);
 	for (size_t i = 0; r->keys[i].who; i++)
 		add_key(text, "key", r->keys[i].who, r->keys[i].key);
+	for (size_t i = 0; r->tokens[i].who; i++)
+		add_token(text, r->tokens[i].who, r->tokens[i].key);
 	for (size_t i = 0; r->readers[0] ? r->readers[i] : r->people[i]; i++)
 		add_reader(text, r->readers[0] ? r->readers[i] : r->people[i]);
 	for (size_t i = 0; r->roles[i]; i++)
 		statement_add(text, "role", "%s", r->roles[i]);
 	for (size_t i = 0; r->thresholds[i]; i++)
 		statement_add(text, "threshold", "%s", r->thresholds[i]);
+	for (size_t i = 0; r->delays[i]; i++)
+		statement_add(text, "delay", "%s", r->delays[i]);
+	for (size_t i = 0; r->pins[i]; i++)
+		statement_add(text, "pin", "%s", r->pins[i]);
 }
 
 static void write_root(struct buf *text, const struct recipe *r)
@@ -192,6 +209,53 @@ TEST(thresholds_are_one_to_the_number_of_people_who_may)
 	CHECK_EQ(SAYS(two_people, "", r.thresholds[0] = "root 1", r.thresholds[1] = "root-x 1"), 0); /* a prefix is another kind */
 	CHECK_EQ(SAYS(two_people, "login", r.thresholds[0] = "login 2", r.roles[4] = "deployer alice bob"),
 		 E_FORMAT); /* nobody could ever */
+}
+
+TEST(what_erases_a_device_waits_as_long_as_the_root_says)
+{
+	struct recipe r = two_people;
+	_cleanup_(root_freep) struct root *root = must_make(&two_people), *other = NULL;
+
+	CHECK_EQ(root_delay(root, "purge"), ROOT_DELAY_DEFAULT_S);
+	CHECK_EQ(root_delay(root, "factory-reset"), ROOT_DELAY_DEFAULT_S);
+	r.delays[0] = "factory-reset 0";
+	r.delays[1] = "purge 604800";
+	other = must_make(&r);
+	CHECK_EQ(root_delay(other, "factory-reset"), 0);
+	CHECK_EQ(root_delay(other, "purge"), 604800);
+	CHECK_EQ(root_delay(other, "pur"), ROOT_DELAY_DEFAULT_S);
+}
+
+TEST(a_delay_is_bounded_said_once_and_of_a_kind_that_waits)
+{
+	CHECK_EQ(SAYS(two_people, "at most 604800", r.delays[0] = "purge 604801"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "at most 604800", r.delays[0] = "purge 9007199254740991"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "two delays for 'purge'", r.delays[0] = "purge 1", r.delays[1] = "purge 2"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "two delays", r.delays[0] = "purge 1", r.delays[1] = "factory-reset 1", r.delays[2] = "purge 1"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "delay for 'apply'", r.delays[0] = "apply 60"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "delay for 'shred'", r.delays[0] = "shred 60"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "delay for 'purge-x'", r.delays[0] = "purge-x 60"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "", r.delays[0] = "purge 60", r.delays[1] = "factory-reset 60"), 0);
+}
+
+TEST(a_pin_is_asked_for_only_where_enough_people_have_a_token)
+{
+	struct recipe with = two_people;
+	_cleanup_(root_freep) struct root *root = NULL;
+
+	CHECK_EQ(SAYS(two_people, "takes 2 people, and 0 have one", r.pins[0] = "purge"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "takes 2 people, and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE }), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE },
+		      r.tokens[1] = (struct owned){ "alice", STRANGER }), E_FORMAT); /* people, not tokens */
+	CHECK_EQ(SAYS(two_people, "and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE },
+		      r.tokens[1] = (struct owned){ "carol", STRANGER }), E_FORMAT); /* she does not retire */
+	CHECK_EQ(SAYS(two_people, "takes 1 people, and 0 have one", r.pins[0] = "apply"), E_FORMAT);
+	with.tokens[0] = (struct owned){ "alice", DAVE };
+	with.tokens[1] = (struct owned){ "bob", STRANGER };
+	with.pins[0] = "purge";
+	root = must_make(&with);
+	CHECK(root_asks_pin(root, "purge"));
+	CHECK(!root_asks_pin(root, "pur") && !root_asks_pin(root, "purge-x") && !root_asks_pin(root, "factory-reset"));
 }
 
 /* A statement has room for 16 signatures. */
@@ -681,13 +745,15 @@ TEST(an_expired_root_still_hands_over)
 
 #define SOME_HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
+static const char *shredded_by = "archive";
+
 static void write_statement(struct buf *text, enum statement_type type, const char *fleet)
 {
 	static const char seal[] = "1 1000 " SOME_HASH, to[] = "age1s73k9tlmr5kg98lcccfpf89f9sjd45gal77ry8l5kh7xl8u2cagq4c7ukj";
 	char pub[SIGN_PUB_TEXT_MAX];
 	const struct {
 		const char *key, *value;
-	} lines[STATEMENT_TYPES][12] = {
+	} lines[STATEMENT_TYPES][14] = {
 		[STATEMENT_INVITE] = { { "invite", "abcdefghijklmnopqrstuvwxyz" },
 				       { "device-name", "r1" },
 				       { "time", "2026-01-01T00:00:00Z" },
@@ -740,6 +806,25 @@ static void write_statement(struct buf *text, enum statement_type type, const ch
 				      { "server", "https://localhost:8443" },
 				      { "challenge", SOME_HASH },
 				      { "time", "2026-01-01T00:00:00Z" } },
+		[STATEMENT_SHREDDED] = { { "device", "abcdefghijklmnopqrstuvwxyz" },
+					 { "by", shredded_by },
+					 { "time", "2026-01-01T00:00:00Z" },
+					 { "root", "1" },
+					 { "batch", SOME_HASH },
+					 { "leaf", SOME_HASH } },
+		[STATEMENT_CERTIFICATE] = { { "device", "abcdefghijklmnopqrstuvwxyz" },
+					    { "device-name", "r1" },
+					    { "state", "lost" },
+					    { "standard", "a standard" },
+					    { "category", "none" },
+					    { "evidence", "nothing" },
+					    { "shred", SOME_HASH },
+					    { "shredded", SOME_HASH },
+					    { "log", "1 " SOME_HASH },
+					    { "performed", "alice" },
+					    { "limit", "all that was not seen" },
+					    { "time", "2026-01-01T00:00:00Z" },
+					    { "root", "1" } },
 	};
 
 	sign_pub_text(pub, &keys[STRANGER - 1].pub);
@@ -845,6 +930,89 @@ TEST(a_checkpoint_with_a_broken_cosignature_is_refused)
 	sshsig_sign(&whole, &keys[WITNESS - 1], "checkpoint@holdfast", bytes_str("another log"));
 	CHECK_OK(statement_parse(&st, buf_bytes(&whole), false, NULL, &err));
 	CHECK_EQ(root_verify(root, st, &err), E_SEAL);
+}
+
+static int judge_shredded(const struct root *root, const char *by, int key)
+{
+	int r;
+
+	shredded_by = by;
+	r = JUDGE(root, STATEMENT_SHREDDED, key);
+	shredded_by = "archive";
+	return r;
+}
+
+TEST(what_is_shredded_is_said_by_whoever_kept_it_and_by_nobody_else)
+{
+	_cleanup_(root_freep) struct root *root = must_make(&two_people);
+
+	CHECK_EQ(judge_shredded(root, "archive", ARCHIVE), 0);
+	CHECK_EQ(judge_shredded(root, "alice", ALICE), 0);
+	CHECK_EQ(judge_shredded(root, "carol", CAROL), 0);
+	CHECK_EQ(judge_shredded(root, "alice", BOB), E_DENIED);
+	CHECK_EQ(judge_shredded(root, "alice", ARCHIVE), E_DENIED); /* the server does not speak for people */
+	CHECK_EQ(judge_shredded(root, "archive", ALICE), E_DENIED);
+	CHECK_EQ(judge_shredded(root, "archive", WITNESS), E_DENIED);
+	CHECK_EQ(judge_shredded(root, "tower", WITNESS), E_DENIED);
+	CHECK_EQ(judge_shredded(root, "dave", STRANGER), E_DENIED);
+	CHECK_EQ(JUDGE(root, STATEMENT_SHREDDED, ARCHIVE, ALICE), E_DENIED); /* one statement, one who says it */
+}
+
+TEST(a_person_called_archive_does_not_speak_for_the_archive)
+{
+	struct recipe r = one_person;
+	_cleanup_(root_freep) struct root *root = NULL;
+
+	r.people[1] = "archive";
+	r.keys[1] = (struct owned){ "archive", BOB };
+	r.readers[0] = "alice";
+	root = must_make(&r);
+	CHECK_EQ(judge_shredded(root, "archive", BOB), E_DENIED);
+	CHECK_EQ(judge_shredded(root, "archive", ARCHIVE), 0);
+}
+
+TEST(a_certificate_takes_as_many_people_as_shred_and_the_archive_is_none_of_them)
+{
+	struct recipe r = two_people;
+	_cleanup_(root_freep) struct root *root = must_make(&two_people), *three = NULL, *lax = NULL;
+
+	CHECK_EQ(JUDGE(root, STATEMENT_CERTIFICATE, ALICE, BOB), 0);
+	CHECK_EQ(JUDGE(root, STATEMENT_CERTIFICATE, ALICE, BOB, ARCHIVE), 0);
+	CHECK(JUDGE(root, STATEMENT_CERTIFICATE, ARCHIVE, BOB, ALICE) == 0);
+	CHECK_EQ(JUDGE(root, STATEMENT_CERTIFICATE, ALICE), E_DENIED);
+	CHECK_EQ(JUDGE(root, STATEMENT_CERTIFICATE, ALICE, ALICE_2), E_DENIED); /* one person, two keys */
+	CHECK_EQ(JUDGE(root, STATEMENT_CERTIFICATE, ALICE, ARCHIVE), E_DENIED);
+	CHECK_EQ(JUDGE(root, STATEMENT_CERTIFICATE, ARCHIVE), E_DENIED);
+	CHECK_EQ(JUDGE(root, STATEMENT_CERTIFICATE, ALICE, CAROL), E_DENIED); /* she does not retire */
+	CHECK_EQ(JUDGE(root, STATEMENT_CERTIFICATE, ALICE, BOB, WITNESS), E_DENIED);
+	CHECK_EQ(JUDGE(root, STATEMENT_CERTIFICATE, ALICE, BOB, STRANGER), E_DENIED);
+	r.archive[1] = ARCHIVE_2;
+	r.roles[5] = "retirer alice bob carol";
+	r.thresholds[0] = "shred 3";
+	three = must_make(&r);
+	CHECK_EQ(JUDGE(three, STATEMENT_CERTIFICATE, ALICE, BOB, ARCHIVE, ARCHIVE_2), E_DENIED);
+	CHECK_EQ(JUDGE(three, STATEMENT_CERTIFICATE, ALICE, BOB, CAROL, ARCHIVE, ARCHIVE_2), 0);
+	r.thresholds[0] = "shred 1";
+	lax = must_make(&r);
+	CHECK_EQ(JUDGE(lax, STATEMENT_CERTIFICATE, ARCHIVE), E_DENIED); /* somebody must */
+	CHECK_EQ(JUDGE(lax, STATEMENT_CERTIFICATE, ARCHIVE, CAROL), 0);
+}
+
+TEST(who_archived_a_certificate_is_told_from_its_people)
+{
+	_cleanup_(root_freep) struct root *root = must_make(&two_people);
+
+	for (int with = 0; with < 2; with++) {
+		_cleanup_(statement_freep) struct statement *st = NULL;
+		_cleanup_(buf_done) struct buf whole = { 0 };
+		struct error err = { 0 };
+		const int signers[] = { ALICE, BOB, with ? ARCHIVE : 0, 0 };
+
+		write_statement(&whole, STATEMENT_CERTIFICATE, root_fleet(root));
+		sign_by(&whole, STATEMENT_CERTIFICATE, signers);
+		CHECK_OK(statement_parse(&st, buf_bytes(&whole), false, NULL, &err));
+		CHECK_EQ(root_is_archived(root, st), with);
+	}
 }
 
 /* ---- allowed_signers, judged by ssh-keygen ---- */
