@@ -4,9 +4,11 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"
+#include "base/wipe.h"
 #include "base/yaml.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 TEST(base64_round_trips_and_refuses_what_is_not_canonical)
 {
@@ -72,6 +74,38 @@ TEST(a_file_is_replaced_whole_and_read_within_its_bound)
 	CHECK_EQ(fs_read(&more, path, 4, &err), E_LIMIT);
 	CHECK_OK(fs_remove(path, &err));
 	CHECK_EQ(fs_read(&back, path, 10, &err), FS_ABSENT);
+}
+
+/* Another name of the same file shows what became of the blocks. */
+TEST(what_is_wiped_is_gone_from_the_blocks_where_it_lay)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/w", test_folder()), *other = mem_printf("%s/w2", test_folder());
+	_cleanup_(mem_freep) char *link_to = mem_printf("%s/w3", test_folder());
+	_cleanup_(buf_done) struct buf was = { 0 }, is = { 0 }, longer = { 0 };
+	struct error err = { 0 };
+
+	for (int i = 0; i < 20000; i++)
+		buf_add_str(&was, "hunter2 ");
+	CHECK_OK(fs_write(path, buf_bytes(&was), 0640, &err));
+	CHECK_EQ(link(path, other), 0);
+	CHECK_OK(wipe_replace(path, bytes_str("hostname a\n"), &err));
+	CHECK_OK(fs_read(&is, other, 1 << 20, &err));
+	CHECK_BYTES(buf_bytes(&is), "hostname a\n");
+	for (int i = 0; i < 20000; i++)
+		buf_add_str(&longer, "b");
+	CHECK_OK(wipe_replace(path, buf_bytes(&longer), &err));
+	CHECK_OK(wipe_file(path, &err));
+	CHECK_EQ(access(path, F_OK), -1);
+	buf_truncate(&is, 0);
+	CHECK_OK(fs_read(&is, other, 1 << 20, &err));
+	CHECK_EQ(is.len, 20000);
+	for (size_t i = 0; i < is.len; i++)
+		CHECK_EQ(is.ptr[i], 0);
+	CHECK_OK(wipe_file(path, &err));
+	CHECK_EQ(wipe_replace(path, bytes_str("a"), &err), FS_ABSENT);
+	CHECK_EQ(symlink(other, link_to), 0);
+	CHECK(wipe_file(link_to, &err) < 0);
+	CHECK_EQ(access(other, F_OK), 0);
 }
 
 TEST(a_child_is_bounded_in_time_and_output)
