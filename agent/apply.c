@@ -115,6 +115,72 @@ bool apply_result_get(struct reader *rd, struct error *err)
 	return true;
 }
 
+void apply_erased_put(struct buf *out, const struct apply_erased *answer)
+{
+	const struct device_erased *e = &answer->erased;
+
+	buf_add_u32be(out, answer->is_more);
+	buf_add_u32be(out, (uint32_t)e->area_count);
+	for (size_t i = 0; i < e->area_count; i++) {
+		_cleanup_(buf_done) struct buf text = { 0 };
+
+		area_text(&text, &e->areas[i]);
+		put_field(out, buf_bytes(&text));
+	}
+	buf_add_u32be(out, (uint32_t)e->left_count);
+	for (size_t i = 0; i < e->left_count; i++)
+		put_field(out, bytes_str(e->left[i]));
+	put_field(out, bytes_of(e->transcript, e->has_transcript ? sizeof(e->transcript) : 0));
+}
+
+static bool get_areas(struct device_erased *e, struct reader *rd)
+{
+	char text[STATEMENT_LINE_MAX];
+
+	e->area_count = read_u32(rd);
+	if (e->area_count > DEVICE_AREAS_MAX)
+		return false;
+	for (size_t i = 0; i < e->area_count; i++)
+		if (!get_text_field(rd, text, sizeof(text)) || !area_parse(&e->areas[i], text))
+			return false;
+	return true;
+}
+
+static bool is_value(const char *text)
+{
+	for (const char *c = text; *c; c++)
+		if (*c < 0x20 || *c > 0x7e)
+			return false;
+	return *text && *text != ' ' && text[strlen(text) - 1] != ' ';
+}
+
+static bool get_left(struct device_erased *e, struct reader *rd)
+{
+	e->left_count = read_u32(rd);
+	if (e->left_count > DEVICE_LEFTS_MAX)
+		return false;
+	for (size_t i = 0; i < e->left_count; i++)
+		if (!get_text_field(rd, e->left[i], sizeof(e->left[i])) || !is_value(e->left[i]))
+			return false;
+	return true;
+}
+
+bool apply_erased_get(struct apply_erased *out, struct reader *rd)
+{
+	struct bytes transcript;
+
+	*out = (struct apply_erased){ .is_more = read_u32(rd) != 0 };
+	if (!get_areas(&out->erased, rd) || !get_left(&out->erased, rd))
+		return false;
+	transcript = get_field(rd);
+	if (!reader_done(rd) || (transcript.len && transcript.len != HASH_LEN))
+		return false;
+	out->erased.has_transcript = transcript.len > 0;
+	if (transcript.len)
+		memcpy(out->erased.transcript, transcript.ptr, HASH_LEN);
+	return true;
+}
+
 void apply_digest(uint8_t out[static APPLY_DIGEST_LEN], struct bytes text, bool is_there)
 {
 	_cleanup_(buf_done) struct buf all = { 0 };
@@ -339,6 +405,33 @@ static int do_show(struct apply *a, struct bytes body, struct buf *out, struct e
 	return 0;
 }
 
+static unsigned erase_capability(enum device_erase how)
+{
+	return how == DEVICE_ERASE_PURGE ? DEVICE_PURGE : DEVICE_FACTORY_RESET;
+}
+
+/* The answer carries what is known, however it ends. */
+static int do_erase(struct apply *a, struct bytes body, struct buf *out, struct error *err)
+{
+	struct reader rd = reader_over(body);
+	uint32_t how = read_u32(&rd);
+	struct apply_erased answer = { 0 };
+	struct error failure = { 0 };
+	int r;
+
+	if (!reader_done(&rd) || how > DEVICE_ERASE_PURGE)
+		return error_set(err, E_FORMAT, "an order to erase of another form");
+	if (!a->driver->erase || !(device_capabilities(a->driver, a->dev) & erase_capability((enum device_erase)how)))
+		r = error_set(&failure, E_DENIED, "driver '%s' cannot do this as it is configured", a->driver->name);
+	else
+		r = a->driver->erase(&answer.erased, a->dev, (enum device_erase)how, a->state_dir, &failure);
+	answer.is_more = r == DEVICE_ERASE_MORE;
+	a->has_glance = false;
+	apply_result_put(out, r < 0 ? r : 0, failure.text);
+	apply_erased_put(out, &answer);
+	return 0;
+}
+
 static int act(struct apply *a, const struct ipc_msg *msg, const struct apply_ask *ask, struct buf *out, struct error *err)
 {
 	if (msg->kind == IPC_CHECK)
@@ -366,6 +459,8 @@ static int answer_one(struct apply *a, const struct ipc_msg *msg, struct error *
 		r = do_look(a, msg->body, &out, &failure);
 	else if (msg->kind == IPC_SHOW)
 		r = do_show(a, msg->body, &out, &failure);
+	else if (msg->kind == IPC_ERASE)
+		r = do_erase(a, msg->body, &out, &failure);
 	else if (is_ask(msg->kind) && apply_ask_get(&ask, msg->body))
 		r = act(a, msg, &ask, &out, &failure);
 	else

@@ -42,6 +42,16 @@ struct apply_ask {
 
 /* IPC_SHOW: a command; answered with what the device says to it. */
 
+/* IPC_ERASE: one number, an enum device_erase; answered with a result and, also behind a failure, this. The device need not be what it was:
+ * it may be half erased already. No hold binds it: an order that destroys what is held took the people that it takes. */
+struct apply_erased {
+	bool is_more; /* the same again, at once */
+	struct device_erased erased;
+};
+void apply_erased_put(struct buf *out, const struct apply_erased *answer);
+/* False for one of another form, too: an area or a text that a receipt could not carry. */
+bool apply_erased_get(struct apply_erased *out, struct reader *rd);
+
 void apply_ask_put(struct buf *out, const struct apply_ask *ask);
 bool apply_ask_get(struct apply_ask *out, struct bytes in);
 void apply_look_put(struct buf *out, const struct apply_look *look);

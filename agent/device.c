@@ -16,6 +16,19 @@ const struct device_driver *device_driver(const char *name)
 	return NULL;
 }
 
+unsigned device_capabilities(const struct device_driver *driver, const struct settings_device *dev)
+{
+	return driver->capabilities | (driver->capable ? driver->capable(dev) : 0);
+}
+
+bool device_is_erased(const struct device_erased *erased)
+{
+	for (size_t i = 0; i < erased->area_count; i++)
+		if (erased->areas[i].result != AREA_DONE)
+			return false;
+	return erased->area_count > 0;
+}
+
 void device_look_done(struct device_look *look)
 {
 	buf_done(&look->running);

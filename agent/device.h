@@ -1,14 +1,17 @@
 /* agent/device.h -- the one door to a kind of device: a table of functions.
  *
- * look, glance, save, revert, check, apply, show and facts touch the device and run in the apply process only; they may wait (each has
- * its deadline).
- * canonical and secrets are pure and run wherever text is compared or sealed. */
+ * look, glance, save, revert, check, apply, show, erase and facts touch the device and run in the apply process only; they may wait (each
+ * has its deadline).
+ * canonical, secrets and capable are pure and run wherever text is compared or sealed. */
 #pragma once
 
 #include "agent/settings.h"
 #include "base/bytes.h"
+#include "crypto/order.h"
 
 enum { DEVICE_TEXT_MAX = 1 << 20, DEVICE_WORD_MAX = 128, DEVICE_GLANCE_LEN = 32, DEVICE_SHOW_MAX = 256 << 10, DEVICE_NOTE_MAX = 256 };
+enum { DEVICE_AREAS_MAX = 8, DEVICE_LEFTS_MAX = 8, DEVICE_LEFT_MAX = 256 };
+enum { DEVICE_ERASE_MORE = 1, DEVICE_ERASE_MS = 600000 };
 
 enum device_capability {
 	DEVICE_STARTUP = 1 << 0, /* what will boot can be read */
@@ -23,6 +26,21 @@ enum device_capability {
 enum device_apply {
 	DEVICE_WHOLE, /* running becomes the text */
 	DEVICE_LINES, /* the text is entered as commands */
+};
+
+enum device_erase {
+	DEVICE_ERASE_CLEAR, /* factory-reset: as the device's own users would */
+	DEVICE_ERASE_PURGE, /* beyond what the device's own commands bring back */
+};
+
+/* What became of a device that was to be erased: for its last receipt. */
+struct device_erased {
+	struct area areas[DEVICE_AREAS_MAX]; /* every medium or part of the device that holds anything of it; at least one */
+	size_t area_count;
+	char left[DEVICE_LEFTS_MAX][DEVICE_LEFT_MAX]; /* what was not erased, printable ASCII */
+	size_t left_count;
+	bool has_transcript;
+	uint8_t transcript[HASH_LEN]; /* of what the console said, without secrets */
 };
 
 struct device_facts {
@@ -45,7 +63,7 @@ struct device_look {
 
 struct device_driver {
 	const char *name;
-	unsigned capabilities;
+	unsigned capabilities; /* of every device of this kind; ask device_capabilities() */
 	bool uses_network; /* the device is reached over the machine's network, or is that network */
 
 	int (*facts)(struct device_facts *out, const struct settings_device *dev, struct error *err);
@@ -69,6 +87,18 @@ struct device_driver {
 	bool (*saves)(struct bytes text, enum device_apply how);
 	/* What the device answers to "show <command>"; at most DEVICE_SHOW_MAX bytes. */
 	int (*show)(struct buf *out, const struct settings_device *dev, const char *command, struct error *err);
+	/* What this device can do beside capabilities, by its settings; pure. May be NULL: nothing. */
+	unsigned (*capable)(const struct settings_device *dev);
+	/* Erases the device, or goes on with it: after any cut it is called again until it answers 0. NULL when no device of this kind can.
+	 *
+	 * state_dir   the device's folder, in which a driver may keep a journal of its own (public: it may outlive the device's keys)
+	 * out         also filled by a failure: what is known so far. After a 0 its areas are what was seen in this very run, or what
+	 *             the driver's journal says was seen since the order began
+	 *
+	 * Returns 0 when there is nothing more to do: an area that is not `done` then is one that cannot be. DEVICE_ERASE_MORE: it moved on, and
+	 * is to be called again at once. A failure may mend itself: a few are tried again. At most DEVICE_ERASE_MS in one call. */
+	int (*erase)(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir,
+		     struct error *err);
 	/* The folder and name of the startup file, for quick notice; NULL: it is on the device. */
 	const char *(*startup_path)(const struct settings_device *dev);
 	/* Lines that change running and harm nothing, for the conformance suite; NULL: there are none. */
@@ -83,4 +113,7 @@ struct device_driver {
 extern const struct device_driver driver_frr;
 
 const struct device_driver *device_driver(const char *name); /* NULL: there is none */
+unsigned device_capabilities(const struct device_driver *driver, const struct settings_device *dev);
+/* Is every area done, and is there one? */
+bool device_is_erased(const struct device_erased *erased);
 void device_look_done(struct device_look *look);

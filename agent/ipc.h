@@ -26,6 +26,7 @@ enum ipc_kind {
 	IPC_CHECK,
 	IPC_APPLY,
 	IPC_SHOW,
+	IPC_ERASE,
 	/* apply -> core, unasked: the startup file was touched */
 	IPC_NOTICE,
 };

@@ -370,6 +370,51 @@ TEST(a_look_comes_back_as_it_was_and_nothing_shorter_is_taken)
 	CHECK(!apply_look_get(&back, &rd));
 }
 
+TEST(what_was_erased_comes_back_as_it_was_and_nothing_shorter_is_taken)
+{
+	struct apply_erased answer = { .is_more = true }, back;
+	struct device_erased *e = &answer.erased;
+	_cleanup_(buf_done) struct buf out = { 0 }, odd = { 0 };
+	struct reader rd;
+
+	e->areas[0] = (struct area){ "running", "factory-reset", AREA_CLEAR, AREA_AFTER_REBOOT, AREA_DONE };
+	e->areas[1] = (struct area){ "usb", "none", AREA_NONE, AREA_NOTHING, AREA_NOT_DONE };
+	e->area_count = 2;
+	snprintf(e->left[0], sizeof(e->left[0]), "a stick in the USB port");
+	e->left_count = 1;
+	e->has_transcript = true;
+	memset(e->transcript, 7, sizeof(e->transcript));
+	apply_erased_put(&out, &answer);
+	rd = reader_over(buf_bytes(&out));
+	CHECK(apply_erased_get(&back, &rd));
+	CHECK(back.is_more && back.erased.area_count == 2 && back.erased.left_count == 1);
+	CHECK(!memcmp(&back.erased.areas[0], &e->areas[0], sizeof(e->areas[0])) && !strcmp(back.erased.areas[1].name, "usb"));
+	CHECK_STR(back.erased.left[0], e->left[0]);
+	CHECK(!memcmp(back.erased.transcript, e->transcript, HASH_LEN));
+	CHECK(!device_is_erased(&back.erased));
+	for (size_t n = 0; n < out.len; n++) {
+		rd = reader_over(bytes_of(out.ptr, n));
+		CHECK(!apply_erased_get(&back, &rd));
+	}
+	snprintf(e->left[0], sizeof(e->left[0]), "two\nlines");
+	apply_erased_put(&odd, &answer);
+	rd = reader_over(buf_bytes(&odd));
+	CHECK(!apply_erased_get(&back, &rd));
+}
+
+TEST(a_device_is_erased_only_when_it_has_areas_and_all_of_them_are_done)
+{
+	struct device_erased e = { 0 };
+
+	CHECK(!device_is_erased(&e));
+	e.areas[0].result = AREA_DONE;
+	e.area_count = 2;
+	e.areas[1].result = AREA_PARTIAL;
+	CHECK(!device_is_erased(&e));
+	e.areas[1].result = AREA_DONE;
+	CHECK(device_is_erased(&e));
+}
+
 TEST(a_result_is_one_of_the_known_codes)
 {
 	_cleanup_(buf_done) struct buf out = { 0 };
