@@ -142,6 +142,28 @@ bool area_parse(struct area *out, const char *text)
 	return true;
 }
 
+static enum area_claim category_of(const struct area *area)
+{
+	if (area->result != AREA_DONE || area->seen < AREA_READ_BACK || area->claimed == AREA_NONE)
+		return AREA_NONE;
+	return area->claimed == AREA_PURGE ? AREA_PURGE : AREA_CLEAR;
+}
+
+enum area_claim area_category(const struct statement *receipt)
+{
+	enum area_claim weakest = AREA_PURGE, one;
+	const char *text;
+	size_t n = 0;
+
+	for (; (text = statement_at(receipt, "area", n)); n++) {
+		struct area area;
+
+		one = area_parse(&area, text) ? category_of(&area) : AREA_NONE;
+		weakest = one < weakest ? one : weakest;
+	}
+	return n ? weakest : AREA_NONE;
+}
+
 /* ---- windows ---- */
 
 struct window {

@@ -47,6 +47,9 @@ struct area {
 };
 void area_text(struct buf *out, const struct area *area);
 bool area_parse(struct area *out, const char *text);
+/* What a receipt may be called by its areas: purge or clear as the weakest of them, of which it was seen, not only accepted; else none.
+ * A vendor's purge is a clear. */
+enum area_claim area_category(const struct statement *receipt);
 const char *area_claim_name(enum area_claim claim);
 const char *area_seen_name(enum area_seen seen);
 const char *area_result_name(enum area_result result);

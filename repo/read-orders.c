@@ -9,12 +9,12 @@
 
 /* ---- batches ---- */
 
-int repo_batches(struct repo *repo, repo_batch_fn fn, void *ctx, struct error *err)
+int repo_batches(struct repo *repo, const char *device, repo_batch_fn fn, void *ctx, struct error *err)
 {
 	int r;
 
 	pthread_mutex_lock(&repo->reading_lock);
-	r = store_batches(repo->reading, fn, ctx, err);
+	r = store_batches(repo->reading, device, fn, ctx, err);
 	pthread_mutex_unlock(&repo->reading_lock);
 	return r;
 }

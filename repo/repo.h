@@ -163,9 +163,9 @@ struct repo_batch {
 	struct repo_wave waves[ORDER_WAVES_MAX];
 };
 
-/* All batches, newest first by their own time; fn returns non-zero to stop, and does not call into repo/. */
+/* All batches, or those with an order for this device, newest first by their own time; fn returns non-zero to stop, and does not call into repo/. */
 typedef int (*repo_batch_fn)(void *ctx, const char *id);
-int repo_batches(struct repo *repo, repo_batch_fn fn, void *ctx, struct error *err) _must_check_;
+int repo_batches(struct repo *repo, const char *device, repo_batch_fn fn, void *ctx, struct error *err) _must_check_;
 /* One batch. Appends its whole statement, and all controls about it in the order of the log; out, statement, controls may be NULL.
  * REPO_ABSENT. */
 int repo_batch(struct repo_batch *out, struct buf *statement, struct buf *controls, struct repo *repo, const char *id, struct error *err)

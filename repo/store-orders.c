@@ -344,9 +344,13 @@ int store_place_receipt(struct store *store, const struct statement *receipt, in
 
 /* ---- rows ---- */
 
-int store_batches(struct store *store, repo_batch_fn fn, void *ctx, struct error *err)
+int store_batches(struct store *store, const char *device, repo_batch_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT id FROM batch ORDER BY time_s DESC, id DESC", "");
+	sqlite3_stmt *q = device ? sql_query(store,
+					     "SELECT DISTINCT batch.id FROM orders JOIN batch ON batch.seq = orders.batch WHERE orders.device = ?"
+					     " ORDER BY batch.time_s DESC, batch.id DESC",
+					     "s", device)
+				 : sql_query(store, "SELECT id FROM batch ORDER BY time_s DESC, id DESC", "");
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0) {

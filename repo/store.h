@@ -55,7 +55,7 @@ int store_newest(struct buf *out, struct store *store, const char *id, enum stat
 
 /* ---- orders (store-orders.c): as the functions of repo.h ---- */
 
-int store_batches(struct store *store, repo_batch_fn fn, void *ctx, struct error *err) _must_check_;
+int store_batches(struct store *store, const char *device, repo_batch_fn fn, void *ctx, struct error *err) _must_check_;
 int store_batch(struct repo_batch *out, struct buf *statement, struct buf *controls, struct store *store, const char *id, struct error *err)
 	_must_check_;
 int store_orders(struct store *store, const char *batch, uint32_t from, uint32_t to, repo_order_fn fn, void *ctx, struct error *err) _must_check_;

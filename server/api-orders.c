@@ -171,6 +171,7 @@ static bool is_in_state(struct server *server, const char *id, const enum releas
 static int get_batches(struct call *call, struct error *err)
 {
 	const char *limit_text = call_argument(call, "limit"), *state_text = call_argument(call, "state");
+	const char *device = call_argument(call, "device");
 	_cleanup_(ids_done) struct ids ids = { 0 };
 	uint64_t limit = BATCHES_DEFAULT;
 	enum release_state state;
@@ -181,7 +182,9 @@ static int get_batches(struct call *call, struct error *err)
 		return call_refuse(call, REFUSE_MALFORMED, "'limit' must be 1 to %d", BATCHES_MAX);
 	if (state_text && !release_state_parse(&state, state_text))
 		return call_refuse(call, REFUSE_MALFORMED, "'state' must be collecting, waiting, running, paused, stopped, aborted, expired or done");
-	r = repo_batches(call->server->repo, take_id, &ids, err);
+	if (device && !id_is_valid(bytes_str(device)))
+		return call_refuse(call, REFUSE_MALFORMED, "'device' must be a device's id");
+	r = repo_batches(call->server->repo, device, take_id, &ids, err);
 	list = json_array();
 	for (size_t i = 0; r == 0 && i < ids.count && json_array_size(list) < limit; i++)
 		if (is_in_state(call->server, ids.list[i], state_text ? &state : NULL))

@@ -534,7 +534,7 @@ int rollouts_new(struct rollouts **out, struct repo *repo, struct wait *wait, st
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_mutex_init(&r->note_lock, NULL);
 	init_waiting(r);
-	result = repo_batches(repo, add_note_of, &r->notes, err);
+	result = repo_batches(repo, NULL, add_note_of, &r->notes, err);
 	if (result == 0) {
 		catch_up(r);
 		r->thread_runs = true;
