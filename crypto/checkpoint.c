@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char head[] = "holdfast-growth/1\n";
+static const char head[] = "holdfast-growth/1\n", place_head[] = "holdfast-place/1\n";
 
 static void point_text(struct buf *out, const char *key, uint64_t size, const struct merkle_hash *tree)
 {
@@ -13,22 +13,40 @@ static void point_text(struct buf *out, const char *key, uint64_t size, const st
 	buf_addf(out, "%s: %llu %s\n", key, (unsigned long long)size, hex);
 }
 
+static void nodes_text(struct buf *out, const struct merkle_hash *nodes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char hex[2 * HASH_LEN + 1];
+
+		hex_encode(hex, nodes[i].b, HASH_LEN);
+		buf_addf(out, "node: %s\n", hex);
+	}
+}
+
 void growth_text(struct buf *out, const struct merkle_growth *growth)
 {
 	buf_add_str(out, head);
 	point_text(out, "from", growth->from, &growth->old_tree);
 	point_text(out, "to", growth->to, &growth->new_tree);
-	for (size_t i = 0; i < growth->len; i++) {
-		char hex[2 * HASH_LEN + 1];
+	nodes_text(out, growth->node, growth->len);
+}
 
-		hex_encode(hex, growth->node[i].b, HASH_LEN);
-		buf_addf(out, "node: %s\n", hex);
-	}
+void place_text(struct buf *out, const struct merkle_place *place)
+{
+	buf_add_str(out, place_head);
+	buf_addf(out, "index: %llu\n", (unsigned long long)place->index);
+	point_text(out, "log", place->size, &place->tree);
+	nodes_text(out, place->node, place->len);
 }
 
 bool growth_begins(struct bytes in)
 {
 	return in.len >= sizeof(head) - 1 && !memcmp(in.ptr, head, sizeof(head) - 1);
+}
+
+bool place_begins(struct bytes in)
+{
+	return in.len >= sizeof(place_head) - 1 && !memcmp(in.ptr, place_head, sizeof(place_head) - 1);
 }
 
 /* "key: value" in the next line, which has its end. */
@@ -57,20 +75,43 @@ static bool take_point(uint64_t *size, struct merkle_hash *tree, struct bytes *r
 	       hex_decode(tree->b, HASH_LEN, bytes_from(value, (size_t)(space - value.ptr) + 1));
 }
 
+static int take_nodes(struct merkle_hash nodes[static MERKLE_PROOF_MAX], size_t *len, struct bytes *rest, const char *what, struct error *err)
+{
+	struct bytes value;
+
+	while (take(&value, rest, "node")) {
+		if (*len == MERKLE_PROOF_MAX)
+			return error_set(err, E_FORMAT, "%s has more than %d nodes", what, MERKLE_PROOF_MAX);
+		if (!hex_decode(nodes[(*len)++].b, HASH_LEN, value))
+			return error_set(err, E_FORMAT, "%s has a node that is no hash", what);
+	}
+	return 0;
+}
+
 int growth_parse(struct merkle_growth *out, struct bytes in, size_t *used, struct error *err)
 {
-	struct bytes rest = bytes_from(in, sizeof(head) - 1), value;
+	struct bytes rest = bytes_from(in, sizeof(head) - 1);
 
 	*out = (struct merkle_growth){ 0 };
 	if (!growth_begins(in) || !take_point(&out->from, &out->old_tree, &rest, "from") ||
 	    !take_point(&out->to, &out->new_tree, &rest, "to"))
 		return error_set(err, E_FORMAT, "growth of the log is not of the documented form");
-	while (take(&value, &rest, "node")) {
-		if (out->len == MERKLE_PROOF_MAX)
-			return error_set(err, E_FORMAT, "growth of the log has more than %d nodes", MERKLE_PROOF_MAX);
-		if (!hex_decode(out->node[out->len++].b, HASH_LEN, value))
-			return error_set(err, E_FORMAT, "growth of the log has a node that is no hash");
-	}
+	if (take_nodes(out->node, &out->len, &rest, "growth of the log", err) < 0)
+		return err->code;
+	*used = in.len - rest.len;
+	return 0;
+}
+
+int place_parse(struct merkle_place *out, struct bytes in, size_t *used, struct error *err)
+{
+	struct bytes rest = bytes_from(in, sizeof(place_head) - 1), value;
+
+	*out = (struct merkle_place){ 0 };
+	if (!place_begins(in) || !take(&value, &rest, "index") || !number_parse(&out->index, value) ||
+	    !take_point(&out->size, &out->tree, &rest, "log"))
+		return error_set(err, E_FORMAT, "place in the log is not of the documented form");
+	if (take_nodes(out->node, &out->len, &rest, "place in the log", err) < 0)
+		return err->code;
 	*used = in.len - rest.len;
 	return 0;
 }

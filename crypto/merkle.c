@@ -146,10 +146,9 @@ static int range_root(struct merkle_hash *out, uint64_t from, uint64_t count, co
 	return 0;
 }
 
-int merkle_prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t index, uint64_t size, merkle_leaf_fn leaf, void *ctx,
+static int prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t index, uint64_t size, const struct source *source,
 			   struct error *err)
 {
-	struct source source = { leaf, NULL, ctx };
 	uint64_t from = 0;
 	int n = 0;
 
@@ -158,7 +157,7 @@ int merkle_prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], ui
 	while (size > 1) {
 		uint64_t k = split(size);
 		bool left = index - from < k;
-		int r = left ? range_root(&proof[n], from + k, size - k, &source, err) : range_root(&proof[n], from, k, &source, err);
+		int r = left ? range_root(&proof[n], from + k, size - k, source, err) : range_root(&proof[n], from, k, source, err);
 
 		if (r < 0)
 			return r;
@@ -174,6 +173,12 @@ int merkle_prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], ui
 		proof[n - 1 - i] = swap;
 	}
 	return n;
+}
+
+int merkle_prove_inclusion(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t index, uint64_t size, merkle_leaf_fn leaf, void *ctx,
+			   struct error *err)
+{
+	return prove_inclusion(proof, index, size, &(struct source){ leaf, NULL, ctx }, err);
 }
 
 static int prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], uint64_t old_size, uint64_t new_size,
@@ -231,6 +236,20 @@ int merkle_prove_growth(struct merkle_growth *out, uint64_t from, uint64_t to, m
 	*out = (struct merkle_growth){ .from = from, .to = to };
 	n = prove_consistency(out->node, from, to, &source, err);
 	if (n < 0 || range_root(&out->old_tree, 0, from, &source, err) < 0 || range_root(&out->new_tree, 0, to, &source, err) < 0)
+		return err->code;
+	out->len = (size_t)n;
+	return 0;
+}
+
+int merkle_prove_place(struct merkle_place *out, uint64_t index, uint64_t size, merkle_leaf_fn leaf, const struct merkle_cache *cache, void *ctx,
+		       struct error *err)
+{
+	struct source source = { leaf, cache, ctx };
+	int n;
+
+	*out = (struct merkle_place){ .index = index, .size = size };
+	n = prove_inclusion(out->node, index, size, &source, err);
+	if (n < 0 || range_root(&out->tree, 0, size, &source, err) < 0)
 		return err->code;
 	out->len = (size_t)n;
 	return 0;
@@ -308,6 +327,11 @@ bool merkle_verify_consistency(uint64_t old_size, struct merkle_hash old_root, u
 		sn >>= 1;
 	}
 	return !sn && equal(fr, old_root) && equal(sr, new_root);
+}
+
+bool merkle_place_holds(const struct merkle_place *place, struct merkle_hash leaf)
+{
+	return merkle_verify_inclusion(leaf, place->index, place->size, place->tree, place->node, place->len);
 }
 
 bool merkle_growth_holds(const struct merkle_growth *growth)

@@ -54,3 +54,15 @@ void merkle_cache_done(struct merkle_cache *cache);           /* empty again */
 int merkle_prove_growth(struct merkle_growth *out, uint64_t from, uint64_t to, merkle_leaf_fn leaf, const struct merkle_cache *cache,
 			void *ctx, struct error *err) _must_check_;
 bool merkle_growth_holds(const struct merkle_growth *growth);
+
+/* Where a statement lies in a log, and the proof that it does. */
+struct merkle_place {
+	uint64_t index, size;
+	struct merkle_hash tree;
+	size_t len;
+	struct merkle_hash node[MERKLE_PROOF_MAX];
+};
+/* index < size. cache: as for merkle_prove_growth(). */
+int merkle_prove_place(struct merkle_place *out, uint64_t index, uint64_t size, merkle_leaf_fn leaf, const struct merkle_cache *cache, void *ctx,
+		       struct error *err) _must_check_;
+bool merkle_place_holds(const struct merkle_place *place, struct merkle_hash leaf);

@@ -61,6 +61,26 @@ int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uin
 	return 0;
 }
 
+int repo_place(struct merkle_place *out, struct repo *repo, const struct merkle_hash *leaf, uint64_t size, struct error *err)
+{
+	struct repo_head head;
+	uint64_t index;
+	int r = repo_head(&head, repo, err);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_log_find(&index, repo->reading, leaf, err);
+	if (r == 0 && (size > head.log_size || index >= size))
+		r = REPO_ABSENT;
+	if (r == 0)
+		r = extend_cache(repo, size, err);
+	if (r == 0)
+		r = merkle_prove_place(out, index, size, leaf_of, &repo->cache, repo, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
 /* An index that was rebuilt meanwhile had something else at its places before: then what was computed of it is made anew. */
 static int prove_to(struct merkle_growth *out, struct repo *repo, uint64_t from, const struct statement *checkpoint, struct error *err)
 {

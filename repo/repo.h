@@ -219,6 +219,8 @@ int repo_cosign(struct repo *repo, const struct root *root, const struct stateme
 /* Appends the newest checkpoint that each witness of the root cosigned, in no order; nothing when there is none. */
 void repo_cosigned(struct buf *out, struct repo *repo);
 int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uint64_t old_size, uint64_t new_size, struct error *err) _must_check_;
+/* Where the statement with this leaf lies in the log when it had this size, and the proof. REPO_ABSENT: it does not. */
+int repo_place(struct merkle_place *out, struct repo *repo, const struct merkle_hash *leaf, uint64_t size, struct error *err) _must_check_;
 
 /* ---- looking at any archive, a mirror for instance: no index, no key, offline ------------------------------- */
 

@@ -494,6 +494,18 @@ int store_log_leaf(struct merkle_hash *out, struct store *store, uint64_t positi
 	return 0;
 }
 
+int store_log_find(uint64_t *position, struct store *store, const struct merkle_hash *leaf, struct error *err)
+{
+	sqlite3_stmt *q = sql_query(store, "SELECT position FROM log WHERE leaf = ? ORDER BY position LIMIT 1", "h", leaf->b);
+	int r = sql_row(store, q, err);
+
+	if (r != 0)
+		return r < 0 ? r : REPO_ABSENT;
+	*position = (uint64_t)sqlite3_column_int64(q, 0);
+	sql_done(q);
+	return 0;
+}
+
 int store_tip(char commit[static 41], uint64_t *log_size, struct store *store, struct error *err)
 {
 	sqlite3_stmt *q = sql_query(store, "SELECT text, number FROM meta WHERE key = 'tip'", "");

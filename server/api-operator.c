@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/checkpoint.h"
 
 #include <string.h>
 
@@ -217,6 +218,26 @@ static int get_cosigned(struct call *call, struct error *err _unused_)
 
 	repo_cosigned(&found, call->server->repo);
 	return call_containers(call, &found);
+}
+
+static int get_place(struct call *call, struct error *err)
+{
+	const char *leaf_text = call_argument(call, "leaf"), *size_text = call_argument(call, "size");
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct merkle_place place;
+	struct merkle_hash leaf;
+	uint64_t size;
+	int r;
+
+	if (!leaf_text || !hex_decode(leaf.b, HASH_LEN, bytes_str(leaf_text)) || !size_text || !number_parse(&size, bytes_str(size_text)))
+		return call_refuse(call, REFUSE_MALFORMED, "'leaf' must be a hash, and 'size' a size of the log");
+	r = repo_place(&place, call->server->repo, &leaf, size, err);
+	if (r == REPO_ABSENT)
+		return call_refuse(call, REFUSE_ABSENT, "the log of this size has no such statement");
+	if (r < 0)
+		return r;
+	place_text(&text, &place);
+	return call_text(call, 200, buf_text(&text));
 }
 
 static int get_consistency(struct call *call, struct error *err)
@@ -552,6 +573,7 @@ const struct route operator_routes[] = {
 	{ "GET", "/v1/checkpoint", 0, NEED_NOTHING, false, get_checkpoint },
 	{ "GET", "/v1/cosigned", 0, NEED_SESSION, false, get_cosigned },
 	{ "GET", "/v1/consistency", 0, NEED_SESSION, false, get_consistency },
+	{ "GET", "/v1/place", 0, NEED_SESSION, false, get_place },
 	{ "GET", "/v1/devices", 0, NEED_SESSION, false, get_devices },
 	{ "GET", "/v1/devices/*", 0, NEED_SESSION, false, get_device },
 	{ "GET", "/v1/devices/*/log", 0, NEED_SESSION, false, get_log },

@@ -154,6 +154,73 @@ TEST(a_growth_is_read_as_it_was_written_and_cut_off_it_is_refused)
 			CHECK(used < cut || (read.len < growth.len && !merkle_growth_holds(&read)));
 }
 
+TEST(every_place_holds_for_its_leaf_alone_with_a_cache_or_without)
+{
+	static const uint64_t sizes[] = { 1, 2, 15, 16, 17, 33, 256, 257, 600, LONG };
+	struct log log = { 0 };
+	struct merkle_cache cache = { 0 };
+	struct error err = { 0 };
+
+	for (uint64_t i = 0; i < LONG; i++) {
+		struct merkle_hash leaf;
+
+		CHECK_OK(leaf_of(&log, i, &leaf, &err));
+		merkle_cache_add(&cache, leaf);
+	}
+	for (size_t k = 0; k < ARRAY_SIZE(sizes); k++) {
+		for (uint64_t i = 0; i < sizes[k]; i += 1 + i / 7) {
+			struct merkle_place slow, quick;
+			struct merkle_hash leaf;
+
+			CHECK_OK(leaf_of(&log, i, &leaf, &err));
+			CHECK_OK(merkle_prove_place(&slow, i, sizes[k], leaf_of, NULL, &log, &err));
+			CHECK_OK(merkle_prove_place(&quick, i, sizes[k], leaf_of, &cache, &log, &err));
+			CHECK(!memcmp(&slow, &quick, sizeof(slow)));
+			CHECK(merkle_place_holds(&quick, leaf));
+			CHECK_OK(leaf_of(&log, i + 1, &leaf, &err));
+			CHECK(!merkle_place_holds(&quick, leaf));
+		}
+		CHECK_EQ(merkle_prove_place(&(struct merkle_place){ 0 }, sizes[k], sizes[k], leaf_of, &cache, &log, &err), E_FORMAT);
+	}
+	merkle_cache_done(&cache);
+}
+
+TEST(a_place_is_read_as_it_was_written_and_cut_off_it_is_refused)
+{
+	struct log log = { 0 };
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct merkle_place place, read;
+	struct merkle_hash leaf;
+	struct error err = { 0 };
+	size_t used, len;
+
+	CHECK_OK(merkle_prove_place(&place, 5, 21, leaf_of, NULL, &log, &err));
+	CHECK_OK(leaf_of(&log, 5, &leaf, &err));
+	place_text(&text, &place);
+	len = text.len;
+	buf_add_str(&text, "holdfast-statement/1 root\n");
+	CHECK(place_begins(buf_bytes(&text)) && !growth_begins(buf_bytes(&text)));
+	CHECK_OK(place_parse(&read, buf_bytes(&text), &used, &err));
+	CHECK_EQ(used, len);
+	CHECK(!memcmp(&place, &read, sizeof(read)) && merkle_place_holds(&read, leaf));
+	for (size_t cut = 0; cut < len; cut++)
+		if (place_parse(&read, bytes_of(text.ptr, cut), &used, &err) == 0)
+			CHECK(used < cut || (read.len < place.len && !merkle_place_holds(&read, leaf)));
+	for (size_t i = 0; i < len; i++) { /* no byte may change */
+		text.ptr[i] ^= 1;
+		if (place_parse(&read, bytes_of(text.ptr, len), &used, &err) == 0)
+			CHECK(used < len || read.size != place.size || memcmp(read.tree.b, place.tree.b, HASH_LEN) != 0 ||
+			      !merkle_place_holds(&read, leaf));
+		text.ptr[i] ^= 1;
+	}
+	for (int i = 0; i < MERKLE_PROOF_MAX; i++) {
+		buf_truncate(&text, len);
+		for (int k = 0; k <= i; k++)
+			buf_addf(&text, "node: %064d\n", k);
+	}
+	CHECK_EQ(place_parse(&read, buf_bytes(&text), &used, &err), E_FORMAT);
+}
+
 TEST(more_nodes_than_any_proof_has_are_refused)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };

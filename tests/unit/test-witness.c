@@ -317,6 +317,42 @@ TEST(who_saw_a_part_of_the_log_is_shown_how_it_grew)
 	world_done(&w);
 }
 
+TEST(where_a_statement_lies_in_the_log_is_proved_for_every_size_that_has_it)
+{
+	_cleanup_(buf_done) struct buf newest = { 0 };
+	_cleanup_(statement_freep) struct statement *root = NULL;
+	struct merkle_hash first, absent = { { 1 } };
+	struct merkle_place place;
+	struct error err = { 0 };
+	struct repo_head head;
+	struct world w;
+
+	world_init(&w);
+	for (int i = 0; i < 3; i++)
+		CHECK_EQ(world_post(&w, make_snapshot), 0);
+	CHECK_OK(repo_flush(w.repo, &err));
+	CHECK_OK(repo_head(&head, w.repo, &err));
+	CHECK_OK(statement_parse(&root, buf_bytes(&w.fleet.root), false, NULL, &err));
+	first = merkle_leaf(statement_text(root));
+	for (uint64_t size = 1; size <= head.log_size; size++) {
+		CHECK_OK(repo_place(&place, w.repo, &first, size, &err));
+		CHECK(place.index == 0 && place.size == size && merkle_place_holds(&place, first));
+	}
+	CHECK_EQ(repo_place(&place, w.repo, &first, 0, &err), REPO_ABSENT);
+	CHECK_EQ(repo_place(&place, w.repo, &first, head.log_size + 1, &err), REPO_ABSENT);
+	CHECK_EQ(repo_place(&place, w.repo, &absent, head.log_size, &err), REPO_ABSENT);
+	CHECK_OK(repo_checkpoint(&newest, w.repo, &err));
+	{
+		_cleanup_(statement_freep) struct statement *st = NULL;
+		uint8_t tree[HASH_LEN];
+
+		CHECK_OK(statement_parse(&st, buf_bytes(&newest), false, NULL, &err));
+		CHECK_OK(repo_place(&place, w.repo, &first, head.log_size, &err));
+		CHECK(statement_get_hash(tree, st, "tree") && !memcmp(tree, place.tree.b, HASH_LEN));
+	}
+	world_done(&w);
+}
+
 /* Cosigned by tower, or by nobody: one checkpoint of so many statements at that time. */
 static struct statement *head_of(struct buf *list, const struct world *w, const struct sign_key *witness, uint64_t size, int64_t time_s)
 {
