@@ -94,6 +94,10 @@ static void add_order(struct buf *text, const struct batch_terms *terms, const s
 		statement_add_time(text, "until", terms->until_s);
 	for (size_t i = 0; i < order->member_count; i++)
 		statement_add(text, "member", "%s", order->members[i]);
+	if (order->challenge)
+		statement_add_hash(text, "challenge", order->challenge);
+	if (order->after)
+		statement_add_hash(text, "after", order->after);
 	if (seal.len)
 		statement_add_seal(text, "payload", 1, seal);
 }

@@ -38,6 +38,8 @@ struct batch_order {
 	const char *const *members; /* ids of its atomic group, this one among them */
 	size_t member_count;
 	struct buf *seal; /* apply: from batch_seal(); taken over */
+	const uint8_t *challenge; /* factory-reset, purge: HASH_LEN bytes */
+	const uint8_t *after;     /* shred: hash of the batch that erases; NULL: the device is given up */
 };
 
 struct batch_draft {

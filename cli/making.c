@@ -131,6 +131,10 @@ static int add_row(struct batch_draft *draft, const struct making *o, struct mak
 	memcpy(order.base_hash, row->base_hash, HASH_LEN);
 	order.probes = (const char *const *)row->probes;
 	order.probe_count = row->probe_count;
+	order.challenge = row->challenge;
+	order.after = row->after;
+	if (row->number)
+		order.number = row->number;
 	order.seal = &row->seal;
 	return batch_add(draft, &order, err) < 0 ? error_add(err, "'%s'", row->member->name) : 0;
 }

@@ -22,6 +22,8 @@ struct making_row {
 	struct buf seal;
 	char *probes[8];
 	size_t probe_count;
+	uint64_t number;                 /* of its order; 0: the next one */
+	const uint8_t *challenge, *after; /* borrowed; see cli/batch.h */
 	/* to be shown */
 	struct textdiff counts;
 	bool is_whole, touches_address;

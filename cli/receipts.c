@@ -36,6 +36,8 @@ static const struct {
 	{ "syntax", { "the device does not accept a line of it", "mend the template, and plan again", false } },
 	{ "capability", { "this kind of device cannot do it", "do it by other means", false } },
 	{ "expired", { "it came after its end", "plan again; was the device away, or did the server withhold it?", false } },
+	{ "challenge", { "it names a challenge that the device does not say any more", "holdfast retire request again: it takes the newest", true } },
+	{ "cancelled", { "people stopped it before anything was erased", "", false } },
 	{ "not-yet", { "it came before its beginning", misled, false } },
 };
 
@@ -45,6 +47,7 @@ static const struct {
 } outcomes[] = {
 	{ "done", { "done", "", false } },
 	{ "healthy", { "applied and healthy, waits for the others of its group", "", false } },
+	{ "armed", { "taken, and waits out the delay; then it erases", "one person stops it until then: holdfast retire cancel", false } },
 	{ "superseded", { "not done: a newer order came with it", "", false } },
 	{ "returned", { "was applied, not healthy in time, and is back to what it was", "mend what its note says; plan again", false } },
 	{ "failed", { "neither the old nor the new: it did not return", "go and look at the device now; it is held until then", false } },
