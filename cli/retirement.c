@@ -255,14 +255,13 @@ static void find_erase(struct retirement *r, const struct retirement_facts *f)
 
 static const struct statement *archive_word(const struct retirement_batch *b, const struct retirement_facts *f)
 {
-	struct merkle_hash leaf = order_leaf(b->order);
 	uint8_t said[HASH_LEN];
 
 	for (size_t i = 0; i < f->shredded_count; i++) {
 		const struct statement *st = f->shredded[i];
 
 		if (!strcmp(statement_get(st, "by"), "archive") && names(st, "batch", b->batch) && statement_get_hash(said, st, "leaf") &&
-		    !memcmp(said, leaf.b, HASH_LEN))
+		    !memcmp(said, statement_hash(b->order), HASH_LEN))
 			return st;
 	}
 	return NULL;

@@ -162,7 +162,6 @@ static void say(struct script *s, int batch, uint64_t number, const char *outcom
 {
 	struct one *b = &s->batches[batch];
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct merkle_hash leaf = order_leaf(b->order);
 
 	statement_begin(&text, STATEMENT_RECEIPT);
 	buf_addf(&text, "fleet: " FLEET "\ndevice: " DEVICE "\nnumber: %llu\nprev: " HASH_A "\n", (unsigned long long)number);
@@ -170,7 +169,7 @@ static void say(struct script *s, int batch, uint64_t number, const char *outcom
 	statement_add(&text, "root", "1");
 	statement_add(&text, "order", "%llu", (unsigned long long)statement_number(b->order, "order"));
 	statement_add_hash(&text, "batch", statement_hash(b->batch));
-	statement_add_hash(&text, "leaf", leaf.b);
+	statement_add_hash(&text, "leaf", statement_hash(b->order));
 	statement_add(&text, "outcome", "%s", outcome);
 	if (*check)
 		statement_add(&text, "check", "%s", check);
@@ -181,14 +180,13 @@ static void say(struct script *s, int batch, uint64_t number, const char *outcom
 static void say_shredded(struct script *s, int batch, const char *by, int64_t time_s)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct merkle_hash leaf = order_leaf(s->batches[batch].order);
 
 	statement_begin(&text, STATEMENT_SHREDDED);
 	buf_addf(&text, "fleet: " FLEET "\ndevice: " DEVICE "\nby: %s\n", by);
 	statement_add_time(&text, "time", time_s);
 	statement_add(&text, "root", "%zu", s->root_count);
 	statement_add_hash(&text, "batch", statement_hash(s->batches[batch].batch));
-	statement_add_hash(&text, "leaf", leaf.b);
+	statement_add_hash(&text, "leaf", statement_hash(s->batches[batch].order));
 	s->shredded[s->shredded_count++] = parsed(&text);
 }
 
