@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "cli/api.h"
 #include "cli/carry.h"
+#include "cli/ceremony.h"
 #include "cli/fleet.h"
 #include "cli/home.h"
 #include "cli/making.h"
@@ -126,6 +127,7 @@ struct review {
 	size_t seen, unread, moved, touched;
 	char why[300]; /* the first reason for something unread; "" when it is not sealed to us */
 	json_t *devices;
+	char challenge[2 * HASH_LEN + 1]; /* of the device in hand, for a batch that erases: the server's word, "" for none */
 };
 
 static void review_done(struct review *v)
@@ -209,6 +211,14 @@ static int look_at_newest(bool *moved, struct review *v, const struct fleet_memb
 	return r;
 }
 
+/* Is it about a device that leaves? Then there is nothing to compare, and all the more to know. */
+static bool retires(const struct review *v)
+{
+	enum order_kind kind;
+
+	return order_kind_parse(&kind, statement_get(v->rollout.batch, "kind")) && (order_kind_erases(kind) || kind == ORDER_SHRED);
+}
+
 static void put_device(struct review *v, const struct fleet_member *m, const struct statement *order, const struct preview *c, bool moved,
 		       bool is_unread)
 {
@@ -222,6 +232,8 @@ static void put_device(struct review *v, const struct fleet_member *m, const str
 	for (size_t i = 0; (probe = statement_at(order, "probe", i)); i++)
 		json_array_append_new(probes, json_string(probe));
 	json_object_set_new(json, "probes", probes);
+	if (retires(v))
+		ceremony_put_order(json, v->cli, m, v->rollout.batch, order, v->challenge);
 	show_put_text(json, "base", base ? base : "");
 	show_put_text(json, "touched", c->touched);
 	if (c->diff.len)
@@ -280,14 +292,18 @@ static int review_order(void *ctx, const struct rollout_device *device, const st
 	v->seen++;
 	if (v->only && strcmp(v->only, device->id) != 0)
 		return 0;
-	if (!m || !form_of(m->driver))
+	if (!m || (!form_of(m->driver) && !retires(v)))
 		return error_set(err, CLI_ABSENT, "device '%s' is not in the fleet, or its kind is not known here", device->id);
 	order_kind_parse(&kind, statement_get(order, "kind"));
 	if (kind == ORDER_APPLY || kind == ORDER_SAVE || kind == ORDER_REVERT)
 		r = see(&change, &moved, v, m, order, err);
 	opener_forget(v->orders.opener);
+	if (r == 0 && order_kind_erases(kind))
+		r = dossier_challenge(v->challenge, &v->source, m->id, err);
 	if (r < 0)
 		return error_add(err, "order for '%s'", m->name);
+	if (retires(v) && !v->cli->json) /* also before one agrees: there is no difference to look at */
+		ceremony_tell_order(v->cli, m, v->rollout.batch, order, v->challenge);
 	v->unread += r == 1;
 	v->moved += moved;
 	v->touched += change.touches_address;

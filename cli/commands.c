@@ -169,6 +169,36 @@ static const struct option_def decide_options[] = {
 	{ 0 },
 };
 
+#define RETIRE_OPTIONS                                                                                                     \
+	{ "method", 0, "METHOD", "factory-reset, purge, or lost for a device that is gone", false },                       \
+	{ "hold", 0, "DURATION", "how long the archive is kept before it is shredded (default 30d; 0: not)", false },      \
+	{ "hold-until", 0, "TIME", "the same as a day or a time (UTC)", false },                                           \
+	{ "expires", 0, "DURATION", "within which it must have begun (default 3d, at most 7d)", false }
+static const struct option_def retire_plan_options[] = { RETIRE_OPTIONS, { 0 } };
+static const struct option_def retire_request_options[] = {
+	RETIRE_OPTIONS,
+	{ "reason", 0, "TEXT", "why: it stays in the archive", false },
+	{ "ticket", 0, "TEXT", "the ticket that it belongs to", false },
+	{ "yes", 'y', NULL, "do not ask", false },
+	{ 0 },
+};
+static const struct option_def retire_approve_options[] = {
+	{ "compare", 0, "CHARACTERS", "what was read out to you: refuse if it is not what is here", false },
+	{ "reason", 0, "TEXT", "why: it stays in the archive", false },
+	{ "yes", 'y', NULL, "do not ask", false },
+	{ 0 },
+};
+#define ATTEST_OPTIONS                                                                                             \
+	{ "copy", 0, "TEXT", "another copy that you know of, and until when it lasts", true },                     \
+	{ "note", 0, "TEXT", "what else is to be said", false },                                                   \
+	{ "yes", 'y', NULL, "do not ask", false }
+static const struct option_def retire_attest_options[] = { ATTEST_OPTIONS, { 0 } };
+static const struct option_def retire_execute_options[] = {
+	ATTEST_OPTIONS,
+	{ "timeout", 0, "DURATION", "how long to watch at most", false },
+	{ 0 },
+};
+
 const struct command commands[] = {
 	{ "init", NULL, "--setup FILE|- --name FLEET --person NAME [--key FILE] [--no-passphrase]",
 	  "make your keys and the first root, and claim a server with them", 0, 0, cmd_init, init_options },
@@ -211,6 +241,19 @@ const struct command commands[] = {
 	{ "approval", "approve", "BATCH [--yes]", "verify a batch, and agree to it", 1, 1, cmd_approval_approve, approve_options },
 	{ "approval", "reject", "BATCH --reason TEXT [--yes]", "stand in its way", 1, 1, cmd_approval_reject, decide_options },
 	{ "approval", "withdraw", "BATCH [--yes]", "take back what you said of a batch", 1, 1, cmd_approval_withdraw, decide_options },
+	{ "retire", "plan", "DEVICE [--method METHOD] [--hold 30d]", "show how a device would leave, step by step; exit 1 when something is in the way",
+	  1, 1, cmd_retire_plan, retire_plan_options },
+	{ "retire", "request", "DEVICE --method METHOD --reason TEXT [--hold 30d]", "ask to erase a device, and to shred its archive behind that", 1,
+	  1, cmd_retire_request, retire_request_options },
+	{ "retire", "approve", "DEVICE [--compare CHARACTERS]", "verify what is asked for, and agree to it", 1, 1, cmd_retire_approve,
+	  retire_approve_options },
+	{ "retire", "cancel", "DEVICE [--reason TEXT]", "stop what can still be stopped", 1, 1, cmd_retire_cancel, reason_options },
+	{ "retire", "status", "[DEVICE]", "where a retirement stands, computed from what was signed", 0, 1, cmd_retire_status, NULL },
+	{ "retire", "execute", "DEVICE [--timeout 1h]", "follow a retirement to where a person is needed, and do what is yours", 1, 1,
+	  cmd_retire_execute, retire_execute_options },
+	{ "retire", "attest", "DEVICE [--copy TEXT]...", "say that you kept nothing that opens a shredded device", 1, 1, cmd_retire_attest,
+	  retire_attest_options },
+	{ "retire", "witness", "DEVICE --reason TEXT", "say what you saw on site", 1, 1, cmd_retire_witness, reason_options },
 	{ "audit", NULL, "MIRROR.git [FILE...] | FILE... [-o FILE]",
 	  "verify a whole clone of the archive, and checkpoints that others kept, offline", 1, ANY, cmd_audit, audit_options },
 	{ "witness", "init", "CARD|FILE|- --name NAME", "make a witness's key and folder, on another machine than the server", 1, 1,

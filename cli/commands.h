@@ -65,6 +65,14 @@ int cmd_approval_show(struct cli *cli, const struct args *args, struct error *er
 int cmd_approval_approve(struct cli *cli, const struct args *args, struct error *err);
 int cmd_approval_reject(struct cli *cli, const struct args *args, struct error *err);
 int cmd_approval_withdraw(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_plan(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_request(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_approve(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_cancel(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_status(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_execute(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_attest(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_witness(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_show(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_export(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_card(struct cli *cli, const struct args *args, struct error *err);

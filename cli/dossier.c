@@ -81,11 +81,10 @@ static int take_order(void *ctx, const struct rollout_device *device, const stru
 /* Of this device, about the order that is in hand; those of others in the same batch are let be. */
 static int check_receipt(const struct gathering *m, const struct dossier_batch *b, const struct statement *st, struct error *err)
 {
-	struct merkle_hash leaf = order_leaf(b->order);
 	uint8_t said[HASH_LEN];
 	int r = receipt_verify(st, m->source->fleet, m->d.id, &m->device->key, err);
 
-	if (r == 0 && (!statement_get_hash(said, st, "leaf") || memcmp(said, leaf.b, HASH_LEN) != 0))
+	if (r == 0 && (!statement_get_hash(said, st, "leaf") || memcmp(said, statement_hash(b->order), HASH_LEN) != 0))
 		r = error_set(err, E_SEAL, "the receipt answers another order");
 	return r;
 }
@@ -243,19 +242,25 @@ static bool take_text(char *out, size_t size, const json_t *json, const char *ke
 	return !text || strlen(text) < size;
 }
 
-static int get_facts(struct gathering *m, struct error *err)
+static int get_facts(char challenge[static 2 * HASH_LEN + 1], char retired[static 16], const struct open_source *source, const char *id,
+		     struct error *err)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s", m->d.id);
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s", id);
 	json_t *json = NULL;
-	int r = get_json(&json, m->source, path, err);
+	int r = get_json(&json, source, path, err);
 
-	if (r == 0 && (!take_text(m->d.challenge, sizeof(m->d.challenge), json, "challenge") ||
-		       !take_text(m->d.retired, sizeof(m->d.retired), json, "retired") ||
-		       (*m->d.challenge && (strlen(m->d.challenge) != 2 * HASH_LEN ||
-					    strspn(m->d.challenge, "0123456789abcdef") != 2 * HASH_LEN))))
+	if (r == 0 && (!take_text(challenge, 2 * HASH_LEN + 1, json, "challenge") || !take_text(retired, 16, json, "retired") ||
+		       (*challenge && (strlen(challenge) != 2 * HASH_LEN || strspn(challenge, "0123456789abcdef") != 2 * HASH_LEN))))
 		r = error_set(err, E_PEER, "the server's answer to '%s' is malformed", path);
 	json_decref(json);
 	return r;
+}
+
+int dossier_challenge(char out[static 2 * HASH_LEN + 1], const struct open_source *source, const char *id, struct error *err)
+{
+	char retired[16];
+
+	return get_facts(out, retired, source, id, err);
 }
 
 /* ---- all of it ---- */
@@ -296,7 +301,7 @@ int dossier_get(struct dossier *out, const struct open_source *source, struct op
 	memcpy(m.d.id, member->id, sizeof(m.d.id));
 	snprintf(m.d.name, sizeof(m.d.name), "%s", member->name);
 	if (r == 0)
-		r = get_facts(&m, err);
+		r = get_facts(m.d.challenge, m.d.retired, source, member->id, err);
 	if (r == 0)
 		r = get_batches(&m, err);
 	if (r == 0)

@@ -36,6 +36,8 @@ struct dossier {
 /* member: who was found in a list; it is verified that it is the one. E_SEAL for anything that does not hold. */
 int dossier_get(struct dossier *out, const struct open_source *source, struct opener *opener, const struct fleet_member *member,
 		struct error *err) _must_check_;
+/* The server's word: the challenge that the device says now, "" when it says none. */
+int dossier_challenge(char out[static 2 * HASH_LEN + 1], const struct open_source *source, const char *id, struct error *err) _must_check_;
 void dossier_done(struct dossier *d);
 /* The batch of a step; NULL when there is none. */
 const struct dossier_batch *dossier_batch(const struct dossier *d, const struct retirement_step *step);
