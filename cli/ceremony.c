@@ -30,6 +30,18 @@ int ceremony_begin(struct ceremony *out, struct cli *cli, const char *text, stru
 	return r;
 }
 
+int ceremony_look(struct ceremony *out, struct cli *cli, const struct fleet_member *member, struct error *err)
+{
+	struct ceremony c = { .cli = cli, .member = member };
+	int r = ceremony_again(&c, err);
+
+	if (r == 0)
+		*out = c;
+	else
+		ceremony_done(&c);
+	return r;
+}
+
 int ceremony_again(struct ceremony *c, struct error *err)
 {
 	struct dossier newer = { 0 };

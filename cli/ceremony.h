@@ -18,6 +18,8 @@ struct ceremony {
 
 /* Finds the device that text names, and gets its dossier. CLI_ABSENT, CLI_USAGE, E_SEAL. */
 int ceremony_begin(struct ceremony *out, struct cli *cli, const char *text, struct error *err) _must_check_;
+/* The same of a member of a list, which is borrowed. */
+int ceremony_look(struct ceremony *out, struct cli *cli, const struct fleet_member *member, struct error *err) _must_check_;
 /* Looks again: a newer dossier takes the place of the old one. */
 int ceremony_again(struct ceremony *c, struct error *err) _must_check_;
 void ceremony_done(struct ceremony *c);

@@ -2,17 +2,22 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
-#include "cli/fleet.h"
+#include "cli/ceremony.h"
 #include "cli/output.h"
+#include "cli/retiring.h"
 #include "cli/show.h"
 
 #include <stdio.h>
 #include <string.h>
 
+enum { CEREMONIES_MAX = 50 }; /* a few requests each */
+
 static const char *state_of(const struct fleet_member *m)
 {
 	if (!m->is_admitted)
 		return "waiting";
+	if (*m->retired)
+		return m->is_certified ? "certified" : m->retired;
 	if (!strcmp(m->saved, "yes"))
 		return "saved";
 	return !strcmp(m->saved, "no") ? "unsaved" : "unknown";
@@ -36,6 +41,8 @@ static json_t *member_json(const struct fleet_member *m)
 	show_put_text(json, "saved", m->saved);
 	show_put_text(json, "mode", m->mode);
 	show_put_text(json, "invite", m->invite);
+	show_put_text(json, "retired", m->retired);
+	json_object_set_new(json, "misuses", json_integer((json_int_t)m->misuses));
 	show_put_time(json, "snapshot-time", m->snapshot_s);
 	show_put_time(json, "unsaved-since", m->unsaved_since_s);
 	show_put_time(json, "hold", m->hold_s);
@@ -44,10 +51,48 @@ static json_t *member_json(const struct fleet_member *m)
 	return json;
 }
 
-static void add_row(struct table *table, const struct fleet_member *m, int64_t now_s)
+/* What is under way out of the fleet is shown by its verified state, as long as there are few of them. */
+struct leaving {
+	struct retiring open;
+	size_t count;
+	const struct fleet_member *members[CEREMONIES_MAX];
+	enum retirement_state states[CEREMONIES_MAX];
+};
+
+static void leaving_done(struct leaving *l)
+{
+	retiring_done(&l->open);
+}
+
+static int find_leaving(struct leaving *l, struct cli *cli, const struct fleet_list *list, struct error *err)
+{
+	int r = retiring_find_open(&l->open, cli, err);
+
+	for (size_t i = 0; i < list->count && r == 0 && l->count < CEREMONIES_MAX; i++) {
+		_cleanup_(ceremony_done) struct ceremony c = { 0 };
+
+		if (!list->members[i].is_admitted || !retiring_has(&l->open, list->members[i].id))
+			continue;
+		r = ceremony_look(&c, cli, &list->members[i], err);
+		l->members[l->count] = &list->members[i];
+		if (r == 0)
+			l->states[l->count++] = c.dossier.now.state;
+	}
+	return r;
+}
+
+static const char *state_in(const struct leaving *l, const struct fleet_member *m)
+{
+	for (size_t i = 0; i < l->count; i++)
+		if (l->members[i] == m && l->states[i] != RETIREMENT_ACTIVE)
+			return retirement_state_name(l->states[i]);
+	return state_of(m);
+}
+
+static void add_row(struct table *table, const struct fleet_member *m, const struct leaving *leaving, int64_t now_s)
 {
 	char revision[24] = "", seen[24];
-	const char *cells[] = { m->name, m->id, state_of(m), m->mode, revision, seen, m->firmware, m->labels };
+	const char *cells[] = { m->name, m->id, state_in(leaving, m), m->mode, revision, seen, m->firmware, m->labels };
 
 	if (m->snapshot)
 		snprintf(revision, sizeof(revision), "%llu", (unsigned long long)m->snapshot);
@@ -55,38 +100,45 @@ static void add_row(struct table *table, const struct fleet_member *m, int64_t n
 	table_add(table, cells);
 }
 
-static int print_list(const struct fleet_list *list, struct error *err)
+static int print_list(const struct fleet_list *list, const struct leaving *leaving, struct error *err)
 {
 	static const char *const heads[] = { "NAME", "ID", "STATE", "MODE", "REV", "SEEN", "FIRMWARE", "LABELS" };
 	_cleanup_(table_done) struct table table;
 
 	table_init(&table, ARRAY_SIZE(heads), heads);
 	for (size_t i = 0; i < list->count; i++)
-		add_row(&table, &list->members[i], clock_now_s());
+		add_row(&table, &list->members[i], leaving, clock_now_s());
 	return table_print(&table, err);
 }
 
-static int print_list_json(const struct fleet_list *list, struct error *err)
+static int print_list_json(const struct fleet_list *list, const struct leaving *leaving, struct error *err)
 {
 	json_t *all = json_array();
 
-	for (size_t i = 0; i < list->count; i++)
-		json_array_append_new(all, member_json(&list->members[i]));
+	for (size_t i = 0; i < list->count; i++) {
+		json_t *one = member_json(&list->members[i]);
+
+		json_object_set_new(one, "state", json_string(state_in(leaving, &list->members[i])));
+		json_array_append_new(all, one);
+	}
 	return output_json("device-list", json_pack("{s:o}", "devices", all), err);
 }
 
 int cmd_device_list(struct cli *cli, const struct args *args, struct error *err)
 {
 	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
+	_cleanup_(leaving_done) struct leaving leaving = { 0 };
 	int r = fleet_list_get(&list, cli, err);
 
 	if (r == 0)
 		r = fleet_list_select(&list, args->value, args->count, err);
+	if (r == 0)
+		r = find_leaving(&leaving, cli, &list, err);
 	if (r < 0)
 		return r;
 	if (!list.count)
 		output_note("holdfast: there are no devices yet; see: holdfast help invite");
-	return cli->json ? print_list_json(&list, err) : print_list(&list, err);
+	return cli->json ? print_list_json(&list, &leaving, err) : print_list(&list, &leaving, err);
 }
 
 /* ---- one ---- */
@@ -129,7 +181,26 @@ static void add_identity(struct table *table, const struct open_device *d)
 	add_line(table, "admitted", text);
 }
 
-static int print_one(const struct fleet_member *m, const struct open_device *d, struct error *err)
+/* Verified: what was signed about its way out. */
+static void add_retirement(struct table *table, const struct ceremony *c)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct ceremony_next next;
+
+	if (!c->dossier.batch_count)
+		return;
+	ceremony_summary(&text, c);
+	ceremony_next(&next, c);
+	add_line(table, "retirement", buf_text(&text));
+	add_line(table, "comes next", next.what);
+}
+
+static const char *state_of_one(const struct fleet_member *m, const struct ceremony *c)
+{
+	return c && c->dossier.now.state != RETIREMENT_ACTIVE ? retirement_state_name(c->dossier.now.state) : state_of(m);
+}
+
+static int print_one(const struct fleet_member *m, const struct open_device *d, const struct ceremony *c, struct error *err)
 {
 	static const char *const heads[] = { "WHAT", "VALUE" };
 	_cleanup_(table_done) struct table table;
@@ -140,7 +211,10 @@ static int print_one(const struct fleet_member *m, const struct open_device *d, 
 	add_line(&table, "labels", m->labels);
 	if (d)
 		add_identity(&table, d);
-	add_line(&table, "state", state_of(m));
+	add_line(&table, "state", state_of_one(m, c));
+	if (c)
+		add_retirement(&table, c);
+	add_line(&table, "alarm", m->misuses ? "retired key in use" : "");
 	add_time(&table, "unsaved-since", m->unsaved_since_s);
 	add_line(&table, "mode", m->mode);
 	add_time(&table, "hold", m->hold_s);
@@ -161,7 +235,7 @@ static int print_one(const struct fleet_member *m, const struct open_device *d, 
 	return table_print(&table, err);
 }
 
-static int print_one_json(const struct fleet_member *m, const struct open_device *d, struct error *err)
+static int print_one_json(const struct fleet_member *m, const struct open_device *d, const struct ceremony *c, struct error *err)
 {
 	json_t *json = member_json(m);
 	char fingerprint[52];
@@ -172,6 +246,9 @@ static int print_one_json(const struct fleet_member *m, const struct open_device
 		show_put_text(json, "admitted-by", d->admitted_by);
 		show_put_time(json, "admitted-time", statement_time(d->admit, "time"));
 	}
+	json_object_set_new(json, "state", json_string(state_of_one(m, c)));
+	if (c && c->dossier.batch_count)
+		json_object_set_new(json, "retirement", ceremony_json(c));
 	return output_json("device", json, err);
 }
 
@@ -179,6 +256,7 @@ int cmd_device_show(struct cli *cli, const struct args *args, struct error *err)
 {
 	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
 	_cleanup_(opener_freep) struct opener *opener = NULL;
+	_cleanup_(ceremony_done) struct ceremony ceremony = { 0 };
 	const struct open_device *device = NULL;
 	const struct fleet_member *member;
 	int r = fleet_list_get(&list, cli, err);
@@ -189,7 +267,10 @@ int cmd_device_show(struct cli *cli, const struct args *args, struct error *err)
 		r = fleet_opener(&opener, cli, err);
 	if (r == 0 && member->is_admitted)
 		r = fleet_identify(&device, opener, member, err);
+	if (r == 0 && member->is_admitted)
+		r = ceremony_look(&ceremony, cli, member, err);
 	if (r < 0)
 		return r;
-	return cli->json ? print_one_json(member, device, err) : print_one(member, device, err);
+	return cli->json ? print_one_json(member, device, device ? &ceremony : NULL, err)
+			 : print_one(member, device, device ? &ceremony : NULL, err);
 }

@@ -7,9 +7,11 @@
 
 #include "base/clock.h"
 #include "cli/api.h"
+#include "cli/ceremony.h"
 #include "cli/fleet.h"
 #include "cli/home.h"
 #include "cli/output.h"
+#include "cli/retiring.h"
 #include "cli/rollout.h"
 #include "cli/show.h"
 #include "cli/witnessed.h"
@@ -23,6 +25,8 @@ enum { LATE_DEFAULT_S = 2 * 3600, ROOT_SOON_S = 30 * 86400, NOTES_MAX = 50, BATC
 /* In the order of urgency. */
 enum what {
 	WHAT_FORK,
+	WHAT_MISUSE,
+	WHAT_HALF_ERASED,
 	WHAT_AHEAD,
 	WHAT_ROOT,
 	WHAT_WITNESS,
@@ -30,6 +34,7 @@ enum what {
 	WHAT_FAILED,
 	WHAT_UNANSWERED,
 	WHAT_APPROVAL,
+	WHAT_RETIRE,
 	WHAT_UNSAVED,
 	WHAT_UNKNOWN,
 	WHAT_LATE,
@@ -37,8 +42,8 @@ enum what {
 	WHAT_HELD,
 };
 enum { WHATS = WHAT_HELD + 1 };
-static const char *const what_names[WHATS] = { "fork",	      "ahead",	  "root",    "witness", "stopped", "failed",
-					       "unanswered", "approval", "unsaved", "unknown", "late",    "waiting", "held" };
+static const char *const what_names[WHATS] = { "fork",	 "retired-key", "half-erased", "ahead", "root",	  "witness", "stopped", "failed", "unanswered",
+					       "approval", "retire",	 "unsaved",	"unknown", "late", "waiting", "held" };
 
 struct need {
 	enum what what;
@@ -127,6 +132,15 @@ static void judge_member(struct report *r, const struct fleet_member *m)
 			 (unsigned long long)m->forks);
 		snprintf(need->next, sizeof(need->next), "holdfast device show %s", m->name[0] ? m->name : m->id);
 	}
+	if (m->misuses) {
+		need = add(r, WHAT_MISUSE, m, 0);
+		snprintf(need->detail, sizeof(need->detail),
+			 "retired key in use: %llu statements behind its last one; somebody has its key, or it was never erased",
+			 (unsigned long long)m->misuses);
+		snprintf(need->next, sizeof(need->next), "holdfast device show %s", m->name);
+	}
+	if (*m->retired) /* it neither saves nor comes in contact any more */
+		return;
 	if (m->is_ahead) {
 		need = add(r, WHAT_AHEAD, m, 0);
 		snprintf(need->detail, sizeof(need->detail),
@@ -234,11 +248,14 @@ static bool is_unanswered(const json_t *batch, int64_t now_s)
 
 static int judge_batch(struct report *r, struct cli *cli, const json_t *batch, struct error *err)
 {
-	const char *state = text_of(batch, "state");
+	const char *state = text_of(batch, "state"), *kind_name = text_of(batch, "kind");
+	enum order_kind kind;
 	int64_t time_s = 0;
 
 	if (!id_is_valid(bytes_str(text_of(batch, "id"))) || !clock_parse(&time_s, bytes_str(text_of(batch, "time"))))
 		return error_set(err, E_PEER, "the server's list of batches is malformed");
+	if (order_kind_parse(&kind, kind_name) && (order_kind_erases(kind) || kind == ORDER_SHRED))
+		return 0; /* judge_leaving() */
 	if (!strcmp(state, "waiting"))
 		return judge_waiting(r, cli, batch, err);
 	if (!strcmp(state, "stopped"))
@@ -266,6 +283,50 @@ static int judge_batches(struct report *r, struct cli *cli, struct error *err)
 	for (size_t i = 0; i < json_array_size(list) && result == 0; i++)
 		result = judge_batch(r, cli, json_array_get(list, i), err);
 	json_decref(json);
+	return result;
+}
+
+/* ---- devices on their way out: verified, each from what was signed about it ---- */
+
+static void judge_ceremony(struct report *r, const struct ceremony *c)
+{
+	const struct retirement *now = &c->dossier.now;
+	bool is_waiting = now->erase.phase == PHASE_WAITING || now->shred.phase == PHASE_WAITING;
+	_cleanup_(buf_done) struct buf summary = { 0 };
+	struct ceremony_next next;
+	struct need *need;
+
+	ceremony_next(&next, c);
+	ceremony_summary(&summary, c);
+	if (now->state == RETIREMENT_FAILED || now->is_contradicted)
+		need = add(r, WHAT_HALF_ERASED, c->member, 0);
+	else if (next.is_mine || now->state == RETIREMENT_RETIRING)
+		need = add(r, is_waiting && next.is_mine ? WHAT_APPROVAL : WHAT_RETIRE, c->member, 0);
+	else
+		return;
+	snprintf(need->detail, sizeof(need->detail), "%.400s: %s", buf_text(&summary), next.what);
+	if (*next.command)
+		snprintf(need->next, sizeof(need->next), "%s", next.command);
+	else
+		snprintf(need->next, sizeof(need->next), "holdfast retire status %s", c->member->name);
+}
+
+static int judge_leaving(struct report *r, struct cli *cli, struct error *err)
+{
+	_cleanup_(retiring_done) struct retiring open = { 0 };
+	int result = retiring_find_open(&open, cli, err);
+
+	for (size_t i = 0, n = 0; i < r->list.count && result == 0 && n < NOTES_MAX; i++) {
+		_cleanup_(ceremony_done) struct ceremony c = { 0 };
+		const struct fleet_member *m = &r->list.members[i];
+
+		if (!m->is_admitted || !(retiring_has(&open, m->id) || (*m->retired && !m->is_certified)))
+			continue;
+		result = ceremony_look(&c, cli, m, err);
+		if (result == 0)
+			judge_ceremony(r, &c);
+		n++;
+	}
 	return result;
 }
 
@@ -439,6 +500,8 @@ int cmd_status(struct cli *cli, const struct args *args, struct error *err)
 	if (!args->count && judge_batches(&report, cli, err) < 0)
 		return err->code;
 	if (!args->count && witnessed_late(cli->api, cli->home, add_witness, &report, err) < 0)
+		return err->code;
+	if (judge_leaving(&report, cli, err) < 0)
 		return err->code;
 	sort(&report);
 	if (add_notes(&report, cli, err) < 0)

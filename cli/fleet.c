@@ -70,7 +70,7 @@ static const struct {
 } member_texts[] = {
 	MEMBER_TEXT("id", id), MEMBER_TEXT("name", name), MEMBER_TEXT("driver", driver), MEMBER_TEXT("model", model),
 	MEMBER_TEXT("serial", serial), MEMBER_TEXT("firmware", firmware), MEMBER_TEXT("saved", saved), MEMBER_TEXT("mode", mode),
-	MEMBER_TEXT("invite", invite),
+	MEMBER_TEXT("invite", invite), MEMBER_TEXT("retired", retired),
 };
 
 static bool take_texts(struct fleet_member *m, const json_t *json)
@@ -87,7 +87,8 @@ static bool take_member(struct fleet_member *m, const json_t *json)
 
 	m->is_admitted = json_is_true(admitted);
 	m->is_ahead = json_is_true(ahead) || json_integer_value(ahead) > 0;
-	return json_is_boolean(admitted) && take_texts(m, json) && take_number(&m->head, json, "head") &&
+	m->is_certified = json_is_true(json_object_get(json, "certified"));
+	return json_is_boolean(admitted) && take_number(&m->misuses, json, "misuses") && take_texts(m, json) && take_number(&m->head, json, "head") &&
 	       take_number(&m->snapshot, json, "snapshot") && take_number(&m->epoch, json, "epoch") &&
 	       take_number(&m->forks, json, "forks") && take_number(&m->order, json, "order") &&
 	       take_number(&m->pending, json, "pending") && take_time(&m->snapshot_s, json, "snapshot-time") &&

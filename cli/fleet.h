@@ -18,9 +18,11 @@ struct fleet_member {
 	char driver[64], model[912], serial[912], firmware[912];
 	char saved[64], mode[64];
 	char invite[ID_LEN + 1];
-	bool is_admitted;
+	char retired[16]; /* "wiped", "lost", or "" */
+	bool is_admitted, is_certified;
 	uint64_t head, snapshot, epoch, forks; /* numbers of the newest statement and snapshot; 0: none */
 	uint64_t order, pending;               /* the highest order number known for it; orders it has yet to take note of */
+	uint64_t misuses;                      /* statements that its key signed behind its retirement */
 	bool is_ahead;                         /* it has sent more than the archive holds: the server is an older copy */
 	int64_t snapshot_s, unsaved_since_s, hold_s, enrolled_s, seen_s;
 };

@@ -30,7 +30,8 @@ static void add(struct retiring *r, const char *id)
 	memcpy(r->ids[r->count++], id, ID_LEN + 1);
 }
 
-static int add_devices(struct retiring *r, struct cli *cli, const char *batch, struct error *err)
+/* only_failed: those that say that they were erased in part. */
+static int add_devices(struct retiring *r, struct cli *cli, const char *batch, bool only_failed, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/batches/%s", batch);
 	json_t *json = NULL;
@@ -38,8 +39,13 @@ static int add_devices(struct retiring *r, struct cli *cli, const char *batch, s
 	int result = api_get_json(&json, cli->api, path, err);
 
 	list = json_object_get(json, "devices");
-	for (size_t i = 0; i < json_array_size(list) && result == 0; i++)
-		add(r, json_string_value(json_object_get(json_array_get(list, i), "device")));
+	for (size_t i = 0; i < json_array_size(list) && result == 0; i++) {
+		const json_t *one = json_array_get(list, i);
+		const char *outcome = json_string_value(json_object_get(one, "outcome"));
+
+		if (!only_failed || (outcome && !strcmp(outcome, "failed")))
+			add(r, json_string_value(json_object_get(one, "device")));
+	}
 	json_decref(json);
 	return result;
 }
@@ -47,6 +53,19 @@ static int add_devices(struct retiring *r, struct cli *cli, const char *batch, s
 static bool is_over(const char *state)
 {
 	return !state || !strcmp(state, "done") || !strcmp(state, "aborted") || !strcmp(state, "expired");
+}
+
+static int look_at(struct retiring *out, struct cli *cli, const json_t *batch, bool only_open, struct error *err)
+{
+	const char *id = json_string_value(json_object_get(batch, "id")), *kind = json_string_value(json_object_get(batch, "kind"));
+	bool is_closed = only_open && is_over(json_string_value(json_object_get(batch, "state")));
+	bool has_failed = json_integer_value(json_object_get(batch, "failed")) > 0;
+
+	if (!retires(kind) || (is_closed && !has_failed))
+		return 0;
+	if (!id || !id_is_valid(bytes_str(id)))
+		return error_set(err, E_PEER, "the server's list of batches is malformed");
+	return add_devices(out, cli, id, is_closed, err);
 }
 
 static int find(struct retiring *out, struct cli *cli, bool only_open, struct error *err)
@@ -62,16 +81,8 @@ static int find(struct retiring *out, struct cli *cli, bool only_open, struct er
 	list = json_object_get(json, "batches");
 	if (r == 0 && !json_is_array(list))
 		r = error_set(err, E_PEER, "the server's list of batches is none");
-	for (size_t i = 0; i < json_array_size(list) && r == 0; i++) {
-		const json_t *one = json_array_get(list, i);
-		const char *id = json_string_value(json_object_get(one, "id"));
-
-		if (!retires(json_string_value(json_object_get(one, "kind"))) ||
-		    (only_open && is_over(json_string_value(json_object_get(one, "state")))))
-			continue;
-		r = id && id_is_valid(bytes_str(id)) ? add_devices(out, cli, id, err)
-						     : error_set(err, E_PEER, "the server's list of batches is malformed");
-	}
+	for (size_t i = 0; i < json_array_size(list) && r == 0; i++)
+		r = look_at(out, cli, json_array_get(list, i), only_open, err);
 	json_decref(json);
 	return r;
 }

@@ -11,7 +11,7 @@ struct retiring {
 /* Devices that a batch of kind factory-reset, purge or shred is for, newest batches first, each once. At most RETIRING_MAX of them. */
 enum { RETIRING_MAX = 1000 };
 int retiring_find(struct retiring *out, struct cli *cli, struct error *err) _must_check_;
-/* Only of batches that are not over: those on which somebody waits. */
+/* Only of batches that are not over, on which somebody waits, and devices that were erased in part. */
 int retiring_find_open(struct retiring *out, struct cli *cli, struct error *err) _must_check_;
 bool retiring_has(const struct retiring *r, const char *id);
 void retiring_done(struct retiring *r);

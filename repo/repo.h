@@ -106,6 +106,7 @@ struct repo_device {
 	char invite[ID_LEN + 1];
 	uint64_t order;         /* the highest order number known for it, archived or said by itself */
 	uint64_t status_order, status_head; /* what its last status said, not archived */
+	char challenge[2 * HASH_LEN + 1]; /* of its last status, to which an order to erase it is bound; "" for none; not archived */
 	int64_t ahead_since_s;  /* since when it says that its chain is longer than what is archived; 0: it is not */
 };
 
@@ -114,7 +115,7 @@ int repo_device_get(struct repo_device *out, struct repo *repo, const char *id, 
 /* All devices in order of name, then id; fn returns non-zero to stop. */
 typedef int (*repo_device_fn)(void *ctx, const struct repo_device *device);
 int repo_devices(struct repo *repo, repo_device_fn fn, void *ctx, struct error *err) _must_check_;
-/* Notes a status: seen now, what it says of saved, unsaved-since, mode, hold, order, head. Not archived, not durable. */
+/* Notes a status: seen now, what it says of saved, unsaved-since, mode, hold, order, head, challenge. Not archived, not durable. */
 void repo_touch(struct repo *repo, const struct statement *status, int64_t now_s);
 
 struct repo_entry {

@@ -9,7 +9,7 @@
 enum {
 	ENROLS_PER_INVITE = 8,
 	FORKS_PER_DEVICE = 16,
-	SCHEMA_VERSION = 2, /* raised with every change of the schema: an index of another version is made anew */
+	SCHEMA_VERSION = 3, /* raised with every change of the schema: an index of another version is made anew */
 };
 
 static const char schema[] =
@@ -21,7 +21,8 @@ static const char schema[] =
 	" head INTEGER, head_hash BLOB, snapshot_number INTEGER NOT NULL DEFAULT 0, snapshot_s INTEGER NOT NULL DEFAULT 0,"
 	" epoch INTEGER NOT NULL DEFAULT 0, saved TEXT NOT NULL DEFAULT '', unsaved_since_s INTEGER NOT NULL DEFAULT 0,"
 	" mode TEXT NOT NULL DEFAULT '', hold_s INTEGER NOT NULL DEFAULT 0, enrolled_s INTEGER, seen_s INTEGER NOT NULL DEFAULT 0,"
-	" status_order INTEGER NOT NULL DEFAULT 0, status_head INTEGER NOT NULL DEFAULT 0, ahead_since_s INTEGER NOT NULL DEFAULT 0);"
+	" status_order INTEGER NOT NULL DEFAULT 0, status_head INTEGER NOT NULL DEFAULT 0, ahead_since_s INTEGER NOT NULL DEFAULT 0,"
+	" challenge TEXT NOT NULL DEFAULT '');"
 	"CREATE INDEX IF NOT EXISTS device_by_name ON device(name, id);"
 	"CREATE INDEX IF NOT EXISTS device_by_invite ON device(invite);"
 	"CREATE TABLE IF NOT EXISTS chain(device TEXT, number INTEGER, type INTEGER, time_s INTEGER, position INTEGER, reason TEXT, saved TEXT,"
@@ -58,8 +59,8 @@ static int make_tables(struct store *store, struct error *err)
 	if (each_table(store, "DROP TABLE IF EXISTS", err) < 0 || sql_exec(store, schema, err) < 0 ||
 	    sql_exec(store, store_order_schema, err) < 0)
 		return err->code;
-	static_assert(SCHEMA_VERSION == 2, "the number is part of a text");
-	return sql_exec(store, "PRAGMA user_version = 2", err);
+	static_assert(SCHEMA_VERSION == 3, "the number is part of a text");
+	return sql_exec(store, "PRAGMA user_version = 3", err);
 }
 
 int store_open(struct store **out, const char *path, struct error *err)
@@ -545,7 +546,7 @@ int store_root(struct buf *out, struct store *store, uint64_t version, struct er
 	"SELECT id, name, labels, driver, model, serial, firmware, admit IS NOT NULL, key, box, head, head_hash, snapshot_number,"    \
 	" snapshot_s, epoch, saved, unsaved_since_s, mode, hold_s, (SELECT count(*) FROM fork f WHERE f.device = d.id), enrolled_s,"  \
 	" seen_s, invite, max(status_order, (SELECT coalesce(max(number), 0) FROM orders o WHERE o.device = d.id)), status_order,"        \
-	" status_head, ahead_since_s FROM device d "
+	" status_head, ahead_since_s, challenge FROM device d "
 
 static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *err)
 {
@@ -580,6 +581,7 @@ static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *e
 	out->status_order = (uint64_t)sqlite3_column_int64(q, 24);
 	out->status_head = (uint64_t)sqlite3_column_int64(q, 25);
 	out->ahead_since_s = out->status_head > out->head_number ? sqlite3_column_int64(q, 26) : 0;
+	sql_text(out->challenge, sizeof(out->challenge), q, 27);
 	return 0;
 }
 
@@ -694,15 +696,17 @@ int store_touch(struct store *store, const struct statement *status, int64_t now
 {
 	uint8_t hash[HASH_LEN];
 	uint64_t head = 0;
+	const char *challenge = statement_get(status, "challenge");
 
 	statement_get_point(&head, hash, status, "head");
 	return sql_run(store, sql_query(store,
 				"UPDATE device SET seen_s = ?1, saved = ?2, unsaved_since_s = ?3, mode = ?4, hold_s = ?5, status_order = ?7, status_head = ?8,"
+				" challenge = ?9,"
 				" ahead_since_s = CASE WHEN ?8 <= head THEN 0 WHEN ahead_since_s AND status_head > head THEN ahead_since_s ELSE ?1 END"
 				" WHERE id = ?6",
-				"isisisii", now_s, statement_get(status, "saved"), statement_time(status, "unsaved-since"),
+				"isisisiis", now_s, statement_get(status, "saved"), statement_time(status, "unsaved-since"),
 				statement_get(status, "mode"), statement_time(status, "hold"), statement_get(status, "device"),
-				(int64_t)statement_number(status, "order"), (int64_t)head), err);
+				(int64_t)statement_number(status, "order"), (int64_t)head, challenge ? challenge : ""), err);
 }
 
 int store_newest(struct buf *out, struct store *store, const char *id, enum statement_type type, struct error *err)

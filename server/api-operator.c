@@ -306,6 +306,7 @@ static json_t *device_json(const struct repo_device *d, const struct pending *pe
 	put_text(json, "saved", d->saved);
 	put_text(json, "mode", d->mode);
 	put_text(json, "invite", d->invite);
+	put_text(json, "challenge", d->challenge);
 	put_time(json, "snapshot-time", d->snapshot_s);
 	put_time(json, "unsaved-since", d->unsaved_since_s);
 	put_time(json, "hold", d->hold_s);

@@ -355,7 +355,8 @@ bool rollouts_is_open(struct buf *head, struct rollouts *r, const char *id, uint
 	pthread_mutex_lock(&r->lock);
 	catch_up(r);
 	b = find(r, id);
-	open = b && b->batch && is_open_now(b, wave);
+	open = b && b->batch && strcmp(statement_get(b->batch, "kind"), "shred") != 0 /* for the archive, never for a device */
+	       && is_open_now(b, wave);
 	if (open && head)
 		buf_add_bytes(head, buf_bytes(&b->head));
 	pthread_mutex_unlock(&r->lock);

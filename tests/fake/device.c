@@ -6,6 +6,9 @@
  *   NAME.running  its configuration; changed from outside, it was "changed by hand"
  *   NAME.startup  what would boot; made when it is missing
  *   NAME.how      "refuse CHECK", "return", "fail" or "silent": what it does with the next orders; absent: it obeys
+ *   NAME.delay    seconds that it waits before it is erased, in place of the root's; "partial" behind it: it gets stuck in the middle
+ *
+ * One that was erased removes NAME.running, and says nothing any more; "again" in NAME.how has it poll on with its old key.
  *
  * Ends on SIGTERM. A line for each thing that happened goes to standard output. */
 #include "agent/snapshot.h"
@@ -31,6 +34,10 @@ struct fake {
 	struct age_identity box;
 	struct chain chain;
 	uint64_t order;         /* the highest that it took note of */
+	uint8_t challenge[HASH_LEN];
+	struct statement *erase, *erase_batch; /* armed; NULL: none */
+	int64_t erase_s;                       /* when the delay is over */
+	bool is_erased;
 	uint64_t running_since; /* the snapshot since which running has not changed */
 	int64_t hold_s;
 	bool is_admitted;
@@ -229,6 +236,7 @@ static void begin(struct fake *f)
 	read_ticket(f);
 	sign_key_new(&f->key);
 	age_identity_new(&f->box);
+	randombytes_buf(f->challenge, sizeof(f->challenge));
 	sign_pub_id(f->id, &f->key.pub);
 	fetch_roots(f);
 	enrol(f);
@@ -278,6 +286,26 @@ static void snap(struct fake *f, const char *reason)
 	say(f, "snapshot", reason);
 }
 
+static bool erases(const struct statement *order)
+{
+	enum order_kind kind;
+
+	return order_kind_parse(&kind, statement_get(order, "kind")) && order_kind_erases(kind);
+}
+
+/* What became of it, for the last receipt of an order to erase. */
+static void add_areas(struct buf *text, const struct fake *f, const struct statement *order, const char *outcome)
+{
+	bool is_done = !strcmp(outcome, "done");
+
+	if (!erases(order) || (!is_done && (strcmp(outcome, "failed") != 0 || !f->erase)))
+		return;
+	statement_add(text, "area", "running method=factory-file claimed=clear seen=read-back result=done");
+	statement_add(text, "area", "startup method=factory-file claimed=clear seen=%s result=%s", is_done ? "read-back" : "nothing",
+		      is_done ? "done" : "partial");
+	statement_add(text, "left", "the system of the machine");
+}
+
 static void receipt(struct fake *f, const struct statement *order, const char *outcome, const char *check, const char *note)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -300,6 +328,7 @@ static void receipt(struct fake *f, const struct statement *order, const char *o
 		statement_add(&text, "check", "%s", check);
 	if (!strcmp(outcome, "done"))
 		statement_add(&text, "evidence", "read-back");
+	add_areas(&text, f, order, outcome);
 	if (*note)
 		statement_add(&text, "note", "%s", note);
 	sha256(f->chain.hash, buf_bytes(&text));
@@ -425,7 +454,7 @@ static const char *obey(struct fake *f, const struct container *order, const cha
 	case ORDER_SNAPSHOT:
 		break;
 	case ORDER_REBOOT:
-	case ORDER_FACTORY_RESET:
+	case ORDER_FACTORY_RESET: /* arm() */
 	case ORDER_PURGE:
 	case ORDER_SHRED:
 		return "capability";
@@ -461,9 +490,72 @@ static const char *check(const struct fake *f, const struct statement *order, co
 		return "held";
 	if (statement_get_point(&base, hash, order, "base") && (base < f->running_since || base > f->chain.number))
 		return "base";
+	if (statement_get_hash(hash, order, "challenge") && memcmp(hash, f->challenge, HASH_LEN) != 0)
+		return "challenge";
 	read_file(&running, f, "running");
 	read_file(&startup, f, "startup");
 	return !strcmp(statement_get(order, "kind"), "apply") && !bytes_equal(buf_bytes(&running), buf_bytes(&startup)) ? "unsaved" : NULL;
+}
+
+/* ---- erasing ---- */
+
+static struct statement *copy_of(const struct fake *f, const struct statement *st)
+{
+	struct statement *copy = NULL;
+	struct error err = { 0 };
+
+	must(statement_parse(&copy, statement_whole(st), false, NULL, &err), &err, f);
+	return copy;
+}
+
+static void arm(struct fake *f, const struct statement *order, const struct statement *batch)
+{
+	_cleanup_(buf_done) struct buf delay = { 0 };
+	bool is_there = read_file(&delay, f, "delay");
+
+	f->erase = copy_of(f, order);
+	f->erase_batch = copy_of(f, batch);
+	f->erase_s = clock_now_s() + (is_there ? atoi(buf_text(&delay)) : (int)root_delay(root_of(f), statement_get(batch, "kind")));
+	receipt(f, order, "armed", "", "");
+}
+
+static void disarm(struct fake *f)
+{
+	f->erase = statement_free(f->erase);
+	f->erase_batch = statement_free(f->erase_batch);
+	randombytes_buf(f->challenge, sizeof(f->challenge)); /* used up */
+}
+
+/* Whoever's newest decision stops it, stops it, as long as the delay lasts. */
+static void consider(struct fake *f, const struct statement *batch, const struct statement *const controls[], size_t count)
+{
+	struct consent consent;
+
+	if (!f->erase || memcmp(statement_hash(batch), statement_hash(f->erase_batch), HASH_LEN) != 0)
+		return;
+	consent_count(&consent, batch, controls, count, root_of(f));
+	if (!consent.is_aborted && consent_is_enough(&consent))
+		return;
+	receipt(f, f->erase, "refused", "cancelled", "");
+	disarm(f);
+}
+
+static void erase(struct fake *f)
+{
+	_cleanup_(buf_done) struct buf delay = { 0 };
+	_cleanup_(mem_freep) char *running = path_of(f, "running");
+
+	if (!f->erase || clock_now_s() < f->erase_s)
+		return;
+	if (read_file(&delay, f, "delay") && strstr(buf_text(&delay), "partial")) {
+		receipt(f, f->erase, "failed", "", "it does not answer any more");
+		disarm(f);
+		return;
+	}
+	receipt(f, f->erase, "done", "", "");
+	disarm(f);
+	remove(running);
+	f->is_erased = true;
 }
 
 static void take_order(struct fake *f, const struct container *order, const struct statement *batch,
@@ -491,6 +583,10 @@ static void take_order(struct fake *f, const struct container *order, const stru
 	}
 	if (!strncmp(words, "fail", 4)) {
 		receipt(f, order->st, "failed", "", "neither this nor that");
+		return;
+	}
+	if (erases(order->st)) {
+		arm(f, order->st, batch);
 		return;
 	}
 	refused = obey(f, order, words);
@@ -562,6 +658,7 @@ static void status(struct buf *out, const struct fake *f)
 	statement_add(out, "mode", "observe");
 	if (f->hold_s > clock_now_s())
 		statement_add_time(out, "hold", f->hold_s);
+	statement_add_hash(out, "challenge", f->challenge);
 	statement_add(out, "wait", "0");
 	must(statement_sign(out, &f->key, &err), &err, f);
 }
@@ -583,6 +680,8 @@ static void ask_for_orders(struct fake *f)
 		must(container_parse(&c, rest, CONTAINER_ATTACHED, &used, &err), &err, f);
 		take(f, &d, &c);
 	}
+	if (d.batch)
+		consider(f, d.batch, d.controls, d.count);
 	delivery_clear(&d);
 }
 
@@ -610,13 +709,20 @@ static void look(struct fake *f)
 
 static void step(struct fake *f)
 {
-	if (f->is_admitted)
+	_cleanup_(buf_done) struct buf how = { 0 };
+
+	if (f->is_erased && (!read_file(&how, f, "how") || strncmp(buf_text(&how), "again", 5) != 0))
+		return;
+	if (f->is_admitted && !f->is_erased && !f->erase)
 		look(f);
 	ask_for_orders(f);
+	erase(f);
 }
 
 static void end(struct fake *f)
 {
+	statement_free(f->erase);
+	statement_free(f->erase_batch);
 	sign_key_done(&f->key);
 	age_identity_done(&f->box);
 	chain_done(&f->chain);
