@@ -1,4 +1,4 @@
-/* tests/unit/main.c -- runs what TEST() registered. */
+/* tests/unit/main.c -- runs what TEST() registered; with a pattern (* and ?) as argument, only the tests that it names. */
 #include "tests/test.h"
 
 #include <ftw.h>
@@ -43,7 +43,9 @@ const char *test_folder(void)
 	return folders[folder_count++];
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	return _cmocka_run_group_tests("holdfast", tests, test_count, NULL, NULL);
 }
