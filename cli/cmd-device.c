@@ -41,6 +41,7 @@ static json_t *member_json(const struct fleet_member *m)
 	show_put_text(json, "saved", m->saved);
 	show_put_text(json, "mode", m->mode);
 	show_put_text(json, "invite", m->invite);
+	show_put_text(json, "challenge", m->challenge);
 	show_put_text(json, "retired", m->retired);
 	json_object_set_new(json, "misuses", json_integer((json_int_t)m->misuses));
 	show_put_time(json, "snapshot-time", m->snapshot_s);

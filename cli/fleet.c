@@ -71,6 +71,7 @@ static const struct {
 	MEMBER_TEXT("id", id), MEMBER_TEXT("name", name), MEMBER_TEXT("driver", driver), MEMBER_TEXT("model", model),
 	MEMBER_TEXT("serial", serial), MEMBER_TEXT("firmware", firmware), MEMBER_TEXT("saved", saved), MEMBER_TEXT("mode", mode),
 	MEMBER_TEXT("invite", invite), MEMBER_TEXT("retired", retired),
+	MEMBER_TEXT("challenge", challenge),
 };
 
 static bool take_texts(struct fleet_member *m, const json_t *json)

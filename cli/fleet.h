@@ -18,6 +18,7 @@ struct fleet_member {
 	char driver[64], model[912], serial[912], firmware[912];
 	char saved[64], mode[64];
 	char invite[ID_LEN + 1];
+	char challenge[2 * HASH_LEN + 1]; /* that its last status said */
 	char retired[16]; /* "wiped", "lost", or "" */
 	bool is_admitted, is_certified;
 	uint64_t head, snapshot, epoch, forks; /* numbers of the newest statement and snapshot; 0: none */
