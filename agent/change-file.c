@@ -3,6 +3,7 @@
  * Lines that an engineer can read, then the order's own text. It holds no text of the device and no secret. */
 #include "agent/change.h"
 
+#include "agent/journal.h"
 #include "base/clock.h"
 #include "base/fs.h"
 
@@ -19,79 +20,30 @@ const char *change_phase_name(enum change_phase phase)
 	return phases[phase];
 }
 
-static void put_hash(struct buf *out, const char *key, const uint8_t hash[static HASH_LEN])
-{
-	char hex[2 * HASH_LEN + 1];
-
-	hex_encode(hex, hash, HASH_LEN);
-	buf_addf(out, "%s: %s\n", key, hex);
-}
-
-/* One line, whatever the text is. */
-static void put_text(struct buf *out, const char *key, const char *text)
-{
-	buf_addf(out, "%s: ", key);
-	for (; *text; text++)
-		buf_add_char(out, *text >= 0x20 && *text < 0x7f ? *text : '?');
-	buf_add_char(out, '\n');
-}
-
 static void write_body(struct buf *out, const struct change *c)
 {
 	char deadline[CLOCK_TEXT_LEN];
 
 	clock_text(deadline, c->deadline_s);
 	buf_addf(out, "phase: %s\n", phases[c->phase]);
-	put_hash(out, "batch", c->batch);
-	put_hash(out, "leaf", c->leaf);
-	put_text(out, "person", c->person);
-	put_text(out, "reason", c->reason);
-	put_hash(out, "before", c->before);
-	put_hash(out, "after", c->after);
-	buf_addf(out, "began: %llu %s\n", (unsigned long long)c->began_ms, *c->boot ? c->boot : "-");
+	journal_put_hash(out, "batch", c->batch);
+	journal_put_hash(out, "leaf", c->leaf);
+	journal_put_text(out, "person", c->person);
+	journal_put_text(out, "reason", c->reason);
+	journal_put_hash(out, "before", c->before);
+	journal_put_hash(out, "after", c->after);
+	journal_put_began(out, c->began_ms, c->boot);
 	buf_addf(out, "deadline: %s\n", deadline);
-	put_text(out, "why", c->why);
+	journal_put_text(out, "why", c->why);
 	buf_add_bytes(out, statement_text(c->order));
 }
 
 void change_write(struct buf *out, const struct change *c)
 {
 	_cleanup_(buf_done) struct buf body = { 0 };
-	uint8_t digest[HASH_LEN];
 
 	write_body(&body, c);
-	sha256(digest, buf_bytes(&body));
-	buf_addf(out, "%s\n", first_line);
-	put_hash(out, "digest", digest);
-	buf_add_bytes(out, buf_bytes(&body));
-}
-
-static bool take(struct bytes *rest, const char *key, struct bytes *value)
-{
-	size_t len = strlen(key);
-	struct bytes line;
-
-	if (!bytes_next_line(rest, &line) || line.len < len + 2 || memcmp(line.ptr, key, len) != 0 || line.ptr[len] != ':')
-		return false;
-	*value = bytes_from(line, len + 2);
-	return true;
-}
-
-static bool take_hash(struct bytes *rest, const char *key, uint8_t out[static HASH_LEN])
-{
-	struct bytes value;
-
-	return take(rest, key, &value) && hex_decode(out, HASH_LEN, value);
-}
-
-static bool take_text(struct bytes *rest, const char *key, char *out, size_t size)
-{
-	struct bytes value;
-
-	if (!take(rest, key, &value) || value.len >= size)
-		return false;
-	snprintf(out, size, "%.*s", (int)value.len, value.len ? (const char *)value.ptr : "");
-	return true;
+	journal_seal(out, first_line, buf_bytes(&body));
 }
 
 static bool take_phase(struct bytes *rest, enum change_phase *out)
@@ -99,7 +51,7 @@ static bool take_phase(struct bytes *rest, enum change_phase *out)
 	static const enum change_phase stored[] = { CHANGE_APPLYING, CHANGE_WAITING, CHANGE_SAVING, CHANGE_RETURNING, CHANGE_DOING };
 	struct bytes value;
 
-	if (!take(rest, "phase", &value))
+	if (!journal_take(rest, "phase", &value))
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(stored); i++)
 		if (bytes_is(value, phases[stored[i]])) {
@@ -109,48 +61,23 @@ static bool take_phase(struct bytes *rest, enum change_phase *out)
 	return false;
 }
 
-static bool take_began(struct bytes *rest, struct change *c)
-{
-	struct bytes value, boot;
-	size_t at = 0;
-	uint64_t ms;
-
-	if (!take(rest, "began", &value))
-		return false;
-	while (at < value.len && value.ptr[at] != ' ')
-		at++;
-	boot = bytes_from(value, at + 1);
-	if (!number_parse(&ms, bytes_of(value.ptr, at)) || boot.len >= sizeof(c->boot))
-		return false;
-	c->began_ms = ms;
-	snprintf(c->boot, sizeof(c->boot), "%.*s", (int)boot.len, boot.len ? (const char *)boot.ptr : "");
-	return true;
-}
-
 static bool take_deadline(struct bytes *rest, struct change *c)
 {
 	struct bytes value;
 
-	return take(rest, "deadline", &value) && clock_parse(&c->deadline_s, value);
+	return journal_take(rest, "deadline", &value) && clock_parse(&c->deadline_s, value);
 }
 
 static int read_all(struct change *c, struct bytes in, struct error *err)
 {
-	uint8_t digest[HASH_LEN], is[HASH_LEN];
-	struct bytes line;
 	size_t used;
 
-	if (!bytes_next_line(&in, &line) || !bytes_is(line, first_line))
-		return error_set(err, E_FORMAT, "not a journal of this version");
-	if (!take_hash(&in, "digest", digest))
-		return error_set(err, E_FORMAT, "it has no digest");
-	sha256(is, in);
-	if (memcmp(is, digest, HASH_LEN) != 0)
-		return error_set(err, E_FORMAT, "it is damaged: its digest does not hold");
-	if (!take_phase(&in, &c->phase) || !take_hash(&in, "batch", c->batch) || !take_hash(&in, "leaf", c->leaf) ||
-	    !take_text(&in, "person", c->person, sizeof(c->person)) || !take_text(&in, "reason", c->reason, sizeof(c->reason)) ||
-	    !take_hash(&in, "before", c->before) || !take_hash(&in, "after", c->after) || !take_began(&in, c) || !take_deadline(&in, c) ||
-	    !take_text(&in, "why", c->why, sizeof(c->why)))
+	if (journal_open(&in, in, first_line, err) < 0)
+		return err->code;
+	if (!take_phase(&in, &c->phase) || !journal_take_hash(&in, "batch", c->batch) || !journal_take_hash(&in, "leaf", c->leaf) ||
+	    !journal_take_text(&in, "person", c->person, sizeof(c->person)) || !journal_take_text(&in, "reason", c->reason, sizeof(c->reason)) ||
+	    !journal_take_hash(&in, "before", c->before) || !journal_take_hash(&in, "after", c->after) || !journal_take_began(&in, &c->began_ms, c->boot) || !take_deadline(&in, c) ||
+	    !journal_take_text(&in, "why", c->why, sizeof(c->why)))
 		return error_set(err, E_FORMAT, "a line is missing, or of another form");
 	if (statement_parse(&c->order, in, true, &used, err) < 0)
 		return err->code;

@@ -34,6 +34,11 @@ static void add_note(char note[static DUTY_NOTE_MAX * 2], const char *text)
 		snprintf(note + used, DUTY_NOTE_MAX * 2 - used, "%s%s", used ? "; " : "", text);
 }
 
+bool duty_erases(const struct duty *d)
+{
+	return (device_capabilities(d->driver, d->dev) & (DEVICE_FACTORY_RESET | DEVICE_PURGE)) != 0;
+}
+
 void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], const struct duty *d)
 {
 	note[0] = 0;
@@ -61,6 +66,7 @@ void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], 
 		.note = note,
 		.facts = &d->facts,
 		.order = d->state.chain.orders.last,
+		.challenge = duty_erases(d) ? challenge_now(&d->state.challenge, state_clock(&d->state)) : NULL,
 	};
 }
 

@@ -3,6 +3,7 @@
 
 #include "agent/apply.h"
 #include "agent/core.h"
+#include "agent/retired.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -230,6 +231,8 @@ void duty_finish_step(struct duty *d)
 {
 	struct error ignored;
 
+	if (!d->is_joined)
+		return; /* it was retired within this step */
 	(void)!floor_keep(&d->state.floor, d->dir, &ignored); /* it then lags behind after a restart, no more */
 	duty_write_status(d);
 	uplink_kick(d);
@@ -378,10 +381,10 @@ static int took_change(struct duty *d, enum ipc_kind kind, struct reader *rd, st
 		log_info("done device=%s what=%s", d->dev->name, what);
 	} else {
 		log_warning("failed device=%s what=%s why=\"%s\"", d->dev->name, what, failure.text);
-		if (!obey_is_busy(d))
+		if (!obey_is_changing(d))
 			commit_failed(&d->commit, clock_mono_ms());
 	}
-	if (obey_is_busy(d))
+	if (obey_is_changing(d))
 		obey_changed(d, kind, &failure);
 	d->wants_texts = true;
 	ask_look(d);
@@ -432,6 +435,18 @@ static int took_show(struct duty *d, struct reader *rd, struct error *err)
 	return 0;
 }
 
+static int took_erase(struct duty *d, struct reader *rd, struct error *err)
+{
+	struct apply_erased answer;
+	struct error failure = { 0 };
+
+	if (!apply_result_get(rd, &failure) || !apply_erased_get(&answer, rd))
+		return error_set(err, E_PEER, "an answer of another form");
+	obey_erased(d, &failure, &answer);
+	duty_finish_step(d);
+	return 0;
+}
+
 static int took_facts(struct duty *d, struct reader *rd, struct error *err)
 {
 	struct error failure = { 0 };
@@ -459,6 +474,8 @@ static int took(struct duty *d, enum ipc_kind asked, struct reader *rd, struct e
 		return took_apply(d, rd, err);
 	if (asked == IPC_SHOW)
 		return took_show(d, rd, err);
+	if (asked == IPC_ERASE)
+		return took_erase(d, rd, err);
 	return took_change(d, asked, rd, err);
 }
 
@@ -469,7 +486,7 @@ static int duty_took(struct child *child, const struct ipc_msg *msg, struct erro
 	struct reader rd = reader_over(msg->body);
 
 	if (msg->kind == IPC_NOTICE) {
-		if (!d->asked)
+		if (!d->asked && !obey_is_erasing(d))
 			duty_look_in(d, NOTICE_MS);
 		return 0;
 	}
@@ -485,7 +502,7 @@ static void duty_lost(struct child *child)
 	struct duty *d = container_of(child, struct duty, apply);
 	enum ipc_kind asked = d->asked;
 
-	if ((asked == IPC_SAVE || asked == IPC_REVERT) && !obey_is_busy(d))
+	if ((asked == IPC_SAVE || asked == IPC_REVERT) && !obey_is_changing(d))
 		commit_failed(&d->commit, clock_mono_ms());
 	d->asked = 0;
 	d->wants_texts = true;
@@ -498,14 +515,18 @@ static void duty_began(struct child *child)
 {
 	struct duty *d = container_of(child, struct duty, apply);
 
-	duty_ask(d, IPC_FACTS, (struct bytes){ 0 }, LOOK_DEADLINE_MS);
+	if (obey_is_erasing(d))
+		obey_drive(d); /* what is half erased is asked for nothing */
+	else
+		duty_ask(d, IPC_FACTS, (struct bytes){ 0 }, LOOK_DEADLINE_MS);
 }
 
 static void overdue(struct loop_timer *timer)
 {
 	struct duty *d = container_of(timer, struct duty, deadline);
 
-	no_look(d, "it did not answer in time");
+	if (!obey_is_erasing(d))
+		no_look(d, "it did not answer in time");
 	child_fail(&d->apply, "no answer in time");
 }
 
@@ -526,21 +547,108 @@ static int start_joined(struct duty *d, struct error *err)
 	return child_start(&d->apply, err);
 }
 
+/* What a cut left of a device that was erased is destroyed. */
+static int finish_retired(struct duty *d, struct error *err)
+{
+	struct retired left;
+	int r = retired_read(&left, d->dir, err);
+
+	if (r != 0)
+		return r;
+	r = retired_finish(d->core->settings, d->dev, d->dir, err);
+	if (r == 0 && !d->is_cleared)
+		log_notice("retired device=%s id=%s acknowledged=%s", d->dev->name, left.device, left.is_acknowledged ? "yes" : "no");
+	d->is_retired = true;
+	d->is_cleared = r == 0;
+	retired_done(&left);
+	return r;
+}
+
+static int begin(struct duty *d, struct error *err)
+{
+	int r = finish_retired(d, err);
+
+	if (r < 0) {
+		/* the others of this agent go on; it is tried again */
+		log_failure(LOG_ERROR, "retired-stays", err);
+		err->code = 0;
+	}
+	if (r != RETIRED_ABSENT)
+		return STATE_NOT_JOINED;
+	r = state_open(&d->state, d->dir, err);
+	if (r != 0)
+		return r;
+	d->is_retired = d->is_cleared = false;
+	return start_joined(d, err);
+}
+
 static void due(struct loop_timer *timer)
 {
 	struct duty *d = container_of(timer, struct duty, look);
 	struct error err = { 0 };
 
 	if (d->is_joined) {
-		if (!d->asked && d->apply.pid)
+		if (!d->asked && d->apply.pid && !obey_is_erasing(d))
 			ask_look(d);
 		return;
 	}
-	if (state_open(&d->state, d->dir, &err) == 0 && start_joined(d, &err) == 0)
+	if (begin(d, &err) == 0)
 		return;
 	if (err.code < 0 && err.code != E_DENIED) /* denied: join holds the lock at this moment */
 		log_failure(LOG_ERROR, "not-joined", &err);
 	duty_look_in(d, JOIN_CHECK_MS);
+}
+
+static int write_retired(struct duty *d, struct error *err)
+{
+	struct retired left = { .time_s = state_now(&d->state), .number = d->state.chain.number };
+	int r;
+
+	left.is_acknowledged = d->state.spool.acked >= left.number;
+	snprintf(left.fleet, sizeof(left.fleet), "%s", d->state.fleet);
+	snprintf(left.device, sizeof(left.device), "%s", d->state.id);
+	buf_add_bytes(&left.receipt, buf_bytes(&d->state.chain.newest));
+	r = retired_write(d->dir, &left, err);
+	retired_done(&left);
+	return r;
+}
+
+/* A disk that has become full: what nobody needs any more makes room for what must be said of the device. */
+static void make_room(struct duty *d)
+{
+	static const char *const names[] = { "status", "checkpoint", "floor", "challenge" };
+	struct error ignored;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", d->dir, names[i]);
+
+		(void)!fs_remove(path, &ignored);
+	}
+}
+
+void duty_retire(struct duty *d)
+{
+	struct error err = { 0 };
+
+	if (write_retired(d, &err) < 0) {
+		log_failure(LOG_ERROR, "retired", &err);
+		make_room(d);
+		if (write_retired(d, &err) < 0) {
+			obey_unretired(d, &err);
+			return;
+		}
+	}
+	d->is_joined = false;
+	uplink_stop(d);
+	obey_stop(d);
+	child_stop(&d->apply, 0);
+	d->asked = 0;
+	loop_disarm(&d->deadline);
+	state_done(&d->state);
+	d->uplink = (struct uplink){ 0 };
+	d->has_digest = false;
+	d->status_text[0] = 0;
+	duty_look_in(d, 0); /* begin() goes on from the file */
 }
 
 int duty_start(struct duty *d, struct core *core, const struct settings_device *dev, struct error *err)
@@ -562,12 +670,11 @@ int duty_start(struct duty *d, struct core *core, const struct settings_device *
 				   .began = duty_began };
 	d->look.fire = due;
 	d->deadline.fire = overdue;
-	r = state_open(&d->state, d->dir, err);
-	if (r < 0)
+	r = begin(d, err);
+	if (r <= 0)
 		return r;
-	if (r == 0)
-		return start_joined(d, err);
-	log_notice("not-joined device=%s what-to-do=\"holdfast-agent join -d %s INVITE-FILE\"", dev->name, dev->name);
+	if (!d->is_retired)
+		log_notice("not-joined device=%s what-to-do=\"holdfast-agent join -d %s INVITE-FILE\"", dev->name, dev->name);
 	duty_look_in(d, JOIN_CHECK_MS);
 	return 0;
 }

@@ -27,6 +27,8 @@ struct duty {
 	char *dir;
 	struct state state;
 	bool is_joined;
+	bool is_cleared; /* of what is retired */
+	bool is_retired; /* it was erased, and nothing of it is left but what is said of that (agent/retired.h) */
 
 	/* the device side */
 	struct child apply;
@@ -63,6 +65,8 @@ void duty_stop(struct duty *d, uint64_t until_ms);
 void duty_news(struct duty *d);
 /* What a status says now; borrowed texts are d's. */
 void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], const struct duty *d);
+/* Can its driver erase it? Then its status says a challenge. */
+bool duty_erases(const struct duty *d);
 void duty_by(struct snapshot_by *by, const struct duty *d);
 void duty_write_status(struct duty *d);
 
@@ -70,5 +74,7 @@ void duty_write_status(struct duty *d);
 void duty_ask(struct duty *d, enum ipc_kind kind, struct bytes body, uint64_t deadline_ms);
 /* The next look, in place of any that was to come. */
 void duty_look_in(struct duty *d, uint64_t ms);
+/* The last receipt of an order that erased it is archived, or waited long enough: its keys and its folder go. */
+void duty_retire(struct duty *d);
 /* Says what is so now. */
 void duty_finish_step(struct duty *d);

@@ -3,6 +3,7 @@
 
 #include "agent/apply.h"
 #include "agent/child.h"
+#include "agent/retired.h"
 #include "agent/state.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -192,7 +193,7 @@ static void add_fact(struct buf *text, const char *key, const char *value)
 }
 
 static int write_enrol(struct buf *text, const struct invite *inv, const struct sign_key *key, const struct age_identity *box,
-		       const struct settings_device *dev, const struct device_facts *facts, struct error *err)
+		       const struct settings_device *dev, const struct device_facts *facts, const char *replaces, struct error *err)
 {
 	char id[ID_LEN + 1], pub[SIGN_PUB_TEXT_MAX], recipient[AGE_RECIPIENT_LEN + 1];
 	uint8_t mac[crypto_auth_hmacsha256_BYTES];
@@ -211,6 +212,7 @@ static int write_enrol(struct buf *text, const struct invite *inv, const struct 
 	add_fact(text, "model", facts->model);
 	add_fact(text, "serial", facts->serial);
 	add_fact(text, "firmware", facts->firmware);
+	add_fact(text, "replaces", replaces);
 	statement_add_time(text, "time", clock_now_s());
 	crypto_auth_hmacsha256(mac, text->ptr, text->len, inv->secret.ptr);
 	statement_add_hash(text, "mac", mac);
@@ -235,11 +237,13 @@ static int make_device(struct buf *enrol, const char *dir, const struct invite *
 	_cleanup_(chain_done) struct chain chain = { 0 };
 	_cleanup_(buf_done) struct buf box_text = { 0 };
 	struct state_joining j = { .dir = dir, .key = &key, .fleet = inv->fleet, .address = inv->address, .pin = inv->pin, .roots = roots };
+	char replaces[ID_LEN + 1];
 	size_t used;
 
+	retired_last(replaces, dir);
 	sign_key_new(&key);
 	age_identity_new(&box);
-	if (write_enrol(enrol, inv, &key, &box, dev, facts, err) < 0 || statement_parse(&st, buf_bytes(enrol), false, &used, err) < 0)
+	if (write_enrol(enrol, inv, &key, &box, dev, facts, replaces, err) < 0 || statement_parse(&st, buf_bytes(enrol), false, &used, err) < 0)
 		return err->code;
 	begin_chain(&chain, statement_text(st), buf_bytes(enrol));
 	age_identity_text(&box_text, &box);
@@ -288,6 +292,8 @@ static int join_locked(const char *config, const struct settings *settings, cons
 	if (r == 0)
 		ask_facts(&facts, config, dev);
 	if (r == 0)
+		r = retired_set_aside(dir, err);
+	if (r == 0)
 		r = make_device(&enrol, dir, &inv, buf_bytes(&roots), dev, &facts, err);
 	if (r == 0)
 		r = post_enrol(dir, buf_bytes(&enrol), &inv, settings->user, err);
@@ -297,6 +303,18 @@ static int join_locked(const char *config, const struct settings *settings, cons
 	return r;
 }
 
+/* A device of this name was erased, and whatever cut its end off left something of it. */
+static int finish_retired(const struct settings *settings, const struct settings_device *dev, const char *dir, struct error *err)
+{
+	struct retired left;
+	int r = retired_read(&left, dir, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	retired_done(&left);
+	return retired_finish(settings, dev, dir, err);
+}
+
 int join(const char *config, const struct settings *settings, const struct settings_device *dev, const char *path, struct error *err)
 {
 	_cleanup_(mem_freep) char *dir = mem_printf("%s/%s", settings->state, dev->name);
@@ -304,7 +322,7 @@ int join(const char *config, const struct settings *settings, const struct setti
 	_cleanup_(fd_closep) int lock = -1;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (fs_mkdirs(dir, 0700, err) < 0)
+	if (fs_mkdirs(dir, 0700, err) < 0 || finish_retired(settings, dev, dir, err) < 0)
 		return err->code;
 	lock = fs_lock(lock_path, err);
 	if (lock < 0)

@@ -5,6 +5,7 @@
 #include "agent/credential.h"
 #include "agent/hold.h"
 #include "agent/join.h"
+#include "agent/retired.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -107,6 +108,27 @@ static int cmd_join(const struct line *line, struct settings *settings, struct e
 	return find_device(&dev, settings, line->device, err) < 0 ? err->code : join(line->config, settings, dev, line->arg[1], err);
 }
 
+/* RETIRED_ABSENT when it is none that was erased. */
+static int print_retired(const char *dir, struct error *err)
+{
+	struct retired left;
+	char when[CLOCK_TEXT_LEN];
+	int r = retired_read(&left, dir, err), more;
+
+	if (r != 0)
+		return r;
+	clock_text(when, left.time_s);
+	more = retired_check(dir, err);
+	printf("joined: no\nretired: %s\ndevice: %s\nfleet: %s\nlast-receipt: %llu\nacknowledged: %s\n", when, left.device, left.fleet,
+	       (unsigned long long)left.number, left.is_acknowledged ? "yes" : "no");
+	if (more == RETIRED_MORE)
+		printf("note: its keys are not destroyed yet: run the daemon\n");
+	else if (!left.is_acknowledged)
+		printf("note: the archive may lack its last receipt: holdfast-agent export\n");
+	retired_done(&left);
+	return more < 0 ? more : 0;
+}
+
 /* What the daemon last wrote, and what the spool holds. */
 static int print_status(const struct settings *settings, const struct settings_device *dev, struct error *err)
 {
@@ -119,6 +141,9 @@ static int print_status(const struct settings *settings, const struct settings_d
 	int r;
 
 	printf("name: %s\n", dev->name);
+	r = print_retired(dir, err);
+	if (r != RETIRED_ABSENT)
+		return r;
 	if (access(chain, F_OK) != 0) {
 		printf("joined: no\n");
 		return 0;
@@ -186,14 +211,36 @@ static int cmd_release(const struct line *line, struct settings *settings, struc
 	return hold_release(dir, err);
 }
 
+/* RETIRED_ABSENT when it was not erased. Else its last receipt: there is no key any more, and none is needed to carry it. */
+static int export_retired(uint64_t *count, const char *to, const char *dir, struct error *err)
+{
+	_cleanup_(mem_freep) char *folder = NULL, *path = NULL;
+	struct retired left;
+	int r = retired_read(&left, dir, err);
+
+	if (r != 0)
+		return r;
+	folder = mem_printf("%s/%s", to, left.device);
+	path = mem_printf("%s/%012llu", folder, (unsigned long long)left.number);
+	r = fs_mkdirs(folder, 0700, err);
+	if (r == 0)
+		r = fs_write(path, buf_bytes(&left.receipt), 0600, err);
+	*count += r == 0;
+	retired_done(&left);
+	return r;
+}
+
 static int export_device(uint64_t *count, const char *to, const char *dir, struct error *err)
 {
 	_cleanup_(mem_freep) char *seed = mem_printf("%s/device.seed", dir), *spool_dir = mem_printf("%s/spool", dir);
 	_cleanup_(sign_key_done) struct sign_key key = { 0 };
 	struct spool spool;
 	char id[ID_LEN + 1];
-	int r = sign_key_load(&key, seed, err);
+	int r = export_retired(count, to, dir, err);
 
+	if (r != RETIRED_ABSENT)
+		return r;
+	r = sign_key_load(&key, seed, err);
 	if (r != 0)
 		return r == FS_ABSENT ? 0 : r;
 	sign_pub_id(id, &key.pub);

@@ -12,7 +12,7 @@ struct news {
 	size_t order_count;
 	struct statement *receipts[NEWS_RECEIPTS_MAX];
 	size_t receipt_count;
-	bool is_new;
+	bool is_new, has_decided;
 };
 
 static void news_done(struct news *n)
@@ -32,8 +32,11 @@ static int take_order(struct news *n, struct bytes *list, struct error *err)
 	return 0;
 }
 
-static void take_batch(struct news *n, struct statement *st)
+/* Of the batch before it all that comes is there now. */
+static void take_batch(struct duty *d, struct news *n, struct statement *st)
 {
+	if (n->batch)
+		n->has_decided = obey_controls(d, n->batch) || n->has_decided;
 	orders_batch_drop(n->batch);
 	n->batch = orders_batch_new(st);
 }
@@ -78,7 +81,7 @@ static int take_one(struct duty *d, struct statement *st, struct news *n, struct
 	case STATEMENT_ADMIT:
 		return take_state(d, st, n, err);
 	case STATEMENT_BATCH:
-		take_batch(n, st);
+		take_batch(d, n, st);
 		return 0;
 	case STATEMENT_CONTROL:
 		return take_control(n, st, err);
@@ -135,6 +138,9 @@ int news_take(struct duty *d, struct bytes list, bool *has_root, struct error *e
 	int r = read_list(d, list, &n, err);
 
 	*has_root = n.is_new;
+	if (n.batch)
+		n.has_decided = obey_controls(d, n.batch) || n.has_decided;
+	n.is_new = n.is_new || n.has_decided;
 	for (size_t i = 0; i < n.receipt_count; i++)
 		n.is_new = obey_heard(d, n.receipts[i]) || n.is_new;
 	for (size_t i = 0; i < n.order_count; i++)

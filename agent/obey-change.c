@@ -14,7 +14,7 @@ static struct change *change_of(struct duty *d)
 	return &d->obey.change;
 }
 
-static void set_trouble(struct duty *d, const char *what, const struct error *err)
+void obey_trouble(struct duty *d, const char *what, const struct error *err)
 {
 	struct obey *o = &d->obey;
 
@@ -28,11 +28,11 @@ static void set_trouble(struct duty *d, const char *what, const struct error *er
 
 /* ---- beginning and ending ---- */
 
-int obey_start(struct duty *d, struct error *err)
+static int start_change(struct duty *d, struct error *err)
 {
 	struct change *c = change_of(d);
 	struct orders_seen *seen = &d->state.chain.orders;
-	int r = change_load(c, d->dir, seen->healthy, clock_mono_ms(), err);
+	int r = change_load(c, d->dir, seen->said, clock_mono_ms(), err);
 
 	if (r < 0)
 		return r;
@@ -48,6 +48,11 @@ int obey_start(struct duty *d, struct error *err)
 	return 0;
 }
 
+int obey_start(struct duty *d, struct error *err)
+{
+	return start_change(d, err) < 0 ? err->code : obey_start_erase(d, err);
+}
+
 void obey_stop(struct duty *d)
 {
 	struct obey *o = &d->obey;
@@ -56,10 +61,12 @@ void obey_stop(struct duty *d)
 	while (o->count)
 		obey_drop(o, o->count - 1);
 	change_done(&o->change);
+	erase_done(&o->erase);
+	loop_disarm(&o->tick);
 	buf_done(&o->text);
 }
 
-bool obey_begin(struct duty *d, const struct orders_item *item)
+static bool begin_change(struct duty *d, const struct orders_item *item)
 {
 	struct change_order from = { item->st, item->batch->st, item->leaf };
 	struct change *c = change_of(d);
@@ -71,16 +78,25 @@ bool obey_begin(struct duty *d, const struct orders_item *item)
 	change_begin(c, &from, &seen, clock_mono_ms(), state_now(&d->state));
 	if (change_next(c, clock_mono_ms()) != CHANGE_STORE || change_store(c, d->dir, &err) < 0) {
 		change_stored(c, false, &err);
-		set_trouble(d, "an order waits, since it cannot be noted", &err);
+		obey_trouble(d, "an order waits, since it cannot be noted", &err);
 		return false;
 	}
 	change_stored(c, true, NULL);
-	set_trouble(d, NULL, NULL);
+	obey_trouble(d, NULL, NULL);
 	orders_note_taken(&d->state.chain.orders, c->number, c->leaf);
 	memset(d->obey.members, 0, sizeof(d->obey.members));
 	log_notice("order-begins device=%s order=%llu kind=%s by=%s reason=\"%s\"", d->dev->name, (unsigned long long)c->number,
 		   order_kind_name(c->kind), c->person, c->reason);
 	return true;
+}
+
+bool obey_begin(struct duty *d, const struct orders_item *item)
+{
+	enum order_kind kind = ORDER_APPLY;
+
+	if (order_kind_parse(&kind, statement_get(item->st, "kind")) && order_kind_erases(kind))
+		return obey_begin_erase(d, item);
+	return begin_change(d, item);
 }
 
 static int hold_for(const struct duty *d, int64_t until_s, const char *who, const char *why, struct error *err)
@@ -92,14 +108,21 @@ static int hold_for(const struct duty *d, int64_t until_s, const char *who, cons
 	return hold_write(&hold, d->dir, err);
 }
 
+int obey_hold(struct duty *d, uint64_t order, struct error *err)
+{
+	char why[128];
+
+	snprintf(why, sizeof(why), "order %llu failed: see its receipt", (unsigned long long)order);
+	return hold_for(d, state_clock(&d->state) + HOLD_SECONDS_MAX, "holdfast", why, err);
+}
+
 static int say_end(struct duty *d, struct error *err)
 {
 	const struct change *c = change_of(d);
-	struct receipt_input in = { c->number, c->batch, c->leaf, c->end.outcome, c->end.check, c->end.evidence, c->end.note };
-	char why[128];
+	struct receipt_input in = { .order = c->number, .batch = c->batch, .leaf = c->leaf, .outcome = c->end.outcome, .check = c->end.check,
+				    .evidence = c->end.evidence, .note = c->end.note };
 
-	snprintf(why, sizeof(why), "order %llu failed: see its receipt", (unsigned long long)c->number);
-	if (c->end.is_held && hold_for(d, state_clock(&d->state) + HOLD_SECONDS_MAX, "holdfast", why, err) < 0)
+	if (c->end.is_held && obey_hold(d, c->number, err) < 0)
 		return error_add(err, "hold");
 	return obey_receipt(d, &in, OBEY_NOTE_CLOSED, err);
 }
@@ -111,11 +134,11 @@ static bool end_change(struct duty *d)
 	struct error err = { 0 };
 
 	if (say_end(d, &err) < 0) {
-		set_trouble(d, "what became of an order cannot be written", &err);
+		obey_trouble(d, "what became of an order cannot be written", &err);
 		duty_look_in(d, OBEY_AGAIN_MS);
 		return false;
 	}
-	set_trouble(d, NULL, NULL);
+	obey_trouble(d, NULL, NULL);
 	if (change_remove(d->dir, &err) < 0)
 		log_failure(LOG_WARNING, "journal-stays", &err); /* it is known to be over */
 	change_close(c);
@@ -167,9 +190,10 @@ static void store(struct duty *d)
 static void say_healthy(struct duty *d)
 {
 	const struct change *c = change_of(d);
-	struct receipt_input in = { c->number, c->batch, c->leaf, "healthy", NULL, "read-back", "it waits for the others of its group" };
+	struct receipt_input in = { .order = c->number, .batch = c->batch, .leaf = c->leaf, .outcome = "healthy", .evidence = "read-back",
+				    .note = "it waits for the others of its group" };
 	struct error err = { 0 };
-	int r = obey_receipt(d, &in, OBEY_NOTE_HEALTHY, &err);
+	int r = obey_receipt(d, &in, OBEY_NOTE_SAID, &err);
 
 	if (r < 0)
 		log_failure(LOG_ERROR, "receipt", &err);
@@ -307,6 +331,10 @@ void obey_drive(struct duty *d)
 {
 	struct change *c = change_of(d);
 
+	if (erase_is_open(&d->obey.erase)) {
+		obey_drive_erase(d);
+		return;
+	}
 	while (change_is_open(c) && !d->asked && d->apply.pid) {
 		if (c->phase != CHANGE_PROVING)
 			health_cancel(d);
@@ -320,16 +348,27 @@ void obey_drive(struct duty *d)
 		duty_look_in(d, OBEY_LOOK_MS);
 }
 
+/* Until its time to be erased has come the device is a member of the fleet as before: what is to be saved is saved. */
+static bool is_concern(const struct duty *d)
+{
+	return d->asked || obey_is_changing(d) || (erase_is_open(&d->obey.erase) && d->obey.erase.phase != ERASE_ARMED);
+}
+
 bool obey_act(struct duty *d, bool is_recorded, const char *why)
 {
 	struct change *c = change_of(d);
 	struct apply_expect seen;
 	char text[200];
 
-	if (!change_is_open(c)) {
+	if (!obey_is_busy(d)) {
 		if (is_recorded)
 			obey_next(d, NULL);
-		return change_is_open(c) || d->asked;
+		return is_concern(d);
+	}
+	if (erase_is_open(&d->obey.erase)) {
+		erase_looked(&d->obey.erase, is_recorded);
+		obey_drive(d);
+		return is_concern(d);
 	}
 	memcpy(seen.running, d->view.running, sizeof(seen.running));
 	memcpy(seen.startup, d->view.startup, sizeof(seen.startup));
@@ -345,11 +384,14 @@ bool obey_act(struct duty *d, bool is_recorded, const char *why)
 
 void obey_unseen(struct duty *d, const char *why)
 {
-	if (!change_is_open(change_of(d))) {
+	if (!obey_is_busy(d)) {
 		obey_next(d, why);
 		return;
 	}
-	change_unseen(change_of(d), clock_mono_ms(), why);
+	if (erase_is_open(&d->obey.erase))
+		erase_unseen(&d->obey.erase, clock_mono_ms());
+	else
+		change_unseen(change_of(d), clock_mono_ms(), why);
 	obey_drive(d);
 }
 
@@ -382,8 +424,12 @@ void obey_changed(struct duty *d, enum ipc_kind kind, const struct error *failur
 
 void obey_lost(struct duty *d, enum ipc_kind asked)
 {
+	static const struct error gone = { .code = E_PEER, .text = "the process that touches the device ended" };
+
 	if (asked == IPC_CHECK)
 		obey_check_lost(d);
+	if (asked == IPC_ERASE)
+		obey_erased(d, &gone, NULL);
 	health_cancel(d);
 	change_lost(change_of(d), clock_mono_ms());
 }
@@ -397,9 +443,14 @@ void obey_proved(struct duty *d, uint64_t began_ms, const char *why)
 
 /* ---- what is said ---- */
 
-bool obey_is_busy(const struct duty *d)
+bool obey_is_changing(const struct duty *d)
 {
 	return change_is_open(&d->obey.change);
+}
+
+bool obey_is_busy(const struct duty *d)
+{
+	return change_is_open(&d->obey.change) || erase_is_open(&d->obey.erase);
 }
 
 bool obey_is_waiting(const struct duty *d)
@@ -431,6 +482,10 @@ void obey_say(char *out, size_t size, const struct duty *d)
 	const struct change *c = &o->change;
 	char until[CLOCK_TEXT_LEN];
 
+	if (erase_is_open(&o->erase)) {
+		obey_say_erase(out, size, d);
+		return;
+	}
 	clock_text(until, c->deadline_s);
 	if (c->phase == CHANGE_NONE)
 		snprintf(out, size, "%s", o->trouble);

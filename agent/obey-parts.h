@@ -1,4 +1,4 @@
-/* agent/obey-parts.h -- what the two halves of agent/obey.h know of each other. */
+/* agent/obey-parts.h -- what the parts of agent/obey.h know of each other. */
 #pragma once
 
 #include "agent/core.h"
@@ -9,7 +9,7 @@ enum { OBEY_CHECK_DEADLINE_MS = 150000 };
 enum obey_note {
 	OBEY_NOTE_TAKEN,   /* a genuine order was refused or passed over: its number is used up */
 	OBEY_NOTE_FORGED,  /* one that is not genuine */
-	OBEY_NOTE_HEALTHY, /* the order in hand said so to its group */
+	OBEY_NOTE_SAID,    /* the order in hand said something that is not its last word */
 	OBEY_NOTE_CLOSED,  /* the order in hand has its last receipt */
 };
 int obey_receipt(struct duty *d, const struct receipt_input *in, enum obey_note how, struct error *err) _must_check_;
@@ -19,6 +19,12 @@ void obey_drop(struct obey *o, size_t i);
 void obey_next(struct duty *d, const char *why);
 /* Puts the order in hand. False when the disk refused: nothing was done. */
 bool obey_begin(struct duty *d, const struct orders_item *item);
-/* Does what comes next for the order in hand, until something has to be waited for. */
-void obey_drive(struct duty *d);
+bool obey_begin_erase(struct duty *d, const struct orders_item *item);
+int obey_start_erase(struct duty *d, struct error *err) _must_check_;
+void obey_drive_erase(struct duty *d);
+void obey_say_erase(char *out, size_t size, const struct duty *d);
+/* Says in the status, and logs, why an order waits; NULL: it does not any more. */
+void obey_trouble(struct duty *d, const char *what, const struct error *err);
+/* So that nothing saves what an order left half done. */
+int obey_hold(struct duty *d, uint64_t order, struct error *err) _must_check_;
 void obey_check_lost(struct duty *d);

@@ -17,8 +17,8 @@ static void note(struct orders_seen *seen, enum obey_note how, const struct rece
 	case OBEY_NOTE_FORGED:
 		orders_note_forged(seen, in->order, in->leaf);
 		return;
-	case OBEY_NOTE_HEALTHY:
-		seen->healthy = in->order;
+	case OBEY_NOTE_SAID:
+		seen->said = in->order;
 		return;
 	case OBEY_NOTE_CLOSED:
 		seen->closed = in->order;
@@ -78,7 +78,9 @@ static bool may_answer(struct obey *o, enum orders_check check)
 /* That the receipt cannot be written leaves the order as if it had not come: the server brings it again. */
 static void refuse(struct duty *d, const struct orders_item *item, const struct orders_judgement *j)
 {
-	struct receipt_input in = { item->number, batch_of(item), item->leaf, "refused", orders_check_name(j->check), NULL, j->note };
+	struct receipt_input in = { .order = item->number, .batch = batch_of(item), .leaf = item->leaf, .outcome = "refused",
+				    .check = orders_check_name(j->check), .note = j->note };
+	uint8_t challenge[HASH_LEN];
 	struct error err = { 0 };
 
 	if (!j->is_genuine && !may_answer(&d->obey, j->check)) {
@@ -88,6 +90,8 @@ static void refuse(struct duty *d, const struct orders_item *item, const struct 
 	}
 	if (obey_receipt(d, &in, j->is_genuine ? OBEY_NOTE_TAKEN : OBEY_NOTE_FORGED, &err) < 0)
 		log_failure(LOG_ERROR, "order-refused", &err);
+	else if (j->is_genuine && statement_get_hash(challenge, item->st, "challenge"))
+		challenge_use(&d->state.challenge, d->dir, challenge);
 }
 
 static void refuse_by(struct duty *d, const struct orders_item *item, enum orders_check check, const char *why)
@@ -101,7 +105,7 @@ static void refuse_by(struct duty *d, const struct orders_item *item, enum order
 static void supersede(struct duty *d, const struct orders_item *item, uint64_t by)
 {
 	char text[128];
-	struct receipt_input in = { item->number, batch_of(item), item->leaf, "superseded", NULL, NULL, text };
+	struct receipt_input in = { .order = item->number, .batch = batch_of(item), .leaf = item->leaf, .outcome = "superseded", .note = text };
 	struct error err = { 0 };
 
 	snprintf(text, sizeof(text), "order %llu makes the whole configuration anew", (unsigned long long)by);
@@ -156,7 +160,7 @@ static bool insert(struct obey *o, struct orders_item *item)
 static void judge(struct orders_judgement *out, const struct duty *d, const struct orders_item *item)
 {
 	struct orders_view view = { d->state.id, d->state.fleet, d->state.root, &d->state.chain.orders, floor_now(&d->state.floor), clock_now_s(),
-				    device_capabilities(d->driver, d->dev) };
+				    device_capabilities(d->driver, d->dev), challenge_now(&d->state.challenge, state_clock(&d->state)) };
 
 	orders_judge(out, item, &view);
 }
@@ -164,22 +168,26 @@ static void judge(struct orders_judgement *out, const struct duty *d, const stru
 /* A group must not wait for one that is busy: the others hold their confirmation. */
 static bool is_busy_for(struct duty *d, const struct orders_item *item)
 {
-	return change_is_open(&d->obey.change) && !d->obey.count && statement_count(item->st, "member");
+	return obey_is_busy(d) && !d->obey.count && statement_count(item->st, "member");
 }
 
 bool obey_brought(struct duty *d, struct orders_item *item)
 {
 	struct obey *o = &d->obey;
 	struct orders_judgement j;
-	bool has_turn = !o->count && !change_is_open(&o->change);
+	bool has_turn = !o->count && !obey_is_busy(d);
 
+	if (obey_is_erasing(d)) {
+		orders_item_done(item); /* it is too late for anything else */
+		return false;
+	}
 	judge(&j, d, item);
 	if (!d->state.admit || j.verdict == ORDERS_KNOWN || find_leaf(o, item->leaf) < o->count) {
 		orders_item_done(item);
 		return false;
 	}
 	if (j.verdict == ORDERS_OBEY && is_busy_for(d, item))
-		orders_refuse(&j, CHECK_BUSY, "order %llu is being carried out, and a group cannot wait for it", (unsigned long long)o->change.number);
+		orders_refuse(&j, CHECK_BUSY, "order %llu is being carried out, and a group cannot wait for it", (unsigned long long)(erase_is_open(&o->erase) ? o->erase.number : o->change.number));
 	/* what is refused uses its number up, so one that is genuine has to wait for those before it */
 	if (j.verdict == ORDERS_REFUSE && (!j.is_genuine || has_turn || j.check == CHECK_BUSY)) {
 		refuse(d, item, &j);
@@ -190,7 +198,7 @@ bool obey_brought(struct duty *d, struct orders_item *item)
 		 j.verdict == ORDERS_OBEY ? "good" : orders_check_name(j.check));
 	if (!insert(o, item))
 		return false;
-	if (has_turn || !change_is_open(&o->change))
+	if (has_turn || !obey_is_busy(d))
 		duty_look_in(d, 0);
 	return true;
 }
@@ -292,6 +300,13 @@ static bool needs_device(const struct orders_item *item)
 	return strcmp(kind, "hold") != 0 && strcmp(kind, "release") != 0;
 }
 
+static bool is_erasing(const struct orders_item *item)
+{
+	enum order_kind kind = ORDER_APPLY;
+
+	return order_kind_parse(&kind, statement_get(item->st, "kind")) && order_kind_erases(kind);
+}
+
 /* why: NULL when the device was seen whole. False: the order is gone. *waits: it stays, and another may begin. */
 static bool begin(struct duty *d, size_t i, const char *why, bool *waits)
 {
@@ -308,6 +323,10 @@ static bool begin(struct duty *d, size_t i, const char *why, bool *waits)
 		*waits = true;
 		return true;
 	}
+	if (is_erasing(item)) {
+		take(d, i); /* it may be half erased already; agent/erase.h is patient once more */
+		return true;
+	}
 	refuse_by(d, item, CHECK_DRIVER, why);
 	obey_drop(o, i);
 	return false;
@@ -319,7 +338,7 @@ void obey_next(struct duty *d, const char *why)
 	struct obey *o = &d->obey;
 	bool waits = false;
 
-	for (size_t i = 0; i < o->count && !d->asked && !change_is_open(&o->change);) {
+	for (size_t i = 0; i < o->count && !d->asked && !obey_is_busy(d);) {
 		struct orders_judgement j;
 		uint64_t by;
 
@@ -350,7 +369,7 @@ void obey_checked(struct duty *d, const struct error *failure)
 	o->is_checking = false;
 	if (failure->code == 0) {
 		take(d, i);
-		if (!change_is_open(&o->change)) /* the disk: later */
+		if (!obey_is_busy(d)) /* the disk: later */
 			duty_look_in(d, OBEY_AGAIN_MS);
 		return;
 	}

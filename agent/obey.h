@@ -2,10 +2,11 @@
  *
  * A poll brings them (agent/news.h); whatever has to be seen of the device first is seen by the duty's next look, and everything that it
  * shows is recorded before an order begins. While one is in hand, commit-to-startup does nothing. The judging is agent/orders.h's, the
- * sequence of steps agent/change.h's; here both meet the device, the disk and the network. */
+ * sequence of steps agent/change.h's, or agent/erase.h's; here they meet the device, the disk and the network. */
 #pragma once
 
 #include "agent/change.h"
+#include "agent/erase.h"
 #include "agent/health.h"
 #include "agent/orders.h"
 
@@ -39,6 +40,10 @@ struct obey {
 	struct obey_member members[ORDER_MEMBERS_MAX]; /* in the order of the statement */
 	bool wants_snapshot;
 
+	struct erase erase;     /* open: the order in hand is one that erases, and change is not */
+	struct loop_timer tick; /* when its machine has to be asked again */
+	uint64_t polled_ms;     /* a poll that began before says too little */
+
 	uint64_t answered_since_ms[2]; /* an hour of receipts: for forgeries; for what is signed and does not count */
 	unsigned answered[2];
 	char trouble[200]; /* why a good order waits; "" */
@@ -53,24 +58,43 @@ bool obey_brought(struct duty *d, struct orders_item *item);
 /* ... or a receipt of another member of the group. True when it was new. */
 bool obey_heard(struct duty *d, const struct statement *receipt);
 
+/* ... or decisions about a batch: they count for an order that erases and waits for its time. True when they were new. */
+bool obey_controls(struct duty *d, const struct orders_batch *brought);
+/* A poll that began then was answered, and what it brought was taken. */
+void obey_polled(struct duty *d, uint64_t began_ms);
+/* The archive has more of our statements. */
+void obey_acknowledged(struct duty *d);
+
 /* After a whole look, everything of it recorded or not. True: orders are the concern now, and not commit-to-startup. */
 bool obey_act(struct duty *d, bool is_recorded, const char *why);
 /* There was no whole look. */
 void obey_unseen(struct duty *d, const char *why);
 void obey_restarted(struct duty *d);
+/* Does what comes next for the order in hand, until something has to be waited for. */
+void obey_drive(struct duty *d);
 /* Answers of apply, and its death. */
 void obey_checked(struct duty *d, const struct error *failure);
 void obey_applied(struct duty *d, const struct error *failure, const uint8_t running[static APPLY_DIGEST_LEN]);
 void obey_showed(struct duty *d, const struct error *failure, struct bytes said);
+void obey_erased(struct duty *d, const struct error *failure, const struct apply_erased *answer); /* answer: NULL by its death */
 void obey_changed(struct duty *d, enum ipc_kind kind, const struct error *failure);
 void obey_lost(struct duty *d, enum ipc_kind asked);
 /* A round of agent/health.h is over. */
 void obey_proved(struct duty *d, uint64_t began_ms, const char *why);
 
-bool obey_is_busy(const struct duty *d);
+/* Did an order begin to erase the device? Then nobody looks at it any more. */
+bool obey_is_erasing(const struct duty *d);
+/* Was the device's last receipt made? Then nothing may follow it, and no status is said. */
+bool obey_is_over(const struct duty *d);
+/* Does an order wait for the answer to a poll? Then the next one must not wait for news. */
+bool obey_wants_poll(const struct duty *d);
+bool obey_is_changing(const struct duty *d); /* then what is saved or returned to is its concern */
+bool obey_is_busy(const struct duty *d);     /* one is in hand, of whatever kind */
 bool obey_is_waiting(const struct duty *d); /* for its group */
 /* Why a snapshot of what runs now is due: "order", or NULL for no reason of ours. */
 const char *obey_reason(const struct duty *d, bool running_differs);
 void obey_recorded(struct duty *d); /* a snapshot was made */
+/* What must be said before the keys go could not be written: later. */
+void obey_unretired(struct duty *d, const struct error *err);
 /* One line for `holdfast-agent status` and for notes; "" when there is nothing to say. */
 void obey_say(char *out, size_t size, const struct duty *d);

@@ -86,7 +86,7 @@ void orders_seen_write(struct buf *out, const struct orders_seen *seen)
 {
 	put_u64(out, seen->last);
 	put_u64(out, seen->closed);
-	put_u64(out, seen->healthy);
+	put_u64(out, seen->said);
 	put_ring(out, seen->taken, seen->taken_count);
 	put_ring(out, seen->forged, seen->forged_count);
 }
@@ -96,7 +96,7 @@ void orders_seen_read(struct orders_seen *out, struct reader *rd)
 	*out = (struct orders_seen){ 0 };
 	out->last = read_u64(rd);
 	out->closed = read_u64(rd);
-	out->healthy = read_u64(rd);
+	out->said = read_u64(rd);
 	get_ring(out->taken, &out->taken_count, rd);
 	get_ring(out->forged, &out->forged_count, rd);
 }

@@ -31,6 +31,7 @@ static const struct {
 	[CHECK_EXPIRED] = { "expired", "plan it again" },
 	[CHECK_WINDOW] = { "window", "the device waits for the window" },
 	[CHECK_CAPABILITY] = { "capability", "do it at the device" },
+	[CHECK_CHALLENGE] = { "challenge", "the device says a new one with each status: plan it again" },
 	[CHECK_DRIVER] = { "driver", "see to the device, then plan it again" },
 	[CHECK_BUSY] = { "busy", "wait for the order that is being carried out, then plan it again" },
 	[CHECK_HELD] = { "held", "ask who holds it, release it, then plan it again" },
@@ -39,6 +40,7 @@ static const struct {
 	[CHECK_PAYLOAD] = { "payload", "the server delivered another payload: look at the server, and plan it again" },
 	[CHECK_OPEN] = { "open", "it was sealed for another key: fetch the device's enrolment anew, and plan it again" },
 	[CHECK_SYNTAX] = { "syntax", "mend the configuration and plan it again; nothing was changed" },
+	[CHECK_CANCELLED] = { "cancelled", "ask who stopped it; if it is still wanted, plan it again" },
 };
 
 const char *orders_check_name(enum orders_check check)
@@ -120,24 +122,44 @@ static void judge_place(struct orders_judgement *out, const struct orders_item *
 }
 
 /* Controls that do not hold are left out, whoever brought them: a person who was dismissed approves nothing any more. */
-static void judge_consent(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+static void count(struct consent *out, const struct orders_batch *batch, const struct root *root)
 {
 	const struct statement *good[ORDERS_CONTROLS_MAX];
-	struct consent consent;
 	struct error ignored;
 	size_t count = 0;
 
-	for (size_t i = 0; i < item->batch->control_count; i++)
-		if (control_verify(item->batch->controls[i], item->batch->st, view->root, &ignored) == 0)
-			good[count++] = item->batch->controls[i];
-	consent_count(&consent, item->batch->st, good, count, view->root);
+	for (size_t i = 0; i < batch->control_count; i++)
+		if (control_verify(batch->controls[i], batch->st, root, &ignored) == 0)
+			good[count++] = batch->controls[i];
+	consent_count(out, batch->st, good, count, root);
+}
+
+bool orders_is_agreed(char why[static ORDERS_NOTE_MAX], const struct orders_batch *batch, const struct root *root)
+{
+	struct consent consent;
+	struct error err = { 0 };
+
+	if (batch_verify(batch->st, root, &err) < 0) {
+		snprintf(why, ORDERS_NOTE_MAX, "%.300s (by root %llu)", err.text, (unsigned long long)root_version(root));
+		return false;
+	}
+	count(&consent, batch, root);
 	if (consent.is_rejected)
-		orders_refuse(out, CHECK_THRESHOLD, "'%s' rejects it", consent.rejected_by);
+		snprintf(why, ORDERS_NOTE_MAX, "'%s' rejects it", consent.rejected_by);
 	else if (consent.is_aborted)
-		orders_refuse(out, CHECK_THRESHOLD, "it was aborted");
+		snprintf(why, ORDERS_NOTE_MAX, "it was aborted");
 	else if (!consent_is_enough(&consent))
-		orders_refuse(out, CHECK_THRESHOLD, "%u of %u people stand behind it (by root %llu)", consent.people, consent.need,
-			      (unsigned long long)root_version(view->root));
+		snprintf(why, ORDERS_NOTE_MAX, "%u of %u people stand behind it (by root %llu)", consent.people, consent.need,
+			 (unsigned long long)root_version(root));
+	return consent_is_enough(&consent) && !consent.is_aborted;
+}
+
+static void judge_consent(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+{
+	char why[ORDERS_NOTE_MAX];
+
+	if (!orders_is_agreed(why, item->batch, view->root))
+		orders_refuse(out, CHECK_THRESHOLD, "%s", why);
 }
 
 /* ---- when, and whether at all ---- */
@@ -210,6 +232,19 @@ static void judge_capability(struct orders_judgement *out, const struct orders_i
 		orders_refuse(out, CHECK_CAPABILITY, "the driver of this device cannot carry out '%s'", statement_get(item->st, "kind"));
 }
 
+/* Made by the device a while ago at most: what erases it cannot have been prepared for later, nor come twice. */
+static void judge_challenge(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
+{
+	uint8_t named[HASH_LEN];
+
+	if (!statement_get_hash(named, item->st, "challenge"))
+		return; /* order_check() asked for one where it is needed */
+	if (!view->challenge)
+		orders_refuse(out, CHECK_CHALLENGE, "this device has said none that is still in force");
+	else if (memcmp(named, view->challenge, HASH_LEN) != 0)
+		orders_refuse(out, CHECK_CHALLENGE, "it names another one than the device said last");
+}
+
 void orders_judge(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
 {
 	*out = (struct orders_judgement){ .verdict = ORDERS_OBEY };
@@ -237,6 +272,8 @@ void orders_judge(struct orders_judgement *out, const struct orders_item *item, 
 		judge_time(out, item, view);
 	if (goes_on(out))
 		judge_capability(out, item, view);
+	if (goes_on(out))
+		judge_challenge(out, item, view);
 }
 
 /* ---- the device ---- */
@@ -262,6 +299,8 @@ void orders_judge_device(struct orders_judgement *out, const struct orders_item 
 
 	if (!order_kind_parse(&kind, statement_get(item->st, "kind")) || kind == ORDER_SNAPSHOT || kind == ORDER_HOLD || kind == ORDER_RELEASE)
 		return;
+	if (order_kind_erases(kind))
+		return; /* what is held or unsaved goes with everything else: for that it took the people that it takes */
 	if (device->is_busy)
 		orders_refuse(out, CHECK_BUSY, "another change is being carried out");
 	else if (device->is_held)

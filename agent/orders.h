@@ -37,6 +37,7 @@ enum orders_check {
 	CHECK_EXPIRED,
 	CHECK_WINDOW,
 	CHECK_CAPABILITY,
+	CHECK_CHALLENGE,
 	CHECK_DRIVER,
 	CHECK_BUSY,
 	CHECK_HELD,
@@ -45,8 +46,9 @@ enum orders_check {
 	CHECK_PAYLOAD,
 	CHECK_OPEN,
 	CHECK_SYNTAX,
+	CHECK_CANCELLED,
 };
-enum { CHECKS = CHECK_SYNTAX + 1 };
+enum { CHECKS = CHECK_CANCELLED + 1 };
 const char *orders_check_name(enum orders_check check);
 
 /* ---- what is remembered ---- */
@@ -59,7 +61,7 @@ struct orders_leaf {
 struct orders_seen {
 	uint64_t last;    /* the highest number of a genuine order that was obeyed or refused */
 	uint64_t closed;  /* the newest order that was obeyed and has its last receipt */
-	uint64_t healthy; /* the newest that said `healthy` to its group */
+	uint64_t said;    /* the newest that said `healthy` to its group, or `armed`: what is not its last word */
 	uint32_t taken_count, forged_count; /* ever; the newest ORDERS_LEAVES of each are kept */
 	struct orders_leaf taken[ORDERS_LEAVES];
 	struct orders_leaf forged[ORDERS_LEAVES];
@@ -120,8 +122,11 @@ struct orders_view {
 	int64_t floor_s; /* agent/floor.h */
 	int64_t clock_s; /* what the machine's clock says: believed only to be patient */
 	unsigned capabilities;
+	const uint8_t *challenge; /* in force; NULL: none is */
 };
-/* All that can be said without the device: size to capability. */
+/* Does the batch hold, and do enough people stand behind it? False says why not. */
+bool orders_is_agreed(char why[static ORDERS_NOTE_MAX], const struct orders_batch *batch, const struct root *root);
+/* All that can be said without the device: size to challenge. */
 void orders_judge(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view);
 
 /* The device as it was seen, all of it recorded. */

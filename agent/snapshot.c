@@ -395,6 +395,20 @@ int snapshot_make(struct chain *c, const struct snapshot_input *in, const struct
 	return 0;
 }
 
+static void add_erased(struct buf *text, const struct device_erased *erased)
+{
+	for (size_t i = 0; i < erased->area_count; i++) {
+		_cleanup_(buf_done) struct buf area = { 0 };
+
+		area_text(&area, &erased->areas[i]);
+		statement_add(text, "area", "%s", buf_text(&area));
+	}
+	for (size_t i = 0; i < erased->left_count; i++)
+		add_text(text, "left", erased->left[i]);
+	if (erased->has_transcript)
+		statement_add_hash(text, "transcript", erased->transcript);
+}
+
 int receipt_make(struct chain *c, const struct receipt_input *in, const struct snapshot_by *by, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -409,6 +423,8 @@ int receipt_make(struct chain *c, const struct receipt_input *in, const struct s
 	statement_add(&text, "outcome", "%s", in->outcome);
 	add_text(&text, "check", in->check ? in->check : "");
 	add_text(&text, "evidence", in->evidence ? in->evidence : "");
+	if (in->erased)
+		add_erased(&text, in->erased);
 	add_text(&text, "note", in->note);
 	return finish(c, &text, (struct bytes){ 0 }, by, err);
 }
@@ -445,6 +461,8 @@ int status_make(struct buf *out, const struct chain *c, const struct snapshot_in
 	add_checkpoint(&text, by);
 	add_saved(&text, in);
 	add_text(&text, "note", in->note);
+	if (in->challenge)
+		statement_add_hash(&text, "challenge", in->challenge);
 	statement_add(&text, "wait", "%llu", (unsigned long long)wait_s);
 	if (statement_sign(&text, by->key, err) < 0)
 		return err->code;

@@ -92,6 +92,7 @@ struct snapshot_input {
 	int64_t hold_s; /* 0: none */
 	const char *note; /* "" for none; what is not printable becomes '?' */
 	const struct device_facts *facts;
+	const uint8_t *challenge; /* status: the one in force, or NULL */
 	uint64_t order; /* status: the highest order that was taken note of; 0: none */
 };
 
@@ -103,6 +104,7 @@ struct receipt_input {
 	uint64_t order;
 	const uint8_t *batch, *leaf;
 	const char *outcome, *check, *evidence, *note;
+	const struct device_erased *erased; /* NULL: it was not to be */
 };
 /* Makes a receipt. The container is c->newest. */
 int receipt_make(struct chain *c, const struct receipt_input *in, const struct snapshot_by *by, struct error *err) _must_check_;

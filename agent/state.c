@@ -200,6 +200,7 @@ static int load_all(struct state *s, struct error *err)
 	if (r != 0)
 		return r;
 	floor_load(&s->floor, s->dir);
+	challenge_load(&s->challenge, s->dir);
 	if (load_key(s, err) < 0 || load_box(s, err) < 0 || load_fleet(s, err) < 0 || load_roots(s, err) < 0 ||
 	    load_statement(&s->admit, s, "admit", err) < 0 || load_statement(&s->checkpoint, s, "checkpoint", err) < 0)
 		return err->code;
@@ -255,7 +256,11 @@ void state_done(struct state *s)
 int state_create(const struct state_joining *j, struct error *err)
 {
 	_cleanup_(mem_freep) char *seed = path_in(j->dir, "device.seed");
+	_cleanup_(mem_freep) char *retired = path_in(j->dir, "retired");
 	_cleanup_(buf_done) struct buf fleet = { 0 }, chain = { 0 };
+
+	if (access(retired, F_OK) == 0)
+		return error_set(err, E_DENIED, "'%s' is what is left of a device that was erased", j->dir); /* it says: destroy the rest */
 
 	buf_addf(&fleet, "fleet: %s\nserver: %s\npin: ", j->fleet, j->address);
 	base64_encode(&fleet, bytes_of(j->pin, 32));
@@ -271,7 +276,7 @@ int state_destroy(const char *dir, struct error *err)
 {
 	/* the chain first: without it there was no join */
 	static const char *const names[] = { "chain",      "device.seed", "box.key",       "fleet", "roots",
-					     "admit",      "checkpoint",  "contradiction", "floor", "spool/000000000001",
+					     "admit",      "checkpoint",  "contradiction", "floor", "challenge", "spool/000000000001",
 					     "spool/acked" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {

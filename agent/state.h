@@ -7,7 +7,9 @@
  *   chain                    head, epoch, texts, orders seen (agent/chain.c); the one file whose replacement makes a statement count
  *   spool/                   what the server has not acknowledged
  *   hold  floor              agent/hold.h, agent/floor.h
- *   change                   the order in hand (agent/change.h)
+ *   change  erase            the order in hand (agent/change.h, agent/erase.h)
+ *   challenge                agent/challenge.h
+ *   retired  retired-<id>    what is left of devices that were erased (agent/retired.h)
  *   contradiction            two checkpoints of the server's that cannot both be true; only if it lied
  *
  * A statement is made in this order: the chain file with the new head and the whole container in it is replaced, then the
@@ -15,6 +17,7 @@
  * never gets two contents. */
 #pragma once
 
+#include "agent/challenge.h"
 #include "agent/floor.h"
 #include "agent/net.h"
 #include "agent/snapshot.h"
@@ -37,6 +40,7 @@ struct state {
 	struct chain chain;
 	struct spool spool;
 	int64_t floor_s; /* the newest time in anything signed that was accepted, our own statements included: to date what comes next */
+	struct challenge challenge; /* for an order that erases */
 	struct floor floor; /* by what others signed: to judge orders */
 };
 

@@ -132,6 +132,7 @@ static void acknowledged(struct duty *d)
 		log_failure(LOG_WARNING, "spool", &err);
 		post_again(d, BACKOFF_MAX_MS);
 	}
+	obey_acknowledged(d);
 	uplink_kick(d);
 }
 
@@ -187,8 +188,20 @@ static void took_post(struct duty *d, const struct http_answer *a)
 /* What a status says that may go out of date while the poll waits. */
 static void said_now(char *out, size_t size, const struct snapshot_input *in, const struct state *s)
 {
-	snprintf(out, size, "%d %lld %lld %s %llu %llu %.300s", (int)in->saved, (long long)in->unsaved_since_s, (long long)in->hold_s, in->mode,
+	char challenge[2 * HASH_LEN + 1] = "";
+
+	if (in->challenge)
+		hex_encode(challenge, in->challenge, HASH_LEN);
+	snprintf(out, size, "%.8s %d %lld %lld %s %llu %llu %.300s", challenge, (int)in->saved, (long long)in->unsaved_since_s, (long long)in->hold_s, in->mode,
 		 (unsigned long long)in->order, (unsigned long long)root_version(s->root), in->note);
+}
+
+static void keep_challenge(struct duty *d)
+{
+	struct error err = { 0 };
+
+	if (duty_erases(d) && challenge_keep(&d->state.challenge, d->dir, state_clock(&d->state), &err) < 0)
+		log_failure(LOG_WARNING, "challenge", &err); /* none is said: no order to erase is good meanwhile */
 }
 
 static void cancel_poll(struct duty *d)
@@ -203,13 +216,18 @@ static void poll_server(struct duty *d)
 	_cleanup_(buf_done) struct buf status = { 0 };
 	struct uplink *u = &d->uplink;
 	char note[DUTY_NOTE_MAX * 2], said[sizeof(u->polled_as)];
-	uint32_t wait_s = d->core->settings->wait;
+	uint32_t wait_s = obey_wants_poll(d) ? 0 : d->core->settings->wait;
 	struct snapshot_input in;
 	struct snapshot_by by;
 	struct error err = { 0 };
 
 	if (u->poll_retry.loop || !d->core->net.pid || d->state.spool.acked < 1)
 		return;
+	if (obey_is_over(d)) {
+		cancel_poll(d); /* its key says nothing more */
+		return;
+	}
+	keep_challenge(d);
 	duty_input(&in, note, d);
 	said_now(said, sizeof(said), &in, &d->state);
 	if (u->poll_id && !strcmp(said, u->polled_as))
@@ -260,6 +278,9 @@ static void took_news(struct duty *d, const struct http_answer *a)
 		return;
 	}
 	u->poll_refused = 0;
+	obey_polled(d, u->poll_began_ms);
+	if (!d->is_joined)
+		return;
 	is_early = clock_mono_ms() + POLL_SPACING_MS < u->poll_began_ms + 1000ULL * d->core->settings->wait;
 	/* one of them may answer what was the case when it was asked for; only a row of them is a server that does not wait */
 	u->poll_idle = r == 0 && is_early && !obey_is_waiting(d) ? u->poll_idle + 1 : 0;
@@ -320,6 +341,14 @@ void uplink_kick(struct duty *d)
 	if (state_mend(&d->state, &err) < 0)
 		log_failure(LOG_ERROR, "spool", &err);
 	post(d);
+	poll_server(d);
+}
+
+void uplink_repoll(struct duty *d)
+{
+	if (d->uplink.poll_retry.loop && !d->uplink.poll_failures && !d->uplink.poll_refused)
+		loop_disarm(&d->uplink.poll_retry);
+	cancel_poll(d);
 	poll_server(d);
 }
 

@@ -25,6 +25,8 @@ struct uplink {
 
 /* Does what is to be done and possible now: posts, polls. Call it whenever something changed. */
 void uplink_kick(struct duty *d);
+/* A poll that begins now, in place of one that is under way: what that one brings says too little. */
+void uplink_repoll(struct duty *d);
 /* An answer of net. False: it is not this device's. */
 bool uplink_answer(struct duty *d, uint32_t id, const struct http_answer *answer);
 /* net died: nothing that is under way will be answered. */

@@ -452,7 +452,7 @@ TEST(what_is_remembered_comes_back_from_bytes)
 	struct reader rd;
 
 	for (unsigned n = 0; n < 200; n += 7) {
-		seen = (struct orders_seen){ .closed = n, .healthy = n + 1 };
+		seen = (struct orders_seen){ .closed = n, .said = n + 1 };
 		for (unsigned i = 0; i < n; i++) {
 			uint8_t leaf[HASH_LEN];
 
@@ -549,6 +549,30 @@ TEST(what_the_driver_cannot_do_is_refused)
 	refused(CHECK_CAPABILITY, "cannot carry out 'apply'", PLAN(.number = 7));
 	refused(CHECK_CAPABILITY, "cannot carry out 'revert'", PLAN(.kind = "revert"));
 	obeyed(PLAN(.kind = "save"));
+}
+
+#define NAMES "challenge: " HASH_A "\n"
+
+TEST(what_erases_names_the_challenge_that_the_device_said_last_and_no_hold_stops_it)
+{
+	static const uint8_t other[HASH_LEN] = { 1 };
+	static const char *const approvals[] = { "bob", NULL };
+	static const int by[] = { BOB };
+	uint8_t said[HASH_LEN];
+
+	begin_test("role: retirer alice bob\n");
+	CHECK(hex_decode(said, sizeof(said), bytes_str(HASH_A)));
+	view.capabilities |= DEVICE_PURGE;
+	refused(CHECK_CHALLENGE, "none that is still in force", PLAN(.kind = "purge", .more = NAMES, .approvals = approvals, .approval_keys = by));
+	view.challenge = other;
+	refused(CHECK_CHALLENGE, "another one than the device said last", PLAN(.kind = "purge", .more = NAMES, .approvals = approvals, .approval_keys = by));
+	view.challenge = said;
+	place.is_held = place.is_unsaved = true;
+	place.has_startup = false;
+	obeyed(PLAN(.kind = "purge", .more = NAMES, .approvals = approvals, .approval_keys = by));
+	refused(CHECK_CAPABILITY, "cannot carry out 'factory-reset'", PLAN(.kind = "factory-reset", .more = NAMES, .approvals = approvals, .approval_keys = by));
+	refused(CHECK_THRESHOLD, "1 of 2 people", PLAN(.kind = "purge", .more = NAMES));
+	refused(CHECK_SIGNER, "does not have the role 'retirer'", PLAN(.kind = "purge", .more = NAMES, .person = "carol", .key = CAROL));
 }
 
 TEST(nothing_is_overwritten)
