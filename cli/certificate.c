@@ -249,11 +249,12 @@ int certificate_draft(struct buf *out, const struct certificate_source *source, 
 		      const struct statement *checkpoint, int64_t now_s, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct terms t = { .words = *words, .log_size = statement_number(checkpoint, "size"), .time_s = now_s };
+	struct terms t = { .words = *words, .time_s = now_s };
 	int r = check_far_enough(source, err);
 
 	if (r < 0)
 		return r;
+	t.log_size = statement_number(checkpoint, "size");
 	t.root = root_version(source->facts->roots[source->facts->root_count - 1]);
 	statement_get_hash(t.log_tree, checkpoint, "tree");
 	take_shredded(&t, source);

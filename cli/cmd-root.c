@@ -329,6 +329,22 @@ static int give(struct bytes text, size_t devices, const struct cli *cli, const 
 	return 0;
 }
 
+/* As they are: whoever has them can follow every later one. */
+static int export_succession(struct cli *cli, const struct args *args, struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	int r = cli_home(cli, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < cli->home->root_count; i++)
+		buf_add_bytes(&text, statement_whole(root_statement(cli->home->roots[i])));
+	if (cli->json)
+		return output_json("root-succession", json_pack("{s:s, s:I, s:s}", "fleet", cli->home->fleet, "root",
+								(json_int_t)cli->home->root_count, "text", buf_text(&text)), err);
+	return args_has(args, "output") ? fs_write(args_get(args, "output"), buf_bytes(&text), 0644, err) : output_raw(buf_bytes(&text), err);
+}
+
 int cmd_root_export(struct cli *cli, const struct args *args, struct error *err)
 {
 	const char *mirror = args_get(args, "mirror");
@@ -339,6 +355,8 @@ int cmd_root_export(struct cli *cli, const struct args *args, struct error *err)
 
 	if (devices && mirror)
 		return error_set(err, CLI_USAGE, "--devices asks the server and --mirror a clone; give one of them");
+	if (args_has(args, "succession"))
+		return devices || mirror ? error_set(err, CLI_USAGE, "--succession goes with no list of devices") : export_succession(cli, args, err);
 	r = cli_home(cli, err);
 	if (r == 0 && devices)
 		r = add_devices(&out, cli, err);

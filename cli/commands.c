@@ -57,6 +57,7 @@ static const struct option_def cat_options[] = {
 static const struct option_def export_options[] = {
 	{ "output", 'o', "FILE", "where it goes; standard output otherwise", false },
 	{ "devices", 0, NULL, "the devices' keys as well, from the server, each verified", false },
+	{ "succession", 0, NULL, "the roots themselves, one behind the other, for holdfast retire verify", false },
 	{ "mirror", 0, "REPO.git", "the devices' keys as well, from a clone of the archive, offline", false },
 	{ 0 },
 };
@@ -192,6 +193,22 @@ static const struct option_def retire_approve_options[] = {
 	{ "copy", 0, "TEXT", "another copy that you know of, and until when it lasts", true },                     \
 	{ "note", 0, "TEXT", "what else is to be said", false },                                                   \
 	{ "yes", 'y', NULL, "do not ask", false }
+static const struct option_def retire_certificate_options[] = {
+	{ "output", 'o', "FILE", "where the draft goes, to be signed; of a certified device: the file that proves it", false },
+	{ "html", 0, "FILE", "one page to print", false },
+	{ "manufacturer", 0, "TEXT", "who made the device", false },
+	{ "asset", 0, "TEXT", "its number in your books", false },
+	{ "place", 0, "TEXT", "where it was done", false },
+	{ "destination", 0, "TEXT", "where the device goes", false },
+	{ "limit", 0, "TEXT", "what else the certificate does not say", true },
+	{ 0 },
+};
+static const struct option_def retire_verify_options[] = {
+	{ "fleet", 0, "ID", "the fleet's id, which you know", false },
+	{ "roots", 0, "FILE", "its roots, as root export --succession wrote them", false },
+	{ "html", 0, "FILE", "one page to print", false },
+	{ 0 },
+};
 static const struct option_def retire_attest_options[] = { ATTEST_OPTIONS, { 0 } };
 static const struct option_def retire_execute_options[] = {
 	ATTEST_OPTIONS,
@@ -253,6 +270,13 @@ const struct command commands[] = {
 	  cmd_retire_execute, retire_execute_options },
 	{ "retire", "attest", "DEVICE [--copy TEXT]...", "say that you kept nothing that opens a shredded device", 1, 1, cmd_retire_attest,
 	  retire_attest_options },
+	{ "retire", "certificate", "DEVICE [-o FILE] [--html FILE]", "draft the certificate of a device that is gone; once it is certified, prove it", 1, 1,
+	  cmd_retire_certificate, retire_certificate_options },
+	{ "retire", "sign", "FILE [--yes]", "draft a certificate again, compare, and sign it", 1, 1, cmd_retire_sign, sign_options },
+	{ "retire", "publish", "FILE...", "archive a certificate that enough people signed, in one file or in copies of it", 1, ANY, cmd_retire_publish,
+	  NULL },
+	{ "retire", "verify", "FILE [--fleet ID | --roots FILE]", "verify the proof of a retirement, offline", 1, 1, cmd_retire_verify,
+	  retire_verify_options },
 	{ "retire", "witness", "DEVICE --reason TEXT", "say what you saw on site", 1, 1, cmd_retire_witness, reason_options },
 	{ "audit", NULL, "MIRROR.git [FILE...] | FILE... [-o FILE]",
 	  "verify a whole clone of the archive, and checkpoints that others kept, offline", 1, ANY, cmd_audit, audit_options },
@@ -262,7 +286,7 @@ const struct command commands[] = {
 	  witness_run_options },
 	{ "witness", "once", "", "look at the server's log once, and cosign it", 0, 0, cmd_witness_once, NULL },
 	{ "root", "show", "", "show people, roles and keys of the fleet", 0, 0, cmd_root_show, NULL },
-	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git]", "write an allowed_signers file for ssh-keygen and git", 0, 0,
+	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git | --succession]", "write an allowed_signers file for ssh-keygen and git", 0, 0,
 	  cmd_root_export, export_options },
 	{ "root", "card", "[-o FILE]", "print the line that shows a further person this fleet", 0, 0, cmd_root_card, card_options },
 	{ "enlist", NULL, "CARD|FILE|- --person NAME [--key FILE] [--no-passphrase] [-o FILE]",

@@ -72,6 +72,10 @@ int cmd_retire_cancel(struct cli *cli, const struct args *args, struct error *er
 int cmd_retire_status(struct cli *cli, const struct args *args, struct error *err);
 int cmd_retire_execute(struct cli *cli, const struct args *args, struct error *err);
 int cmd_retire_attest(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_certificate(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_sign(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_publish(struct cli *cli, const struct args *args, struct error *err);
+int cmd_retire_verify(struct cli *cli, const struct args *args, struct error *err);
 int cmd_retire_witness(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_show(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_export(struct cli *cli, const struct args *args, struct error *err);

@@ -265,17 +265,23 @@ int dossier_challenge(char out[static 2 * HASH_LEN + 1], const struct open_sourc
 
 /* ---- all of it ---- */
 
+void dossier_facts(struct retirement_facts *out, const struct dossier *d, const struct open_source *source)
+{
+	*out = (struct retirement_facts){ .device = d->id,
+					  .roots = source->roots,
+					  .root_count = source->root_count,
+					  .batch_count = d->batch_count,
+					  .batches = d->steps,
+					  .shredded_count = d->shredded_count,
+					  .shredded = (const struct statement *const *)d->shredded,
+					  .certificate_count = d->certificate_count,
+					  .certificates = (const struct statement *const *)d->certificates,
+					  .now_s = clock_now_s() };
+}
+
 static void compute(struct dossier *d, const struct open_source *source)
 {
-	struct retirement_facts f = { .device = d->id,
-				      .roots = source->roots,
-				      .root_count = source->root_count,
-				      .batch_count = d->batch_count,
-				      .shredded_count = d->shredded_count,
-				      .shredded = (const struct statement *const *)d->shredded,
-				      .certificate_count = d->certificate_count,
-				      .certificates = (const struct statement *const *)d->certificates,
-				      .now_s = clock_now_s() };
+	struct retirement_facts f;
 
 	d->steps = mem_alloc((d->batch_count + 1) * sizeof(*d->steps));
 	for (size_t i = 0; i < d->batch_count; i++) {
@@ -288,7 +294,7 @@ static void compute(struct dossier *d, const struct open_source *source)
 							 b->receipt_count,
 							 (const struct statement *const *)b->receipts };
 	}
-	f.batches = d->steps;
+	dossier_facts(&f, d, source);
 	retirement_compute(&d->now, &f);
 }
 

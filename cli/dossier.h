@@ -38,6 +38,8 @@ int dossier_get(struct dossier *out, const struct open_source *source, struct op
 		struct error *err) _must_check_;
 /* The server's word: the challenge that the device says now, "" when it says none. */
 int dossier_challenge(char out[static 2 * HASH_LEN + 1], const struct open_source *source, const char *id, struct error *err) _must_check_;
+/* What `now` was computed from; borrowed from both. */
+void dossier_facts(struct retirement_facts *out, const struct dossier *d, const struct open_source *source);
 void dossier_done(struct dossier *d);
 /* The batch of a step; NULL when there is none. */
 const struct dossier_batch *dossier_batch(const struct dossier *d, const struct retirement_step *step);
