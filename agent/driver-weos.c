@@ -130,6 +130,16 @@ static int read_surely(struct weos *w, struct device_look *out, struct error *er
 	return 0;
 }
 
+int weos_running_surely(struct weos *w, struct buf *out, struct error *err)
+{
+	_cleanup_(device_look_done) struct device_look now = { 0 };
+
+	if (read_surely(w, &now, err) < 0)
+		return err->code;
+	buf_add_bytes(out, buf_bytes(&now.running));
+	return 0;
+}
+
 /* ---- what will boot, and what it is ---- */
 
 static int read_boot(struct weos *w, struct weos_boot *out, struct error *err)

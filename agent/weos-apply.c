@@ -163,7 +163,7 @@ static int check_size(struct bytes text, struct error *err)
 	return 0;
 }
 
-/* ---- lines, tried and entered ---- */
+/* ---- the password for secrets ---- */
 
 static int change_encryption(struct weos *w, struct bytes text, struct error *err)
 {
@@ -186,18 +186,6 @@ static int change_encryption(struct weos *w, struct bytes text, struct error *er
 	if (r < 0)
 		r = weos_save_here(w, err);
 	return r < 0 ? error_add(err, "the password for secrets is changed and not saved, so the device cannot boot its secrets: save it") : 0;
-}
-
-static int lines(struct weos *w, const struct weos_items *items, bool is_trial, struct error *err)
-{
-	int r;
-
-	if (has_encryption(items))
-		return is_trial ? 0 : change_encryption(w, items->at[0].text, err);
-	r = enter_items(w, items, NULL, err);
-	if (r < 0)
-		return give_up(w, r);
-	return is_trial ? drop_candidate(w, err) : activate(w, err);
 }
 
 /* ---- a whole configuration ---- */
@@ -319,7 +307,7 @@ static int whole(struct weos *w, struct bytes text, bool is_trial, struct error 
 	bool is_json = weos_is_json(text);
 	int r;
 
-	if (weos_running(w, &running, err) < 0)
+	if ((is_trial ? weos_running(w, &running, err) : weos_running_surely(w, &running, err)) < 0)
 		return err->code;
 	if (weos_is_json(buf_bytes(&running)) != is_json)
 		return error_set(err, E_FORMAT, "line 1: it is not in the form in which this device writes its configuration");
@@ -329,6 +317,56 @@ static int whole(struct weos *w, struct bytes text, bool is_trial, struct error 
 	r = try_sections(w, &items, buf_bytes(&running), err);
 	weos_items_done(&items);
 	return r < 0 || is_trial ? r : replace(w, text, buf_bytes(&running), err);
+}
+
+/* ---- lines, tried and entered ---- */
+
+/* Activated, and something is gone that nobody wanted to go. */
+static int undo_loss(struct weos *w, size_t lost, struct bytes before, struct error *err)
+{
+	struct error second = { 0 };
+
+	if (paste_and_read(w, before, &second) < 0)
+		return error_set(err, E_PEER, "settings that the change does not name are gone (%zu), and what ran before could not be put back: %.300s",
+				 lost, second.text);
+	return error_set(err, E_PEER, "settings that the change does not name are gone (%zu); what ran before is back", lost);
+}
+
+/* The device says that it activated the lines, and not that it kept all the others. What seems to be gone must be gone twice, since something
+ * of the console may have got into the answer. */
+static int check_loss(struct weos *w, const struct weos_items *items, struct bytes before, struct error *err)
+{
+	_cleanup_(buf_done) struct buf now = { 0 }, again = { 0 };
+	size_t lost;
+
+	if (weos_running(w, &now, err) < 0)
+		return error_add(err, "reading back");
+	if (!weos_lost(before, buf_bytes(&now), items))
+		return 0;
+	if (weos_running(w, &again, err) < 0)
+		return error_add(err, "reading back");
+	lost = weos_lost(before, buf_bytes(&again), items);
+	if (lost && !weos_same(buf_bytes(&now), buf_bytes(&again)))
+		return error_set(err, E_PEER, "read back twice, it was not the same: somebody is at work, or there is noise on the line");
+	return lost ? undo_loss(w, lost, before, err) : 0;
+}
+
+static int lines(struct weos *w, const struct weos_items *items, bool is_trial, struct error *err)
+{
+	_cleanup_(buf_done) struct buf before = { 0 };
+	int r;
+
+	if (has_encryption(items))
+		return is_trial ? 0 : change_encryption(w, items->at[0].text, err);
+	if (!is_trial && weos_running_surely(w, &before, err) < 0)
+		return err->code;
+	r = enter_items(w, items, NULL, err);
+	if (r < 0)
+		return give_up(w, r);
+	if (is_trial)
+		return drop_candidate(w, err);
+	r = activate(w, err);
+	return r < 0 ? r : check_loss(w, items, buf_bytes(&before), err);
 }
 
 /* ---- both ---- */

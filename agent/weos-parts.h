@@ -57,6 +57,8 @@ int weos_show(struct weos *w, struct buf *out, const char *command, struct error
 enum { WEOS_NO_STARTUP = 1 };
 int weos_running(struct weos *w, struct buf *out, struct error *err) _must_check_;
 int weos_startup(struct weos *w, struct buf *out, struct error *err) _must_check_;
+/* Read twice, or equal to startup: no noise is in it that could be taken for a configuration. */
+int weos_running_surely(struct weos *w, struct buf *out, struct error *err) _must_check_;
 bool weos_same(struct bytes a, struct bytes b); /* in canonical form */
 /* Saves, and reads startup back. */
 int weos_save_here(struct weos *w, struct error *err) _must_check_;

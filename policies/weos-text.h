@@ -72,6 +72,10 @@ enum weos_warning {
 unsigned weos_warnings(struct bytes text);
 const char *weos_warning_text(enum weos_warning warning);
 
+/* How many settings of `before` are missing in `after`, although lines that were entered neither name them nor their section nor take
+ * anything away with `no`: a `leave` that lost them. Another value is none that is lost. */
+size_t weos_lost(struct bytes before, struct bytes after, const struct weos_items *change);
+
 /* Is a command of a change set the one that changes the password for the encryption of secrets? Startup cannot be read any more by the device
  * until it is saved anew. */
 bool weos_is_encryption(struct bytes line);

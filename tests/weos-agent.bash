@@ -12,7 +12,7 @@ weos_ways() { echo serial tcp rfc2217 ssh-key ssh-password; }
 weos_free_port() {
 	local port
 	while :; do
-		port=$((20000 + RANDOM % 12000))
+		port=$((${WEOS_PORTS% *} + RANDOM % ${WEOS_PORTS#* }))
 		(exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
 	done
 }

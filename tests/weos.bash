@@ -12,6 +12,7 @@
 # in authorized_keys, is let in for every user.
 
 WEOS_DIR=
+WEOS_PORTS='20000 12000' # the first that may be taken, and how many there are: slices of their own for those who begin at the same moment
 WEOS_SIM=${HOLDFAST_BUILD:-build}/tests/fake/weos-sim
 WEOS_WRAPPER=$(ls /usr/lib/*/libnss_wrapper.so 2>/dev/null | head -n 1)
 
@@ -74,7 +75,7 @@ weos_ssh() {
 	touch "$WEOS_DIR/$1/keys"
 	[ -f "$at/host-key" ] || ssh-keygen -q -t ed25519 -N '' -f "$at/host-key"
 	for try in 1 2 3 4 5; do
-		port=$((20000 + RANDOM % 12000))
+		port=$((${WEOS_PORTS% *} + RANDOM % ${WEOS_PORTS#* }))
 		cat >"$at/config" <<-END
 			ListenAddress 127.0.0.1:$port
 			HostKey $at/host-key

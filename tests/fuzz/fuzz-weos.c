@@ -68,6 +68,19 @@ static void check_items(struct bytes in)
 	weos_items_done(&items);
 }
 
+/* Half of it as a change: all that can be lost is what stands there, and of what is still there nothing. */
+static void check_lost(struct bytes in)
+{
+	struct bytes half = bytes_of(in.ptr, in.len / 2);
+	struct weos_items change;
+
+	weos_items_read(&change, half);
+	MUST(!weos_lost(in, in, &change));
+	MUST(weos_lost(in, half, &change) <= in.len);
+	MUST(!weos_lost((struct bytes){ 0 }, in, &change));
+	weos_items_done(&change);
+}
+
 struct stretches {
 	struct bytes text;
 	size_t end;
@@ -147,6 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	check_canonical(in);
 	check_items(in);
+	check_lost(in);
 	check_secrets(in);
 	check_shown(in);
 	return 0;

@@ -374,3 +374,81 @@ TEST(a_text_that_is_cut_short_leaves_blocks_open)
 	CHECK_EQ(items.open, 2);
 	weos_items_done(&items);
 }
+
+/* ---- what a `leave` lost ---- */
+
+static const char ran4[] = "# \\\\/ Westermo WeOS v4.32.3, CLI Format v1.32\n\nsystem\n\thostname sw1\n\tend\n\nspanning-tree\n\tend\n\n"
+			   "vlan 1\n\tname vlan1\n\tuntagged ALL\n\tend\n\niface vlan1 inet dhcp\n\tdistance 1\n\tmanagement ssh\n\tend\n\n"
+			   "snmp-server\n\trocommunity public\n\ttrapcommunity trap\n\tend\n";
+static const char ran5[] = "{\n  \"system\": {\n    \"hostname\": \"sw1\",\n    \"encrypt-secrets\": \"portable\"\n  },\n  \"vlan\": {\n    \"1\": {\n"
+			   "      \"name\": \"vlan1\"\n    }\n  },\n  \"iface\": {\n    \"vlan1\": {\n      \"inet\": {\n        \"dhcp\": {}\n      },\n"
+			   "      \"management\": \"ssh\"\n    }\n  },\n  \"web\": {}\n}\n";
+
+/* text with its first `from` made `to`; the caller frees */
+static char *with(const char *text, const char *from, const char *to)
+{
+	const char *at = strstr(text, from);
+
+	CHECK(at);
+	return mem_printf("%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+}
+
+static size_t lost_by(const char *change, const char *before, const char *from, const char *to)
+{
+	_cleanup_(mem_freep) char *after = with(before, from, to);
+	struct weos_items items;
+	size_t lost;
+
+	weos_items_read(&items, bytes_str(change));
+	lost = weos_lost(bytes_str(before), bytes_str(after), &items);
+	weos_items_done(&items);
+	return lost;
+}
+
+TEST(what_a_change_has_nothing_to_do_with_and_is_gone_is_lost)
+{
+	static const char place[] = "system\n\tlocation Hall\n\tend\n";
+
+	CHECK_EQ(lost_by(place, ran4, "\ttrapcommunity trap\n", ""), 1);
+	CHECK_EQ(lost_by(place, ran4, "snmp-server\n\trocommunity public\n\ttrapcommunity trap\n\tend\n", ""), 3);
+	CHECK_EQ(lost_by(place, ran4, "spanning-tree\n\tend\n", ""), 1);
+	CHECK_EQ(lost_by(place, ran4, "vlan 1\n\tname vlan1\n\tuntagged ALL\n\tend\n", ""), 3);
+	CHECK_EQ(lost_by("vlan 7\n\tname guests\n\tend\n", ran4, "\tmanagement ssh\n", ""), 1);
+	CHECK_EQ(lost_by(place, ran5, ",\n      \"management\": \"ssh\"", ""), 1);
+	CHECK_EQ(lost_by(place, ran5, ",\n  \"web\": {}", ""), 1);
+}
+
+TEST(one_of_several_settings_of_a_name_is_missed)
+{
+	static const char ran[] = "vlan 1\n\tname a\n\tend\nvlan 2\n\tname b\n\tend\n";
+
+	CHECK_EQ(lost_by("system\n\tlocation Hall\n\tend\n", ran, "\tname b\n", ""), 1);
+}
+
+TEST(another_value_or_a_new_setting_is_no_loss)
+{
+	CHECK_EQ(lost_by("system\n\thostname sw2\n\tend\n", ran4, "hostname sw1", "hostname sw2"), 0);
+	CHECK_EQ(lost_by("system hostname sw2\n", ran5, "sw1", "sw2"), 0);
+	CHECK_EQ(lost_by("vlan 7\n\tuntagged 3\n\tend\n", ran4, "untagged ALL", "untagged 1-2"), 0);
+	CHECK_EQ(lost_by("system\n\tlocation Hall\n\tend\n", ran4, "hostname sw1\n", "hostname sw1\n\tlocation Hall\n"), 0);
+	CHECK_EQ(lost_by("system location Hall\n", ran5, "\"sw1\",", "\"sw1\",\n    \"location\": \"Hall\","), 0);
+	CHECK_EQ(lost_by("system\n\tlocation Hall\n\tend\n", ran4, "trapcommunity trap", "trapcommunity other"), 0);
+	CHECK_EQ(lost_by("system\n\tlocation Hall\n\tend\n", ran4, "v4.32.3", "v4.32.4"), 0);
+}
+
+TEST(what_a_change_takes_away_or_replaces_is_no_loss)
+{
+	CHECK_EQ(lost_by("no vlan 1\n", ran4, "vlan 1\n\tname vlan1\n\tuntagged ALL\n\tend\n\niface vlan1 inet dhcp\n\tdistance 1\n\tmanagement ssh\n\tend\n", ""), 0);
+	CHECK_EQ(lost_by("snmp-server\n\tno trapcommunity\n\tend\n", ran4, "\ttrapcommunity trap\n", ""), 0);
+	CHECK_EQ(lost_by("no spanning-tree\n", ran4, "spanning-tree\n\tend\n", "no spanning-tree\n"), 0);
+	CHECK_EQ(lost_by("iface vlan1 inet static\n\taddress 192.0.2.1/24\n\tend\n", ran4, "dhcp\n\tdistance 1\n", "static\n\taddress 192.0.2.1/24\n"), 0);
+	CHECK_EQ(lost_by("iface vlan1 inet static\n", ran5, "\"dhcp\"", "\"static\""), 0);
+	CHECK_EQ(lost_by("ifa vlan1 inet static\n", ran4, "\tdistance 1\n", ""), 0);
+}
+
+TEST(texts_of_no_shape_lose_what_they_had_and_nothing_more)
+{
+	CHECK_EQ(lost_by("system location Hall\n", "vlan 1\n", "vlan 1\n", ""), 1);
+	CHECK_EQ(lost_by("system location Hall\n", "x{\"a\"\n", "x", "x"), 0);
+	CHECK_EQ(lost_by("system location Hall\n", "{\"\": 1\n\"a\n\"b\":\n", "\"b\":", ""), 1);
+}
