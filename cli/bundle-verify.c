@@ -335,6 +335,7 @@ static int take(struct bundle_proof *p, const struct bundle *b, const struct sta
 	case STATEMENT_EPOCH:
 	case STATEMENT_STATUS:
 	case STATEMENT_LOGIN:
+	case STATEMENT_JUDGEMENT:
 		break;
 	}
 	return error_set(err, E_SEAL, "it has a %s, which proves nothing here", statement_type_name(statement_type(st)));

@@ -395,6 +395,8 @@ static bool may_sign(const struct root *root, const char *person, enum statement
 		return true;
 	case STATEMENT_CERTIFICATE:
 		return root_has_role(root, person, ROLE_RETIRER);
+	case STATEMENT_JUDGEMENT:
+		return root_has_role(root, person, ROLE_ADMIN) || root_has_role(root, person, ROLE_DEPLOYER);
 	case STATEMENT_BATCH: /* which of the two roles it takes, crypto/order.c says */
 	case STATEMENT_CONTROL:
 		return root_has_role(root, person, ROLE_DEPLOYER) || root_has_role(root, person, ROLE_RETIRER);
@@ -696,7 +698,7 @@ void root_allowed_signers(struct buf *out, const struct root *root)
 {
 	static const enum statement_type operator_types[] = { STATEMENT_ROOT, STATEMENT_INVITE, STATEMENT_ADMIT, STATEMENT_LOGIN,
 							     STATEMENT_BATCH, STATEMENT_CONTROL, STATEMENT_SHREDDED,
-							     STATEMENT_CERTIFICATE };
+							     STATEMENT_CERTIFICATE, STATEMENT_JUDGEMENT };
 	struct sign_pub archive[4];
 	size_t n = root_archive_keys(archive, ARRAY_SIZE(archive), root);
 	char text[SIGN_PUB_TEXT_MAX];

@@ -89,6 +89,10 @@ static const struct type {
 		{ "left", TEXT, 0, 8 }, { "transcript", HASH, 0, 1 }, { "shred", HASH, 1, 1 }, { "shredded", HASH, 1, 64 }, { "epochs", PAIR, 0, 1 },
 		{ "snapshots", PAIR, 0, 1 }, { "log", POINT, 1, 1 }, { "copy", TEXT, 0, 16 }, { "performed", NAME, 1, 1 }, { "verified", NAME, 0, 8 },
 		{ "place", TEXT, 0, 1 }, { "destination", TEXT, 0, 1 }, { "limit", TEXT, 1, 8 }, { "time", TIME, 1, 1 }, { "root", NUMBER, 1, 1 } } },
+	[STATEMENT_JUDGEMENT] = { "judgement", "judgement@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "advisory", TEXT, 1, 1 }, { "document", HASH, 1, 1 }, { "verdict", WORD, 1, 1 }, { "device", ID, 0, 64 },
+		{ "feature", WORD, 0, 1 }, { "person", NAME, 1, 1 }, { "time", TIME, 1, 1 }, { "until", TIME, 0, 1 }, { "root", NUMBER, 1, 1 },
+		{ "reason", TEXT, 1, 1 }, { "ticket", TEXT, 0, 1 } } },
 };
 
 static const char first_line[] = "holdfast-statement/1 ";

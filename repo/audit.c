@@ -359,6 +359,7 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 	case STATEMENT_LOGIN:
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
+	case STATEMENT_JUDGEMENT:
 		found(a, "layout", item->path, "a statement of this type has no place here");
 		return;
 	}

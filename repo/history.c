@@ -233,6 +233,7 @@ static int rank(const struct history_item *item)
 	case STATEMENT_LOGIN:
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
+	case STATEMENT_JUDGEMENT:
 		break;
 	}
 	return RANK_FORK;

@@ -278,6 +278,7 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 	case STATEMENT_LOGIN:
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
+	case STATEMENT_JUDGEMENT:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(statement_type(c->st)));
@@ -396,6 +397,7 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 	case STATEMENT_LOGIN:
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
+	case STATEMENT_JUDGEMENT:
 		break;
 	}
 	return error_set(err, E_FORMAT, "a %s is not archived", statement_type_name(statement_type(st)));

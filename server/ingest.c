@@ -260,6 +260,7 @@ int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct
 	case STATEMENT_LOGIN:
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
+	case STATEMENT_JUDGEMENT:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(type));

@@ -115,6 +115,7 @@ static bool about(struct note *out, const struct statement *st)
 	case STATEMENT_LOGIN:
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
+	case STATEMENT_JUDGEMENT:
 		return false;
 	}
 	statement_get_hash(hash, st, "batch");

@@ -825,6 +825,13 @@ static void write_statement(struct buf *text, enum statement_type type, const ch
 					    { "limit", "all that was not seen" },
 					    { "time", "2026-01-01T00:00:00Z" },
 					    { "root", "1" } },
+		[STATEMENT_JUDGEMENT] = { { "advisory", "CVE-2026-0001" },
+					  { "document", SOME_HASH },
+					  { "verdict", "not-affected" },
+					  { "person", "alice" },
+					  { "time", "2026-01-01T00:00:00Z" },
+					  { "root", "1" },
+					  { "reason", "it is not in use" } },
 	};
 
 	sign_pub_text(pub, &keys[STRANGER - 1].pub);
@@ -864,6 +871,9 @@ TEST(operators_sign_what_their_roles_allow)
 	CHECK_EQ(JUDGE(root, STATEMENT_LOGIN, CAROL), 0);
 	CHECK_EQ(JUDGE(root, STATEMENT_LOGIN, STRANGER), E_DENIED);
 	CHECK_EQ(JUDGE(root, STATEMENT_LOGIN, ARCHIVE), E_DENIED);
+	CHECK_EQ(JUDGE(root, STATEMENT_JUDGEMENT, CAROL), 0); /* admin */
+	CHECK_EQ(JUDGE(root, STATEMENT_JUDGEMENT, ARCHIVE), E_DENIED);
+	CHECK_EQ(JUDGE(root, STATEMENT_JUDGEMENT, STRANGER), E_DENIED);
 }
 
 TEST(an_order_takes_as_many_people_as_the_root_says)

@@ -243,6 +243,10 @@ static const struct rule rules[STATEMENT_TYPES][RULES_MAX] = {
 				    { "limit", "text", 1, 8 },
 				    { "time", "time", 1, 1 },
 				    { "root", "number", 1, 1 } },
+	[STATEMENT_JUDGEMENT] = { { "fleet", "id", 1, 1 },      { "advisory", "text", 1, 1 },  { "document", "hash", 1, 1 },
+				  { "verdict", "word", 1, 1 }, { "device", "id", 0, 64 },     { "feature", "word", 0, 1 },
+				  { "person", "name", 1, 1 },  { "time", "time", 1, 1 },      { "until", "time", 0, 1 },
+				  { "root", "number", 1, 1 },  { "reason", "text", 1, 1 },    { "ticket", "text", 0, 1 } },
 };
 
 static const struct form *form_of(const char *kind)
