@@ -171,18 +171,6 @@ int ceremony_compare(const char *said, const char *id, struct error *err)
 	return n >= CODE_MIN ? 0 : error_set(err, CLI_USAGE, "'%.60s' are too few characters to compare; write at least %d", said, CODE_MIN);
 }
 
-const struct retirement_step *ceremony_coded(const struct retirement *r)
-{
-	uint8_t hash[HASH_LEN];
-
-	if (!r->shred.of)
-		return r->erase.of ? &r->erase : NULL;
-	if (!r->erase.of || r->erase.phase == PHASE_DONE || (statement_get_hash(hash, r->shred.of->order, "after") &&
-							       !memcmp(hash, statement_hash(r->erase.of->batch), HASH_LEN)))
-		return &r->shred;
-	return retirement_is_in_hand(r) ? &r->erase : &r->shred;
-}
-
 static bool is_current(const struct statement *order, const char *challenge)
 {
 	const char *named = statement_get(order, "challenge");
@@ -289,7 +277,7 @@ static const char *step_id(const struct ceremony *c, const struct retirement_ste
 static void step_request(struct ceremony_step *out, const struct ceremony *c)
 {
 	const struct retirement *r = &c->dossier.now;
-	const struct retirement_step *s = r->erase.of ? &r->erase : &r->shred;
+	const struct retirement_step *s = retirement_in_hand(r) ? retirement_in_hand(r) : r->erase.of && !r->is_lost ? &r->erase : &r->shred;
 
 	if (!s->of)
 		set(out, "none", "nobody has asked for it");
@@ -390,7 +378,7 @@ static void step_erase(struct ceremony_step *out, const struct ceremony *c)
 		set(out, "none", "device side not confirmed: it was given up");
 	} else if (s->phase == PHASE_ARMED && s->delay_end_s <= clock_now_s()) {
 		set(out, "now", "the delay is over by our clock: it may be erasing, and nothing stops it");
-	} else if (retirement_is_in_hand(r)) {
+	} else if (retirement_in_hand(r) == s) {
 		set(out, "later", "cannot be undone");
 	} else {
 		set(out, "none", "-");
@@ -477,11 +465,11 @@ void ceremony_steps(struct ceremony_step out[static CEREMONY_STEPS], const struc
 void ceremony_summary(struct buf *out, const struct ceremony *c)
 {
 	const struct retirement *r = &c->dossier.now;
+	const struct retirement_step *in_hand = retirement_in_hand(r);
 
 	buf_add_str(out, retirement_state_name(r->state));
-	if (r->state == RETIREMENT_RETIRING)
-		buf_addf(out, " (%s: %s)", statement_get((r->erase.of ? r->erase : r->shred).of->batch, "kind"),
-			 retirement_phase_name((r->erase.of ? r->erase : r->shred).phase));
+	if (in_hand)
+		buf_addf(out, " (%s: %s)", statement_get(in_hand->of->batch, "kind"), retirement_phase_name(in_hand->phase));
 	if (r->state == RETIREMENT_HELD)
 		buf_addf(out, " until %s", statement_get(r->shred.of->batch, "not-before"));
 	if (r->is_wiped)
@@ -540,8 +528,8 @@ static void next_of_erasure(struct ceremony_next *out, const struct ceremony *c)
 	const struct retirement *r = &c->dossier.now;
 	char end[CLOCK_TEXT_LEN];
 
-	if (!r->erase.of || r->erase.phase == PHASE_WAITING) {
-		next_approval(out, c, r->erase.of ? &r->erase : &r->shred);
+	if (retirement_in_hand(r)->phase == PHASE_WAITING) {
+		next_approval(out, c, retirement_in_hand(r));
 	} else if (r->shred.of && r->shred.phase == PHASE_WAITING) {
 		next_approval(out, c, &r->shred);
 	} else if (r->erase.phase == PHASE_GIVEN) {

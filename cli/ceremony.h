@@ -52,8 +52,6 @@ enum { CEREMONY_CODE_LEN = ID_LEN + ID_LEN / 4 + 1 };
 void ceremony_code(char out[static CEREMONY_CODE_LEN], const char *id);
 /* Does what somebody read out (groups, capitals and dashes do not matter, 8 characters at least) begin the code? CLI_USAGE, E_SEAL. */
 int ceremony_compare(const char *said, const char *id, struct error *err) _must_check_;
-/* The batch whose code is compared: that of the shredding when it names the erasure that counts, since it covers both. NULL: there is none. */
-const struct retirement_step *ceremony_coded(const struct retirement *r);
 
 /* ---- where it stands ---- */
 

@@ -2,13 +2,12 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
-#include "cli/api.h"
+#include "cli/attest.h"
 #include "cli/carry.h"
 #include "cli/ceremony.h"
 #include "cli/home.h"
 #include "cli/passphrase.h"
 #include "cli/show.h"
-#include "cli/sign.h"
 
 #include <string.h>
 
@@ -120,19 +119,27 @@ static void tell(const struct ceremony *c, const bool on[static STEPS])
 	}
 }
 
-/* The one code that covers what is signed here. */
+/* One code covers all that is signed here: the order to shred names the one to erase. */
 static int compare(const struct ceremony *c, const bool on[static STEPS], const struct args *args, struct error *err)
 {
-	const struct retirement_step *coded = ceremony_coded(&c->dossier.now);
-	const char *said = args_get(args, "compare"), *id;
+	const struct retirement *r = &c->dossier.now;
+	const char *id = dossier_batch(&c->dossier, on[1] || retirement_shred_covers_erase(r) ? &r->shred : &r->erase)->rollout.id;
 	char code[CEREMONY_CODE_LEN];
 
-	if (!on[1] && on[0])
-		coded = coded && coded->of == c->dossier.now.shred.of ? coded : &c->dossier.now.erase;
-	id = dossier_batch(&c->dossier, coded)->rollout.id;
 	ceremony_code(code, id);
 	output_note("Ask whoever wants it, by voice, whether these are the characters:  %s", code);
-	return said ? ceremony_compare(said, id, err) : 0;
+	return args_has(args, "compare") ? ceremony_compare(args_get(args, "compare"), id, err) : 0;
+}
+
+/* Which of the two wait for this operator. Whoever gives a device up does not agree to erase it, too: that order waits for nobody any more. */
+static void choose(bool on[static STEPS], const struct ceremony *c)
+{
+	for (int i = 0; i < STEPS; i++)
+		on[i] = waits_for(step_at(c, i), c->cli->home);
+	if (on[0] && on[1] && !retirement_shred_covers_erase(&c->dossier.now)) {
+		output_note("holdfast: note: an order to erase it waits, too; it is left alone, since the device is to be given up");
+		on[0] = false;
+	}
 }
 
 int cmd_retire_approve(struct cli *cli, const struct args *args, struct error *err)
@@ -144,8 +151,8 @@ int cmd_retire_approve(struct cli *cli, const struct args *args, struct error *e
 
 	if (r == 0)
 		r = ceremony_begin(&c, cli, args->value[0], err);
-	for (int i = 0; i < STEPS && r == 0; i++)
-		on[i] = waits_for(step_at(&c, i), cli->home);
+	if (r == 0)
+		choose(on, &c);
 	if (r == 0)
 		r = may_approve(&c, on, err);
 	if (r < 0)
@@ -228,73 +235,11 @@ int cmd_retire_cancel(struct cli *cli, const struct args *args, struct error *er
 
 /* ---- attest ---- */
 
-static int check_attest(const struct ceremony *c, struct error *err)
-{
-	const struct retirement *r = &c->dossier.now;
-	const char *person = c->cli->home->person;
-
-	if (!r->shredded)
-		return error_set(err, CLI_CONFLICT, "the archive has not said yet that it shredded '%s' (%s); there is nothing to attest before",
-				 c->member->name, retirement_state_name(r->state));
-	if (!r->shred.of)
-		return error_set(err, E_SEAL, "%s", r->is_contradicted ? r->contradiction : "the shredding names no order that is known");
-	for (size_t i = 0; i < r->said_count; i++)
-		if (!strcmp(r->said[i], person))
-			return error_set(err, CLI_CONFLICT, "you have said so already");
-	for (size_t i = 0; i < r->missing_count; i++)
-		if (!strcmp(r->missing[i], person))
-			return 0;
-	return error_set(err, CLI_CONFLICT, "'%s' never had a key that opens anything of '%s': there is nothing to attest", person, c->member->name);
-}
-
-static int attest_text(struct buf *out, const struct ceremony *c, const struct args *args, struct error *err)
-{
-	const struct home *home = c->cli->home;
-	const struct retirement_batch *b = c->dossier.now.shred.of;
-	const char *copy;
-
-	statement_begin(out, STATEMENT_SHREDDED);
-	statement_add(out, "fleet", "%s", home->fleet);
-	statement_add(out, "device", "%s", c->member->id);
-	statement_add(out, "by", "%s", home->person);
-	statement_add_time(out, "time", clock_now_s());
-	statement_add(out, "root", "%llu", (unsigned long long)root_version(home->root));
-	statement_add_hash(out, "batch", statement_hash(b->batch));
-	statement_add_hash(out, "leaf", statement_hash(b->order));
-	for (size_t i = 0; (copy = args_at(args, "copy", i)); i++)
-		statement_add(out, "copy", "%s", copy);
-	if (args_has(args, "note"))
-		statement_add(out, "note", "%s", args_get(args, "note"));
-	return statement_check(buf_bytes(out), err) < 0 ? error_set(err, CLI_USAGE, "%s", err->text) : 0;
-}
-
-static int attest(struct ceremony *c, const struct args *args, struct error *err)
-{
-	_cleanup_(mem_freep) char *key = home_signing_key(c->cli->home);
-	_cleanup_(buf_done) struct buf text = { 0 };
-	int r = attest_text(&text, c, args, err);
-
-	if (r < 0)
-		return r;
-	output_note("You say that you kept nothing that opens '%s', or destroyed it: no exported keyring, no file with one of its configurations or "
-		    "secrets, no plan or report%s. (This program keeps none.)",
-		    c->member->name, args_has(args, "copy") ? ", but for the copies that you name" : "");
-	if (!args_has(args, "yes"))
-		r = passphrase_confirm("Is that so?", err);
-	if (r == 0)
-		r = sign_statement(&text, key, err);
-	if (r == 0)
-		r = api_post_object(c->cli->api, buf_bytes(&text), err);
-	return r < 0 ? r : 0;
-}
-
 int cmd_retire_attest(struct cli *cli, const struct args *args, struct error *err)
 {
 	_cleanup_(ceremony_done) struct ceremony c = { 0 };
 	int r = ceremony_begin(&c, cli, args->value[0], err);
 
-	if (r == 0)
-		r = check_attest(&c, err);
 	if (r == 0)
 		r = attest(&c, args, err);
 	if (r < 0)

@@ -3,8 +3,7 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
-#include "cli/api.h"
-#include "cli/ceremony.h"
+#include "cli/attest.h"
 #include "cli/home.h"
 #include "cli/retiring.h"
 
@@ -214,10 +213,10 @@ int cmd_retire_execute(struct cli *cli, const struct args *args, struct error *e
 	if (how < 0)
 		return how;
 	if (how == 0 && must_attest(&c)) {
-		r = cmd_retire_attest(cli, args, err);
+		r = attest(&c, args, err);
 		if (r == 0)
 			r = ceremony_again(&c, err);
-		if (r != 0)
+		if (r < 0)
 			return r;
 	}
 	return tell_end(&c, how, err);

@@ -1,6 +1,7 @@
 /* cli/commands.c -- the one table of commands, and how one is found. */
 #include "cli/commands.h"
 
+#include "cli/attest.h"
 #include "cli/carry.h"
 
 #include <stdio.h>
@@ -189,10 +190,6 @@ static const struct option_def retire_approve_options[] = {
 	{ "yes", 'y', NULL, "do not ask", false },
 	{ 0 },
 };
-#define ATTEST_OPTIONS                                                                                             \
-	{ "copy", 0, "TEXT", "another copy that you know of, and until when it lasts", true },                     \
-	{ "note", 0, "TEXT", "what else is to be said", false },                                                   \
-	{ "yes", 'y', NULL, "do not ask", false }
 static const struct option_def retire_certificate_options[] = {
 	{ "output", 'o', "FILE", "where the draft goes, to be signed; of a certified device: the file that proves it", false },
 	{ "html", 0, "FILE", "one page to print", false },

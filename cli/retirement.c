@@ -289,15 +289,26 @@ static bool may_follow(const struct retirement *r, const struct retirement_batch
 	return gives_up(b) || (r->erase.of && names(b->order, "after", r->erase.of->batch));
 }
 
+/* What is done comes first. Giving up a device that did not answer comes before what waits for its answer. */
 static int shred_rank(const struct retirement *r, const struct retirement_step *step)
 {
 	int base = may_follow(r, step->of) ? 8 : 0;
 
 	if (step->phase == PHASE_DONE)
 		return base + 16;
-	if (step->phase == PHASE_GIVEN)
-		return base + 3;
-	return base + (step->phase == PHASE_WAITING ? 2 : 1);
+	if (step->phase != PHASE_GIVEN && step->phase != PHASE_WAITING)
+		return base + 1;
+	if (gives_up(step->of) && r->erase.phase != PHASE_DONE)
+		return base + 4;
+	return base + (step->phase == PHASE_GIVEN ? 3 : 2);
+}
+
+/* Of two that people agreed to, the archive follows the one that is due first; else the newer one is what people talk about. */
+static bool comes_before(const struct retirement_step *a, const struct retirement_step *b)
+{
+	int64_t x = statement_time(a->of->batch, "not-before"), y = statement_time(b->of->batch, "not-before");
+
+	return a->phase == PHASE_GIVEN && b->phase == PHASE_GIVEN && x != y ? x < y : is_newer(a, b);
 }
 
 static void find_shred(struct retirement *r, const struct retirement_facts *f)
@@ -310,7 +321,7 @@ static void find_shred(struct retirement *r, const struct retirement_facts *f)
 		judge_shred(&step, &f->batches[i], f);
 		r->is_lost = r->is_lost || (gives_up(step.of) && step.was_given);
 		if (!r->shred.of || shred_rank(r, &step) > shred_rank(r, &r->shred) ||
-		    (shred_rank(r, &step) == shred_rank(r, &r->shred) && is_newer(&step, &r->shred)))
+		    (shred_rank(r, &step) == shred_rank(r, &r->shred) && comes_before(&step, &r->shred)))
 			r->shred = step;
 	}
 	/* One that waits for an erasure which is over, or never was, will never run. */
@@ -435,7 +446,14 @@ void retirement_compute(struct retirement *out, const struct retirement_facts *f
 	out->state = state_of(out, f->now_s);
 }
 
-bool retirement_is_in_hand(const struct retirement *r)
+const struct retirement_step *retirement_in_hand(const struct retirement *r)
 {
-	return r->state == RETIREMENT_RETIRING;
+	if (r->state != RETIREMENT_RETIRING)
+		return NULL;
+	return erase_rank(r->erase.phase) == 3 ? &r->erase : &r->shred;
+}
+
+bool retirement_shred_covers_erase(const struct retirement *r)
+{
+	return r->shred.of && r->erase.of && names(r->shred.of->order, "after", r->erase.of->batch);
 }

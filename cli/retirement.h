@@ -79,7 +79,9 @@ struct retirement {
 };
 void retirement_compute(struct retirement *out, const struct retirement_facts *facts);
 
-/* Is something in hand that a new request would run into? */
-bool retirement_is_in_hand(const struct retirement *r);
+/* The step that makes it `retiring`: the order to erase, or the one that gives the device up. NULL in another state. */
+const struct retirement_step *retirement_in_hand(const struct retirement *r);
+/* Does the order to shred name this very order to erase, so that who sees the one sees both? */
+bool retirement_shred_covers_erase(const struct retirement *r);
 /* Who may still agree: "bob, carol", of role retirer, without the author and without who decided already. Appended. */
 void retirement_silent_people(struct buf *out, const struct retirement_batch *batch, const struct root *root);

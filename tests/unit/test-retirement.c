@@ -339,6 +339,26 @@ TEST(a_lost_decision_outlives_who_made_it)
 	CHECK_EQ(look(&s).shred.consent.people, 1);
 }
 
+TEST(a_device_that_never_answers_an_erasure_may_be_given_up_beside_it)
+{
+	_cleanup_(done) struct script s;
+	int e, d;
+
+	begin(&s);
+	e = agreed(&s, erase(&s, 5));
+	agreed(&s, shred(&s, 6, e, DAY_S));
+	d = shred(&s, 7, PLAIN, 2 * DAY_S);
+	stands(&s, "retiring", "given", "waiting"); /* what people are asked for now */
+	agreed(&s, d);
+	CHECK(look(&s).is_lost);
+	CHECK(look(&s).shred.of->order == s.batches[d].order);
+	CHECK(!retirement_in_hand(&(struct retirement){ .state = RETIREMENT_LOST }));
+	say(&s, e, 9, "done", "", all_done); /* it did answer in the end: that is the stronger word, and it was signed */
+	stands(&s, "held", "done", "given");
+	CHECK(look(&s).is_wiped);
+	CHECK(look(&s).shred.of->order != s.batches[d].order); /* the other one is due before it */
+}
+
 TEST(what_a_device_wiped_is_not_called_lost)
 {
 	_cleanup_(done) struct script s;
