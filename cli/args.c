@@ -115,7 +115,8 @@ int args_duration(int64_t *out_s, const char *text, struct error *err)
 
 int args_no_literal(const char *text, struct error *err)
 {
-	if (!strncmp(text, "holdfast-setup:", 15) || !strncmp(text, "holdfast-invite:", 16))
+	if (!strncmp(text, "holdfast-setup:", 15) || !strncmp(text, "holdfast-invite:", 16) ||
+	    !strncmp(text, "AGE-SECRET-KEY-", 15))
 		return error_set(err, CLI_USAGE,
 				 "this string holds a secret, and arguments are visible to everybody on this machine; "
 				 "put it into a file (mode 0600) and name that, or give '-' and write it to standard input");

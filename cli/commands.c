@@ -296,6 +296,8 @@ const struct command commands[] = {
 	  cmd_root_publish, NULL },
 	{ "key", "rewrap", "[SELECTOR...]", "let people who came later read what was recorded before", 0, ANY, cmd_key_rewrap, NULL },
 	{ "key", "exposed", "PERSON [SELECTOR...]", "list what a person could read, as a work list", 1, ANY, cmd_key_exposed, NULL },
+	{ "key", "drill", "FILE|- [SELECTOR...]", "try a reading key that lies in escrow on every device, and show nothing of them", 1, ANY, cmd_key_drill,
+	  NULL },
 	{ "keyring", "export", "DIR", "write the sealed epoch keys of all devices", 1, 1, cmd_keyring_export, NULL },
 	{ "import", NULL, "FILE|DIR...", "post what holdfast-agent export wrote", 1, ANY, cmd_import, NULL },
 	{ "help", NULL, "[COMMAND]", "explain a command", 0, 2, cmd_help, NULL },

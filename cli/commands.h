@@ -86,6 +86,7 @@ int cmd_root_check(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_sign(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_publish(struct cli *cli, const struct args *args, struct error *err);
 int cmd_key_rewrap(struct cli *cli, const struct args *args, struct error *err);
+int cmd_key_drill(struct cli *cli, const struct args *args, struct error *err);
 int cmd_key_exposed(struct cli *cli, const struct args *args, struct error *err);
 int cmd_keyring_export(struct cli *cli, const struct args *args, struct error *err);
 int cmd_import(struct cli *cli, const struct args *args, struct error *err);

@@ -277,12 +277,27 @@ static int open_with_passphrase(struct buf *out, const char *path, struct bytes 
 	return r == E_SEAL ? error_set(err, E_SEAL, "wrong passphrase, or the file is damaged") : r;
 }
 
-static int load_reading(struct home *home, const char *path, struct error *err)
+static int read_secret(struct secret *out, const char *path, struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	int r;
+
+	if (strcmp(path, "-") != 0)
+		return secret_load(out, path, READING_FILE_MAX, err);
+	if (isatty(STDIN_FILENO))
+		return error_set(err, CLI_USAGE, "'-' reads the key from standard input, which is a terminal; pipe it in");
+	r = fd_read_all(&text, STDIN_FILENO, READING_FILE_MAX, err);
+	if (r == 0 && text.len)
+		secret_copy(out, buf_bytes(&text));
+	return r == 0 && !text.len ? error_set(err, E_FORMAT, "there is nothing on standard input") : r;
+}
+
+int home_read_identity(struct age_identity *out, const char *path, struct error *err)
 {
 	_cleanup_(secret_done) struct secret file = { 0 };
 	_cleanup_(buf_done) struct buf plain = { 0 };
 	struct bytes text;
-	int r = secret_load(&file, path, READING_FILE_MAX, err);
+	int r = read_secret(&file, path, err);
 
 	if (r == FS_ABSENT)
 		return error_set(err, CLI_ABSENT, "there is no such file; nothing sealed opens without it, restore it from a backup");
@@ -295,14 +310,14 @@ static int load_reading(struct home *home, const char *path, struct error *err)
 			return r;
 		text = buf_bytes(&plain);
 	}
-	return age_identity_from_file(&home->reading, text, err);
+	return age_identity_from_file(out, text, err);
 }
 
 int home_reading_key(const struct age_identity **out, struct home *home, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = home_path(home, "reading.key");
 
-	if (!home->has_reading && load_reading(home, path, err) < 0)
+	if (!home->has_reading && home_read_identity(&home->reading, path, err) < 0)
 		return error_add(err, "reading key '%s'", path);
 	home->has_reading = true;
 	*out = &home->reading;

@@ -46,6 +46,8 @@ char *home_path(const struct home *home, const char *name) _must_check_;
 char *home_signing_key(const struct home *home) _must_check_;
 /* The reading key; asks for its passphrase on the terminal when it has one (E_DENIED without a terminal). Loaded once per command. */
 int home_reading_key(const struct age_identity **out, struct home *home, struct error *err) _must_check_;
+/* A reading key from a file (0600; in an age file for a passphrase, perhaps), or from standard input for "-". CLI_ABSENT, E_FORMAT. */
+int home_read_identity(struct age_identity *out, const char *path, struct error *err) _must_check_;
 
 /* Each is verified (succession; signature, size and, where the server proved it, consistency by the caller), then durable, then counts.
  * st is taken over, also on failure. 1: known already. E_SEAL: it contradicts what is known, which stays as it is. */
