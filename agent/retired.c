@@ -146,7 +146,7 @@ static int destroy_in(const char *dir, bool (*is_spared)(const char *name), stru
 	return r;
 }
 
-/* What is destroyed by readdir's order; the lock is let go when nothing else is left to be kept from others. */
+/* The lock is let go when nothing else is left to be kept from others. */
 static bool goes_later(const char *name)
 {
 	return stays(name) || !strcmp(name, "lock");
@@ -177,7 +177,7 @@ int retired_check(const char *dir, struct error *err)
 	if (!list)
 		return error_sys(err, "cannot read the folder '%s'", dir);
 	while (!has_more && (entry = readdir(list)))
-		has_more = !stays(entry->d_name);
+		has_more = !goes_later(entry->d_name); /* whoever tries to join takes the lock first; there is nothing in it */
 	closedir(list);
 	return has_more ? RETIRED_MORE : 0;
 }
@@ -206,16 +206,18 @@ static int destroy_passwords(const struct settings *settings, const struct setti
 
 int retired_finish(const struct settings *settings, const struct settings_device *dev, const char *dir, struct error *err)
 {
-	_cleanup_(mem_freep) char *lock = path_in(dir, "lock");
+	_cleanup_(mem_freep) char *lock = path_in(dir, "lock"), *mark = path_in(dir, "retired");
 	_cleanup_(fd_closep) int fd = -1;
 	int r = retired_check(dir, err);
 
 	if (r != RETIRED_MORE)
 		return r;
 	fd = fs_lock(lock, err);
-	if (fd < 0 || destroy_passwords(settings, dev, err) < 0)
-		return err->code;
-	return retired_clear(dir, err);
+	if (fd < 0)
+		return fd;
+	if (access(mark, F_OK) != 0)
+		return 0; /* somebody joined meanwhile: what is there now is another's */
+	return destroy_passwords(settings, dev, err) < 0 ? err->code : retired_clear(dir, err);
 }
 
 /* ---- joining again ---- */

@@ -889,6 +889,17 @@ TEST(destroying_that_was_cut_off_after_any_file_is_finished)
 	}
 }
 
+TEST(who_joined_meanwhile_loses_nothing)
+{
+	_cleanup_(mem_freep) char *dir = full_folder("joined");
+	struct settings settings = { .state = (char *)test_folder() };
+	struct settings_device dev = { .name = (char *)"joined" };
+	struct error err = { 0 };
+
+	CHECK_OK(retired_finish(&settings, &dev, dir, &err)); /* nothing says that a device was erased */
+	CHECK(is_there(dir, "device.seed") && is_there(dir, "chain"));
+}
+
 TEST(the_password_of_a_retired_device_goes_unless_another_device_has_the_same)
 {
 	const char *top = test_folder();
