@@ -8,6 +8,8 @@
  *   NAME.how      "refuse CHECK", "return", "fail" or "silent": what it does with the next orders; absent: it obeys
  *   NAME.delay    seconds that it waits before it is erased, in place of the root's; "partial" behind it: it gets stuck in the middle
  *
+ *   NAME.dumb     while it is there, the device says no challenge
+ *
  * One that was erased removes NAME.running, and says nothing any more; "again" in NAME.how has it poll on with its old key.
  *
  * Ends on SIGTERM. A line for each thing that happened goes to standard output. */
@@ -642,6 +644,7 @@ static void take(struct fake *f, struct delivery *d, struct container *c)
 
 static void status(struct buf *out, const struct fake *f)
 {
+	_cleanup_(buf_done) struct buf dumb = { 0 };
 	struct error err = { 0 };
 
 	statement_begin(out, STATEMENT_STATUS);
@@ -658,7 +661,8 @@ static void status(struct buf *out, const struct fake *f)
 	statement_add(out, "mode", "observe");
 	if (f->hold_s > clock_now_s())
 		statement_add_time(out, "hold", f->hold_s);
-	statement_add_hash(out, "challenge", f->challenge);
+	if (!read_file(&dumb, f, "dumb"))
+		statement_add_hash(out, "challenge", f->challenge);
 	statement_add(out, "wait", "0");
 	must(statement_sign(out, &f->key, &err), &err, f);
 }

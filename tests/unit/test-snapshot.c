@@ -575,7 +575,7 @@ TEST(a_status_names_the_head_and_is_signed)
 	struct snapshot_input in;
 	struct snapshot_by signer;
 	struct error err = { 0 };
-	uint8_t hash[HASH_LEN];
+	uint8_t hash[HASH_LEN], said[HASH_LEN];
 	uint64_t number;
 	size_t used;
 
@@ -598,6 +598,14 @@ TEST(a_status_names_the_head_and_is_signed)
 	must(status_make(&out, &w.chain, &in, 600, &signer, &err), &err);
 	must(statement_parse(&st, buf_bytes(&out), false, &used, &err), &err);
 	CHECK_EQ(statement_number(st, "order"), 12);
+	CHECK(!statement_get(st, "challenge"));
+	in.challenge = hash;
+	buf_truncate(&out, 0);
+	statement_freep(&st);
+	must(status_make(&out, &w.chain, &in, 600, &signer, &err), &err);
+	must(statement_parse(&st, buf_bytes(&out), false, &used, &err), &err);
+	CHECK(statement_get_hash(said, st, "challenge"));
+	assert_memory_equal(said, hash, HASH_LEN);
 }
 
 TEST(a_receipt_is_a_statement_of_the_chain)
@@ -624,6 +632,33 @@ TEST(a_receipt_is_a_statement_of_the_chain)
 	CHECK_STR(statement_get(w.newest, "note"), "line 7: unknown?command");
 	take(&w, "b\n", "a\n"); /* and the chain goes on */
 	check_opens(&w, "b\n", "a\n");
+}
+
+TEST(the_last_receipt_says_area_for_area_what_was_erased_and_what_was_left)
+{
+	static const uint8_t batch[HASH_LEN] = { 1 }, leaf[HASH_LEN] = { 2 };
+	_cleanup_(world_done) struct world w;
+	struct device_erased erased = { .area_count = 2, .left_count = 1, .has_transcript = true, .transcript = { 3 } };
+	struct receipt_input in = { .order = 7, .batch = batch, .leaf = leaf, .outcome = "failed", .evidence = "read-back", .note = "", .erased = &erased };
+	struct snapshot_by signer;
+	uint8_t prev[HASH_LEN], hash[HASH_LEN];
+	struct error err = { 0 };
+
+	world_init(&w);
+	make_epoch(&w);
+	memcpy(prev, w.chain.hash, HASH_LEN);
+	signer = by(&w);
+	erased.areas[0] = (struct area){ "config", "reset", AREA_CLEAR, AREA_READ_BACK, AREA_DONE };
+	erased.areas[1] = (struct area){ "flash", "erase", AREA_PURGE, AREA_NOTHING, AREA_NOT_DONE };
+	snprintf(erased.left[0], sizeof(erased.left[0]), "a USB stick");
+	must(receipt_make(&w.chain, &in, &signer, &err), &err);
+	archive(&w, 3, prev);
+	CHECK_STR(statement_at(w.newest, "area", 0), "config method=reset claimed=clear seen=read-back result=done");
+	CHECK_STR(statement_at(w.newest, "area", 1), "flash method=erase claimed=purge seen=nothing result=not-done");
+	CHECK_EQ(statement_count(w.newest, "area"), 2);
+	CHECK_STR(statement_get(w.newest, "left"), "a USB stick");
+	CHECK(statement_get_hash(hash, w.newest, "transcript") && hash[0] == 3);
+	CHECK(!statement_get(w.newest, "note"));
 }
 
 TEST(since_when_running_is_what_it_is_outlives_epochs_and_files)
