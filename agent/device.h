@@ -116,4 +116,8 @@ const struct device_driver *device_driver(const char *name); /* NULL: there is n
 unsigned device_capabilities(const struct device_driver *driver, const struct settings_device *dev);
 /* Is every area done, and is there one? */
 bool device_is_erased(const struct device_erased *erased);
+/* Adds an area with nothing done yet; at most DEVICE_AREAS_MAX. */
+struct area *device_area(struct device_erased *out, const char *name, const char *method, enum area_claim claimed);
+/* Adds what was not erased, in words; beyond DEVICE_LEFTS_MAX it is dropped. */
+void device_left(struct device_erased *out, const char *text);
 void device_look_done(struct device_look *look);

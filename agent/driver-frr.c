@@ -312,7 +312,7 @@ static void file_text(struct buf *out, struct bytes running)
 	}
 }
 
-static int give_to_frr(const char *path, struct error *err)
+int frr_give(const char *path, struct error *err)
 {
 	const struct passwd *owner = getpwnam("frr");
 
@@ -337,7 +337,7 @@ static int frr_save(const struct settings_device *dev, struct bytes running, str
 	fs_sweep(path);
 	if (fs_replace(path, buf_bytes(&text), 0640, err) < 0)
 		return err->code;
-	return real ? 0 : give_to_frr(path, err);
+	return real ? 0 : frr_give(path, err);
 }
 
 static const char *frr_startup_path(const struct settings_device *dev)
@@ -345,9 +345,15 @@ static const char *frr_startup_path(const struct settings_device *dev)
 	return dev->frr->config;
 }
 
+static int frr_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how _unused_, const char *state_dir _unused_,
+		     struct error *err)
+{
+	return frr_factory_reset(out, dev, err);
+}
+
 const struct device_driver driver_frr = {
 	.name = "frr",
-	.capabilities = DEVICE_STARTUP | DEVICE_SAVE | DEVICE_REVERT | DEVICE_APPLY,
+	.capabilities = DEVICE_STARTUP | DEVICE_SAVE | DEVICE_REVERT | DEVICE_APPLY | DEVICE_FACTORY_RESET,
 	.facts = frr_facts,
 	.look = frr_look,
 	.glance = frr_glance,
@@ -356,6 +362,7 @@ const struct device_driver driver_frr = {
 	.check = frr_check,
 	.apply = frr_apply,
 	.show = frr_show,
+	.erase = frr_erase,
 	.startup_path = frr_startup_path,
 	.trial = "ip prefix-list HOLDFAST-TRIAL seq 5 permit 192.0.2.0/24\n",
 	.canonical = frr_canonical,

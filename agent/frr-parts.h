@@ -25,4 +25,8 @@ int frr_enter(const struct settings_device *dev, struct bytes lines, struct erro
 int frr_revert(const struct settings_device *dev, struct bytes startup, struct error *err);
 int frr_check(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
 int frr_apply(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
+/* Running and startup become the factory's, older versions beside it go: the driver's erase() without media. */
+int frr_factory_reset(struct device_erased *out, const struct settings_device *dev, struct error *err) _must_check_;
+/* A file that FRR is to read belongs to it. */
+int frr_give(const char *path, struct error *err) _must_check_;
 int frr_show(struct buf *out, const struct settings_device *dev, const char *command, struct error *err);

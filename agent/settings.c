@@ -24,6 +24,7 @@ static const cyaml_schema_field_t frr_fields[] = {
 	CYAML_FIELD_STRING_PTR("vty-socket", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_frr, vty_socket, 1, 4000),
 	CYAML_FIELD_STRING_PTR("config", CYAML_FLAG_POINTER, struct settings_frr, config, 1, 4000),
 	CYAML_FIELD_SEQUENCE("daemons", CYAML_FLAG_POINTER, struct settings_frr, daemons, &text_schema, 1, 32),
+	CYAML_FIELD_STRING_PTR("factory", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_frr, factory, 1, 4000),
 	CYAML_FIELD_END,
 };
 
@@ -119,6 +120,8 @@ static int frr_check(const struct settings_device *dev, struct error *err)
 		return error_set(err, E_FORMAT, "device '%s': driver frr needs the key 'frr'", dev->name);
 	if (frr->config[0] != '/')
 		return error_set(err, E_FORMAT, "device '%s': 'config' must be an absolute path", dev->name);
+	if (frr->factory && (frr->factory[0] != '/' || !strcmp(frr->factory, frr->config)))
+		return error_set(err, E_FORMAT, "device '%s': 'factory' must be an absolute path, and not that of 'config'", dev->name);
 	if (frr->pathspace && frr->vty_socket)
 		return error_set(err, E_FORMAT, "device '%s': 'pathspace' and 'vty-socket' exclude each other", dev->name);
 	if (frr->vty_socket && frr->vty_socket[0] != '/')

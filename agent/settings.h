@@ -14,6 +14,7 @@ struct settings_frr {
 	char *config;     /* the startup file, absolute */
 	char **daemons;   /* that must answer before anything is believed or saved */
 	unsigned daemons_count;
+	char *factory; /* file with the factory's configuration; absent: the package's */
 };
 
 /* One kind of file, or one file, and the service that reads it. Commands are programs with their arguments; no shell is involved. */

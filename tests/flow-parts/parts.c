@@ -1,6 +1,7 @@
 /* tests/flow-parts/parts.c -- the agent's parts one by one, for tests that put them on a real router or before a real server.
  *
  *   parts CONFIG DEVICE facts|look DIR|save FILE|revert|cost N     the driver itself
+ *   parts CONFIG DEVICE capable|erase clear|purge                 likewise; PARTS_STATE: the folder for its journals
  *   parts CONFIG DEVICE|- - canonical|split TABLE                  its pure functions (of FRR's driver), standard input to standard output
  *   parts CONFIG DEVICE apply STATE                                the apply process; requests come as lines on standard input
  *   parts - - net USER                                             the net process, likewise
@@ -116,6 +117,44 @@ static int cmd_revert(const struct parts *p)
 	if (p->driver->look(&look, p->dev, &err) == 0)
 		(void)!p->driver->revert(p->dev, buf_bytes(&look.startup), &err);
 	return say("revert", &err);
+}
+
+/* erase clear|purge, with a folder for its journals in PARTS_STATE: each area and what is left, a line each. */
+static int cmd_erase(const struct parts *p, const char *how)
+{
+	enum device_erase what = strcmp(how, "purge") ? DEVICE_ERASE_CLEAR : DEVICE_ERASE_PURGE;
+	const char *dir = getenv("PARTS_STATE");
+	struct device_erased out = { 0 };
+	struct error err = { 0 };
+	int r;
+
+	do {
+		out = (struct device_erased){ 0 };
+		r = p->driver->erase(&out, p->dev, what, dir ? dir : "/nonexistent", &err);
+	} while (r == DEVICE_ERASE_MORE);
+	for (size_t i = 0; i < out.area_count; i++) {
+		_cleanup_(buf_done) struct buf text = { 0 };
+
+		area_text(&text, &out.areas[i]);
+		printf("area %s\n", buf_text(&text));
+	}
+	for (size_t i = 0; i < out.left_count; i++)
+		printf("left %s\n", out.left[i]);
+	if (out.has_transcript) {
+		char hex[2 * HASH_LEN + 1];
+
+		hex_encode(hex, out.transcript, HASH_LEN);
+		printf("transcript %s\n", hex);
+	}
+	return say("erase", &err);
+}
+
+static int cmd_capable(const struct parts *p)
+{
+	unsigned has = device_capabilities(p->driver, p->dev);
+
+	printf("factory-reset=%d purge=%d\n", (has & DEVICE_FACTORY_RESET) != 0, (has & DEVICE_PURGE) != 0);
+	return 0;
 }
 
 static double cpu_ms(int who)
@@ -554,6 +593,10 @@ static int run(const struct parts *p, const char *device, const char *what, cons
 		return cmd_save(p, arg);
 	if (!strcmp(what, "revert"))
 		return cmd_revert(p);
+	if (!strcmp(what, "erase") && arg)
+		return cmd_erase(p, arg);
+	if (!strcmp(what, "capable"))
+		return cmd_capable(p);
 	if (!strcmp(what, "cost") && arg)
 		return cmd_cost(p, atoi(arg));
 	if (!strcmp(what, "canonical"))
@@ -566,7 +609,7 @@ static int run(const struct parts *p, const char *device, const char *what, cons
 		return talk(p, net_argv, net_line);
 	if (!strcmp(what, "children"))
 		return cmd_children();
-	fputs("usage: parts CONFIG DEVICE facts|look|save|revert|cost|canonical|split|apply|net|children [ARGUMENT]\n", stderr);
+	fputs("usage: parts CONFIG DEVICE facts|look|save|revert|capable|erase|cost|canonical|split|apply|net|children [ARGUMENT]\n", stderr);
 	return EXIT_USAGE;
 }
 

@@ -1,6 +1,7 @@
 /* tests/unit/test-agent.c -- the agent's settings, and the messages between its processes: bounded, and damage is named. */
 #include "tests/test.h"
 
+#include "agent/copies.h"
 #include "agent/credential.h"
 #include "agent/apply.h"
 #include "agent/ipc.h"
@@ -535,4 +536,19 @@ TEST(what_a_console_would_not_take_is_no_password)
 	CHECK_EQ(credential_store(path, key, bytes_str("\xc3\xa9"), &err), E_FORMAT);
 	CHECK_EQ(credential_store(path, key, buf_bytes(&longer), &err), E_FORMAT);
 	CHECK_EQ(access(path, F_OK), -1);
+}
+
+TEST(an_older_version_of_a_file_is_told_by_its_name_and_nothing_else_is)
+{
+	static const char *const copies[] = { "frr.conf~",     "frr.conf.sav", "frr.conf.bak.2",    "frr.conf.2024-05-01", "frr.conf-old", "frr.conf.tmp-Xa1b2c",
+					      "frr.conf.~3~",  ".frr.conf.swp", "#frr.conf#",	    "frr.conf.dpkg-dist",  "frr.conf.bak~", "frr.conf.1",
+					      ".#frr.conf",    "frr.conf_backup" };
+	static const char *const others[] = { "frr.conf", "frr.confident", "frr.conf.d", "frr.conf.factory", "frr.conf.allow", "frr.conf.backups-of-all",
+					      "frr", "", "xfrr.conf.sav", "frr.conf.save.me", "frr.conf." };
+
+	for (size_t i = 0; i < ARRAY_SIZE(copies); i++)
+		CHECK(copies_is_one(copies[i], "frr.conf"));
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		CHECK(!copies_is_one(others[i], "frr.conf"));
+	CHECK(!copies_is_one("hosts.allow", "hosts"));
 }
