@@ -3,9 +3,9 @@
  * The engine knows no device. A grammar (data, one per kind of device) names the shapes that lines may have: prompts, questions, pagers,
  * remarks. A caller says which of them may come now, and the engine waits for one. What it claims, it has seen:
  *
- * - A prompt or question is a whole last line of that shape, begun at the begin of a line, at rest. A prompt must also show letters that are
- *   typed behind it and take them back, and answer Enter with the same prompt; and this twice. A line in some output that only looks like
- *   one does not, however long the output stalls there. No host name is remembered, since `leave` may change it.
+ * - A prompt or question is a whole last line of that shape, begun at the begin of a line, at rest. A prompt must also show letters that
+ *   are typed behind it and take them back, and answer Enter with the same prompt; and this twice. A line in some output that only looks
+ *   like one does not, however long the output stalls there. No host name is remembered, since `leave` may change it.
  * - A remark is a whole finished line of that shape, after what was sent.
  * - What is typed must come back before Enter is sent; otherwise it is taken back and typed again.
  * - Nothing is sent to a console that is booting. Ctrl-C leaves by console_stop_boot() only.
@@ -50,19 +50,19 @@ struct console_grammar {
 	const char *name;
 	const struct console_shape *shapes; /* the first that fits counts */
 	size_t shape_count;
-	const char *enter;      /* "\r" */
-	const char *prove;      /* begins a comment, for those who repeat the last command at an empty line; NULL: an empty line is harmless */
-	const char *more;       /* to a pager; NULL: none is known */
-	const char *take_back;  /* before one DEL per character typed: "\x15"; NULL: nothing */
-	unsigned quiet_ms;      /* how long at rest; 0: CONSOLE_QUIET_MS. Twice as long for what Enter cannot prove */
+	const char *enter;     /* "\r" */
+	const char *prove;     /* begins a comment, for those who repeat the last command at an empty line; NULL: that is harmless */
+	const char *more;      /* to a pager; NULL: none is known */
+	const char *take_back; /* before one DEL per character typed: "\x15"; NULL: nothing */
+	unsigned quiet_ms;     /* how long at rest; 0: CONSOLE_QUIET_MS. Twice as long for what Enter cannot prove */
 };
 
 struct console_seen {
 	unsigned shape; /* index in the grammar */
 	char line[CONSOLE_LINE_MAX];
 	char part[2][CONSOLE_PART_MAX]; /* "" when the pattern has no such group */
-	/* Something was typed to prove a prompt that then was none, so that it may stand in the text before; or, of a command, the line that was
-	 * entered is not the one that was typed. Nothing may be claimed by such an answer. */
+	/* Something was typed to prove a prompt that then was none, so that it may stand in the text before; or, of a command, the line
+	 * that was entered is not the one that was typed. Nothing may be claimed by such an answer. */
 	bool is_disturbed;
 };
 
@@ -92,9 +92,10 @@ struct console_ask {
 };
 
 /* At a prompt: types the command, sees its echo, enters it, and gives the text of the answer, lines ended by "\n", without echo, pager
- * and prompt; trailing blanks are kept. Results as console_wait(); with CONSOLE_OTHER the answer holds what came before. answer may be NULL. */
-int console_command(struct console *console, struct buf *answer, struct console_seen *seen, const struct console_ask *ask, struct error *err)
-	_must_check_;
+ * and prompt; trailing blanks are kept. Results as console_wait(); with CONSOLE_OTHER the answer holds what came before. answer may be
+ * NULL. */
+int console_command(struct console *console, struct buf *answer, struct console_seen *seen, const struct console_ask *ask,
+		    struct error *err) _must_check_;
 
 /* Types text without Enter, and sees its echo. E_PEER when it does not come back. */
 int console_type(struct console *console, const char *text, bool is_private, struct error *err) _must_check_;

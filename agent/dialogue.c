@@ -15,7 +15,9 @@ static const struct dialogue_state *state_of(const struct dialogue *d, const cha
 
 static int check_name(const struct dialogue *d, const struct dialogue_state *from, const char *name, struct error *err)
 {
-	return !name || state_of(d, name) ? 0 : error_set(err, E_FORMAT, "state '%s' of '%s' leads to '%s', which is none", from->name, d->name, name);
+	if (!name || state_of(d, name))
+		return 0;
+	return error_set(err, E_FORMAT, "state '%s' of '%s' leads to '%s', which is none", from->name, d->name, name);
 }
 
 static int check_state(const struct dialogue *d, const struct dialogue_state *s, struct error *err)
@@ -118,7 +120,8 @@ int dialogue_go(struct dialogue_run *run, struct error *err)
 	const char *next = NULL;
 
 	if (!s)
-		return error_set(err, E_FORMAT, "the journal of %s ends in '%.60s', which is no state of it", run->dialogue->name, run->from);
+		return error_set(err, E_FORMAT, "the journal of %s ends in '%.60s', which is no state of it", run->dialogue->name,
+				 run->from);
 	for (unsigned steps = 0; s && steps < DIALOGUE_STEPS_MAX; steps++, s = state_of(run->dialogue, next)) {
 		run->state = s->name;
 		if (run->journal(run->ctx, s->name, err) < 0)

@@ -1,8 +1,8 @@
 /* agent/dialogue.h -- a conversation that must not be lost half-way: a table of states over a console, with a journal.
  *
  * Each state says one thing, waits for one of a few answers, and each answer leads to another state. The name of a state is in the journal,
- * durably, before anything is said in it. So whoever takes over after a crash knows how far it can have come, and each state says where to go
- * on then: usually to look at what is there, since what was said last may have been heard or not. A claim is a state that can only be
+ * durably, before anything is said in it. So whoever takes over after a crash knows how far it can have come, and each state says where to
+ * go on then: usually to look at what is there, since what was said last may have been heard or not. A claim is a state that can only be
  * reached by answers that were seen one after the other. */
 #pragma once
 

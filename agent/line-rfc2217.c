@@ -124,7 +124,8 @@ static int negotiate(struct telnet_line *line, const struct line_serial *serial,
 		if (r < 0)
 			return not_set(line, "the console server has hung up", err);
 		if (r == LINE_QUIET || line->early.len > LINE_CHUNK)
-			return line->telnet.rate ? error_set(err, E_PEER, "the console server set %u bits a second, not %u", line->telnet.rate, serial->rate) :
+			return line->telnet.rate ? error_set(err, E_PEER, "the console server set %u bits a second, not %u",
+							     line->telnet.rate, serial->rate) :
 						   not_set(line, "the console server does not set its port", err);
 	}
 	return 0;

@@ -68,7 +68,8 @@ int line_open_tty(struct line **out, const char *path, const struct line_serial 
 	int r;
 
 	if (fd < 0)
-		return errno == EBUSY ? error_set(err, E_DENIED, "another program holds '%s'", path) : error_sys(err, "cannot open '%s'", path);
+		return errno == EBUSY ? error_set(err, E_DENIED, "another program holds '%s'", path) :
+					error_sys(err, "cannot open '%s'", path);
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? error_set(err, E_DENIED, "another program holds '%s'", path) :
 					      error_sys(err, "cannot lock '%s'", path);

@@ -265,7 +265,8 @@ int screen_feed(struct screen *screen, struct bytes in, screen_tap *tap, void *c
 		uint8_t c = in.ptr[i];
 
 		if (screen->text.len >= SCREEN_TEXT_MAX || screen->line.len >= SCREEN_LINE_MAX)
-			return error_set(err, E_LIMIT, "the console said more than is believed of it (%zu bytes)", screen->text.len + screen->line.len);
+			return error_set(err, E_LIMIT, "the console said more than is believed of it (%zu bytes)",
+					 screen->text.len + screen->line.len);
 		if (screen->state != SCREEN_GROUND)
 			sequence(&f, c);
 		else if (c < 0x20 || c == DEL)

@@ -1,9 +1,9 @@
 /* agent/screen.h -- what a console shows, as lines of text: the bytes of a terminal without what only moves and colours them.
  *
  * This is no terminal emulator. It keeps what is needed to tell a prompt from what merely looks like one: which text stands on which line,
- * and whether that line began where lines begin. Whatever is doubtful makes text that matches less, and loses none: a line that is written over
- * from its begin is kept as a line, what is written over further on is dropped to its end, a move of the cursor ends the line, and what follows
- * it is marked as placed. */
+ * and whether that line began where lines begin. Whatever is doubtful makes text that matches less, and loses none: a line that is written
+ * over from its begin is kept as a line, what is written over further on is dropped to its end, a move of the cursor ends the line, and
+ * what follows it is marked as placed. */
 #pragma once
 
 #include "base/bytes.h"

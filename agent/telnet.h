@@ -1,7 +1,7 @@
 /* agent/telnet.h -- telnet (RFC 854) as far as a serial port behind it needs it, with the options of RFC 2217. No socket is involved.
  *
- * The client's side: it agrees to BINARY, SUPPRESS-GO-AHEAD, the other side's ECHO and COM-PORT-OPTION, refuses the rest, and never answers an
- * answer (RFC 1143's loops cannot begin). */
+ * The client's side: it agrees to BINARY, SUPPRESS-GO-AHEAD, the other side's ECHO and COM-PORT-OPTION, refuses the rest, and never answers
+ * an answer (RFC 1143's loops cannot begin). */
 #pragma once
 
 #include "base/bytes.h"
@@ -25,7 +25,8 @@ struct telnet {
 
 void telnet_begin(struct telnet *t); /* appends the first offers to replies */
 void telnet_done(struct telnet *t);
-/* Appends the data in what came; answers are in t->replies, at most TELNET_REPLIES_MAX bytes a call: a peer that asks for more gets none. */
+/* Appends the data in what came; answers are in t->replies, at most TELNET_REPLIES_MAX bytes a call: a peer that asks for more gets
+ * none. */
 void telnet_take(struct telnet *t, struct buf *out, struct bytes in);
 /* Appends data as it travels. */
 void telnet_give(const struct telnet *t, struct buf *out, struct bytes data);

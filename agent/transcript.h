@@ -6,7 +6,8 @@
  *   +1.711 > [secret]
  *
  * "<" is what came (text as it stood on the line; what only moves or colours it is gone), ">" what was sent, "=" a remark of ours. Bytes
- * outside printable ASCII are \xNN. A secret is replaced before anything is stored, also when it came in pieces or with line breaks in it. */
+ * outside printable ASCII are \xNN. A secret is replaced before anything is stored, also when it came in pieces or with line breaks in
+ * it. */
 #pragma once
 
 #include "base/bytes.h"
@@ -34,8 +35,8 @@ void transcript_init(struct transcript *t, uint64_t now_ms);
 void transcript_done(struct transcript *t); /* wipes */
 void transcript_time(struct transcript *t, uint64_t now_ms);
 
-/* From now on it is replaced wherever it is seen. The oldest one is kept for as long as there is room, so callers name few. False: too long,
- * or one too many; then it must not be used. */
+/* From now on it is replaced wherever it is seen. The oldest one is kept for as long as there is room, so callers name few. False: too
+ * long, or one too many; then it must not be used. */
 bool transcript_hide(struct transcript *t, struct bytes secret) _must_check_;
 /* What comes from now on is a configuration, say: only its length is recorded. */
 void transcript_withhold(struct transcript *t, bool withhold);
@@ -46,6 +47,7 @@ void transcript_remark(struct transcript *t, const char *fmt, ...) _printf_(2, 3
 /* Appends text as the record would show it: for messages that quote a device. */
 void transcript_clean(struct buf *out, const struct transcript *t, struct bytes text);
 
-/* Ends what is open and gives the record. When it was longer than TRANSCRIPT_MAX, its first line is the length and SHA-256 of what is left out. */
+/* Ends what is open and gives the record. When it was longer than TRANSCRIPT_MAX, its first line is the length and SHA-256 of what is left
+ * out. */
 struct bytes transcript_text(struct transcript *t);
 void transcript_hash(char out[static TRANSCRIPT_HASH_LEN], struct transcript *t); /* SHA-256 of that text, in hex */

@@ -122,7 +122,8 @@ static int check_encryption(const struct weos_items *items, struct error *err)
 		return error_set(err, E_FORMAT, "line %u: 'encrypt-password' stands alone", items->at[1].number);
 	for (size_t i = sizeof("encrypt-password"); i < text.len; i++)
 		if (text.ptr[i] <= ' ' || text.ptr[i] >= 0x7f || strchr("?\"'\\", text.ptr[i]))
-			return error_set(err, E_FORMAT, "line %u: the password holds a character that a console may not take", items->at[0].number);
+			return error_set(err, E_FORMAT, "line %u: the password holds a character that a console may not take",
+					 items->at[0].number);
 	if (text.len <= sizeof("encrypt-password") || memcmp(text.ptr, "encrypt-password ", sizeof("encrypt-password")) != 0)
 		return error_set(err, E_FORMAT, "line %u: it is no 'encrypt-password PASSWORD'", items->at[0].number);
 	return 0;
@@ -176,7 +177,8 @@ static int change_encryption(struct weos *w, struct bytes text, struct error *er
 		return err->code;
 	r = weos_startup(w, &startup, err);
 	if (r != 0 || !weos_same(buf_bytes(&running), buf_bytes(&startup)))
-		return r < 0 ? r : error_set(err, E_PEER, "what runs is not saved: save it first, since the new password comes with a save");
+		return r < 0 ? r :
+			       error_set(err, E_PEER, "what runs is not saved: save it first, since the new password comes with a save");
 	if (weos_command(w, &said, &ask, err) < 0)
 		return err->code;
 	if (weos_is_refusal(buf_bytes(&said)))
@@ -185,7 +187,9 @@ static int change_encryption(struct weos *w, struct bytes text, struct error *er
 	r = weos_save_here(w, err);
 	if (r < 0)
 		r = weos_save_here(w, err);
-	return r < 0 ? error_add(err, "the password for secrets is changed and not saved, so the device cannot boot its secrets: save it") : 0;
+	if (r < 0)
+		error_add(err, "the password for secrets is changed and not saved, so the device cannot boot its secrets: save it");
+	return r;
 }
 
 /* ---- a whole configuration ---- */
@@ -327,13 +331,14 @@ static int undo_loss(struct weos *w, size_t lost, struct bytes before, struct er
 	struct error second = { 0 };
 
 	if (paste_and_read(w, before, &second) < 0)
-		return error_set(err, E_PEER, "settings that the change does not name are gone (%zu), and what ran before could not be put back: %.300s",
+		return error_set(err, E_PEER,
+				 "settings that the change does not name are gone (%zu), and what ran before could not be put back: %.300s",
 				 lost, second.text);
 	return error_set(err, E_PEER, "settings that the change does not name are gone (%zu); what ran before is back", lost);
 }
 
-/* The device says that it activated the lines, and not that it kept all the others. What seems to be gone must be gone twice, since something
- * of the console may have got into the answer. */
+/* The device says that it activated the lines, and not that it kept all the others. What seems to be gone must be gone twice, since
+ * something of the console may have got into the answer. */
 static int check_loss(struct weos *w, const struct weos_items *items, struct bytes before, struct error *err)
 {
 	_cleanup_(buf_done) struct buf now = { 0 }, again = { 0 };
@@ -380,10 +385,12 @@ static int check_text(struct bytes text, enum device_apply how, struct error *er
 	if (check_size(text, err) < 0)
 		return err->code;
 	if (weos_is_json(text))
-		return how == DEVICE_WHOLE ? weos_json_check(text, err) : error_set(err, E_FORMAT, "line 1: lines are commands, and this is JSON");
+		return how == DEVICE_WHOLE ? weos_json_check(text, err) :
+					     error_set(err, E_FORMAT, "line 1: lines are commands, and this is JSON");
 	weos_items_read(&items, text);
 	if (items.count && has_encryption(&items))
-		r = how == DEVICE_WHOLE ? error_set(err, E_FORMAT, "'encrypt-password' is no part of a configuration") : check_encryption(&items, err);
+		r = how == DEVICE_WHOLE ? error_set(err, E_FORMAT, "'encrypt-password' is no part of a configuration") :
+					  check_encryption(&items, err);
 	else
 		r = check_items(&items, err);
 	weos_items_done(&items);

@@ -33,17 +33,20 @@ static const struct console_shape shapes[] = {
 	[WEOS_PASSWORD] = { CONSOLE_QUESTION, "password", "^(?:\\(?[^\\s]+\\)? |[^\\s]+'s )?[Pp]assword:$" },
 	[WEOS_SURE] = { CONSOLE_QUESTION, "sure", "^.*are you sure \\([yY]/[nN]\\)\\?$|^=> Are you sure \\([yY]/[nN]\\)\\?$" },
 	[WEOS_MENU] = { CONSOLE_MENU, "boot-menu", "^ *Barebox Boot Menu$" },
-	[WEOS_PAGER] = { CONSOLE_PAGER, "pager", "^Press Ctrl-C or Q\\(uit\\) to quit viewer, Space for next page, <CR> for next line\\.$" },
+	[WEOS_PAGER] = { CONSOLE_PAGER, "pager",
+			 "^Press Ctrl-C or Q\\(uit\\) to quit viewer, Space for next page, <CR> for next line\\.$" },
 	[WEOS_DENIED] = { CONSOLE_REMARK, "denied", "^Login incorrect$" },
 	[WEOS_REFUSED] = { CONSOLE_REMARK, "refused", "^% ?Error.*$" },
 	[WEOS_LOST] = { CONSOLE_REMARK, "lost", "^.*could not be decrypted.*$" },
 	[WEOS_NO_WAY] = { CONSOLE_REMARK, "no-way",
-			  "^(?:ssh: .*|.*Permission denied.*|Host key verification failed\\.|Connection (?:closed|reset|timed).*|kex_exchange.*|.*No ED25519 host key is known.*)$" },
+			  "^(?:ssh: .*|.*Permission denied.*|Host key verification failed\\.|Connection (?:closed|reset|timed).*|"
+			  "kex_exchange.*|.*No ED25519 host key is known.*)$" },
 	[WEOS_BOOTING] = { CONSOLE_BOOTING, "booting",
-			   "^(?:barebox .*|Hit .* to stop autoboot.*|Loading (?:primary|secondary) partition.*|Starting WeOS .*|.*Booting Linux on .*|"
-			   "Starting system services.*|Bootstrapping configuration.*)$" },
+			   "^(?:barebox .*|Hit .* to stop autoboot.*|Loading (?:primary|secondary) partition.*|Starting WeOS .*|"
+			   ".*Booting Linux on .*|Starting system services.*|Bootstrapping configuration.*)$" },
 	[WEOS_LOGGED] = { CONSOLE_LOG, "logged",
-			  "^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} .*|[a-z0-9_-]+(?:\\[[0-9]+\\])?: .*|\\[ *[0-9.]+\\] .*|<[0-9]{1,3}>.*)$" },
+			  "^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} .*|[a-z0-9_-]+(?:\\[[0-9]+\\])?: .*|\\[ *[0-9.]+\\] .*|"
+			  "<[0-9]{1,3}>.*)$" },
 };
 
 static const struct console_grammar grammar = {
@@ -77,17 +80,21 @@ int weos_command(struct weos *w, struct buf *answer, const struct weos_ask *ask,
 		return ask->is_private ? error_add(err, "a command with a secret") : error_add(err, "'%.40s'", ask->command);
 	}
 	if (answer && w->seen.is_disturbed)
-		return error_set(err, E_PEER, "the answer to '%.40s' was disturbed, so it proves nothing", ask->is_private ? "a command" : ask->command);
+		return error_set(err, E_PEER, "the answer to '%.40s' was disturbed, so it proves nothing",
+				 ask->is_private ? "a command" : ask->command);
 	if (answer)
 		weos_without_logs(answer, buf_bytes(&said));
 	if (r == CONSOLE_OTHER)
-		return error_set(err, E_PEER, "'%.40s' leads elsewhere: '%s'", ask->is_private ? "a command" : ask->command, shapes[w->seen.shape].name);
+		return error_set(err, E_PEER, "'%.40s' leads elsewhere: '%s'", ask->is_private ? "a command" : ask->command,
+				 shapes[w->seen.shape].name);
 	return 0;
 }
 
 int weos_show(struct weos *w, struct buf *out, const char *command, struct error *err)
 {
-	const struct weos_ask ask = { .command = command, .want = IN(WEOS_EXEC), .timeout_ms = 60000, .is_private = true, .only_shows = true };
+	const struct weos_ask ask = {
+		.command = command, .want = IN(WEOS_EXEC), .timeout_ms = 60000, .is_private = true, .only_shows = true
+	};
 
 	if (weos_command(w, out, &ask, err) < 0)
 		return err->code;

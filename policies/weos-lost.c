@@ -1,7 +1,7 @@
 /* policies/weos-lost.c -- what is gone from a configuration of WeOS although the change that was activated has nothing to do with it.
  *
- * A setting is known by its name and its section, not by its value: many a command changes the value of a neighbour. Inside a section that a
- * change enters, one setting may take the place of another (`inet static` that of `inet dhcp`), so there nothing is called lost. */
+ * A setting is known by its name and its section, not by its value: many a command changes the value of a neighbour. Inside a section that
+ * a change enters, one setting may take the place of another (`inet static` that of `inet dhcp`), so there nothing is called lost. */
 #include "policies/weos-secrets.h"
 
 #include <stdlib.h>
