@@ -6,6 +6,7 @@
 #include "agent/frr-parts.h"
 
 #include "policies/frr-text.h"
+#include "policies/words.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"
@@ -47,7 +48,7 @@ int frr_vtysh(struct proc_result *res, const struct settings_frr *frr, const cha
 bool frr_has_word(struct bytes line, const char *word)
 {
 	struct bytes words[FRR_WORDS_MAX];
-	size_t count = frr_words(words, FRR_WORDS_MAX, line);
+	size_t count = words_split(words, FRR_WORDS_MAX, line);
 
 	for (size_t i = 0; i < count; i++)
 		if (bytes_is(words[i], word))
@@ -71,7 +72,7 @@ static void note_missing(struct device_look *out, const struct settings_frr *frr
 /* Takes the last line off. */
 static struct bytes take_last_line(struct bytes *text)
 {
-	struct bytes all = frr_trim_end(*text);
+	struct bytes all = words_trim_end(*text);
 	size_t at = all.len;
 
 	while (at && all.ptr[at - 1] != '\n')
@@ -87,8 +88,8 @@ static int take_running(struct device_look *out, const struct settings_frr *frr,
 
 	if (!bytes_next_line(&answer, &before))
 		return error_set(err, E_FORMAT, "vtysh answered nothing");
-	body = frr_trim_end(answer);
-	if (!frr_starts(body, "Building configuration...") || !memmem(body.ptr, body.len, "\nCurrent configuration:", 23) ||
+	body = words_trim_end(answer);
+	if (!words_start(body, "Building configuration...") || !memmem(body.ptr, body.len, "\nCurrent configuration:", 23) ||
 	    body.len < 4 || memcmp(body.ptr + body.len - 4, "\nend", 4) != 0)
 		return error_set(err, E_FORMAT, "what vtysh answered is no whole configuration");
 	if (memchr(body.ptr, 0, body.len))
@@ -137,7 +138,7 @@ static unsigned long long started_at(pid_t pid)
 	name_end = strrchr(buf_text(&text), ')');
 	if (!name_end)
 		return 0;
-	n = frr_words(words, FRR_WORDS_MAX, bytes_str(name_end + 1)); /* begins with field 3 */
+	n = words_split(words, FRR_WORDS_MAX, bytes_str(name_end + 1)); /* begins with field 3 */
 	return n > 19 ? strtoull((const char *)words[19].ptr, NULL, 10) : 0;
 }
 
@@ -295,12 +296,12 @@ static void file_text(struct buf *out, struct bytes running)
 
 	while (bytes_next_line(&running, &line)) {
 		if (in_header) {
-			in_header = !frr_starts(line, "Current configuration:");
+			in_header = !words_start(line, "Current configuration:");
 			continue;
 		}
 		if (bytes_is(line, "end"))
 			continue;
-		if (frr_starts(line, "hostname ")) {
+		if (words_start(line, "hostname ")) {
 			if (has_name)
 				continue;
 			has_name = true;

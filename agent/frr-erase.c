@@ -7,6 +7,7 @@
 #include "agent/copies.h"
 #include "base/wipe.h"
 #include "policies/frr-text.h"
+#include "policies/words.h"
 
 #include <libgen.h>
 #include <stdlib.h>
@@ -103,7 +104,7 @@ static int wipe_copies(const struct resetting *r, struct error *err)
 /* frr-reload.py takes these for impossible to remove, and they hold, or open, the way in. */
 static bool is_login(struct bytes line)
 {
-	return frr_starts(line, "password ") || frr_starts(line, "username ");
+	return words_start(line, "password ") || words_start(line, "username ");
 }
 
 static bool has_line(struct bytes text, struct bytes wanted)
@@ -111,7 +112,7 @@ static bool has_line(struct bytes text, struct bytes wanted)
 	struct bytes line;
 
 	while (bytes_next_line(&text, &line))
-		if (bytes_equal(frr_trim_end(line), wanted))
+		if (bytes_equal(words_trim_end(line), wanted))
 			return true;
 	return false;
 }
@@ -122,11 +123,11 @@ static void logins_off(struct buf *out, const struct resetting *r, struct bytes 
 	struct bytes line, words[3];
 
 	while (bytes_next_line(&running, &line)) {
-		line = frr_trim_end(line);
+		line = words_trim_end(line);
 		if (!is_login(line) || has_line(buf_bytes(&r->text), line))
 			continue;
-		buf_add_str(out, frr_starts(line, "password ") ? "no password" : "no username ");
-		if (frr_starts(line, "username ") && frr_words(words, ARRAY_SIZE(words), line) > 1)
+		buf_add_str(out, words_start(line, "password ") ? "no password" : "no username ");
+		if (words_start(line, "username ") && words_split(words, ARRAY_SIZE(words), line) > 1)
 			buf_add_bytes(out, words[1]);
 		buf_add_char(out, '\n');
 	}

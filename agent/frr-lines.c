@@ -6,6 +6,7 @@
 #include "agent/frr-parts.h"
 
 #include "policies/frr-text.h"
+#include "policies/words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +28,7 @@ static const struct {
 static bool begins_with_words(struct bytes line, const char *pattern)
 {
 	struct bytes words[FRR_WORDS_MAX];
-	size_t count = frr_words(words, FRR_WORDS_MAX, line), at = 0;
+	size_t count = words_split(words, FRR_WORDS_MAX, line), at = 0;
 
 	if (count && bytes_is(words[0], "no"))
 		at = 1;
@@ -71,7 +72,8 @@ static void as_file(struct buf *out, struct bytes text)
 	struct bytes line;
 
 	while (bytes_next_line(&text, &line)) {
-		bool is_frame = frr_starts(line, "Building configuration...") || frr_starts(line, "Current configuration:") || bytes_is(line, "end");
+		bool is_frame = words_start(line, "Building configuration...") || words_start(line, "Current configuration:") ||
+				bytes_is(line, "end");
 
 		buf_add_bytes(out, is_frame ? bytes_str("!") : line);
 		buf_add_char(out, '\n');
@@ -105,9 +107,9 @@ static bool is_complaint(struct bytes line)
 {
 	static const char *const harmless = "% Can't open configuration file";
 
-	if (frr_starts(line, harmless) || holds(line, "XFRR_"))
+	if (words_start(line, harmless) || holds(line, "XFRR_"))
 		return false;
-	return frr_starts(line, "line ") || frr_starts(line, "%") || holds(line, "[ERROR]") || holds(line, "is not running");
+	return words_start(line, "line ") || words_start(line, "%") || holds(line, "[ERROR]") || holds(line, "is not running");
 }
 
 /* 0: nobody complained. The first complaint that names its line counts, else the first of all. */
@@ -118,7 +120,7 @@ static int judge_output(struct bytes text, struct error *err)
 	while (bytes_next_line(&text, &line)) {
 		if (!line.len || !is_complaint(line))
 			continue;
-		if (frr_starts(line, "line "))
+		if (words_start(line, "line "))
 			return take_message(line, err);
 		if (!first.len)
 			first = line;

@@ -9,6 +9,7 @@
 #include "base/fs.h"
 
 #include "policies/frr-text.h"
+#include "policies/words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -196,7 +197,7 @@ static void target(struct buf *out, struct bytes running, struct bytes text)
 	struct bytes line;
 
 	while (bytes_next_line(&running, &line))
-		if (frr_starts(line, "hostname ")) {
+		if (words_start(line, "hostname ")) {
 			buf_add_bytes(out, line);
 			buf_add_char(out, '\n');
 		}
@@ -210,8 +211,8 @@ static unsigned count_left(struct bytes out)
 	unsigned left = 0;
 
 	while (bytes_next_line(&out, &line))
-		left += line.len && line.ptr[0] != '=' && line.ptr[0] != '%' && !frr_starts(line, "Lines To ") &&
-			!frr_starts(line, "interface ") && !frr_starts(line, "no interface ");
+		left += line.len && line.ptr[0] != '=' && line.ptr[0] != '%' && !words_start(line, "Lines To ") &&
+			!words_start(line, "interface ") && !words_start(line, "no interface ");
 	return left;
 }
 

@@ -1,62 +1,23 @@
 /* policies/frr-text.c -- FRRouting's configuration as text: what is noise in it, what is secret. */
 #include "policies/frr-text.h"
 
+#include "policies/words.h"
+
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-struct bytes frr_trim_end(struct bytes line)
-{
-	while (line.len && (isspace(line.ptr[line.len - 1]) || line.ptr[line.len - 1] == 0))
-		line.len--;
-	return line;
-}
-
-static struct bytes trim(struct bytes line)
-{
-	line = frr_trim_end(line);
-	while (line.len && isspace(line.ptr[0]))
-		line = bytes_from(line, 1);
-	return line;
-}
-
-bool frr_starts(struct bytes line, const char *with)
-{
-	size_t len = strlen(with);
-
-	return line.len >= len && !memcmp(line.ptr, with, len);
-}
-
-size_t frr_words(struct bytes *words, size_t max, struct bytes line)
-{
-	size_t n = 0, i = 0;
-
-	while (n < max) {
-		size_t from;
-
-		while (i < line.len && isspace(line.ptr[i]))
-			i++;
-		if (i == line.len)
-			break;
-		from = i;
-		while (i < line.len && !isspace(line.ptr[i]))
-			i++;
-		words[n++] = bytes_of(line.ptr + from, i - from);
-	}
-	return n;
-}
 
 /* What is no configuration of FRR's: header and comments; the package's version, which is a fact of its own; vtysh's word on how files are
  * kept, shown or not depending on which vtysh is asked; and host names, which are the machine's: the daemons ignore the file's, and vtysh
  * adds that of the machine on which it runs itself. */
 static bool is_noise(struct bytes line)
 {
-	struct bytes text = trim(line);
+	struct bytes text = words_trim(line);
 
 	return !text.len || text.ptr[0] == '!' || text.ptr[0] == '#' || bytes_is(line, "end") ||
-	       frr_starts(line, "Building configuration...") || frr_starts(line, "Current configuration:") || frr_starts(line, "frr version ") ||
-	       bytes_is(line, "service integrated-vtysh-config") || frr_starts(line, "hostname ");
+	       words_start(line, "Building configuration...") || words_start(line, "Current configuration:") ||
+	       words_start(line, "frr version ") || bytes_is(line, "service integrated-vtysh-config") || words_start(line, "hostname ");
 }
 
 /* An interface that was named once and has no settings says nothing, and FRR does not let go of it. */
@@ -68,7 +29,7 @@ static bool take_empty_interface(struct buf *out, struct bytes line)
 		return false;
 	while (at && (at == out->len || out->ptr[at - 1] != '\n'))
 		at--;
-	if (!frr_starts(bytes_of(out->ptr + at, out->len - at), "interface "))
+	if (!words_start(bytes_of(out->ptr + at, out->len - at), "interface "))
 		return false;
 	buf_truncate(out, at);
 	return true;
@@ -107,13 +68,13 @@ bool frr_is_inside(struct bytes line)
 static void name_item(struct item *item, struct bytes first, bool is_open, bool is_closed)
 {
 	struct bytes words[FRR_WORDS_MAX];
-	size_t count = frr_words(words, FRR_WORDS_MAX, first);
+	size_t count = words_split(words, FRR_WORDS_MAX, first);
 
 	for (item->kind = 0; item->kind < ARRAY_SIZE(unordered); item->kind++) {
 		size_t len = strlen(unordered[item->kind].words), name = unordered[item->kind].count;
 
-		if (is_open || is_closed != unordered[item->kind].is_block || count <= name || !frr_starts(first, unordered[item->kind].words) ||
-		    first.ptr[len] != ' ')
+		if (is_open || is_closed != unordered[item->kind].is_block || count <= name ||
+		    !words_start(first, unordered[item->kind].words) || first.ptr[len] != ' ')
 			continue;
 		item->name = words[name];
 		return;
@@ -185,7 +146,7 @@ void frr_canonical(struct buf *out, struct bytes text)
 	struct bytes line;
 
 	while (bytes_next_line(&text, &line)) {
-		line = frr_trim_end(line);
+		line = words_trim_end(line);
 		if (is_noise(line) || take_empty_interface(&clean, line))
 			continue;
 		buf_add_bytes(&clean, line);
@@ -296,7 +257,7 @@ static const char *find_pattern(const struct bytes *words, size_t count, size_t 
 static size_t secret_begin(struct bytes line)
 {
 	struct bytes words[FRR_WORDS_MAX];
-	size_t count = frr_words(words, FRR_WORDS_MAX, line), taken;
+	size_t count = words_split(words, FRR_WORDS_MAX, line), taken;
 
 	for (size_t at = 0; at < count; at++) {
 		const char *pattern = find_pattern(words, count, at, &taken);
@@ -317,7 +278,7 @@ void frr_secrets(struct bytes text, void (*found)(void *ctx, size_t at, size_t l
 	struct bytes line;
 
 	while (bytes_next_line(&text, &line)) {
-		struct bytes body = frr_trim_end(line);
+		struct bytes body = words_trim_end(line);
 		size_t at = secret_begin(body);
 
 		if (at < body.len)
@@ -351,7 +312,7 @@ const char *frr_value_refused(struct bytes before, struct bytes value, enum form
 {
 	bool is_glued = before.len && !isspace(before.ptr[before.len - 1]);
 	struct bytes words[3];
-	size_t count = frr_words(words, 3, before), at = count - is_glued; /* which word it is, or goes on */
+	size_t count = words_split(words, 3, before), at = count - is_glued; /* which word it is, or goes on */
 	const char *why = NULL;
 
 	if (!at || (at == 1 && is_negation(words[0])))
@@ -384,7 +345,7 @@ const char *frr_line_refused(struct bytes line)
 {
 	struct bytes word;
 
-	if (frr_words(&word, 1, line) && is_command(word))
+	if (words_split(&word, 1, line) && is_command(word))
 		return "it is a command of vtysh, not configuration";
 	for (size_t i = 0; i < line.len; i++)
 		if (line.ptr[i] != '\t' && (line.ptr[i] < 0x20 || line.ptr[i] == 0x7f))
@@ -395,15 +356,16 @@ const char *frr_line_refused(struct bytes line)
 bool frr_is_address(struct bytes head, struct bytes line)
 {
 	struct bytes words[FRR_WORDS_MAX];
-	size_t count = frr_words(words, FRR_WORDS_MAX, line), at = 0;
+	size_t count = words_split(words, FRR_WORDS_MAX, line), at = 0;
 
 	if (count && bytes_is(words[0], "no"))
 		at = 1;
 	if (at == count)
 		return false;
-	if (frr_starts(line, "interface ") || frr_starts(line, "no interface ") || frr_starts(line, "vrf ") || frr_starts(line, "no vrf "))
+	if (words_start(line, "interface ") || words_start(line, "no interface ") || words_start(line, "vrf ") ||
+	    words_start(line, "no vrf "))
 		return at == 1; /* as a whole; the lines inside are looked at by themselves */
-	if (!frr_starts(head, "interface "))
+	if (!words_start(head, "interface "))
 		return false;
 	return bytes_is(words[at], "shutdown") ||
 	       (at + 1 < count && bytes_is(words[at + 1], "address") && (bytes_is(words[at], "ip") || bytes_is(words[at], "ipv6")));
@@ -412,7 +374,7 @@ bool frr_is_address(struct bytes head, struct bytes line)
 bool frr_is_remark(struct bytes line)
 {
 	struct bytes words[2];
-	size_t count = frr_words(words, 2, line), at = count && bytes_is(words[0], "no");
+	size_t count = words_split(words, 2, line), at = count && bytes_is(words[0], "no");
 
 	return at < count && (bytes_is(words[at], "description") || bytes_is(words[at], "exit"));
 }

@@ -9,11 +9,6 @@ enum { FRR_WORDS_MAX = 64 };
 void frr_canonical(struct buf *out, struct bytes text);
 void frr_secrets(struct bytes text, void (*found)(void *ctx, size_t at, size_t len), void *ctx);
 
-struct bytes frr_trim_end(struct bytes line);
-bool frr_starts(struct bytes line, const char *with);
-/* The words of a line, at most max; returns how many. */
-size_t frr_words(struct bytes *words, size_t max, struct bytes line);
-
 /* As in struct form (policies/form.h). */
 const char *frr_value_refused(struct bytes before, struct bytes value, enum form_place place);
 const char *frr_line_refused(struct bytes line);

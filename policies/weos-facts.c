@@ -1,5 +1,7 @@
 /* policies/weos-facts.c -- what WeOS says of itself: model, images, what it will boot, how long it has been up. */
-#include "policies/weos-secrets.h"
+#include "policies/weos-text.h"
+
+#include "policies/words.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@ static void put(char out[static WEOS_FACT_MAX], struct bytes text)
 {
 	size_t n = 0;
 
-	text = weos_trim(text);
+	text = words_trim(text);
 	for (size_t i = 0; i < text.len && n + 1 < WEOS_FACT_MAX; i++)
 		if (text.ptr[i] >= 0x20 && text.ptr[i] < 0x7f && text.ptr[i] != '"')
 			out[n++] = (char)text.ptr[i];
@@ -42,8 +44,8 @@ static bool split_field(struct bytes *name, struct bytes *value, struct bytes fi
 
 	if (!colon)
 		return false;
-	*name = weos_trim(bytes_of(field.ptr, (size_t)(colon - field.ptr)));
-	*value = weos_trim(bytes_from(field, name->len ? (size_t)(colon - field.ptr) + 1 : field.len));
+	*name = words_trim(bytes_of(field.ptr, (size_t)(colon - field.ptr)));
+	*value = words_trim(bytes_from(field, name->len ? (size_t)(colon - field.ptr) + 1 : field.len));
 	return true;
 }
 
@@ -88,7 +90,7 @@ static bool take_boot_name(char *out, const char *name, struct bytes line)
 	line = bytes_from(line, len);
 	if (line.len && !isspace(line.ptr[0]) && line.ptr[0] != ':')
 		return false;
-	line = weos_trim(line);
+	line = words_trim(line);
 	if (line.len && line.ptr[0] == ':')
 		line = bytes_from(line, 1);
 	put(out, line);
@@ -101,7 +103,7 @@ void weos_boot_read(struct weos_boot *out, struct bytes shown)
 
 	*out = (struct weos_boot){ 0 };
 	while (bytes_next_line(&shown, &line)) {
-		struct bytes body = weos_trim(line);
+		struct bytes body = words_trim(line);
 
 		(void)(take_boot_name(out->order, "config order", body) || take_boot_name(out->fallback, "config fallback", body) ||
 		       take_boot_name(out->sync, "config sync", body) || take_boot_name(out->integrity, "boot integrity", body));

@@ -1,5 +1,7 @@
 /* policies/weos-json.c -- is a text one JSON document? (RFC 8259, its grammar alone.) */
-#include "policies/weos-secrets.h"
+#include "policies/weos-text.h"
+
+#include "policies/words.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -81,7 +83,7 @@ static bool take_bare(struct reader_json *rd)
 	static const char *const words[] = { "true", "false", "null" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (weos_starts(bytes_from(rd->text, rd->at), words[i])) {
+		if (words_start(bytes_from(rd->text, rd->at), words[i])) {
 			rd->at += strlen(words[i]);
 			return true;
 		}

@@ -2,7 +2,9 @@
  *
  * A setting is known by its name and its section, not by its value: many a command changes the value of a neighbour. Inside a section that
  * a change enters, one setting may take the place of another (`inet static` that of `inet dhcp`), so there nothing is called lost. */
-#include "policies/weos-secrets.h"
+#include "policies/weos-text.h"
+
+#include "policies/words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +29,7 @@ static void add_setting(struct settings *out, struct bytes section, struct bytes
 static struct bytes command_of(struct bytes line)
 {
 	struct bytes words[2];
-	size_t count = weos_words(words, 2, line);
+	size_t count = words_split(words, 2, line);
 
 	return count == 2 && bytes_is(words[0], "no") ? words[1] : words[0];
 }
@@ -122,7 +124,7 @@ static bool is_named(struct bytes name, const struct weos_items *change)
 {
 	for (size_t i = 0; i < change->count; i++) {
 		struct bytes words[WEOS_WORDS_MAX];
-		size_t count = weos_words(words, WEOS_WORDS_MAX, change->at[i].text);
+		size_t count = words_split(words, WEOS_WORDS_MAX, change->at[i].text);
 
 		for (size_t k = 0; k < count && !change->at[i].is_end; k++)
 			if (words[k].len <= name.len && !memcmp(words[k].ptr, name.ptr, words[k].len))
@@ -136,7 +138,7 @@ static bool takes_away(const struct weos_items *change)
 	for (size_t i = 0; i < change->count; i++) {
 		struct bytes word;
 
-		if (weos_words(&word, 1, change->at[i].text) && bytes_is(word, "no"))
+		if (words_split(&word, 1, change->at[i].text) && bytes_is(word, "no"))
 			return true;
 	}
 	return false;

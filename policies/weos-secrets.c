@@ -2,7 +2,9 @@
  *
  * Three rules, in both dialects: what stands behind a word that promises a secret; what has the shape of a hash, a key or an encrypted
  * token, wherever it stands; and all of a section that we do not know, but for the first word of each line. */
-#include "policies/weos-secrets.h"
+#include "policies/weos-text.h"
+
+#include "policies/words.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -160,8 +162,8 @@ static bool begins_known(const struct bytes *words, size_t count)
 
 static void line_secrets(struct lines *l, struct bytes line, bool is_inside)
 {
-	struct bytes words[WEOS_WORDS_MAX], body = weos_trim(line);
-	size_t count = weos_words(words, WEOS_WORDS_MAX, body), first;
+	struct bytes words[WEOS_WORDS_MAX], body = words_trim(line);
+	size_t count = words_split(words, WEOS_WORDS_MAX, body), first;
 
 	if (!count || bytes_is(body, "end"))
 		return;
@@ -179,7 +181,7 @@ static void line_secrets(struct lines *l, struct bytes line, bool is_inside)
 /* All of a block of PEM, whatever it holds. */
 static bool take_pem(struct lines *l, struct bytes line)
 {
-	struct bytes body = weos_trim(line);
+	struct bytes body = words_trim(line);
 
 	l->is_pem = l->is_pem || holds(body, "-----BEGIN");
 	if (!l->is_pem)

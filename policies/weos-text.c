@@ -1,7 +1,8 @@
-/* policies/weos-text.c -- the configuration of Westermo's WeOS as text: what is noise in it, what is structure, what a device must be given. */
+/* policies/weos-text.c -- the configuration of Westermo's WeOS as text: what is noise in it, what is structure, what a device must be
+ * given. */
 #include "policies/weos-text.h"
 
-#include "policies/weos-secrets.h"
+#include "policies/words.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -9,41 +10,6 @@
 #include <strings.h>
 
 enum { TAB_WIDTH = 8, RULE_LEAST = 8 };
-
-struct bytes weos_trim(struct bytes line)
-{
-	while (line.len && (isspace(line.ptr[line.len - 1]) || !line.ptr[line.len - 1]))
-		line.len--;
-	while (line.len && isspace(line.ptr[0]))
-		line = bytes_from(line, 1);
-	return line;
-}
-
-bool weos_starts(struct bytes line, const char *with)
-{
-	size_t len = strlen(with);
-
-	return line.len >= len && !memcmp(line.ptr, with, len);
-}
-
-size_t weos_words(struct bytes *words, size_t max, struct bytes line)
-{
-	size_t n = 0, i = 0;
-
-	while (n < max) {
-		size_t from;
-
-		while (i < line.len && isspace(line.ptr[i]))
-			i++;
-		if (i == line.len)
-			break;
-		from = i;
-		while (i < line.len && !isspace(line.ptr[i]))
-			i++;
-		words[n++] = bytes_of(line.ptr + from, i - from);
-	}
-	return n;
-}
 
 /* The header names release, format, model and serial number: facts of their own, and others after an upgrade or on a spare. */
 static bool is_noise(struct bytes body)
@@ -56,7 +22,7 @@ bool weos_is_json(struct bytes text)
 	struct bytes line;
 
 	while (bytes_next_line(&text, &line)) {
-		struct bytes body = weos_trim(line);
+		struct bytes body = words_trim(line);
 
 		if (!is_noise(body))
 			return body.ptr[0] == '{';
@@ -75,13 +41,6 @@ static struct bytes last_line(struct bytes text)
 	return bytes_from(text, at);
 }
 
-static struct bytes without_end(struct bytes text)
-{
-	while (text.len && (isspace(text.ptr[text.len - 1]) || !text.ptr[text.len - 1]))
-		text.len--;
-	return text;
-}
-
 static bool is_rule(struct bytes line)
 {
 	size_t n = 0;
@@ -93,17 +52,17 @@ static bool is_rule(struct bytes line)
 
 struct bytes weos_without_footer(struct bytes shown)
 {
-	struct bytes text = without_end(shown), file = last_line(text);
+	struct bytes text = words_trim_end(shown), file = last_line(text);
 
-	if (!weos_starts(weos_trim(file), "cfg://"))
+	if (!words_start(words_trim(file), "cfg://"))
 		return shown;
 	text.len -= file.len;
-	text = without_end(text);
+	text = words_trim_end(text);
 	file = last_line(text);
-	if (!is_rule(weos_trim(file)))
+	if (!is_rule(words_trim(file)))
 		return shown;
 	text.len -= file.len;
-	for (text = without_end(text); text.len && text.ptr[text.len - 1] != '\n';)
+	for (text = words_trim_end(text); text.len && text.ptr[text.len - 1] != '\n';)
 		text.len++; /* its last line, whole */
 	return text;
 }
@@ -172,7 +131,7 @@ static bool fits_together(struct bytes before, struct bytes after)
 /* Lines that stand alone: nothing was broken. */
 static bool is_line_end(struct bytes before)
 {
-	struct bytes body = weos_trim(before);
+	struct bytes body = words_trim(before);
 
 	return !body.len || bytes_is(body, "end");
 }
@@ -230,7 +189,7 @@ bool weos_is_refusal(struct bytes answer)
 	struct bytes line;
 
 	while (bytes_next_line(&answer, &line)) {
-		if (weos_starts(weos_trim(line), "%"))
+		if (words_start(words_trim(line), "%"))
 			return true;
 		for (size_t i = 0; line.len && i < ARRAY_SIZE(signs); i++)
 			if (memmem(line.ptr, line.len, signs[i], strlen(signs[i])))
@@ -310,7 +269,7 @@ void weos_items_read(struct weos_items *out, struct bytes text)
 
 	*out = (struct weos_items){ 0 };
 	while (bytes_next_line(&text, &line)) {
-		struct bytes body = weos_trim(line);
+		struct bytes body = words_trim(line);
 
 		p.number++;
 		if (is_noise(body))
@@ -337,9 +296,9 @@ static void json_canonical(struct buf *out, struct bytes text)
 	struct bytes line;
 
 	while (bytes_next_line(&text, &line)) {
-		if (is_noise(weos_trim(line)))
+		if (is_noise(words_trim(line)))
 			continue;
-		buf_add_bytes(out, without_end(line));
+		buf_add_bytes(out, words_trim_end(line));
 		buf_add_char(out, '\n');
 	}
 }
@@ -387,7 +346,7 @@ unsigned weos_warnings(struct bytes text)
 	while (bytes_next_line(&text, &line)) {
 		struct bytes source = source_of(line);
 
-		if (weos_starts(weos_trim(line), "no ") || is_noise(weos_trim(line)))
+		if (words_start(words_trim(line), "no ") || is_noise(words_trim(line)))
 			continue;
 		if (bytes_is(source, "portable"))
 			warnings |= WEOS_KEY_PORTABLE;
@@ -430,7 +389,7 @@ const char *weos_value_refused(struct bytes before, struct bytes value, enum for
 {
 	bool is_glued = before.len && !isspace(before.ptr[before.len - 1]);
 	struct bytes words[3];
-	size_t count = weos_words(words, 3, before), at = count - is_glued; /* which word it is, or goes on */
+	size_t count = words_split(words, 3, before), at = count - is_glued; /* which word it is, or goes on */
 	const char *why = NULL;
 
 	if (!at || (at == 1 && (bytes_is(words[0], "no") || bytes_is(words[0], "do"))))
@@ -462,9 +421,9 @@ static bool is_command(struct bytes word)
 
 const char *weos_line_refused(struct bytes line)
 {
-	struct bytes body = weos_trim(line), word;
+	struct bytes body = words_trim(line), word;
 
-	if (weos_words(&word, 1, body) && word.ptr[0] != '#' && is_command(word))
+	if (words_split(&word, 1, body) && word.ptr[0] != '#' && is_command(word))
 		return "it is a command of the device's, not configuration";
 	for (size_t i = 0; i < body.len; i++) {
 		if (body.ptr[i] < 0x20 || body.ptr[i] == 0x7f)
@@ -478,7 +437,7 @@ const char *weos_line_refused(struct bytes line)
 bool weos_is_encryption(struct bytes line)
 {
 	struct bytes words[2];
-	size_t count = weos_words(words, 2, line);
+	size_t count = words_split(words, 2, line);
 
 	for (size_t i = 0; i < count; i++)
 		if (bytes_is(words[i], "encrypt-password"))
@@ -488,7 +447,7 @@ bool weos_is_encryption(struct bytes line)
 
 bool weos_is_inside(struct bytes line)
 {
-	return (line.len && (line.ptr[0] == ' ' || line.ptr[0] == '\t')) || bytes_is(weos_trim(line), "end");
+	return (line.len && (line.ptr[0] == ' ' || line.ptr[0] == '\t')) || bytes_is(words_trim(line), "end");
 }
 
 static bool is_among(struct bytes word, const char *const *names, size_t count)
@@ -510,7 +469,7 @@ static bool is_way_in(struct bytes section)
 static struct bytes section_of(struct bytes line)
 {
 	struct bytes words[2];
-	size_t count = weos_words(words, 2, line);
+	size_t count = words_split(words, 2, line);
 
 	if (count > 1 && bytes_is(words[0], "no"))
 		return words[1];
@@ -528,5 +487,5 @@ bool weos_is_remark(struct bytes line)
 {
 	static const char *const names[] = { "description", "end", "location", "contact" };
 
-	return is_among(section_of(weos_trim(line)), names, ARRAY_SIZE(names));
+	return is_among(section_of(words_trim(line)), names, ARRAY_SIZE(names));
 }

@@ -6,6 +6,7 @@
 
 #include "cli/template.h"
 #include "policies/frr-text.h"
+#include "policies/words.h"
 
 #include <string.h>
 
@@ -35,7 +36,7 @@ static void skeleton(struct buf *out, struct bytes text)
 	struct bytes line, words[2];
 
 	while (bytes_next_line(&text, &line)) {
-		size_t count = frr_words(words, 2, line);
+		size_t count = words_split(words, 2, line);
 		size_t blanks = count ? (size_t)(words[0].ptr - line.ptr) : 0;
 
 		buf_addf(out, "%zu ", blanks);
