@@ -1,0 +1,360 @@
+/* tests/unit/test-advisory.c -- advisories: versions and ranges are compared without guessing, dirty documents give the answer that they
+ * can give, and every device is affected, not affected, or unknown with a reason. */
+#include "tests/test.h"
+
+#include "base/fs.h"
+#include "cli/advisory-match.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NO ANSWER_NO
+#define WHO_KNOWS ANSWER_UNKNOWN
+#define YES ANSWER_YES
+
+/* ---- versions and ranges ---- */
+
+TEST(a_version_is_numbers_between_dots_and_nothing_else_is_one)
+{
+	static const char *const good[] = { "4.24.0", "v5.24.0", "V1", " 5.23.0 ", "5.*", "4.33.0-rc1", "2017.12.0-10", "0" };
+	static const char *const bad[] = { "", " ", "4.24.", ".4", "4..2", "L206-F2G1", "1.2.3.4.5.6.7", "5.*.1", "4.24.0 and later", "12345678901",
+					   "5.x.", "n/a", "*", "vv4", "4,2" };
+	struct version v;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		if (!version_parse(&v, good[i]))
+			fail_msg("'%s' is refused", good[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (version_parse(&v, bad[i]))
+			fail_msg("'%s' is taken", bad[i]);
+}
+
+static enum answer has(const char *range, const char *version)
+{
+	struct range r;
+	struct version v;
+
+	range_parse(&r, range);
+	CHECK(version_parse(&v, version));
+	return range_has(&r, &v);
+}
+
+TEST(a_range_holds_what_it_says_and_leaves_open_what_it_does_not)
+{
+	static const struct {
+		const char *range, *version;
+		enum answer answer;
+	} rows[] = {
+		{ "vers:intdot/>=5.0.0|<5.24.0", "5.23.9", YES },
+		{ "vers:intdot/>=5.0.0|<5.24.0", "5.24.0", NO },
+		{ "vers:intdot/>=5.0.0|<5.24.0", "4.33.1", NO },
+		{ "vers:intdot/<=4.24", "4.24.3", NO },
+		{ "vers:intdot/<=4.24", "4.24.0", YES },
+		{ "<= 4.24", "4.24.3", WHO_KNOWS },
+		{ "<= 4.24", "4.24.0", YES },
+		{ "<= 4.24", "4.24", YES },
+		{ "<= 4.24", "4.25.0", NO },
+		{ "<4.24", "4.24.3", NO },
+		{ "> 4.24", "4.24.3", WHO_KNOWS },
+		{ ">= 4.24", "4.24.3", YES },
+		{ "<= 4.24.3", "4.24", WHO_KNOWS },
+		{ ">=4.0|<4.3", "4.2.9", YES },
+		{ ">=4.0, <4.3", "3.9", NO },
+		{ ">= 4.0 < 4.3", "4.3", NO },
+		{ "<4.3|>=4.0", "4.2", YES },
+		{ "<4.0|>=4.3", "4.2", NO },
+		{ "<4.0|>=4.3", "4.4", YES },
+		{ "<4.0|>=4.3|<4.5", "4.5", NO },
+		{ "<4.2|<5.1", "3.0", WHO_KNOWS },
+		{ ">=5.24.0|<5.0.0", "5.10.0", WHO_KNOWS },
+		{ "4.21.0", "4.21.0", YES },
+		{ "4.21.0|4.23.0", "4.22.0", NO },
+		{ "!=4.21.0", "4.21.0", NO },
+		{ "!=4.21.0", "4.22.0", YES },
+		{ ">=4.0|!=4.21.0", "4.21.0", NO },
+		{ "5.*", "5.26.0", YES },
+		{ "5.*", "4.26.0", NO },
+		{ ">=5.24|<=5.*", "5.26.1", YES },
+		{ ">=5.24|<=5.*", "5.23.0", NO },
+		{ ">=5.24|<=5.*", "6.0.0", NO },
+		{ "<5.24.0", "5.24.0-rc1", WHO_KNOWS },
+		{ "<5.24.0", "5.23.0-rc1", YES },
+		{ "<2017.12.0-10", "2017.12.0-6", WHO_KNOWS },
+		{ "vers:all/*", "1", YES },
+		{ "*", "1", YES },
+		{ "All versions", "1", YES },
+		{ "vers:none/*", "1", NO },
+		{ "vers:all/1.0", "1", WHO_KNOWS },
+		{ "vers:deb/<1.0", "0.1", WHO_KNOWS },
+		{ "vers:generic/<=4.24", "4.24.3", WHO_KNOWS },
+		{ "vers:intdot", "1", WHO_KNOWS },
+		{ "All versions before V5.20 (excluding 5.18.2)", "5.1", WHO_KNOWS },
+		{ "4.0 - 4.3", "4.1", WHO_KNOWS },
+		{ "<", "4.1", WHO_KNOWS },
+		{ "<4.24.", "4.1", WHO_KNOWS },
+		{ "", "4.1", WHO_KNOWS },
+		{ "1|2|3|4|5|6|7|8|9|10|11|12|13|14|15|16|17", "1", WHO_KNOWS },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (has(rows[i].range, rows[i].version) != rows[i].answer)
+			fail_msg("%s in '%s': %d", rows[i].version, rows[i].range, has(rows[i].range, rows[i].version));
+}
+
+/* ---- documents ---- */
+
+static struct advisory *load(const char *name)
+{
+	const char *source = getenv("HOLDFAST_SOURCE");
+	_cleanup_(mem_freep) char *path = mem_printf("%s/tests/advisories/%s.json", source ? source : ".", name);
+	_cleanup_(buf_done) struct buf bytes = { 0 };
+	struct advisory *a = NULL;
+	struct error err = { 0 };
+
+	if (fs_read(&bytes, path, ADVISORY_MAX, &err) != 0 || advisory_read(&a, buf_bytes(&bytes), &err) < 0)
+		fail_msg("%s: %s", path, err.text);
+	return a;
+}
+
+static struct advisory_facts weos(const char *model, const char *family, const char *firmware)
+{
+	struct advisory_facts f = { 0 };
+
+	advisory_facts_of_driver(&f, "weos");
+	advisory_fact_put(f.model, model);
+	advisory_fact_put(f.family, family);
+	advisory_fact_put(f.firmware, firmware);
+	return f;
+}
+
+static struct advisory_finding found(const struct advisory *a, const struct advisory_facts *f)
+{
+	_cleanup_(advisory_match_freep) struct advisory_match *m = advisory_match_new(a, f);
+	struct advisory_finding out;
+
+	advisory_match_all(&out, m);
+	CHECK(*out.reason); /* always */
+	return out;
+}
+
+static void expect_facts(const char *name, const struct advisory_facts *f, enum answer answer)
+{
+	_cleanup_(advisory_freep) struct advisory *a = load(name);
+	struct advisory_finding is = found(a, f);
+
+	if (is.affected != answer)
+		fail_msg("%s, %s %s: %s: %s", name, f->model, f->firmware, advisory_answer_name(is.affected), is.reason);
+}
+
+static void expect(const char *name, const char *model, const char *family, const char *firmware, enum answer answer)
+{
+	struct advisory_facts f = weos(model, family, firmware);
+
+	expect_facts(name, &f, answer);
+}
+
+/* Fixing the first lands in the second: no version of WeOS 5 from the table is free of both, and WeOS 4 is free of both. */
+TEST(every_weos_from_4_33_to_5_26_gets_the_right_answer_for_the_pair_of_2025)
+{
+	static const struct {
+		const char *version;
+		enum answer esp, media;
+	} rows[] = {
+		{ "4.33.0", NO, NO },  { "4.33.1", NO, NO },  { "4.33.2", NO, NO },  { "4.34.0", NO, NO },  { "5.0.0", YES, NO },
+		{ "5.1.0", YES, NO },  { "5.2.0", YES, NO },  { "5.3.0", YES, NO },  { "5.4.0", YES, NO },  { "5.5.0", YES, NO },
+		{ "5.6.0", YES, NO },  { "5.7.0", YES, NO },  { "5.8.0", YES, NO },  { "5.9.0", YES, NO },  { "5.10.0", YES, NO },
+		{ "5.11.0", YES, NO }, { "5.12.0", YES, NO }, { "5.13.0", YES, NO }, { "5.14.0", YES, NO }, { "5.15.0", YES, NO },
+		{ "5.16.0", YES, NO }, { "5.17.0", YES, NO }, { "5.18.0", YES, NO }, { "5.19.0", YES, NO }, { "5.20.0", YES, NO },
+		{ "5.21.0", YES, NO }, { "5.22.0", YES, NO }, { "5.23.0", YES, NO }, { "v5.23.1", YES, NO }, { "5.24.0", NO, YES },
+		{ "5.24.1", NO, YES }, { "5.25.0", NO, YES }, { "5.26.0", NO, YES }, { "6.0.0", NO, NO },
+		{ "5.24.0-rc1", WHO_KNOWS, WHO_KNOWS }, { "", WHO_KNOWS, WHO_KNOWS }, { "main", WHO_KNOWS, WHO_KNOWS },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		expect("cve-2025-46419", "L210-F2G", "", rows[i].version, rows[i].esp);
+		expect("cve-2025-46418", "L210-F2G", "", rows[i].version, rows[i].media);
+	}
+}
+
+TEST(a_range_with_its_fix_says_what_to_install)
+{
+	_cleanup_(advisory_freep) struct advisory *a = load("range-and-fix");
+	struct advisory_facts f = weos("L210-F2G", "", "5.23.0");
+	struct advisory_finding is = found(a, &f);
+
+	CHECK_EQ(is.affected, YES);
+	CHECK_STR(is.fix, "5.24.0");
+	CHECK_STR(a->severity, "medium");
+	CHECK_EQ(a->note_count, 0);
+	expect("range-and-fix", "L210-F2G", "", "5.24.0", NO);
+	expect("range-and-fix", "L210-F2G", "", "5.25.0", NO);
+	expect("range-and-fix", "L210-F2G", "", "4.33.0", NO);
+}
+
+TEST(a_model_beside_a_range_narrows_it_and_other_models_are_unknown)
+{
+	expect("model-beside-range", "L206-F2G1", "", "4.24", YES);
+	expect("model-beside-range", "L206-F2G1", "", "4.24.0", YES);
+	expect("model-beside-range", "L206-F2G1", "Lynx", "4.20.0", YES);
+	expect("model-beside-range", "L206-F2G1", "", "4.24.3", WHO_KNOWS);
+	expect("model-beside-range", "L206-F2G1", "", "4.33.0", NO);
+	expect("model-beside-range", "L110-F2G", "Lynx", "4.24.0", WHO_KNOWS);
+	expect("model-beside-range", "L110-F2G", "", "4.24.0", WHO_KNOWS);
+	expect("model-beside-range", "L110-F2G", "Lynx", "4.33.0", NO);
+	expect("model-beside-range", "RFI-219", "RedFox", "4.20.0", NO);
+}
+
+TEST(a_version_that_ends_in_a_dot_decides_nothing)
+{
+	_cleanup_(advisory_freep) struct advisory *a = load("trailing-dot");
+
+	CHECK_EQ(a->note_count, 1);
+	CHECK(strstr(a->notes[0], "ends in a dot"));
+	expect("trailing-dot", "L206-F2G1", "", "4.24.0", WHO_KNOWS);
+	expect("trailing-dot", "L206-F2G1", "", "4.24.5", WHO_KNOWS);
+	expect("trailing-dot", "L206-F2G1", "", "4.33.0", WHO_KNOWS); /* nothing is said of it */
+	expect("trailing-dot", "RFI-219", "RedFox", "4.24.0", NO);
+}
+
+TEST(one_listed_version_says_nothing_of_others)
+{
+	expect("one-version", "L210-F2G", "", "4.21.0", YES);
+	expect("one-version", "L210-F2G", "", "4.22.0", WHO_KNOWS);
+	expect("one-version", "L210-F2G-12VDC", "", "4.21.0", WHO_KNOWS);
+	expect("one-version", "L110-F2G", "", "4.21.0", NO);
+	expect("one-version", "", "", "4.21.0", WHO_KNOWS);
+}
+
+TEST(a_range_that_contradicts_its_own_name_is_unknown)
+{
+	expect("inverted", "MRD-305-DIN", "", "1.7.4.0", WHO_KNOWS);
+	expect("inverted", "MRD-305-DIN", "", "1.7.7.0", WHO_KNOWS);
+	expect("inverted", "MRD-355", "", "1.7.7.0", WHO_KNOWS);
+	expect("inverted", "L210-F2G", "", "1.7.7.0", NO);
+}
+
+TEST(all_versions_of_a_model_are_that_models)
+{
+	expect("all-versions", "EDW-100", "", "1.0", YES);
+	expect("all-versions", "EDW-100", "", "", YES);
+	expect("all-versions", "L210-F2G", "", "5.23.0", NO);
+}
+
+TEST(prose_is_unknown_and_listed)
+{
+	_cleanup_(advisory_freep) struct advisory *a = load("prose");
+
+	CHECK_EQ(a->note_count, 2);
+	CHECK(strstr(a->notes[0], "excluding") && strstr(a->notes[1], "where one version belongs"));
+	expect("prose", "L210-F2G", "", "5.1.0", WHO_KNOWS);
+	expect("prose", "L210-F2G", "", "4.1.0", YES); /* the second says so by itself */
+}
+
+TEST(firmware_on_a_model_takes_both)
+{
+	expect("installed-on", "L210-F2G", "", "5.19.0", YES);
+	expect("installed-on", "L110-F2G", "", "5.19.0", YES);
+	expect("installed-on", "L110-F2G", "", "5.20.0", NO);
+	expect("installed-on", "L110-F2GX", "", "5.19.0", NO);
+	expect("installed-on", "", "", "5.19.0", WHO_KNOWS);
+}
+
+TEST(circles_and_products_that_are_nowhere_explained_are_unknown)
+{
+	struct advisory_facts other = { 0 };
+
+	expect("circle", "L210-F2G", "", "5.19.0", WHO_KNOWS);
+	expect("dangling", "L210-F2G", "", "5.19.0", WHO_KNOWS);
+	advisory_facts_of_driver(&other, "frr");
+	expect_facts("dangling", &other, NO);
+}
+
+TEST(another_vendors_device_is_not_affected_and_one_of_no_vendor_is_unknown)
+{
+	struct advisory_facts f = { 0 };
+
+	advisory_fact_put(f.firmware, "5.23.0");
+	expect_facts("cve-2025-46419", &f, WHO_KNOWS);
+	advisory_facts_of_driver(&f, "frr");
+	expect_facts("cve-2025-46419", &f, NO);
+}
+
+TEST(a_feature_that_is_not_used_is_not_affected_and_one_that_nobody_knows_of_is_unknown)
+{
+	struct advisory_facts f = weos("L210-F2G", "", "5.23.0");
+
+	expect_facts("hand-written", &f, WHO_KNOWS);
+	advisory_facts_of_label(&f, "uses-ipsec:yes");
+	expect_facts("hand-written", &f, YES);
+	advisory_facts_of_label(&f, "uses-ipsec:no");
+	expect_facts("hand-written", &f, NO);
+	f = weos("L210-F2G", "", "5.24.0");
+	expect_facts("hand-written", &f, NO);
+}
+
+/* ---- bad input: each with its error ---- */
+
+static void refused(const char *text, int code, const char *says)
+{
+	struct advisory *a = NULL;
+	struct error err = { 0 };
+	int r = advisory_read(&a, bytes_str(text), &err);
+
+	if (r != code || !strstr(err.text, says))
+		fail_msg("%.200s: %d, %s", text, r, err.text);
+	advisory_free(a);
+}
+
+#define HEAD "\"csaf_version\": \"2.0\", \"publisher\": {\"namespace\": \"x\"}, "
+#define TRACKING "\"tracking\": {\"id\": \"X-1\", \"version\": \"1\"}"
+
+TEST(what_is_no_advisory_is_refused_with_its_reason)
+{
+	refused("", E_FORMAT, "line");
+	refused("{", E_FORMAT, "line");
+	refused("[]", E_FORMAT, "no JSON object");
+	refused("{}", E_FORMAT, "no CSAF document");
+	refused("{\"a\": 1, \"a\": 2}", E_FORMAT, "duplicate");
+	refused("{\"document\": {" HEAD "\"title\": \"x\"}}", E_FORMAT, "tracking.id");
+	refused("{\"document\": {\"csaf_version\": \"1.2\", " TRACKING "}}", E_FORMAT, "csaf_version");
+	refused("{\"document\": {\"csaf_version\": \"2.0\", " TRACKING "}}", E_FORMAT, "publisher.namespace");
+	refused("{\"document\": {" HEAD "\"tracking\": {\"id\": \"X\"}}}", E_FORMAT, "tracking.version");
+	refused("{\"document\": {" HEAD "\"tracking\": {\"id\": \"a\\nb\", \"version\": \"1\"}}}", E_FORMAT, "its id");
+	refused("{\"document\": {" HEAD "\"tracking\": {\"id\": \"\", \"version\": \"1\"}}}", E_FORMAT, "its id");
+	refused("{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"4.0\"}", E_FORMAT, "another version");
+	refused("{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.0\"}", E_FORMAT, "cveMetadata.cveId");
+	refused("{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.0\", \"cveMetadata\": {\"cveId\": \"CVE-1\", \"state\": \"REJECTED\"}}", E_FORMAT,
+		"rejected");
+}
+
+#define BY_HAND "{\"holdfast-advisory\": 1, \"id\": \"X\", \"publisher\": \"x\", \"title\": \"x\", \"version\": \"1\", \"released\": \"2026-01-01T00:00:00Z\""
+
+TEST(a_hand_written_advisory_is_strict)
+{
+	refused(BY_HAND "}", E_FORMAT, "'affected' is missing");
+	refused(BY_HAND ", \"affected\": [], \"fix\": \"1\"}", E_FORMAT, "unknown key 'fix'");
+	refused(BY_HAND ", \"affected\": {}}", E_FORMAT, "'affected' is not");
+	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"versions\": \"<1\"}]}", E_FORMAT, "neither 'product'");
+	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"product\": \"y\", \"versions\": \"before 1\"}]}", E_FORMAT, "entry 1");
+	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"product\": \"y\", \"versions\": \"<1\", \"of\": \"z\"}]}", E_FORMAT, "'of'");
+	refused(BY_HAND ", \"affected\": [], \"score\": 11}", E_FORMAT, "'score'");
+	refused("{\"holdfast-advisory\": 2}", E_FORMAT, "missing");
+}
+
+TEST(a_document_past_a_bound_is_refused_before_it_is_read)
+{
+	_cleanup_(buf_done) struct buf deep = { 0 }, many = { 0 };
+	struct advisory *a = NULL;
+	struct error err = { 0 };
+
+	buf_extend(&many, ADVISORY_MAX + 1);
+	CHECK_EQ(advisory_read(&a, buf_bytes(&many), &err), E_LIMIT);
+	buf_add_str(&deep, "{\"document\": {" HEAD TRACKING "}, \"product_tree\": ");
+	for (int i = 0; i <= ADVISORY_DEPTH_MAX; i++)
+		buf_add_str(&deep, "{\"category\": \"vendor\", \"name\": \"x\", \"branches\": [");
+	for (int i = 0; i <= ADVISORY_DEPTH_MAX; i++)
+		buf_add_str(&deep, "]}");
+	buf_add_str(&deep, "}");
+	CHECK_EQ(advisory_read(&a, buf_bytes(&deep), &err), E_LIMIT);
+	CHECK(strstr(err.text, "deeper"));
+}
