@@ -2,6 +2,7 @@
  *
  * The server is not asked who may join: it only hands over statements. An invite is for one device, so a second one that proves the
  * same secret means that the string got into other hands; then neither is admitted unless --device says which one is meant. */
+#include "cli/admission.h"
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/enrolment.h"
@@ -261,25 +262,28 @@ static int check(struct admission *a, const struct device *d, const struct state
 	return r < 0 ? r : check_rivals(a, d, err);
 }
 
-static int sign_admit(struct buf *text, const struct home *home, const struct statement *enrol, const struct statement *invite,
+/* labels: "site:north role:ring". */
+static int sign_admit(struct buf *text, const struct home *home, const struct statement *enrol, const char *name, const char *labels,
 		      struct error *err)
 {
-	_cleanup_(mem_freep) char *key = home_signing_key(home);
-	const char *label;
+	_cleanup_(mem_freep) char *key = home_signing_key(home), *copy = mem_strdup(labels);
+	char *rest = copy, *label;
 
 	statement_begin(text, STATEMENT_ADMIT);
 	statement_add(text, "fleet", "%s", home->fleet);
 	statement_add(text, "device", "%s", statement_get(enrol, "device"));
 	statement_add_hash(text, "enrol", statement_hash(enrol));
-	statement_add(text, "device-name", "%s", statement_get(invite, "device-name"));
-	for (size_t i = 0; (label = statement_at(invite, "label", i)); i++)
-		statement_add(text, "label", "%s", label);
+	statement_add(text, "device-name", "%s", name);
+	while ((label = strsep(&rest, " ")))
+		if (*label)
+			statement_add(text, "label", "%s", label);
 	statement_add_time(text, "time", clock_now_s());
 	statement_add(text, "root", "%llu", (unsigned long long)root_version(home->root));
 	return sign_statement(text, key, err);
 }
 
-static int admit(struct admission *a, struct device *d, struct error *err)
+/* name: NULL for what the invite says, with its labels. */
+static int admit_as(struct admission *a, struct device *d, const char *name, const char *labels, struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *enrol = NULL;
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -294,11 +298,16 @@ static int admit(struct admission *a, struct device *d, struct error *err)
 	if (r == 0)
 		r = check(a, d, enrol, err);
 	if (r == 0)
-		r = sign_admit(&text, a->cli->home, enrol, invite->c.st, err);
+		r = sign_admit(&text, a->cli->home, enrol, name ? name : d->name, name ? labels : d->labels, err);
 	if (r == 0)
 		r = api_post_object(a->cli->api, buf_bytes(&text), err);
 	d->is_done = r >= 0;
 	return r < 0 ? r : 0;
+}
+
+static int admit(struct admission *a, struct device *d, struct error *err)
+{
+	return admit_as(a, d, NULL, NULL, err);
 }
 
 /* What will fail for all the others as well ends it. */
@@ -312,6 +321,35 @@ static void admit_chosen(struct admission *a)
 		if (admit(a, d, &d->why) < 0 && (d->why.code == CLI_UNREACHED || d->why.code == CLI_LOGIN))
 			return;
 	}
+}
+
+/* ---- under another name ---- */
+
+int admission_waiting(struct cli *cli, const char *id, const char *name, const char *labels, struct error *err)
+{
+	_cleanup_(admission_done) struct admission a = { .cli = cli, .only = id };
+	int r = cli_api(cli, err);
+
+	if (r == 0)
+		r = list_devices(&a, err);
+	if (r == 0)
+		r = name_waiting(&a, err);
+	if (r == 0)
+		r = choose_one(&a, err);
+	for (size_t i = 0; r == 0 && i < a.list.count; i++)
+		if (a.devices[i].is_chosen)
+			r = admit_as(&a, &a.devices[i], name, labels, err);
+	return r;
+}
+
+int admission_again(struct cli *cli, const struct open_device *device, const char *name, const char *labels, struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	int r = sign_admit(&text, cli->home, device->enrol, name, labels, err);
+
+	if (r == 0)
+		r = api_post_object(cli->api, buf_bytes(&text), err);
+	return r < 0 ? r : 0;
 }
 
 /* ---- what became of them ---- */

@@ -222,6 +222,8 @@ const struct command commands[] = {
 	  0, ANY, cmd_device_admit, admit_options },
 	{ "device", "list", "[SELECTOR...]", "list devices", 0, ANY, cmd_device_list, NULL },
 	{ "device", "show", "DEVICE", "show all that is known of one device", 1, 1, cmd_device_show, NULL },
+	{ "device", "replace", "OLD[@N] NEW [--reason TEXT]", "give a spare the name, the labels and the last configuration of a device", 2, 2,
+	  cmd_device_replace, order_options },
 	{ "status", NULL, "[SELECTOR...] [--late 2h] [--check]", "what needs you now", 0, ANY, cmd_status, status_options },
 	{ "log", NULL, "DEVICE [--limit N]", "the revisions of one device", 1, 1, cmd_log, log_options },
 	{ "diff", NULL, "DEVICE[@N] [DEVICE[@N]] [--reveal]", "compare startup with running, a revision with the newest, or any two", 1, 2,

@@ -33,6 +33,7 @@ void help_man(struct buf *out);
 int cmd_init(struct cli *cli, const struct args *args, struct error *err);
 int cmd_invite(struct cli *cli, const struct args *args, struct error *err);
 int cmd_device_admit(struct cli *cli, const struct args *args, struct error *err);
+int cmd_device_replace(struct cli *cli, const struct args *args, struct error *err);
 int cmd_device_list(struct cli *cli, const struct args *args, struct error *err);
 int cmd_device_show(struct cli *cli, const struct args *args, struct error *err);
 int cmd_status(struct cli *cli, const struct args *args, struct error *err);
