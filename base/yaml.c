@@ -62,12 +62,14 @@ static const char *why_refused(const yaml_event_t *ev, int *depth, int *document
 	return NULL;
 }
 
-static int pre_pass(const char *path, struct bytes in, struct error *err)
+int yaml_check(const char *name, struct bytes in, struct error *err)
 {
 	yaml_parser_t parser;
 	int depth = 0, documents = 0, r = 0;
 	bool end = false;
 
+	if (!in.len) /* libyaml asserts that there is something to read */
+		return error_set(err, E_FORMAT, "%s:1:1: there is nothing in the file", name);
 	if (!yaml_parser_initialize(&parser))
 		return error_set(err, E_LIMIT, "no memory for a YAML parser");
 	yaml_parser_set_input_string(&parser, in.ptr, in.len);
@@ -76,20 +78,20 @@ static int pre_pass(const char *path, struct bytes in, struct error *err)
 		const char *why;
 
 		if (!yaml_parser_parse(&parser, &ev)) {
-			r = error_set(err, E_FORMAT, "%s:%zu:%zu: %s", path, parser.problem_mark.line + 1,
+			r = error_set(err, E_FORMAT, "%s:%zu:%zu: %s", name, parser.problem_mark.line + 1,
 				      parser.problem_mark.column + 1, parser.problem ? parser.problem : "not YAML");
 			break;
 		}
 		why = why_refused(&ev, &depth, &documents);
 		if (why)
-			r = error_set(err, E_FORMAT, "%s:%zu:%zu: %s is not allowed here", path,
+			r = error_set(err, E_FORMAT, "%s:%zu:%zu: %s is not allowed here", name,
 				      ev.start_mark.line + 1, ev.start_mark.column + 1, why);
 		end = ev.type == YAML_STREAM_END_EVENT;
 		yaml_event_delete(&ev);
 	}
 	yaml_parser_delete(&parser);
 	if (r == 0 && !documents) /* libcyaml would give a NULL without an error */
-		r = error_set(err, E_FORMAT, "%s: there is nothing in the file", path);
+		r = error_set(err, E_FORMAT, "%s:1:1: there is nothing in the file", name);
 	return r;
 }
 
@@ -129,9 +131,7 @@ int yaml_file_load(void **out, const char *path, const cyaml_schema_value_t *sch
 		return r;
 	if (r == FS_ABSENT)
 		return error_set(err, E_SYS, "no file '%s'", path);
-	if (!text.len) /* libyaml asserts that there is something to read */
-		return error_set(err, E_FORMAT, "%s: there is nothing in the file", path);
-	r = pre_pass(path, buf_bytes(&text), err);
+	r = yaml_check(path, buf_bytes(&text), err);
 	if (r < 0)
 		return r;
 	e = cyaml_load_data(text.ptr, text.len, config_with(&messages, &config), schema, out, NULL);

@@ -6,9 +6,13 @@
  * symbols.) */
 #pragma once
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 #include <cyaml/cyaml.h>
+
+/* The pass alone, over a text of any size: what it takes is one document of the subset. name: for messages. */
+int yaml_check(const char *name, struct bytes in, struct error *err) _must_check_;
 
 /* Loads path into *out (allocated by libcyaml, freed with yaml_file_free()). E_FORMAT names file, line and column. */
 int yaml_file_load(void **out, const char *path, const cyaml_schema_value_t *schema, struct error *err) _must_check_;

@@ -1,0 +1,50 @@
+/* policies/pattern.h -- what a rule looks for in one line: words, or a regular expression.
+ *
+ * Words   "user * role ...": each word as it stands; in a word `*` stands for any run of characters, `a|b` for one of two; `<value>` takes
+ *         one word, `<rest>` at the end takes what is left of the line, and `...` at the end lets anything follow, or nothing
+ * Regular expressions are PCRE2's, on bytes, without JIT, callouts and options at the begin.
+ *
+ * A line may hold TREE_SECRET where a secret is. What would depend on the secret is MATCH_MAYBE.
+ *
+ * A match is paid for from a purse, in steps that PCRE2 may take at most, so that no pattern costs more than it has; without any left,
+ * nothing matches and nothing does not: MATCH_MAYBE, with the reason in the purse. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+enum {
+	PATTERN_LEN_MAX = 512,         /* bytes */
+	PATTERN_WORDS_MAX = 32,
+	PATTERN_SUBJECT_MAX = 4096,    /* bytes of a line that a regular expression is tried on */
+	PATTERN_COMPILED_MAX = 1 << 16,
+	PATTERN_NESTING_MAX = 16,      /* parentheses */
+	PATTERN_STEPS_FIRST = 16,      /* PCRE2's match limit of a first try, so that what is easy costs little */
+	PATTERN_STEPS_SECOND = 500,
+	PATTERN_STEPS_MAX = 20000,     /* at each place where a match may begin */
+	PATTERN_DEPTH_MAX = 2000,      /* PCRE2's depth limit */
+};
+
+#define TREE_SECRET "{{secret}}"
+
+enum match { MATCH_NO, MATCH_YES, MATCH_MAYBE };
+
+struct purse {
+	uint64_t left;
+	const char *empty; /* why it is; NULL while it is not */
+};
+
+struct pattern;
+/* E_FORMAT says what is wrong, without a place. */
+int pattern_new_words(struct pattern **out, const char *text, struct error *err) _must_check_;
+int pattern_new_regex(struct pattern **out, const char *text, struct error *err) _must_check_;
+struct pattern *pattern_free(struct pattern *p);
+const char *pattern_text(const struct pattern *p); /* as it was written */
+bool pattern_takes_value(const struct pattern *p);  /* <value>, <rest>, or exactly one group */
+size_t pattern_compiled_size(const struct pattern *p);
+/* Of the first word, if every line that matches begins with it; 0 when not. As pattern_hash() of that word. */
+uint32_t pattern_first(const struct pattern *p);
+uint32_t pattern_hash(struct bytes word); /* never 0 */
+
+/* line: words with one blank between. value: what it took, borrowed from line, on MATCH_YES; may be NULL. */
+enum match pattern_match(const struct pattern *p, struct bytes line, struct bytes *value, struct purse *purse);
