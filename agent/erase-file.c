@@ -56,7 +56,7 @@ void erase_write(struct buf *out, const struct erase *e)
 {
 	_cleanup_(buf_done) struct buf body = { 0 };
 
-	buf_addf(&body, "phase: %s\n", phases[e->phase]);
+	buf_addf(&body, "phase: %s\n", phases[erase_is_under_way(e) ? e->phase : ERASE_ARMED]);
 	journal_put_hash(&body, "leaf", e->leaf);
 	journal_put_began(&body, e->began_ms, e->boot);
 	put_flag(&body, "sure", e->is_sure);

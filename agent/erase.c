@@ -215,7 +215,7 @@ enum erase_action erase_next(struct erase *e, const struct erase_now *now)
 		return ERASE_REST;
 	if (e->phase == ERASE_SAYING && now->ms < e->due_ms)
 		return ERASE_REST;
-	if ((needs_journal(e->phase) && e->stored != e->phase) || (e->is_dirty && e->phase == ERASE_ARMED))
+	if ((needs_journal(e->phase) && e->stored != e->phase) || (e->is_dirty && !erase_is_under_way(e)))
 		return ask(e, ERASE_STORE);
 	switch (e->phase) {
 	case ERASE_NONE:
@@ -264,7 +264,7 @@ void erase_stored(struct erase *e, bool is_stored, uint64_t now_ms)
 {
 	e->is_asked = false;
 	if (is_stored) {
-		e->stored = e->phase;
+		e->stored = needs_journal(e->phase) ? e->phase : e->stored;
 		e->is_dirty = false;
 	} else if (!e->stored) {
 		erase_done(e);

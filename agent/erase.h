@@ -36,7 +36,7 @@ enum erase_phase {
 	ERASE_SAYING,
 	ERASE_SENDING,   /* in the journal still `saying`: the chain tells */
 	ERASE_DESTROYING,
-	ERASE_REFUSED,
+	ERASE_REFUSED,   /* in the journal still `armed`, with the decisions that led to it */
 };
 enum { ERASE_PHASES = ERASE_REFUSED + 1 };
 const char *erase_phase_name(enum erase_phase phase);
@@ -69,7 +69,7 @@ struct erase {
 
 	/* what it knows */
 	enum erase_phase stored;
-	bool is_dirty; /* the journal is behind: no harm, but better not */
+	bool is_dirty; /* the journal lacks a decision, or when it began */
 	bool is_asked; /* the action before is not answered yet */
 	bool is_said, is_recorded, is_polling, is_heard, is_missed;
 	uint64_t unseen_ms; /* since when the device does not answer; 0: it does, or was not looked at */

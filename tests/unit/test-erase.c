@@ -210,6 +210,10 @@ static struct apply_erased areas(enum area_result first, enum area_result second
 
 static void refused(struct erase *e, enum orders_check check, const char *words)
 {
+	if (e->is_dirty) {
+		CHECK_EQ(next(e, at(DELAY_MS)), ERASE_STORE);
+		erase_stored(e, true, DELAY_MS);
+	}
 	CHECK_EQ(next(e, at(DELAY_MS)), ERASE_SAY_LAST);
 	CHECK_STR(erase_outcome(e), "refused");
 	CHECK_EQ(e->check, check);
@@ -549,6 +553,30 @@ TEST(a_receipt_that_was_made_is_not_made_again)
 	seen.closed = NUMBER;
 	reload(&e, 6, 0);
 	CHECK(!erase_is_open(&e)); /* it failed, and that was said */
+}
+
+TEST(an_objection_that_was_noted_outlives_a_kill)
+{
+	struct erase e;
+
+	for (int is_recording = 0; is_recording < 2; is_recording++) {
+		arm(&e);
+		if (is_recording)
+			record(&e);
+		CHECK(hears(&e, control("carol", "reject", CAROL, NOW + 1)));
+		CHECK_EQ(next(&e, at(DELAY_MS)), ERASE_STORE);
+		reload(&e, 5, DELAY_MS);
+		CHECK_EQ(e.phase, ERASE_ARMED);
+		CHECK(objection(&e));
+		erase_judged(&e, objection(&e));
+		refused(&e, CHECK_CANCELLED, "'carol' rejects it");
+	}
+	arm(&e);
+	CHECK(hears(&e, control("carol", "reject", CAROL, NOW + 1)));
+	CHECK_EQ(next(&e, at(0)), ERASE_STORE);
+	erase_stored(&e, false, 0); /* a full disk stops no objection */
+	CHECK_EQ(e.phase, ERASE_REFUSED);
+	refused(&e, CHECK_CANCELLED, "'carol' rejects it");
 }
 
 /* ---- dying at every step ---- */
