@@ -73,6 +73,13 @@ static struct batch *find_batch(struct order_book *book, const uint8_t hash[stat
 	return at ? *at : NULL;
 }
 
+const struct statement *order_book_find(struct order_book *book, const uint8_t hash[static HASH_LEN])
+{
+	const struct batch *batch = find_batch(book, hash);
+
+	return batch ? batch->st : NULL;
+}
+
 /* By all that a receipt says of the order that it answers. */
 static struct book_entry *entry_of(struct order_book *book, const char *device, uint64_t number, const uint8_t batch[static HASH_LEN],
 			      const uint8_t leaf[static HASH_LEN])

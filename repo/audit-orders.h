@@ -15,5 +15,8 @@ int order_book_control(struct order_book *book, const struct statement *st, cons
 /* A receipt may come before its order; path: where it lies. */
 int order_book_receipt(struct order_book *book, const struct statement *st, const char *path, struct error *err) _must_check_;
 
+/* The batch with this hash; NULL: it has not come. */
+const struct statement *order_book_find(struct order_book *book, const uint8_t hash[static HASH_LEN]);
+
 /* At the end: every receipt to which no order came. */
 void order_book_strays(struct order_book *book, void (*fn)(void *ctx, const char *path), void *ctx);

@@ -24,6 +24,9 @@ struct chain {
 	uint64_t number;
 	uint8_t head[HASH_LEN], enrol[HASH_LEN];
 	bool admitted;
+	bool is_retired;  /* its key was destroyed, or given up */
+	bool is_shredded; /* the archive said so, in: */
+	uint8_t shredded[HASH_LEN], shred[HASH_LEN]; /* and the batch that told it to */
 };
 
 /* What the log was after a commit. */
@@ -264,6 +267,8 @@ static void audit_chain(struct audit *a, const struct history_item *item, const 
 		found(a, "statement-signature", item->path, err.text);
 	if (!chain->admitted)
 		found(a, "chain", item->path, "its device is not admitted");
+	if (chain->is_retired)
+		found(a, "retired", item->path, "its device was retired before: its key is used all the same");
 	if (statement_number(item->st, "number") != chain->number + 1 || !statement_get_hash(prev, item->st, "prev") ||
 	    memcmp(prev, chain->head, HASH_LEN) != 0)
 		found(a, "chain", item->path, "it does not follow the statement before it: one is missing or was replaced");
@@ -280,7 +285,9 @@ static void audit_fork(struct audit *a, const struct history_item *item)
 	struct error err = { 0 };
 
 	if (chain && statement_verify_by(item->st, &chain->key, &err) == 0)
-		found(a, "fork", item->path, "the device signed two statements with one number: a clone, or a roll-back of its memory");
+		found(a, chain->is_retired ? "retired" : "fork", item->path,
+		      chain->is_retired ? "the key of a retired device was used" :
+					  "the device signed two statements with one number: a clone, or a roll-back of its memory");
 }
 
 /* ---- orders ---- */
@@ -296,12 +303,73 @@ static void audit_order(struct audit *a, const struct history_item *item)
 		found(a, "order", item->path, "its device is not admitted");
 }
 
+/* ORDER_KINDS: there is no such batch. */
+static enum order_kind kind_of(struct audit *a, const uint8_t batch[static HASH_LEN])
+{
+	const struct statement *st = order_book_find(a->orders, batch);
+	enum order_kind kind;
+
+	return st && order_kind_parse(&kind, statement_get(st, "kind")) ? kind : (enum order_kind)ORDER_KINDS;
+}
+
+/* With its last word a device that was erased destroys its key. */
+static void note_erased(struct audit *a, const struct statement *receipt)
+{
+	struct chain *chain = chain_of(a, statement_get(receipt, "device"));
+	uint8_t batch[HASH_LEN];
+
+	statement_get_hash(batch, receipt, "batch");
+	if (chain && !strcmp(statement_get(receipt, "outcome"), "done") && order_kind_erases(kind_of(a, batch)))
+		chain->is_retired = true;
+}
+
 static void audit_receipt(struct audit *a, const struct history_item *item)
 {
 	struct error err = { 0 };
 
 	if (order_book_receipt(a->orders, item->st, item->path, &err) < 0)
 		found(a, "receipt", item->path, err.text);
+	note_erased(a, item->st);
+}
+
+/* ---- retirement ---- */
+
+static void audit_shredded(struct audit *a, const struct history_item *item)
+{
+	struct chain *chain = chain_of(a, statement_get(item->st, "device"));
+	struct error err = { 0 };
+	uint8_t hash[HASH_LEN];
+
+	if (!a->root || root_verify(a->root, item->st, &err) < 0)
+		found(a, "statement-signature", item->path, a->root ? err.text : "there is no root yet");
+	statement_get_hash(hash, item->st, "batch");
+	if (kind_of(a, hash) != ORDER_SHRED)
+		found(a, "shredded", item->path, "nobody here ordered it");
+	if (!chain) {
+		found(a, "shredded", item->path, "its device was never enrolled");
+	} else if (!strcmp(statement_get(item->st, "by"), "archive")) {
+		chain->is_retired = chain->is_shredded = true;
+		memcpy(chain->shredded, statement_hash(item->st), HASH_LEN);
+		memcpy(chain->shred, hash, HASH_LEN);
+	} else if (!chain->is_shredded) {
+		found(a, "shredded", item->path, "a person said so before the archive did");
+	}
+}
+
+static void audit_certificate(struct audit *a, const struct history_item *item)
+{
+	struct chain *chain = chain_of(a, statement_get(item->st, "device"));
+	struct error err = { 0 };
+	uint8_t shred[HASH_LEN], first[HASH_LEN];
+
+	if (!a->root || root_verify(a->root, item->st, &err) < 0)
+		found(a, "statement-signature", item->path, a->root ? err.text : "there is no root yet");
+	else if (!root_is_archived(a->root, item->st))
+		found(a, "statement-signature", item->path, "the certificate is not signed by the archive");
+	statement_get_hash(shred, item->st, "shred");
+	hex_decode(first, sizeof(first), bytes_str(statement_at(item->st, "shredded", 0)));
+	if (!chain || !chain->is_shredded || memcmp(first, chain->shredded, HASH_LEN) != 0 || memcmp(shred, chain->shred, HASH_LEN) != 0)
+		found(a, "certificate", item->path, "it names another shredding than the archive's");
 }
 
 static void found_stray(void *ctx, const char *path)
@@ -354,11 +422,15 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 		if (order_book_control(a->orders, item->st, a->root, &err) < 0)
 			found(a, "statement-signature", item->path, err.text);
 		return;
+	case STATEMENT_SHREDDED:
+		audit_shredded(a, item);
+		return;
+	case STATEMENT_CERTIFICATE:
+		audit_certificate(a, item);
+		return;
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_SHREDDED:
-	case STATEMENT_CERTIFICATE:
 	case STATEMENT_JUDGEMENT:
 		found(a, "layout", item->path, "a statement of this type has no place here");
 		return;

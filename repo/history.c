@@ -204,7 +204,7 @@ int history_walk(git_repository *repo, const git_oid *tip, const git_oid *after,
 	return r;
 }
 
-enum { RANK_FORK = 7 };
+enum { RANK_FORK = 8 };
 
 static int rank(const struct history_item *item)
 {
@@ -228,11 +228,12 @@ static int rank(const struct history_item *item)
 	case STATEMENT_SNAPSHOT:
 	case STATEMENT_RECEIPT:
 		return 6;
+	case STATEMENT_SHREDDED:
+	case STATEMENT_CERTIFICATE:
+		return 7;
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_SHREDDED:
-	case STATEMENT_CERTIFICATE:
 	case STATEMENT_JUDGEMENT:
 		break;
 	}

@@ -2,6 +2,7 @@
 #include "repo/journal.h"
 
 #include "base/fs.h"
+#include "base/wipe.h"
 #include "crypto/statement.h"
 
 #include <dirent.h>
@@ -19,6 +20,7 @@ static const char magic[] = "HFJ1";
 struct journal {
 	char *folder;
 	uint64_t number; /* of the file in hand */
+	uint64_t keys;   /* of the newest file that holds keys, or was there at the start */
 	int fd;
 	off_t len;     /* of what is good */
 	off_t last;    /* where its last batch begins */
@@ -183,6 +185,41 @@ static int list_files(uint64_t **out, size_t *count, const char *folder, struct 
 	return 0;
 }
 
+/* ---- destroying ---- */
+
+static const char gone[] = ".gone";
+
+/* Files that held keys and were cut off while they were overwritten. */
+static int wipe_gone(const char *folder, struct error *err)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir)
+		return error_sys(err, "cannot read folder '%s'", folder);
+	while (r == 0 && (entry = readdir(dir))) {
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", folder, entry->d_name);
+
+		if (strlen(entry->d_name) == 10 + sizeof(gone) - 1 && !strcmp(entry->d_name + 10, gone))
+			r = wipe_file(path, err);
+	}
+	closedir(dir);
+	return r;
+}
+
+/* First it ceases to be a journal, durably: half overwritten it would be a damaged one. */
+static int wipe_journal(const char *folder, const char *path, struct error *err)
+{
+	_cleanup_(mem_freep) char *name = mem_printf("%s%s", path, gone);
+
+	if (rename(path, name) < 0)
+		return error_sys(err, "cannot rename '%s'", path);
+	if (fs_sync_dir(folder, err) < 0)
+		return err->code;
+	return wipe_file(name, err);
+}
+
 /* ---- writing ---- */
 
 static int begin_file(struct journal *journal, uint64_t number, struct error *err)
@@ -215,12 +252,15 @@ int journal_open(struct journal **out, const char *folder, journal_fn fn, void *
 	journal->folder = mem_strdup(folder);
 	journal->fd = -1;
 	if (r == 0)
+		r = wipe_gone(folder, err);
+	if (r == 0)
 		r = list_files(&files, &n, folder, err);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		_cleanup_(mem_freep) char *path = path_of(folder, files[i]);
 
 		r = replay_file(path, i + 1 == n, fn, ctx, cut, err);
 	}
+	journal->keys = n ? files[n - 1] : 0;
 	if (r == 0)
 		r = begin_file(journal, n ? files[n - 1] + 1 : 1, err);
 	if (r < 0) {
@@ -274,6 +314,11 @@ int journal_append(struct journal *journal, struct bytes batch, struct error *er
 	return 0;
 }
 
+void journal_holds_keys(struct journal *journal)
+{
+	journal->keys = journal->number;
+}
+
 void journal_mark(struct journal *journal)
 {
 	_cleanup_(buf_done) struct buf mark = { 0 };
@@ -312,8 +357,12 @@ int journal_drop(struct journal *journal, uint64_t before, struct error *err)
 	for (size_t i = 0; i < n && files[i] < before; i++) {
 		_cleanup_(mem_freep) char *path = path_of(journal->folder, files[i]);
 
-		if (unlink(path) < 0)
+		if (files[i] <= journal->keys) {
+			if (wipe_journal(journal->folder, path, err) < 0)
+				return err->code;
+		} else if (unlink(path) < 0) {
 			return error_sys(err, "cannot remove '%s'", path);
+		}
 	}
 	return fs_sync_dir(journal->folder, err);
 }

@@ -23,6 +23,8 @@ struct journal *journal_close(struct journal *journal);
 void journal_add(struct buf *batch, uint8_t kind, struct bytes content);
 /* Appends the batch and waits until it is on disk. On failure the file is cut back: nothing of the batch will be replayed. */
 int journal_append(struct journal *journal, struct bytes batch, struct error *err) _must_check_;
+/* The batch of the next append brings keys: the file is overwritten before it is removed. */
+void journal_holds_keys(struct journal *journal);
 /* Marks the last batch as acknowledged; before its senders are told. Does not wait for the disk. */
 void journal_mark(struct journal *journal);
 /* Cuts the last batch back, which must not be marked. When that fails, appending fails until it can be done. */

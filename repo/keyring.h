@@ -17,3 +17,6 @@ int keyring_put_rewrap(const char *folder, const char *device, uint64_t epoch, c
 /* Appends it. 1 when there is none, or the epoch's own seal is gone. */
 int keyring_get_rewrap(struct buf *out, const char *folder, const char *device, uint64_t epoch, const char *part, struct error *err)
 	_must_check_;
+
+/* Overwrites and removes all entries of a device, rewraps among them; they are gone from the disk when it returns. Also when there is none. */
+int keyring_destroy(const char *folder, const char *device, struct error *err) _must_check_;

@@ -84,6 +84,10 @@ void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool
 		snprintf(out, PATH_MAX_LEN, "invites/%s/invite", statement_get(st, "invite"));
 	} else if (type == STATEMENT_BATCH || type == STATEMENT_ORDER || type == STATEMENT_CONTROL) {
 		batch_path(out, st);
+	} else if (type == STATEMENT_SHREDDED) {
+		_cleanup_(mem_freep) char *name = mem_printf("shredded/%s", statement_get(st, "by"));
+
+		layout_device_path(out, statement_get(st, "device"), name);
 	} else if (type == STATEMENT_RECEIPT) {
 		layout_receipt_path(out, statement_get(st, "device"), statement_number(st, "number"));
 	} else {
@@ -130,6 +134,7 @@ static const struct {
 	{ 'F', 2, "abcdefghijklmnopqrstuvwxyz234567" },      /* the beginning of one, to fan a folder out */
 	{ 'X', 16, "0123456789abcdef" },
 	{ 'N', 12, "0123456789" },
+	{ 'P', 0, "abcdefghijklmnopqrstuvwxyz0123456789._-" }, /* a name, of any length */
 };
 
 static bool matches(const char *pattern, const char *path)
@@ -139,9 +144,9 @@ static bool matches(const char *pattern, const char *path)
 
 		while (i < ARRAY_SIZE(classes) && classes[i].letter != *pattern)
 			i++;
-		if (i == ARRAY_SIZE(classes) ? *path != *pattern : strspn(path, classes[i].of) < classes[i].len)
+		if (i == ARRAY_SIZE(classes) ? *path != *pattern : !strspn(path, classes[i].of) || strspn(path, classes[i].of) < classes[i].len)
 			return false;
-		path += i == ARRAY_SIZE(classes) ? 1 : classes[i].len;
+		path += i == ARRAY_SIZE(classes) ? 1 : classes[i].len ? classes[i].len : strspn(path, classes[i].of);
 	}
 	return !*path;
 }
@@ -159,6 +164,8 @@ static const struct {
 	{ "devices/F/F/I/epoch", LAYOUT_NEWEST },
 	{ "devices/F/F/I/snapshot", LAYOUT_NEWEST },
 	{ "devices/F/F/I/receipts/N", LAYOUT_ONCE },
+	{ "devices/F/F/I/shredded/P", LAYOUT_ONCE },
+	{ "devices/F/F/I/certificate", LAYOUT_ONCE },
 	{ "devices/F/F/I/forks/X", LAYOUT_FORK },
 	{ "devices/F/F/I/base.age", LAYOUT_SEAL },
 	{ "devices/F/F/I/delta.age", LAYOUT_SEAL },

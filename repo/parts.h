@@ -30,6 +30,7 @@ struct repo {
 	struct git_store *reading_git; /* with reading_lock */
 	struct journal *journal;       /* with journal_lock: written or rotated */
 	pthread_mutex_t journal_lock;
+	pthread_mutex_t keyring_lock; /* between a rewrap that looks for its epoch, and who destroys that; taken alone */
 	pthread_t journal_thread, packer_thread;
 	repo_news_fn news;
 	void *news_ctx;

@@ -2,6 +2,7 @@
 #include "repo/payloads.h"
 
 #include "base/fs.h"
+#include "base/wipe.h"
 #include "crypto/statement.h"
 
 #include <dirent.h>
@@ -24,7 +25,7 @@ static char *path_of(const char *folder, const char *batch, const char *device)
 static int open_file(const char *folder, const char *batch, const char *path, struct error *err)
 {
 	_cleanup_(mem_freep) char *dir = mem_printf("%s/%s", folder, batch);
-	int flags = O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, fd = open(path, flags, 0600);
+	int flags = O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, fd = open(path, flags, 0600);
 
 	if (fd < 0 && errno == ENOENT) {
 		if (fs_mkdirs(dir, 0700, err) < 0)
@@ -41,7 +42,10 @@ int payloads_put(const char *folder, const char *batch, const char *device, stru
 
 	if (fd < 0)
 		return fd;
-	return fd_write_all(fd, seal, err) < 0 ? error_add(err, "'%s'", path) : 0;
+	/* written again, it lies where it lay: no old copy is left behind */
+	if (fd_write_all(fd, seal, err) < 0)
+		return error_add(err, "'%s'", path);
+	return ftruncate(fd, (off_t)seal.len) < 0 ? error_sys(err, "cannot cut '%s'", path) : 0;
 }
 
 int payloads_sync(const char *folder, struct error *err)
@@ -102,8 +106,8 @@ static int visit_file(struct walk *w, const char *batch, const char *name, struc
 	r = w->fn(w->ctx, batch, device, st.st_mtime, err);
 	if (r <= 0)
 		return r;
-	if (unlink(path) < 0)
-		return error_sys(err, "cannot remove '%s'", path);
+	if (wipe_file(path, err) < 0)
+		return err->code;
 	w->count++;
 	return 0;
 }

@@ -17,6 +17,6 @@ bool payloads_has(const char *folder, const char *batch, const char *device);
 
 /* Is this one to be destroyed? Negative with err: ends the walk. written_s: when its file was written. */
 typedef int (*payloads_fn)(void *ctx, const char *batch, const char *device, int64_t written_s, struct error *err);
-/* Asks for each, and removes those for which fn says so; they are gone from the disk when it returns. *count: how many. A folder that is empty
+/* Asks for each, and overwrites and removes those for which fn says so; they are gone from the disk when it returns. *count: how many. A folder that is empty
  * then goes, too. */
 int payloads_destroy(size_t *count, const char *folder, payloads_fn fn, void *ctx, struct error *err) _must_check_;

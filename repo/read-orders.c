@@ -1,4 +1,5 @@
 /* repo/read-orders.c -- reading batches, orders and receipts: from the index, from git what the index has left to it, and the payloads. */
+#include "repo/keyring.h"
 #include "repo/parts.h"
 
 #include "base/log.h"
@@ -241,6 +242,38 @@ int repo_group(struct buf *out, struct repo *repo, const char *batch, const char
 	return r;
 }
 
+/* ---- retirement ---- */
+
+int repo_said(struct buf *out, struct repo *repo, const char *device, enum statement_type type, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_said(out, repo->reading, device, type, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
+int repo_open_shreds(struct repo *repo, repo_order_fn fn, void *ctx, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_open_shreds(repo->reading, fn, ctx, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
+int repo_order_look(struct repo_order *out, struct repo *repo, const char *batch, const char *device, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_order(out, NULL, NULL, repo->reading, batch, device, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
 /* ---- destroying payloads ---- */
 
 struct doomed {
@@ -293,5 +326,26 @@ int repo_payloads_expire(size_t *count, struct repo *repo, int64_t before_s, str
 	pthread_mutex_lock(&repo->store_lock);
 	r = store_forget_texts(repo->store, before_s, err);
 	pthread_mutex_unlock(&repo->store_lock);
+	return r;
+}
+
+/* ---- shredding ---- */
+
+int repo_shred(struct repo_span *out, struct repo *repo, const char *device, struct error *err)
+{
+	size_t count = 0;
+	int r = repo_payloads_destroy(&count, repo, NULL, device, err); /* packs first, so no journal has anything of it any more */
+
+	if (r == 0) {
+		pthread_mutex_lock(&repo->keyring_lock);
+		r = keyring_destroy(repo->keyring, device, err);
+		pthread_mutex_unlock(&repo->keyring_lock);
+	}
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_span(out, repo->reading, device, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	out->payloads = count;
 	return r;
 }

@@ -158,8 +158,11 @@ int repo_epoch(struct buf *out, struct repo *repo, const char *id, uint64_t epoc
 
 int repo_rewrap_put(struct repo *repo, const char *id, uint64_t epoch, const char *part, struct bytes seal, struct error *err)
 {
-	int r = keyring_put_rewrap(repo->keyring, id, epoch, part, seal, err);
+	int r;
 
+	pthread_mutex_lock(&repo->keyring_lock);
+	r = keyring_put_rewrap(repo->keyring, id, epoch, part, seal, err);
+	pthread_mutex_unlock(&repo->keyring_lock);
 	return r > 0 ? REPO_ABSENT : r;
 }
 

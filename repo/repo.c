@@ -264,6 +264,7 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 	pthread_mutex_init(&repo->reading_lock, NULL);
 	pthread_mutex_init(&repo->lock, NULL);
 	pthread_mutex_init(&repo->journal_lock, NULL);
+	pthread_mutex_init(&repo->keyring_lock, NULL);
 	pthread_mutex_init(&repo->root_lock, NULL);
 	init_waiting(repo);
 	if (open_parts(repo, flags & REPO_CREATE, err) < 0) {

@@ -107,6 +107,10 @@ struct repo_device {
 	uint64_t order;         /* the highest order number known for it, archived or said by itself */
 	uint64_t status_order, status_head; /* what its last status said, not archived */
 	char challenge[2 * HASH_LEN + 1]; /* of its last status, to which an order to erase it is bound; "" for none; not archived */
+	char retired[8];     /* "", "wiped" (it said so), "lost" (it was given up, and its archive is shredded) */
+	unsigned shreds;     /* orders to shred it, whatever became of them */
+	unsigned misuses;    /* of the forks: statements by a key that is retired */
+	bool certified;
 	int64_t ahead_since_s;  /* since when it says that its chain is longer than what is archived; 0: it is not */
 };
 
@@ -180,6 +184,8 @@ struct repo_order {
 	uint64_t receipt; /* its number; 0: none */
 	int64_t time_s;   /* as the device says */
 	bool is_settled, is_grouped;
+	char kind[16];
+	char after[ID_LEN + 1]; /* shred: the batch that must have erased the device; "": it was given up */
 };
 /* fn returns non-zero to stop, and does not call into repo/. */
 typedef int (*repo_order_fn)(void *ctx, const struct repo_order *order);
@@ -203,6 +209,25 @@ int repo_batch_receipts(struct buf *out, struct repo *repo, const char *batch, s
 int repo_payloads_destroy(size_t *count, struct repo *repo, const char *batch, const char *device, struct error *err) _must_check_;
 /* Destroys those whose order has had its last receipt, or has expired without one, before this time; and leaves their texts to git. */
 int repo_payloads_expire(size_t *count, struct repo *repo, int64_t before_s, struct error *err) _must_check_;
+
+/* ---- retirement ---------------------------------------------------------------------------------------------- */
+
+/* Appends what was said of a device: of type shredded, the archive's first, then people's by name; or its certificate. */
+int repo_said(struct buf *out, struct repo *repo, const char *device, enum statement_type type, struct error *err) _must_check_;
+/* Orders to shred that the archive has not answered. */
+int repo_open_shreds(struct repo *repo, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
+/* Where one order stands. REPO_ABSENT. */
+int repo_order_look(struct repo_order *out, struct repo *repo, const char *batch, const char *device, struct error *err) _must_check_;
+
+/* What of a device's archive opened: its epochs, and its snapshots. All 0: none. */
+struct repo_span {
+	uint64_t first_epoch, last_epoch, first_snapshot, last_snapshot;
+	size_t payloads; /* that were there */
+};
+/* Destroys what opens a device's archive: packs what is journaled, so that nothing brings it back; overwrites and removes the journals that
+ * held keys, the keyring's entries and the payloads of its orders. From then on the repository takes no rewrap of it; that its device says
+ * nothing more is the caller's affair. May be called again, and goes on where it was cut off. */
+int repo_shred(struct repo_span *out, struct repo *repo, const char *device, struct error *err) _must_check_;
 
 struct repo_head {
 	char commit[41];       /* "" when empty */

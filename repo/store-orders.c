@@ -17,11 +17,12 @@ const char store_order_schema[] =
 	"CREATE TABLE control(batch INTEGER, seq INTEGER, action TEXT NOT NULL, hash BLOB NOT NULL, whole BLOB NOT NULL, PRIMARY KEY(batch, seq));"
 	"CREATE UNIQUE INDEX control_by_hash ON control(batch, hash);"
 	"CREATE TABLE orders(id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, idx INTEGER NOT NULL, wave INTEGER NOT NULL, device TEXT NOT NULL,"
-	" number INTEGER NOT NULL, hash BLOB NOT NULL, grouped INTEGER NOT NULL, outcome TEXT NOT NULL DEFAULT '', refusal TEXT, note TEXT,"
+	" number INTEGER NOT NULL, hash BLOB NOT NULL, grouped INTEGER NOT NULL, kind TEXT NOT NULL, after TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT '', refusal TEXT, note TEXT,"
 	" receipt INTEGER NOT NULL DEFAULT 0, time_s INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0,"
 	" settled_s INTEGER NOT NULL DEFAULT 0, UNIQUE(batch, idx), UNIQUE(batch, device));"
 	"CREATE INDEX orders_of_device ON orders(device, number);"
 	"CREATE INDEX orders_open ON orders(device, number) WHERE settled = 0;"
+	"CREATE INDEX orders_to_shred ON orders(id) WHERE settled = 0 AND kind = 'shred';"
 	/* whole texts: of orders that may still be asked for often */
 	"CREATE TABLE order_text(id INTEGER PRIMARY KEY, whole BLOB, receipt BLOB);";
 
@@ -120,14 +121,17 @@ static int judge_device(struct store *store, int64_t seq, const struct statement
 {
 	const char *device = statement_get(st, "device");
 	unsigned long long number = statement_number(st, "order");
-	int64_t admitted = 0, here = 0, highest = 0;
+	int64_t admitted = 0, retired = 0, here = 0, highest = 0;
 
 	if (sql_count(store, sql_query(store, "SELECT admit IS NOT NULL FROM device WHERE id = ?", "s", device), &admitted, err) < 0 ||
+	    sql_count(store, sql_query(store, "SELECT retired != '' FROM device WHERE id = ?", "s", device), &retired, err) < 0 ||
 	    sql_count(store, sql_query(store, "SELECT count(*) FROM orders WHERE batch = ? AND device = ?", "is", seq, device), &here, err) < 0 ||
 	    sql_count(store, sql_query(store, "SELECT max(number) FROM orders WHERE device = ?", "s", device), &highest, err) < 0)
 		return err->code;
 	if (!admitted)
 		return error_set(err, E_DENIED, "order is for device '%s', which is not admitted here", device);
+	if (retired && strcmp(statement_get(st, "kind"), "shred") != 0)
+		return error_set(err, E_DENIED, "device '%s' is retired: there is nobody to obey an order", device);
 	if (here)
 		return error_set(err, E_DENIED, "device '%s' has another order in this batch", device);
 	if (number <= (uint64_t)highest)
@@ -219,6 +223,11 @@ static int settle(struct store *store, int64_t id, const struct answer *a, bool 
 {
 	bool is_last = order_outcome_is_last(a->outcome);
 
+	/* a device that is erased has no key any more */
+	if (!strcmp(a->outcome, "done") &&
+	    sql_run(store, sql_query(store, "UPDATE device SET retired = 'wiped' WHERE id = (SELECT device FROM orders WHERE id = ? AND kind IN"
+				     " ('factory-reset', 'purge'))", "i", id), err) < 0)
+		return err->code;
 	if (sql_run(store, sql_query(store, "UPDATE orders SET outcome = ?, refusal = ?, note = ?, receipt = ?, time_s = ?, settled = ? WHERE id = ?", "sssiiii",
 				     a->outcome, a->refusal, a->note, (int64_t)a->number, a->time_s, (int64_t)is_last, id), err) < 0 ||
 	    sql_run(store, sql_query(store, "UPDATE order_text SET receipt = ? WHERE id = ?", "bi", a->whole, id), err) < 0)
@@ -314,24 +323,30 @@ int store_enter_order(struct store *store, const struct statement *st, struct er
 {
 	const struct order_proof *proof = statement_proof(st);
 	const struct statement *batch;
-	char id[ID_LEN + 1];
+	char id[ID_LEN + 1], after[ID_LEN + 1] = "";
+	uint8_t erase[HASH_LEN];
 	int64_t seq, wave;
 	int r = find_batch(&batch, &seq, store, proof->batch, err);
 
 	if (r != 0)
 		return r < 0 ? r : absent_batch(st, err);
 	wave = (int64_t)batch_wave_of(batch, proof->index);
+	if (statement_get_hash(erase, st, "after"))
+		id_of_hash(after, erase);
 	if (sql_run(store, sql_query(store,
-				     "INSERT OR IGNORE INTO orders(batch, idx, wave, device, number, hash, grouped) VALUES(?, ?, ?, ?, ?, ?, ?)", "iiisihi", seq,
-				     (int64_t)proof->index, wave, statement_get(st, "device"), (int64_t)statement_number(st, "order"),
-				     statement_hash(st), (int64_t)(statement_get(st, "member") != NULL)), err) < 0)
+				     "INSERT OR IGNORE INTO orders(batch, idx, wave, device, number, hash, grouped, kind, after)"
+				     " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiisihiss", seq, (int64_t)proof->index, wave, statement_get(st, "device"),
+				     (int64_t)statement_number(st, "order"), statement_hash(st), (int64_t)(statement_get(st, "member") != NULL),
+				     statement_get(st, "kind"), after), err) < 0)
 		return err->code;
 	if (!changed_anything(store))
 		return 0;
 	if (sql_run(store, sql_query(store, "INSERT OR REPLACE INTO order_text(id, whole) VALUES(?, ?)", "ib", sqlite3_last_insert_rowid(store->db),
 				     statement_whole(st)), err) < 0 ||
 	    sql_run(store, sql_query(store, "UPDATE batch SET orders = orders + 1 WHERE seq = ?", "i", seq), err) < 0 ||
-	    sql_run(store, sql_query(store, "UPDATE wave SET orders = orders + 1 WHERE batch = ? AND wave = ?", "ii", seq, wave), err) < 0)
+	    sql_run(store, sql_query(store, "UPDATE wave SET orders = orders + 1 WHERE batch = ? AND wave = ?", "ii", seq, wave), err) < 0 ||
+	    sql_run(store, sql_query(store, "UPDATE device SET shreds = shreds + (?1 = 'shred') WHERE id = ?2", "ss", statement_get(st, "kind"),
+				     statement_get(st, "device")), err) < 0)
 		return err->code;
 	id_of_hash(id, proof->batch);
 	return answer_at_once(store, id, st, err);
@@ -340,6 +355,50 @@ int store_enter_order(struct store *store, const struct statement *st, struct er
 int store_place_receipt(struct store *store, const struct statement *receipt, int64_t commit_s, struct error *err)
 {
 	return place(store, statement_get(receipt, "device"), statement_number(receipt, "order"), statement_number(receipt, "number"), commit_s, err);
+}
+
+/* ---- orders to shred: the archive's own word answers them ---- */
+
+/* The row that a shredded statement is about; REPO_ABSENT. */
+static int find_shred(int64_t *id, struct store *store, const struct statement *st, struct error *err)
+{
+	uint8_t leaf[HASH_LEN];
+	sqlite3_stmt *q;
+	int r;
+
+	statement_get_hash(leaf, st, "leaf");
+	q = sql_query(store, "SELECT id FROM orders WHERE device = ? AND hash = ? AND kind = 'shred'", "sh", statement_get(st, "device"), leaf);
+	r = sql_row(store, q, err);
+	if (r != 0)
+		return r;
+	*id = sqlite3_column_int64(q, 0);
+	sql_done(q);
+	return 0;
+}
+
+int store_settle_shred(struct store *store, const struct statement *st, struct error *err)
+{
+	struct answer a = { .outcome = "done", .time_s = statement_time(st, "time"), .whole = statement_whole(st) };
+	int64_t id, settled = 0;
+	int r = find_shred(&id, store, st, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (sql_count(store, sql_query(store, "SELECT settled FROM orders WHERE id = ?", "i", id), &settled, err) < 0)
+		return err->code;
+	return settled ? 0 : settle(store, id, &a, true, err);
+}
+
+int store_place_shredded(struct store *store, const struct statement *st, int64_t commit_s, struct error *err)
+{
+	int64_t id, number = 0;
+	int r = strcmp(statement_get(st, "by"), "archive") != 0 ? REPO_ABSENT : find_shred(&id, store, st, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (sql_count(store, sql_query(store, "SELECT number FROM orders WHERE id = ?", "i", id), &number, err) < 0)
+		return err->code;
+	return place(store, statement_get(st, "device"), (uint64_t)number, 0, commit_s, err);
 }
 
 /* ---- rows ---- */
@@ -414,8 +473,8 @@ int store_batch(struct repo_batch *out, struct buf *statement, struct buf *contr
 /* Also where a query needs more: what follows the last column is the caller's. */
 #define ORDER_COLUMNS                                                                                                               \
 	"SELECT b.id, o.device, (SELECT name FROM device d WHERE d.id = o.device), o.idx, o.wave, o.number, o.outcome, o.refusal, o.note," \
-	" o.receipt, o.time_s, o.settled, o.grouped"
-enum { ORDER_COLUMN_COUNT = 13 };
+	" o.receipt, o.time_s, o.settled, o.grouped, o.kind, o.after"
+enum { ORDER_COLUMN_COUNT = 15 };
 
 static void take_order(struct repo_order *out, sqlite3_stmt *q)
 {
@@ -429,6 +488,8 @@ static void take_order(struct repo_order *out, sqlite3_stmt *q)
 	sql_text(out->outcome, sizeof(out->outcome), q, 6);
 	sql_text(out->check, sizeof(out->check), q, 7);
 	sql_text(out->note, sizeof(out->note), q, 8);
+	sql_text(out->kind, sizeof(out->kind), q, 13);
+	sql_text(out->after, sizeof(out->after), q, 14);
 }
 
 static int each_order(struct store *store, sqlite3_stmt *q, repo_order_fn fn, void *ctx, struct error *err)
@@ -461,6 +522,12 @@ int store_open_orders(struct store *store, const char *device, repo_order_fn fn,
 					     "");
 
 	return each_order(store, q, fn, ctx, err);
+}
+
+int store_open_shreds(struct store *store, repo_order_fn fn, void *ctx, struct error *err)
+{
+	return each_order(store, sql_query(store, ORDER_COLUMNS " FROM orders o JOIN batch b ON b.seq = o.batch WHERE o.settled = 0 AND o.kind = 'shred'"
+					   " ORDER BY o.id", ""), fn, ctx, err);
 }
 
 int store_order(struct repo_order *out, struct buf *text, struct buf *receipt, struct store *store, const char *batch, const char *device,

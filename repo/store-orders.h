@@ -20,3 +20,6 @@ int store_enter_order(struct store *store, const struct statement *st, struct er
 /* One whose row of the chain is entered already. */
 int store_enter_receipt(struct store *store, const struct statement *st, struct error *err) _must_check_;
 int store_place_receipt(struct store *store, const struct statement *receipt, int64_t commit_s, struct error *err) _must_check_;
+/* The archive's word that it shredded: answers the order, and says when. */
+int store_settle_shred(struct store *store, const struct statement *shredded, struct error *err) _must_check_;
+int store_place_shredded(struct store *store, const struct statement *shredded, int64_t commit_s, struct error *err) _must_check_;

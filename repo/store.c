@@ -1,5 +1,5 @@
 /* repo/store.c -- the index in SQLite. */
-#include "repo/store-orders.h"
+#include "repo/store-retire.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 enum {
 	ENROLS_PER_INVITE = 8,
 	FORKS_PER_DEVICE = 16,
-	SCHEMA_VERSION = 3, /* raised with every change of the schema: an index of another version is made anew */
+	SCHEMA_VERSION = 4, /* raised with every change of the schema: an index of another version is made anew */
 };
 
 static const char schema[] =
@@ -22,7 +22,7 @@ static const char schema[] =
 	" epoch INTEGER NOT NULL DEFAULT 0, saved TEXT NOT NULL DEFAULT '', unsaved_since_s INTEGER NOT NULL DEFAULT 0,"
 	" mode TEXT NOT NULL DEFAULT '', hold_s INTEGER NOT NULL DEFAULT 0, enrolled_s INTEGER, seen_s INTEGER NOT NULL DEFAULT 0,"
 	" status_order INTEGER NOT NULL DEFAULT 0, status_head INTEGER NOT NULL DEFAULT 0, ahead_since_s INTEGER NOT NULL DEFAULT 0,"
-	" challenge TEXT NOT NULL DEFAULT '');"
+	" challenge TEXT NOT NULL DEFAULT '', retired TEXT NOT NULL DEFAULT '', shreds INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX IF NOT EXISTS device_by_name ON device(name, id);"
 	"CREATE INDEX IF NOT EXISTS device_by_invite ON device(invite);"
 	"CREATE TABLE IF NOT EXISTS chain(device TEXT, number INTEGER, type INTEGER, time_s INTEGER, position INTEGER, reason TEXT, saved TEXT,"
@@ -31,12 +31,12 @@ static const char schema[] =
 	" order_number INTEGER, batch TEXT, leaf BLOB, outcome TEXT, refusal TEXT, evidence TEXT, PRIMARY KEY(device, number)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS chain_by_epoch ON chain(device, epoch) WHERE type = 4;"
 	"CREATE INDEX IF NOT EXISTS chain_by_leaf ON chain(device, leaf) WHERE type = 12;"
-	"CREATE TABLE IF NOT EXISTS fork(device TEXT, hash BLOB, PRIMARY KEY(device, hash)) WITHOUT ROWID;"
+	"CREATE TABLE IF NOT EXISTS fork(device TEXT, hash BLOB, misuse INTEGER NOT NULL, PRIMARY KEY(device, hash)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS log(position INTEGER PRIMARY KEY, leaf BLOB NOT NULL);"
 	/* what is journaled and has no place in the log yet: few rows, and after a start exactly those of the journal */
 	"CREATE TABLE IF NOT EXISTS unpacked(leaf BLOB PRIMARY KEY) WITHOUT ROWID;";
 
-static const char *const tables[] = { "meta", "root", "invite", "device", "chain", "fork", "log", "unpacked", STORE_ORDER_TABLES };
+static const char *const tables[] = { "meta", "root", "invite", "device", "chain", "fork", "log", "unpacked", STORE_ORDER_TABLES, STORE_RETIRE_TABLES };
 
 /* "DROP TABLE IF EXISTS meta;" or "DELETE FROM meta;" and so on for all. */
 static int each_table(struct store *store, const char *what, struct error *err)
@@ -57,10 +57,10 @@ static int make_tables(struct store *store, struct error *err)
 	if (version == SCHEMA_VERSION)
 		return 0;
 	if (each_table(store, "DROP TABLE IF EXISTS", err) < 0 || sql_exec(store, schema, err) < 0 ||
-	    sql_exec(store, store_order_schema, err) < 0)
+	    sql_exec(store, store_order_schema, err) < 0 || sql_exec(store, store_retire_schema, err) < 0)
 		return err->code;
-	static_assert(SCHEMA_VERSION == 3, "the number is part of a text");
-	return sql_exec(store, "PRAGMA user_version = 3", err);
+	static_assert(SCHEMA_VERSION == 4, "the number is part of a text");
+	return sql_exec(store, "PRAGMA user_version = 4", err);
 }
 
 int store_open(struct store **out, const char *path, struct error *err)
@@ -217,6 +217,10 @@ static int judge_chain(struct store *store, const struct container *c, bool *kee
 		return judge_enrol(store, c->st, err);
 	if (r > 0)
 		return error_set(err, E_DENIED, "device '%s' is not enrolled", id);
+	if (device.retired[0] && number > device.head_number) {
+		*keep_fork = true; /* its key is gone, or was given up: somebody uses it all the same */
+		return REPO_FORK;
+	}
 	if (number > device.head_number + 1)
 		return REPO_GAP;
 	if (number <= device.head_number) {
@@ -273,11 +277,12 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 		return store_judge_order(store, c, err);
 	case STATEMENT_CONTROL:
 		return store_judge_control(store, c->st, root, err);
+	case STATEMENT_SHREDDED:
+	case STATEMENT_CERTIFICATE:
+		return store_judge_said(store, c->st, err);
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_SHREDDED:
-	case STATEMENT_CERTIFICATE:
 	case STATEMENT_JUDGEMENT:
 		break;
 	}
@@ -392,11 +397,12 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 		return store_enter_order(store, st, err);
 	case STATEMENT_CONTROL:
 		return store_enter_control(store, st, err);
+	case STATEMENT_SHREDDED:
+	case STATEMENT_CERTIFICATE:
+		return store_enter_said(store, st, err);
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_SHREDDED:
-	case STATEMENT_CERTIFICATE:
 	case STATEMENT_JUDGEMENT:
 		break;
 	}
@@ -416,7 +422,8 @@ int store_enter_fork(struct store *store, const struct statement *st, bool *is_n
 		return 0;
 	if (enter_unpacked(store, st, err) < 0)
 		return err->code;
-	return sql_run(store, sql_query(store, "INSERT INTO fork(device, hash) VALUES(?, ?)", "sh", id, statement_hash(st)), err);
+	return sql_run(store, sql_query(store, "INSERT INTO fork(device, hash, misuse) VALUES(?1, ?2, (SELECT retired != '' FROM device WHERE id = ?1))",
+					"sh", id, statement_hash(st)), err);
 }
 
 bool store_is_entered(struct store *store, const struct statement *st)
@@ -438,6 +445,8 @@ bool store_is_entered(struct store *store, const struct statement *st)
 
 int store_place(struct store *store, const struct statement *st, const char *commit, int64_t commit_s, uint64_t position, struct error *err)
 {
+	if (statement_type(st) == STATEMENT_SHREDDED)
+		return store_place_shredded(store, st, commit_s, err);
 	if (!statement_get(st, "number"))
 		return 0;
 	if (sql_run(store, sql_query(store,
@@ -548,7 +557,10 @@ int store_root(struct buf *out, struct store *store, uint64_t version, struct er
 	"SELECT id, name, labels, driver, model, serial, firmware, admit IS NOT NULL, key, box, head, head_hash, snapshot_number,"    \
 	" snapshot_s, epoch, saved, unsaved_since_s, mode, hold_s, (SELECT count(*) FROM fork f WHERE f.device = d.id), enrolled_s,"  \
 	" seen_s, invite, max(status_order, (SELECT coalesce(max(number), 0) FROM orders o WHERE o.device = d.id)), status_order,"        \
-	" status_head, ahead_since_s, challenge FROM device d "
+	" status_head, ahead_since_s, challenge, retired, shreds, (SELECT count(*) FROM fork f WHERE f.device = d.id AND misuse),"        \
+	" (SELECT count(*) FROM said s WHERE s.device = d.id AND s.type = 14) FROM device d "
+
+static_assert(STATEMENT_CERTIFICATE == 14, "the number is part of a text");
 
 static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *err)
 {
@@ -584,6 +596,10 @@ static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *e
 	out->status_head = (uint64_t)sqlite3_column_int64(q, 25);
 	out->ahead_since_s = out->status_head > out->head_number ? sqlite3_column_int64(q, 26) : 0;
 	sql_text(out->challenge, sizeof(out->challenge), q, 27);
+	sql_text(out->retired, sizeof(out->retired), q, 28);
+	out->shreds = (unsigned)sqlite3_column_int(q, 29);
+	out->misuses = (unsigned)sqlite3_column_int(q, 30);
+	out->certified = sqlite3_column_int(q, 31);
 	return 0;
 }
 

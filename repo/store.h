@@ -63,6 +63,8 @@ int store_batch(struct repo_batch *out, struct buf *statement, struct buf *contr
 	_must_check_;
 int store_orders(struct store *store, const char *batch, uint32_t from, uint32_t to, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
 int store_open_orders(struct store *store, const char *device, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
+/* Of kind shred, not answered, of all devices. */
+int store_open_shreds(struct store *store, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
 /* One order; its text and the receipt that counts are appended (NULL: not asked for) when the index still has them. */
 int store_order(struct repo_order *out, struct buf *text, struct buf *receipt, struct store *store, const char *batch, const char *device,
 		struct error *err) _must_check_;
@@ -73,3 +75,9 @@ int store_receipts(struct store *store, const char *batch, store_receipt_fn fn, 
 int store_order_end(int64_t *out, struct store *store, const char *batch, const char *device, struct error *err) _must_check_;
 /* Leaves the texts of what ended before this time to git. */
 int store_forget_texts(struct store *store, int64_t before_s, struct error *err) _must_check_;
+
+/* ---- retirement (store-retire.c) ---- */
+
+/* Appends what was said of a device: shredded, the archive's first, or certificate. */
+int store_said(struct buf *out, struct store *store, const char *device, enum statement_type type, struct error *err) _must_check_;
+int store_span(struct repo_span *out, struct store *store, const char *device, struct error *err) _must_check_;

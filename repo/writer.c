@@ -125,6 +125,14 @@ static int take_items(struct repo *repo, struct list *round, struct buf *batch, 
 	return mended ? payloads_sync(repo->payloads, err) : 0;
 }
 
+static bool brings_keys(const struct list *round)
+{
+	for (const struct item *item = round->first; item; item = item->next)
+		if (statement_type(item->c.st) == STATEMENT_EPOCH || container_seal(&item->c, "payload").ptr)
+			return true;
+	return false;
+}
+
 static int try_round(struct repo *repo, struct list *round, struct error *err)
 {
 	_cleanup_(buf_done) struct buf batch = { 0 };
@@ -133,6 +141,8 @@ static int try_round(struct repo *repo, struct list *round, struct error *err)
 
 	if (r == 0)
 		r = take_items(repo, round, &batch, &next, err);
+	if (r == 0 && batch.len && brings_keys(round))
+		journal_holds_keys(repo->journal);
 	if (r == 0 && batch.len)
 		r = journal_append(repo->journal, buf_bytes(&batch), err);
 	if (r < 0) {

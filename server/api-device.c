@@ -101,7 +101,13 @@ static int answer_outcome(struct call *call)
 
 static int submit(struct call *call, const struct container *c, struct error *err)
 {
-	int r = ingest_submit(&call->submission, call->server, call->conn, c, buf_bytes(&call->body), err);
+	int r;
+
+	if (statement_type(c->st) == STATEMENT_CERTIFICATE) {
+		buf_truncate(&call->body, 0); /* c has its own copy */
+		ingest_countersign(&call->body, c->st, &call->server->key);
+	}
+	r = ingest_submit(&call->submission, call->server, call->conn, c, buf_bytes(&call->body), err);
 
 	if (r == REPO_BUSY)
 		return call_refuse(call, REFUSE_BUSY, "the queue of the archive is full");

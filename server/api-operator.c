@@ -314,6 +314,11 @@ static json_t *device_json(const struct repo_device *d, const struct pending *pe
 	put_time(json, "seen", d->seen_s);
 	json_object_set_new(json, "order", json_integer((json_int_t)d->order));
 	json_object_set_new(json, "pending", json_integer(pending_count(pending, d)));
+	put_text(json, "retired", d->retired);
+	if (d->certified)
+		json_object_set_new(json, "certified", json_true());
+	if (d->misuses)
+		json_object_set_new(json, "misuses", json_integer(d->misuses));
 	if (d->ahead_since_s && clock_now_s() - d->ahead_since_s >= AHEAD_AFTER_S)
 		json_object_set_new(json, "ahead", json_true());
 	return json;
@@ -566,6 +571,27 @@ static int get_invite(struct call *call, struct error *err)
 	return r < 0 ? r : call_containers(call, &found);
 }
 
+static int get_said(struct call *call, enum statement_type type, struct error *err)
+{
+	_cleanup_(buf_done) struct buf found = { 0 };
+	const char *id = device_id(call);
+	int r = id ? repo_said(&found, call->server->repo, id, type, err) : 0;
+
+	if (r == 0 && !found.len)
+		return call_refuse(call, REFUSE_ABSENT, "there is no statement '%s' of device '%s' here", statement_type_name(type), call->args[0]);
+	return r < 0 ? r : call_containers(call, &found);
+}
+
+static int get_shredded(struct call *call, struct error *err)
+{
+	return get_said(call, STATEMENT_SHREDDED, err);
+}
+
+static int get_certificate(struct call *call, struct error *err)
+{
+	return get_said(call, STATEMENT_CERTIFICATE, err);
+}
+
 const struct route operator_routes[] = {
 	{ "GET", "/v1/challenge", 0, NEED_NOTHING, false, get_challenge },
 	{ "POST", "/v1/login", LOGIN_BODY_MAX, NEED_NOTHING, false, post_login },
@@ -581,6 +607,8 @@ const struct route operator_routes[] = {
 	{ "GET", "/v1/devices/*/snapshots/*", 0, NEED_SESSION, false, get_snapshot },
 	{ "GET", "/v1/devices/*/enrol", 0, NEED_SESSION, false, get_enrol },
 	{ "GET", "/v1/devices/*/admit", 0, NEED_SESSION, false, get_admit },
+	{ "GET", "/v1/devices/*/shredded", 0, NEED_SESSION, false, get_shredded },
+	{ "GET", "/v1/devices/*/certificate", 0, NEED_SESSION, false, get_certificate },
 	{ "GET", "/v1/devices/*/epochs/*", 0, NEED_READER, false, get_epoch },
 	{ "GET", "/v1/devices/*/epochs/*/body-key", 0, NEED_READER, false, get_body_key },
 	{ "GET", "/v1/devices/*/epochs/*/secrets-key", 0, NEED_READER, false, get_secrets_key },

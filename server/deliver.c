@@ -46,7 +46,7 @@ struct open_order {
 	char batch[ID_LEN + 1];
 	uint32_t wave;
 	uint64_t number;
-	bool is_healthy;
+	bool is_healthy, is_armed;
 };
 
 struct open_orders {
@@ -63,7 +63,8 @@ static int take_open(void *ctx, const struct repo_order *order)
 		all->list = mem_grow(all->list, (all->count ? 2 * all->count : 1) * sizeof(*all->list));
 	o = &all->list[all->count++];
 	*o = (struct open_order){ .wave = order->wave, .number = order->number,
-				  .is_healthy = order->is_grouped && !strcmp(order->outcome, "healthy") };
+				  .is_healthy = order->is_grouped && !strcmp(order->outcome, "healthy"),
+				  .is_armed = !strcmp(order->outcome, "armed") };
 	memcpy(o->batch, order->batch, ID_LEN + 1);
 	return 0;
 }
@@ -73,13 +74,27 @@ static void open_orders_done(struct open_orders *all)
 	free(all->list);
 }
 
+/* What people decided about an order to erase while the device waits with it. */
+static int add_decisions(struct buf *out, struct repo *repo, const char *batch, struct error *err)
+{
+	_cleanup_(release_controls_done) struct release_controls all = { 0 };
+	_cleanup_(buf_done) struct buf head = { 0 }, controls = { 0 };
+	int r = repo_batch(NULL, &head, &controls, repo, batch, err);
+
+	if (r == 0)
+		r = release_controls_parse(&all, buf_bytes(&controls), err);
+	if (r == 0 && release_decisions(&head, &all))
+		buf_add_bytes(out, buf_bytes(&head));
+	return r < 0 ? r : 0;
+}
+
 static void make_print(struct delivery *out)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 
 	for (size_t i = 0; i < out->count; i++)
 		buf_addf(&text, "%s\n", out->orders[i].batch); /* a device has one order in a batch */
-	buf_add_bytes(&text, buf_bytes(&out->receipts));
+	buf_add_bytes(&text, buf_bytes(&out->news));
 	sha256(out->print, buf_bytes(&text));
 }
 
@@ -95,8 +110,10 @@ int deliver_look(struct delivery *out, struct repo *repo, struct rollouts *rollo
 	for (size_t i = 0; r >= 0 && i < all.count; i++) {
 		const struct open_order *o = &all.list[i];
 
-		if (o->is_healthy)
-			r = repo_group(&out->receipts, repo, o->batch, device, NULL, NULL, err);
+		if (o->is_armed)
+			r = add_decisions(&out->news, repo, o->batch, err);
+		else if (o->is_healthy)
+			r = repo_group(&out->news, repo, o->batch, device, NULL, NULL, err);
 		else if (o->number > noted && out->count < DELIVER_ORDERS_MAX && rollouts_is_open(NULL, rollouts, o->batch, o->wave)) {
 			out->orders[out->count].wave = o->wave;
 			memcpy(out->orders[out->count++].batch, o->batch, ID_LEN + 1);
@@ -110,13 +127,13 @@ int deliver_look(struct delivery *out, struct repo *repo, struct rollouts *rollo
 
 void delivery_done(struct delivery *delivery)
 {
-	buf_done(&delivery->receipts);
+	buf_done(&delivery->news);
 	*delivery = (struct delivery){ 0 };
 }
 
 bool delivery_is_empty(const struct delivery *delivery)
 {
-	return !delivery->count && !delivery->receipts.len;
+	return !delivery->count && !delivery->news.len;
 }
 
 /* ---- when ---- */
@@ -186,7 +203,7 @@ int deliver(struct buf *out, struct deliveries *d, const struct delivery *delive
 				  device);
 		if (r != 0)
 			continue;
-		if (has_given && out->len + head.len + order.len + delivery->receipts.len > DELIVER_BYTES_MAX)
+		if (has_given && out->len + head.len + order.len + delivery->news.len > DELIVER_BYTES_MAX)
 			break; /* with the next poll */
 		has_given = true;
 		if (strcmp(in_front, o->batch) != 0)
@@ -194,7 +211,7 @@ int deliver(struct buf *out, struct deliveries *d, const struct delivery *delive
 		in_front = o->batch;
 		buf_add_bytes(out, buf_bytes(&order));
 	}
-	buf_add_bytes(out, buf_bytes(&delivery->receipts));
+	buf_add_bytes(out, buf_bytes(&delivery->news));
 	return r < 0 ? r : 0;
 }
 

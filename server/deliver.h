@@ -23,7 +23,7 @@ struct delivery {
 		char batch[ID_LEN + 1];
 		uint32_t wave;
 	} orders[DELIVER_ORDERS_MAX]; /* by number */
-	struct buf receipts;     /* of the others of a group, for a member that waits for them */
+	struct buf news;         /* for a member that waits: receipts of its group; for one that is to be erased: what people decided since */
 	uint8_t print[HASH_LEN]; /* the same for the same */
 };
 /* The open orders of one device or of all (NULL), for who only wants to know how many a device would be given. */

@@ -1,5 +1,5 @@
 /* server/ingest.c -- what is posted: who must have signed it, and its way into the archive. */
-#include "server/ingest.h"
+#include "server/ingest-parts.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -254,12 +254,13 @@ int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct
 		return check_control(repo, in_force.root, c->st, err);
 	case STATEMENT_ORDER:
 		return check_order(&batch, repo, c, err);
+	case STATEMENT_SHREDDED:
+	case STATEMENT_CERTIFICATE:
+		return ingest_check_said(repo, in_force.root, c->st, err);
 	case STATEMENT_ROOT:
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_SHREDDED:
-	case STATEMENT_CERTIFICATE:
 	case STATEMENT_JUDGEMENT:
 		break;
 	}
@@ -503,7 +504,7 @@ void ingest_note(const struct submission *sub)
 	if (sub->result != 0)
 		return;
 	if (sub->type == STATEMENT_ROOT || sub->type == STATEMENT_INVITE || sub->type == STATEMENT_ENROL || sub->type == STATEMENT_ADMIT ||
-	    sub->type == STATEMENT_BATCH || sub->type == STATEMENT_CONTROL)
+	    sub->type == STATEMENT_BATCH || sub->type == STATEMENT_CONTROL || sub->type == STATEMENT_SHREDDED || sub->type == STATEMENT_CERTIFICATE)
 		log_notice("archived type=%s subject=%s hash=%s", type, sub->subject[0] ? sub->subject : "-", sub->hash);
 	else
 		log_info("archived type=%s device=%s hash=%s", type, sub->subject, sub->hash);

@@ -1,6 +1,6 @@
 /* server/ingest.h -- what is posted: who must have signed it, and its way into the archive.
  *
- * Operators' statements (root, invite, admit, batch, control) are judged by the root in force, a device's (enrol, epoch, snapshot, receipt) by
+ * Operators' statements (root, invite, admit, batch, control, shredded, certificate) are judged by the root in force, a device's (enrol, epoch, snapshot, receipt) by
  * the device's own key; all but its enrolment only once the device is admitted; an order by its batch. What needs history (chains,
  * numbers) the repository checks. */
 #pragma once
@@ -26,6 +26,9 @@ struct submission {
 
 /* Judges one container of objects. 0: may be archived, if the archive finds that it fits; E_FORMAT, E_SEAL, E_DENIED otherwise. */
 int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct container *c, int64_t now_s, struct error *err) _must_check_;
+
+/* Appends a judged certificate with the archive's signature behind those of people. */
+void ingest_countersign(struct buf *out, const struct statement *certificate, const struct sign_key *archive);
 
 /* Judges the first root, which claims this server. */
 int ingest_check_claim(const struct sign_pub *archive, const struct container *c, struct error *err) _must_check_;

@@ -104,6 +104,24 @@ void release_approvals(struct buf *out, const struct statement *batch, const str
 			buf_add_bytes(out, statement_whole(held[i]));
 }
 
+bool release_decisions(struct buf *out, const struct release_controls *controls)
+{
+	const struct statement *const *list = (const struct statement *const *)controls->list;
+	bool stops = false;
+
+	for (size_t i = 0; i < controls->count; i++) {
+		enum order_action action = ORDER_PAUSE;
+
+		if (!order_action_parse(&action, statement_get(list[i], "action")))
+			continue;
+		if (action != ORDER_ABORT && (action > ORDER_WITHDRAW || !is_newest(list, controls->count, i)))
+			continue;
+		stops = stops || action != ORDER_APPROVE;
+		buf_add_bytes(out, statement_whole(list[i]));
+	}
+	return stops;
+}
+
 /* ---- waves ---- */
 
 static uint32_t in_wave(const struct repo_batch *counts, size_t i)

@@ -38,6 +38,10 @@ void release_count(struct release_consent *out, const struct statement *batch, c
 /* Appends the controls that a device needs: of each person who is counted the newest approval. */
 void release_approvals(struct buf *out, const struct statement *batch, const struct release_controls *controls, const struct root *root);
 
+/* Appends what a device has to know that waits with an order to erase it: of each person the newest approve, reject or withdraw, and aborts.
+ * False: they only approve, as when it was given out. */
+bool release_decisions(struct buf *out, const struct release_controls *controls);
+
 struct release {
 	enum release_state state;
 	size_t waves;          /* how many had their turn */

@@ -53,6 +53,7 @@ struct rollouts {
 	void *tree;           /* tsearch(3) tree of struct rollout by id */
 	struct rollout *queue;
 	struct notes answers; /* receipts whose groups are to be woken */
+	struct notes decided; /* batches about which somebody decided */
 	int64_t expire_s;     /* when payloads are looked through next */
 
 	pthread_mutex_t note_lock; /* for what follows */
@@ -302,6 +303,8 @@ static void take_note(struct rollouts *r, const struct note *note, struct rollou
 		return;
 	if (note->device[0])
 		add_note(&r->answers, note);
+	if (note->is_consent)
+		add_note(&r->decided, note);
 	b->is_consent_stale = b->is_consent_stale || note->is_consent;
 	if (b->is_stale || b->now.state == RELEASE_DONE)
 		return;
@@ -449,6 +452,29 @@ static void wake_groups(struct rollouts *r)
 	notes_done(&r->answers);
 }
 
+/* A device that waits with an order to erase it. */
+static int wake_armed(void *ctx, const struct repo_order *order)
+{
+	struct wait *wait = ctx;
+	enum order_kind kind;
+
+	if (!order_kind_parse(&kind, order->kind) || !order_kind_erases(kind))
+		return 1; /* all of a batch are of one kind */
+	if (!strcmp(order->outcome, "armed"))
+		wait_news(wait, order->device);
+	return 0;
+}
+
+static void wake_decided(struct rollouts *r)
+{
+	struct error err = { 0 };
+
+	for (size_t i = 0; i < r->decided.count; i++)
+		if (repo_orders(r->repo, r->decided.list[i].id, 0, ORDER_COUNT_MAX, wake_armed, r->wait, &err) < 0)
+			log_failure(LOG_ERROR, "cannot-wake-devices", &err);
+	notes_done(&r->decided);
+}
+
 /* ---- the thread ---- */
 
 static void tick(struct rollouts *r, struct rollout *b)
@@ -499,6 +525,7 @@ static void *rollouts_main(void *ctx)
 		for_each(r, tick);
 		tell_all(r);
 		wake_groups(r);
+		wake_decided(r);
 		pthread_mutex_unlock(&r->lock);
 		expire_payloads(r);
 	} while (wait_for_notes(r));
@@ -573,6 +600,7 @@ struct rollouts *rollouts_free(struct rollouts *r)
 	tdestroy(r->tree, rollout_free);
 	notes_done(&r->notes);
 	notes_done(&r->answers);
+	notes_done(&r->decided);
 	pthread_cond_destroy(&r->noted);
 	pthread_mutex_destroy(&r->note_lock);
 	pthread_mutex_destroy(&r->lock);
