@@ -200,6 +200,10 @@ static const struct option_def retire_certificate_options[] = {
 	{ "limit", 0, "TEXT", "what else the certificate does not say", true },
 	{ 0 },
 };
+static const struct option_def exposed_options[] = {
+	{ "secrets", 0, NULL, "line by line: which secrets in force they could read; exit 1 while there are any", false },
+	{ 0 },
+};
 static const struct option_def retire_verify_options[] = {
 	{ "fleet", 0, "ID", "the fleet's id, which you know", false },
 	{ "roots", 0, "FILE", "its roots, as root export --succession wrote them", false },
@@ -297,7 +301,8 @@ const struct command commands[] = {
 	{ "root", "publish", "FILE...", "put a next root in force that enough people signed, in one file or in copies of it", 1, ANY,
 	  cmd_root_publish, NULL },
 	{ "key", "rewrap", "[SELECTOR...]", "let people who came later read what was recorded before", 0, ANY, cmd_key_rewrap, NULL },
-	{ "key", "exposed", "PERSON [SELECTOR...]", "list what a person could read, as a work list", 1, ANY, cmd_key_exposed, NULL },
+	{ "key", "exposed", "PERSON [SELECTOR...] [--secrets]", "list what a person could read, as a work list", 1, ANY, cmd_key_exposed,
+	  exposed_options },
 	{ "key", "drill", "FILE|- [SELECTOR...]", "try a reading key that lies in escrow on every device, and show nothing of them", 1, ANY, cmd_key_drill,
 	  NULL },
 	{ "keyring", "export", "DIR", "write the sealed epoch keys of all devices", 1, 1, cmd_keyring_export, NULL },

@@ -3,6 +3,7 @@
 
 #include "cli/api.h"
 #include "cli/commands.h"
+#include "cli/exposure.h"
 #include "cli/fleet.h"
 #include "cli/home.h"
 #include "cli/output.h"
@@ -180,6 +181,71 @@ static bool was_ever(const struct home *home, const char *person)
 	return false;
 }
 
+/* ---- which secrets these are ---- */
+
+/* The epochs of one device that were found to be open to the person, with their secrets. */
+static size_t epochs_of(uint64_t *out, size_t max, const json_t *found, const char *device)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_array_size(found) && count < max; i++) {
+		const json_t *one = json_array_get(found, i);
+
+		if (!strcmp(json_string_value(json_object_get(one, "device")), device) && !strcmp(json_string_value(json_object_get(one, "reads")), "all"))
+			out[count++] = (uint64_t)json_integer_value(json_object_get(one, "epoch"));
+	}
+	return count;
+}
+
+static int compare_all(struct exposure *e, const struct fleet_list *list, const json_t *found, struct error *err)
+{
+	_cleanup_(mem_freep) uint64_t *epochs = mem_alloc(EXPOSURE_EPOCHS_MAX * sizeof(*epochs));
+	struct progress progress = { .what = "devices compared" };
+	int r = 0;
+
+	for (size_t i = 0; i < list->count && r == 0; i++) {
+		size_t count = epochs_of(epochs, EXPOSURE_EPOCHS_MAX, found, list->members[i].id);
+
+		r = exposure_add(e, &list->members[i], epochs, count, err);
+		opener_forget(e->opener);
+		progress_show(&progress, i + 1, list->count);
+	}
+	progress_end(&progress);
+	return r;
+}
+
+static int print_secrets(struct exposure *e, const char *person, bool as_json, struct error *err)
+{
+	output_note("%s could read %llu lines with a secret that are in force: change them. %llu more were changed since.", person,
+		    (unsigned long long)e->to_change, (unsigned long long)e->changed);
+	if (e->closed)
+		output_note("The secrets of %llu devices are not sealed to you: somebody with the role reader has to list them.",
+			    (unsigned long long)e->closed);
+	if (as_json)
+		return output_json("key-exposed-secrets", json_pack("{s:s, s:O, s:I}", "person", person, "lines", e->json, "closed", (json_int_t)e->closed),
+				   err);
+	return table_print(&e->table, err);
+}
+
+static int list_secrets(struct cli *cli, struct opener *opener, const struct fleet_list *list, const char *person, struct error *err)
+{
+	_cleanup_(exposure_done) struct exposure e;
+	struct exposed x;
+	int r;
+
+	exposed_begin(&x, person, cli, opener);
+	exposure_begin(&e, cli, opener);
+	r = look_at_all(&x, list, err);
+	if (r == 0)
+		tell_sum(&x);
+	if (r == 0)
+		r = compare_all(&e, list, x.json, err);
+	exposed_done(&x);
+	if (r == 0)
+		r = print_secrets(&e, person, cli->json, err);
+	return r < 0 ? r : e.to_change ? EXIT_FINDING : EXIT_DONE;
+}
+
 int cmd_key_exposed(struct cli *cli, const struct args *args, struct error *err)
 {
 	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
@@ -197,6 +263,8 @@ int cmd_key_exposed(struct cli *cli, const struct args *args, struct error *err)
 		r = fleet_opener(&opener, cli, err);
 	if (r < 0)
 		return r;
+	if (args_has(args, "secrets"))
+		return list_secrets(cli, opener, &list, person, err);
 	json = cli->json ? json_object() : NULL;
 	r = list_one(cli, opener, &list, person, &open, json, err);
 	if (r == 0 && json)
