@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { RETRY_MS = 2000, DISK_MS = 5000 };
+enum { AGAIN_MS = 2000, RETRY_MS = 3000, DISK_MS = 5000 };
 
 bool erase_is_open(const struct erase *e)
 {
@@ -245,7 +245,7 @@ uint64_t erase_due_ms(const struct erase *e, const struct erase_now *now)
 	case ERASE_ARMED:
 		return erase_deadline_ms(e, now->delay_s);
 	case ERASE_RECORDING:
-		return now->ms + RETRY_MS; /* expiry, and how long the device was not seen */
+		return now->ms + AGAIN_MS; /* expiry, and how long the device was not seen */
 	case ERASE_SENDING:
 		return e->sending_ms + ERASE_SAY_MS;
 	case ERASE_NONE:
@@ -340,7 +340,7 @@ static void try_again(struct erase *e, const struct error *result, uint64_t now_
 	char note[ERASE_NOTE_MAX];
 
 	snprintf(e->sick, sizeof(e->sick), "%.400s", result->text);
-	e->due_ms = now_ms + (RETRY_MS << e->tries);
+	e->due_ms = now_ms + (RETRY_MS << 2 * e->tries); /* 3, 12, 48, 192 s: a device may be starting, or without power for a while */
 	if (++e->tries < ERASE_TRIES)
 		return;
 	snprintf(note, sizeof(note), "%d times in a row: %.250s; it is held, and keeps its keys: see to it, then order it anew", ERASE_TRIES,

@@ -416,7 +416,7 @@ TEST(five_failures_in_a_row_end_it_as_failed_and_a_driver_that_is_not_sure_is_ne
 	for (int i = 1; i < ERASE_TRIES; i++) {
 		erase_answered(&e, &broken, i == 2 ? &all : &half, now);
 		CHECK_EQ(next(&e, at(now)), ERASE_REST);
-		now += 60000;
+		now += 200000;
 		CHECK_EQ(next(&e, at(now)), ERASE_ERASE);
 	}
 	erase_answered(&e, &broken, &all, now); /* all areas, and yet a failure */
