@@ -110,11 +110,12 @@ int deliver_look(struct delivery *out, struct repo *repo, struct rollouts *rollo
 	for (size_t i = 0; r >= 0 && i < all.count; i++) {
 		const struct open_order *o = &all.list[i];
 
-		if (o->is_armed)
+		if (o->is_armed) {
 			r = add_decisions(&out->news, repo, o->batch, err);
-		else if (o->is_healthy)
+			out->is_asked = !statement_number(status, "wait");
+		} else if (o->is_healthy) {
 			r = repo_group(&out->news, repo, o->batch, device, NULL, NULL, err);
-		else if (o->number > noted && out->count < DELIVER_ORDERS_MAX && rollouts_is_open(NULL, rollouts, o->batch, o->wave)) {
+		} else if (o->number > noted && out->count < DELIVER_ORDERS_MAX && rollouts_is_open(NULL, rollouts, o->batch, o->wave)) {
 			out->orders[out->count].wave = o->wave;
 			memcpy(out->orders[out->count++].batch, o->batch, ID_LEN + 1);
 		}
@@ -154,7 +155,7 @@ uint64_t deliver_when_ms(struct deliveries *d, const char *device, const struct 
 	if (given && delivery_is_empty(delivery)) {
 		tdelete(given, &d->tree, by_device);
 		free(given);
-	} else if (given && !memcmp(given->print, delivery->print, HASH_LEN) && now_ms < given->at_ms + given->again_ms) {
+	} else if (given && !delivery->is_asked && !memcmp(given->print, delivery->print, HASH_LEN) && now_ms < given->at_ms + given->again_ms) {
 		when_ms = given->at_ms + given->again_ms;
 	}
 	pthread_mutex_unlock(&d->lock);

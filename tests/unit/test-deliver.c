@@ -208,6 +208,16 @@ TEST(what_was_given_is_given_again_after_a_while_that_grows_and_something_else_a
 		CHECK_EQ(deliver_when_ms(p.given, p.w.device.id, &delivery, when_ms - 1), when_ms);
 		now_ms = when_ms;
 	}
+	/* whoever asks before it does what cannot be undone does not wait for the end of a pause */
+	{
+		_cleanup_(delivery_done) struct delivery delivery;
+
+		look(&delivery, &p, 0);
+		CHECK(!delivery.is_asked); /* nothing is armed */
+		CHECK(deliver_when_ms(p.given, p.w.device.id, &delivery, now_ms - 1) > 0);
+		delivery.is_asked = true;
+		CHECK_EQ(deliver_when_ms(p.given, p.w.device.id, &delivery, now_ms - 1), 0);
+	}
 	/* another order: at once, and the pauses begin anew */
 	order(&p, (struct orders_plan){ .kind = "snapshot" });
 	for (uint64_t pause_ms = 2000; pause_ms < 8000; pause_ms *= 2) {
