@@ -110,6 +110,7 @@ static int run_on(const struct options *opt)
 	struct loop *loop;
 	int r = fs_mkdirs(opt->state, 0700, &err);
 
+	signal(SIGPIPE, SIG_IGN); /* whoever talks to a port may be gone at any moment */
 	if (r >= 0)
 		r = loop_new(&loop, &err);
 	if (r >= 0) {
