@@ -10,7 +10,7 @@
  *
  *   NAME.dumb     while it is there, the device says no challenge
  *
- * One that was erased removes NAME.running, and says nothing any more; "again" in NAME.how has it poll on with its old key.
+ * One that was erased removes NAME.running, and says nothing any more; "again" in NAME.how, and NAME.running: somebody goes on with its old key.
  *
  * Ends on SIGTERM. A line for each thing that happened goes to standard output. */
 #include "agent/snapshot.h"
@@ -137,7 +137,7 @@ static void post(const struct fake *f, struct bytes container)
 		_cleanup_(buf_done) struct buf answer = { 0 };
 		long status = ask(&answer, f, "/v1/objects", container);
 
-		if (status == 200)
+		if (status == 200 || (status && f->is_erased)) /* whoever has its key hears what everybody hears */
 			return;
 		if (status && status != 503) {
 			fprintf(stderr, "fake-devices: %s: post was answered %ld: %s\n", f->name, status, buf_text(&answer));
@@ -717,7 +717,7 @@ static void step(struct fake *f)
 
 	if (f->is_erased && (!read_file(&how, f, "how") || strncmp(buf_text(&how), "again", 5) != 0))
 		return;
-	if (f->is_admitted && !f->is_erased && !f->erase)
+	if (f->is_admitted && !f->erase)
 		look(f);
 	ask_for_orders(f);
 	erase(f);
