@@ -47,7 +47,7 @@ static void set_range(struct advisory *a, struct advisory_product *p, const json
 	const char *from = advisory_text(version, "version"), *below = advisory_text(version, "lessThan"),
 		   *up_to = advisory_text(version, "lessThanOrEqual");
 
-	p->version = from ? from : "";
+	p->version = !from ? "" : below ? advisory_made(a, "%s up to before %s", from, below) : up_to ? advisory_made(a, "%s up to %s", from, up_to) : from;
 	if (!from)
 		p->range.why = "it names no version";
 	else if (json_array_size(json_object_get(version, "changes")))

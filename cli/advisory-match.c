@@ -390,6 +390,10 @@ static void take_mention(struct verdict *v, struct advisory_match *m, size_t ind
 	if (p->model && is_model_only(p) && models->are_there)
 		return; /* counted as a model, where a version is listed; else below */
 	is = answer_and(name, d->version);
+	if (name != d->name)
+		why = p->why ? p->why : p->range.why ? p->range.why : "its version lies where the range is not clear";
+	if (is == ANSWER_NO && name != ANSWER_NO)
+		why = NULL; /* its version is outside, whoever it is */
 	if (models->are_there && !d->by_model && is != ANSWER_NO && models->is != ANSWER_YES) {
 		is = ANSWER_UNKNOWN;
 		why = models->is == ANSWER_UNKNOWN ? "whether its model is one of those that are listed is not known"
@@ -448,15 +452,18 @@ static const char *version_of(const struct advisory_match *m, const struct advis
 	return *fact ? fact : "an unknown version";
 }
 
-static const char *range_of(const struct advisory_product *p)
+/* What stands on something else has its version from there. */
+static const char *range_of(const struct advisory_match *m, const struct advisory_product *p)
 {
+	if (p->is_joined && !p->why)
+		p = &m->a->products[p->part[0]];
 	return p->version ? p->version : p->range.is_all ? "all versions" : "no version";
 }
 
 static void say_good(struct advisory_finding *out, const struct advisory_match *m, const struct verdict *v, const char *how)
 {
 	say(out, ANSWER_NO, "%.60s is listed as %s ('%.100s', '%.80s')", version_of(m, v->product), how, name_of(v->product),
-	    range_of(v->product));
+	    range_of(m, v->product));
 }
 
 static void say_outside(struct advisory_finding *out, const struct advisory_match *m, const struct verdict *affected)
@@ -468,14 +475,14 @@ static void say_outside(struct advisory_finding *out, const struct advisory_matc
 	else if (affected->why)
 		say(out, ANSWER_NO, "'%.100s' is affected: %s", name_of(p), affected->why);
 	else
-		say(out, ANSWER_NO, "%.60s is outside of what is affected ('%.100s', '%.80s')", version_of(m, p), name_of(p), range_of(p));
+		say(out, ANSWER_NO, "%.60s is outside of what is affected ('%.100s', '%.80s')", version_of(m, p), name_of(p), range_of(m, p));
 }
 
 static void say_open(struct advisory_finding *out, const struct advisory_match *m, const struct verdict *v, const char *what)
 {
 	const struct advisory_product *p = v->product;
 
-	say(out, ANSWER_UNKNOWN, "'%.100s' (%.80s) is listed as %s, the device has %.60s: %s", name_of(p), range_of(p), what, version_of(m, p),
+	say(out, ANSWER_UNKNOWN, "'%.100s' (%.80s) is listed as %s, the device has %.60s: %s", name_of(p), range_of(m, p), what, version_of(m, p),
 	    v->why ? v->why : "it cannot be decided");
 }
 
@@ -508,7 +515,7 @@ static void judge_versions(struct advisory_finding *out, struct advisory_match *
 		    good.is == ANSWER_YES ? "not affected" : "fixed");
 	else if (affected.is == ANSWER_YES)
 		say(out, ANSWER_YES, "%.60s is affected ('%.100s', '%.80s')", version_of(m, affected.product), name_of(affected.product),
-		    range_of(affected.product));
+		    range_of(m, affected.product));
 	else if (good.is == ANSWER_YES)
 		say_good(out, m, &good, "not affected");
 	else if (fixed.is == ANSWER_YES)
@@ -518,7 +525,7 @@ static void judge_versions(struct advisory_finding *out, struct advisory_match *
 	else if (open.is != ANSWER_NO)
 		say_open(out, m, &open, "under investigation");
 	else if (affected.is_silent)
-		say(out, ANSWER_UNKNOWN, "only '%.80s' of '%.100s' is listed as affected: nothing is said of %.60s", range_of(affected.product),
+		say(out, ANSWER_UNKNOWN, "only '%.80s' of '%.100s' is listed as affected: nothing is said of %.60s", range_of(m, affected.product),
 		    name_of(affected.product), version_of(m, affected.product));
 	else
 		judge_defaults(out, m, v, &affected);

@@ -92,6 +92,22 @@ void advisory_note(struct advisory *a, const char *fmt, ...)
 	a->note_count++;
 }
 
+const char *advisory_made(struct advisory *a, const char *fmt, ...)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	json_t *string;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	if (!a->made)
+		a->made = json_array();
+	string = json_string(buf_text(&text));
+	json_array_append_new(a->made, string);
+	return string ? json_string_value(string) : "";
+}
+
 /* "L206-F2G1": letters and digits, one word, no version. */
 static bool is_model(const char *text)
 {
@@ -205,6 +221,7 @@ struct advisory *advisory_free(struct advisory *a)
 	free(a->products);
 	free(a->vulns);
 	json_decref(a->json);
+	json_decref(a->made);
 	free(a);
 	return NULL;
 }

@@ -60,7 +60,7 @@ struct advisory_vuln {
 
 struct advisory {
 	enum advisory_form form;
-	json_t *json;
+	json_t *json, *made; /* made: texts of our own, which no key of the document is */
 	const char *id, *publisher, *title, *version, *released, *status, *severity; /* "" where nothing is said */
 	size_t product_count, vuln_count, item_count;
 	struct advisory_product *products;
@@ -92,5 +92,7 @@ int advisory_add_product(struct advisory_product **out, struct advisory *a, stru
 int advisory_add_vuln(struct advisory_vuln **out, struct advisory *a, struct error *err) _must_check_;
 int advisory_add_item(struct advisory *a, struct advisory_vuln *v, enum advisory_status status, size_t product, struct error *err) _must_check_;
 void advisory_note(struct advisory *a, const char *fmt, ...) _printf_(2, 3);
+/* A text that lives as long as the advisory. */
+const char *advisory_made(struct advisory *a, const char *fmt, ...) _printf_(2, 3);
 /* The range of a product by what stands there; notes what cannot be used. */
 void advisory_set_version(struct advisory *a, struct advisory_product *p, const char *text, bool is_range);

@@ -217,6 +217,33 @@ static const struct option_def retire_execute_options[] = {
 	{ 0 },
 };
 
+static const struct option_def advisory_import_options[] = {
+	{ "checksum", 0, NULL, "refuse what has no .sha256 or .sha512 beside it", false },
+	{ "keyring", 0, "FILE", "take only what is signed by a key of this OpenPGP keyring (gpgv)", false },
+	{ "signature", 0, "FILE", "the signature of the one file; otherwise FILE.asc", false },
+	{ 0 },
+};
+static const struct option_def advisory_list_options[] = {
+	{ "unclear", 0, NULL, "only those that say something that was not understood", false },
+	{ 0 },
+};
+static const struct option_def advisory_match_options[] = {
+	{ "advisory", 0, "ID", "this one only", false },
+	{ "facts", 0, "FILE", "devices and what is known of them from a file; no server is asked", false },
+	{ "all", 0, NULL, "show what is not affected as well", false },
+	{ "check", 0, NULL, "exit 1 when anything is affected or unknown", false },
+	{ 0 },
+};
+static const struct option_def advisory_ack_options[] = {
+	{ "verdict", 0, "VERDICT", "affected, not-affected, mitigated, accepted, or requires", false },
+	{ "feature", 0, "NAME", "with requires: it concerns only devices that use this", false },
+	{ "reason", 0, "TEXT", "why", false },
+	{ "until", 0, "TIME", "when it ends: a day, a time (UTC), or a duration from now", false },
+	{ "ticket", 0, "TEXT", "the ticket that it belongs to", false },
+	{ "yes", 'y', NULL, "do not ask", false },
+	{ 0 },
+};
+
 const struct command commands[] = {
 	{ "init", NULL, "--setup FILE|- --name FLEET --person NAME [--key FILE] [--no-passphrase]",
 	  "make your keys and the first root, and claim a server with them", 0, 0, cmd_init, init_options },
@@ -288,6 +315,17 @@ const struct command commands[] = {
 	{ "witness", "run", "[--every 60s]", "cosign what the server's log becomes, as long as it only grows", 0, 0, cmd_witness_run,
 	  witness_run_options },
 	{ "witness", "once", "", "look at the server's log once, and cosign it", 0, 0, cmd_witness_once, NULL },
+	{ "advisory", "import", "FILE|DIR|-... [--checksum] [--keyring FILE [--signature FILE]]",
+	  "take advisories (CSAF, CVE, hand-written) and judgements from files, folders and archives", 1, ANY, cmd_advisory_import,
+	  advisory_import_options },
+	{ "advisory", "list", "[--unclear]", "list advisories", 0, 0, cmd_advisory_list, advisory_list_options },
+	{ "advisory", "show", "ADVISORY", "show what an advisory says, and what was judged", 1, 1, cmd_advisory_show, NULL },
+	{ "advisory", "match", "[SELECTOR...] [--advisory ID] [--facts FILE] [--all] [--check]",
+	  "which devices are affected, which are not, and of which nobody knows, with the reason", 0, ANY, cmd_advisory_match,
+	  advisory_match_options },
+	{ "advisory", "ack", "ADVISORY [SELECTOR...] --verdict VERDICT --reason TEXT [--until TIME]", "sign what you judge of an advisory", 1, ANY,
+	  cmd_advisory_ack, advisory_ack_options },
+	{ "advisory", "export", "DIR", "write advisories and judgements for other operators", 1, 1, cmd_advisory_export, NULL },
 	{ "root", "show", "", "show people, roles and keys of the fleet", 0, 0, cmd_root_show, NULL },
 	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git | --succession]", "write an allowed_signers file for ssh-keygen and git", 0, 0,
 	  cmd_root_export, export_options },

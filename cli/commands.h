@@ -32,6 +32,12 @@ void help_man(struct buf *out);
 
 int cmd_init(struct cli *cli, const struct args *args, struct error *err);
 int cmd_invite(struct cli *cli, const struct args *args, struct error *err);
+int cmd_advisory_import(struct cli *cli, const struct args *args, struct error *err);
+int cmd_advisory_list(struct cli *cli, const struct args *args, struct error *err);
+int cmd_advisory_show(struct cli *cli, const struct args *args, struct error *err);
+int cmd_advisory_match(struct cli *cli, const struct args *args, struct error *err);
+int cmd_advisory_ack(struct cli *cli, const struct args *args, struct error *err);
+int cmd_advisory_export(struct cli *cli, const struct args *args, struct error *err);
 int cmd_device_admit(struct cli *cli, const struct args *args, struct error *err);
 int cmd_device_replace(struct cli *cli, const struct args *args, struct error *err);
 int cmd_device_list(struct cli *cli, const struct args *args, struct error *err);

@@ -1,0 +1,199 @@
+/* cli/advisory-judge.c -- what people decided about advisories. */
+#include "cli/advisory-judge.h"
+
+#include "base/fs.h"
+#include "cli/cli.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+bool judgement_word_is_known(const char *word)
+{
+	static const char *const words[] = { "affected", "not-affected", "mitigated", "accepted", "requires" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(word, words[i]))
+			return true;
+	return false;
+}
+
+/* ---- loading ---- */
+
+static int parse(struct statement **out, struct bytes whole, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	size_t used = 0;
+
+	if (statement_parse(&st, whole, false, &used, err) < 0)
+		return err->code;
+	if (statement_type(st) != STATEMENT_JUDGEMENT || used != whole.len)
+		return error_set(err, E_FORMAT, "it is no judgement, or more than one");
+	if (!judgement_word_is_known(statement_get(st, "verdict")))
+		return error_set(err, E_FORMAT, "its verdict '%.60s' is none", statement_get(st, "verdict"));
+	if (!strcmp(statement_get(st, "verdict"), "requires") != (statement_get(st, "feature") != NULL))
+		return error_set(err, E_FORMAT, "'requires' names a feature, and nothing else does");
+	*out = steal(st);
+	return 0;
+}
+
+/* The signature must be that of the person it names. */
+static int verify(const struct statement *st, const struct root *root, struct error *err)
+{
+	const char *person;
+
+	if (!root)
+		return error_set(err, E_DENIED, "without a fleet nobody knows who may judge");
+	if (root_verify(root, st, err) < 0)
+		return err->code;
+	person = root_person_of(root, &statement_sig(st, 0)->key);
+	if (!person || strcmp(person, statement_get(st, "person")) != 0)
+		return error_set(err, E_SEAL, "it says that it is by '%s', and is signed by another", statement_get(st, "person"));
+	return 0;
+}
+
+static const char *why_not(const struct statement *st, const struct root *root, int64_t now_s)
+{
+	int64_t until_s = statement_time(st, "until");
+	struct error ignored;
+
+	if (!root)
+		return "no fleet";
+	if (verify(st, root, &ignored) < 0)
+		return ignored.code == E_DENIED ? "its signer may not judge any more" : "its signature does not hold";
+	return until_s && now_s >= until_s ? "its time is over" : NULL;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct judgement *x = a, *y = b;
+
+	if (x->time_s != y->time_s)
+		return x->time_s < y->time_s ? -1 : 1;
+	return memcmp(statement_hash(x->st), statement_hash(y->st), HASH_LEN);
+}
+
+static int load_one(struct judgements *out, const char *path, const struct root *root, int64_t now_s, struct error *err)
+{
+	_cleanup_(buf_done) struct buf whole = { 0 };
+	struct statement *st = NULL;
+	int r = fs_read(&whole, path, STATEMENT_MAX, err);
+
+	if (r == 0)
+		r = parse(&st, buf_bytes(&whole), err);
+	if (r != 0)
+		return r < 0 ? error_add(err, "'%s'", path) : 0;
+	if (out->count == JUDGEMENTS_MAX) {
+		statement_free(st);
+		return error_set(err, E_LIMIT, "there are more than %d judgements", JUDGEMENTS_MAX);
+	}
+	if (!(out->count & (out->count - 1)))
+		out->list = mem_grow(out->list, (out->count ? 2 * out->count : 1) * sizeof(*out->list));
+	out->list[out->count++] = (struct judgement){ st, statement_time(st, "time"), why_not(st, root, now_s) };
+	return 0;
+}
+
+int judgements_load(struct judgements *out, const struct advisory_store *s, const struct root *root, int64_t now_s, struct error *err)
+{
+	_cleanup_(mem_freep) char *folder = mem_printf("%s/judgements", s->dir);
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	int r = 0;
+
+	*out = (struct judgements){ 0 };
+	while (dir && r == 0 && (entry = readdir(dir))) {
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", folder, entry->d_name);
+
+		if (strlen(entry->d_name) == 2 * HASH_LEN)
+			r = load_one(out, path, root, now_s, err);
+	}
+	if (dir)
+		closedir(dir);
+	if (out->count)
+		qsort(out->list, out->count, sizeof(*out->list), by_time);
+	if (r < 0)
+		judgements_done(out);
+	return r;
+}
+
+void judgements_done(struct judgements *j)
+{
+	for (size_t i = 0; i < j->count; i++)
+		statement_free(j->list[i].st);
+	free(j->list);
+	*j = (struct judgements){ 0 };
+}
+
+/* ---- which one counts ---- */
+
+static bool is_about(const struct judgement *g, const struct advisory_entry *e, bool *same_document)
+{
+	if (strcasecmp(statement_get(g->st, "advisory"), e->id) != 0)
+		return false;
+	*same_document = !strcmp(statement_get(g->st, "document"), e->sha256);
+	return true;
+}
+
+static bool names_device(const struct statement *st, const char *device)
+{
+	for (size_t i = 0; i < statement_count(st, "device"); i++)
+		if (!strcmp(statement_at(st, "device", i), device))
+			return true;
+	return false;
+}
+
+const struct judgement *judgements_for(const struct judgements *j, const struct advisory_entry *e, const char *device, bool *stale)
+{
+	const struct judgement *own = NULL, *general = NULL;
+
+	*stale = false;
+	for (size_t i = 0; i < j->count; i++) {
+		const struct judgement *g = &j->list[i];
+		bool is_general = !statement_count(g->st, "device"), same;
+
+		if (g->why_not || !is_about(g, e, &same) || statement_get(g->st, "feature") || (!is_general && !names_device(g->st, device)))
+			continue;
+		*stale = !same;
+		if (same && is_general)
+			general = g;
+		else if (same)
+			own = g;
+	}
+	return own ? own : general;
+}
+
+static void add_feature(struct advisory *a, const char *feature)
+{
+	for (size_t i = 0; i < a->vuln_count; i++) {
+		struct advisory_vuln *v = &a->vulns[i];
+
+		if (v->feature_count < ADVISORY_FEATURES_MAX)
+			v->feature[v->feature_count++] = feature;
+	}
+}
+
+void judgements_refine(struct advisory *a, const struct judgements *j, const struct advisory_entry *e)
+{
+	bool same;
+
+	for (size_t i = 0; i < j->count; i++) {
+		const struct judgement *g = &j->list[i];
+
+		if (!g->why_not && is_about(g, e, &same) && same && statement_get(g->st, "feature") && !statement_count(g->st, "device"))
+			add_feature(a, statement_get(g->st, "feature"));
+	}
+}
+
+int judgement_take(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err)
+{
+	_cleanup_(mem_freep) char *folder = mem_printf("%s/judgements", s->dir), *path = NULL;
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	char hash[2 * HASH_LEN + 1];
+
+	if (parse(&st, whole, err) < 0 || verify(st, root, err) < 0 || fs_mkdirs(folder, 0700, err) < 0)
+		return err->code;
+	statement_hash_hex(hash, st);
+	path = mem_printf("%s/%s", folder, hash);
+	return fs_write(path, whole, 0600, err);
+}

@@ -1,0 +1,37 @@
+/* cli/advisory-judge.h -- what people decided about advisories: signed statements (docs/reference/formats.md, judgement).
+ *
+ * A judgement counts while its signer may judge by the root in force, until its own end, and for the document that was judged and no other.
+ * Of those that count the newest that names the device is taken, else the newest that names none. */
+#pragma once
+
+#include "cli/advisory-match.h"
+#include "cli/advisory-store.h"
+#include "crypto/root.h"
+
+enum { JUDGEMENTS_MAX = 20000 };
+
+struct judgement {
+	struct statement *st;
+	int64_t time_s;
+	const char *why_not; /* static: why it does not count; NULL when it does */
+};
+
+struct judgements {
+	size_t count;
+	struct judgement *list; /* the oldest first */
+};
+
+/* root: NULL when there is no fleet; then none counts. */
+int judgements_load(struct judgements *out, const struct advisory_store *s, const struct root *root, int64_t now_s, struct error *err) _must_check_;
+void judgements_done(struct judgements *j);
+
+/* What counts for this device (id: "" for one without) and document; NULL: nothing. *stale: the newest one about another document of it. */
+const struct judgement *judgements_for(const struct judgements *j, const struct advisory_entry *e, const char *device, bool *stale);
+/* Adds the features that judgements say it takes: strings are borrowed from j. */
+void judgements_refine(struct advisory *a, const struct judgements *j, const struct advisory_entry *e);
+
+/* Verifies and keeps one. E_DENIED without a root, or when its signer may not. */
+int judgement_take(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err) _must_check_;
+
+/* "affected", "not-affected", "mitigated", "accepted", "requires" */
+bool judgement_word_is_known(const char *word);

@@ -1,0 +1,340 @@
+/* cli/cmd-advisory-match.c -- holdfast advisory match: which devices are affected by which advisories.
+ *
+ * Advisories are read one after the other, so memory does not grow with their number; devices of which the same is known are decided
+ * once. What is not affected is left out unless asked for; what is unknown never is. */
+#include "cli/commands.h"
+
+#include "base/clock.h"
+#include "cli/advisory-facts.h"
+#include "cli/advisory-judge.h"
+#include "cli/home.h"
+#include "cli/output.h"
+#include "cli/show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What is effective behind what was computed and what somebody judged. */
+enum state { STATE_AFFECTED, STATE_UNKNOWN, STATE_MITIGATED, STATE_ACCEPTED, STATE_NOT_AFFECTED };
+enum { STATES = STATE_NOT_AFFECTED + 1 };
+static const char *const state_names[STATES] = { "affected", "unknown", "mitigated", "accepted", "not-affected" };
+
+struct row {
+	const struct advisory_device *device;
+	const struct advisory_entry *entry;
+	enum state state;
+	enum answer computed;
+	double score;
+	const struct judgement *judged; /* NULL: nobody did */
+	bool is_stale;
+	char *severity, *reason, *fix;
+	json_t *vulns; /* with --json */
+};
+
+struct report {
+	struct cli *cli;
+	bool shows_all;
+	struct advisory_store store;
+	struct advisory_devices devices;
+	size_t *same; /* of each device: the first one of which the same is known */
+	struct judgements judgements;
+	size_t count, counts[STATES];
+	size_t unplaced; /* devices without a vendor */
+	struct row *rows;
+};
+
+static void report_done(struct report *r)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		free(r->rows[i].severity);
+		free(r->rows[i].reason);
+		free(r->rows[i].fix);
+		json_decref(r->rows[i].vulns);
+	}
+	free(r->rows);
+	free(r->same);
+	judgements_done(&r->judgements);
+	advisory_devices_done(&r->devices);
+	advisory_store_done(&r->store);
+}
+
+/* ---- deciding ---- */
+
+static enum state state_of(enum answer computed, const struct judgement *judged)
+{
+	const char *verdict = judged ? statement_get(judged->st, "verdict") : NULL;
+
+	for (size_t i = 0; verdict && i < STATES; i++)
+		if (!strcmp(verdict, state_names[i]))
+			return (enum state)i;
+	return computed == ANSWER_YES ? STATE_AFFECTED : computed == ANSWER_UNKNOWN ? STATE_UNKNOWN : STATE_NOT_AFFECTED;
+}
+
+static struct row *add_row(struct report *r)
+{
+	if (!(r->count & (r->count - 1)))
+		r->rows = mem_grow(r->rows, (r->count ? 2 * r->count : 1) * sizeof(*r->rows));
+	r->rows[r->count] = (struct row){ 0 };
+	return &r->rows[r->count++];
+}
+
+static json_t *vulns_json(struct advisory_match *m, const struct advisory *a)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < a->vuln_count; i++) {
+		struct advisory_finding f;
+		json_t *one = json_object();
+
+		advisory_match_vuln(&f, m, i);
+		show_put_text(one, "id", a->vulns[i].name ? a->vulns[i].name : "");
+		json_object_set_new(one, "computed", json_string(advisory_answer_name(f.affected)));
+		json_object_set_new(one, "reason", show_text(bytes_str(f.reason)));
+		json_object_set_new(one, "score", json_real(a->vulns[i].score));
+		show_put_text(one, "fix", f.fix);
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+struct decision {
+	struct advisory_finding finding;
+	json_t *vulns;
+};
+
+static void put(struct report *r, const struct advisory *a, const struct advisory_entry *e, const struct advisory_device *d,
+		const struct decision *decision)
+{
+	bool stale;
+	const struct judgement *judged = judgements_for(&r->judgements, e, d->id, &stale);
+	enum state state = state_of(decision->finding.affected, judged);
+	struct row *row;
+
+	r->counts[state]++;
+	if (state == STATE_NOT_AFFECTED && !r->shows_all)
+		return;
+	row = add_row(r);
+	*row = (struct row){ .device = d, .entry = e, .state = state, .computed = decision->finding.affected, .score = a->score,
+			     .judged = judged, .is_stale = stale && !judged, .severity = mem_strdup(a->severity),
+			     .reason = mem_strdup(decision->finding.reason), .fix = mem_strdup(decision->finding.fix),
+			     .vulns = json_incref(decision->vulns) };
+}
+
+/* One advisory, all devices. */
+static void match_one(struct report *r, const struct advisory *a, const struct advisory_entry *e)
+{
+	struct decision *decisions = mem_alloc((r->devices.count + 1) * sizeof(*decisions));
+
+	for (size_t i = 0; i < r->devices.count; i++) {
+		struct decision *d = &decisions[r->same[i]];
+
+		if (r->same[i] == i) {
+			_cleanup_(advisory_match_freep) struct advisory_match *m = advisory_match_new(a, &r->devices.list[i].facts);
+
+			advisory_match_all(&d->finding, m);
+			if (r->cli->json && (d->finding.affected != ANSWER_NO || r->shows_all))
+				d->vulns = vulns_json(m, a);
+		}
+		put(r, a, e, &r->devices.list[i], d);
+	}
+	for (size_t i = 0; i < r->devices.count; i++)
+		json_decref(decisions[i].vulns);
+	free(decisions);
+}
+
+/* Devices are few kinds: by a hash of what is known. */
+static void find_same(struct report *r)
+{
+	json_t *seen = json_object();
+
+	r->same = mem_alloc((r->devices.count + 1) * sizeof(*r->same));
+	for (size_t i = 0; i < r->devices.count; i++) {
+		const struct advisory_facts *f = &r->devices.list[i].facts;
+		char hash[2 * HASH_LEN + 1];
+		const json_t *first;
+
+		sha256_hex(hash, bytes_of(f, sizeof(*f)));
+		first = json_object_get(seen, hash);
+		r->same[i] = first ? (size_t)json_integer_value(first) : i;
+		if (!first)
+			json_object_set_new(seen, hash, json_integer((json_int_t)i));
+		r->unplaced += !*f->vendor;
+	}
+	json_decref(seen);
+}
+
+static int match_all(struct report *r, const char *only, struct error *err)
+{
+	struct progress progress = { .what = "advisories" };
+	size_t from = 0, to = r->store.count;
+	int result = only ? advisory_store_find(&from, &r->store, only, err) : 0;
+
+	if (only)
+		to = from + 1;
+	for (size_t i = from; i < to && result == 0; i++) {
+		_cleanup_(advisory_freep) struct advisory *a = NULL;
+
+		result = advisory_store_read(&a, &r->store, i, err);
+		if (result < 0)
+			break;
+		judgements_refine(a, &r->judgements, &r->store.entries[i]);
+		match_one(r, a, &r->store.entries[i]);
+		progress_show(&progress, i - from + 1, to - from);
+	}
+	progress_end(&progress);
+	return result;
+}
+
+/* ---- showing ---- */
+
+/* The worst first, then the highest score, then by advisory and device. */
+static int by_urgency(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+	int r;
+
+	if (x->state != y->state)
+		return x->state < y->state ? -1 : 1;
+	if (x->score > y->score || x->score < y->score)
+		return x->score > y->score ? -1 : 1;
+	r = strcmp(x->entry->id, y->entry->id);
+	return r ? r : strcmp(x->device->name, y->device->name);
+}
+
+/* Days since it was published: what service levels are counted from. */
+static int64_t age_days(const struct advisory_entry *e, int64_t now_s)
+{
+	char text[CLOCK_TEXT_LEN];
+	int64_t released_s;
+
+	snprintf(text, sizeof(text), "%.19sZ", e->released);
+	return clock_parse(&released_s, bytes_str(text)) && released_s <= now_s ? (now_s - released_s) / 86400 : -1;
+}
+
+static void put_reason(struct buf *out, const struct row *row)
+{
+	if (row->judged)
+		buf_addf(out, "%s says: %s", statement_get(row->judged->st, "person"), statement_get(row->judged->st, "reason"));
+	else
+		buf_addf(out, "%s%s", row->is_stale ? "judged for another version, look again; " : "", row->reason);
+}
+
+static int print_rows(const struct report *r, struct error *err)
+{
+	static const char *const heads[] = { "DEVICE", "STATUS", "ADVISORY", "SEVERITY", "DAYS", "FIRMWARE", "FIX", "REASON" };
+	_cleanup_(table_done) struct table table;
+	int64_t now_s = clock_now_s();
+
+	table_init(&table, ARRAY_SIZE(heads), heads);
+	for (size_t i = 0; i < r->count; i++) {
+		const struct row *row = &r->rows[i];
+		_cleanup_(buf_done) struct buf reason = { 0 };
+		char days[24] = "";
+		const char *cells[] = { row->device->name, state_names[row->state], row->entry->id, row->severity, days,
+					row->device->facts.firmware, row->fix, NULL };
+
+		put_reason(&reason, row);
+		cells[7] = buf_text(&reason);
+		if (age_days(row->entry, now_s) >= 0)
+			snprintf(days, sizeof(days), "%lld", (long long)age_days(row->entry, now_s));
+		table_add(&table, cells);
+	}
+	return table_print(&table, err);
+}
+
+static json_t *judged_json(const struct row *row)
+{
+	return json_pack("{s:s, s:s, s:s, s:s}", "verdict", statement_get(row->judged->st, "verdict"), "person",
+			 statement_get(row->judged->st, "person"), "time", statement_get(row->judged->st, "time"), "reason",
+			 statement_get(row->judged->st, "reason"));
+}
+
+static json_t *row_json(const struct row *row, int64_t now_s)
+{
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:f}", "advisory", row->entry->id, "publisher", row->entry->publisher, "version",
+				 row->entry->version, "status", state_names[row->state], "computed", advisory_answer_name(row->computed), "score",
+				 row->score);
+
+	json_object_set_new(json, "name", show_text(bytes_str(row->device->name)));
+	show_put_text(json, "device", row->device->id);
+	show_put_text(json, "firmware", row->device->facts.firmware);
+	json_object_set_new(json, "severity", show_text(bytes_str(row->severity)));
+	json_object_set_new(json, "reason", show_text(bytes_str(row->reason)));
+	show_put_text(json, "fix", row->fix);
+	if (age_days(row->entry, now_s) >= 0)
+		json_object_set_new(json, "days", json_integer(age_days(row->entry, now_s)));
+	if (row->judged)
+		json_object_set_new(json, "judged", judged_json(row));
+	if (row->is_stale)
+		json_object_set_new(json, "judged-before", json_true());
+	if (row->vulns)
+		json_object_set(json, "vulnerabilities", row->vulns);
+	return json;
+}
+
+static int print_json(const struct report *r, struct error *err)
+{
+	json_t *list = json_array(), *counts = json_object();
+	int64_t now_s = clock_now_s();
+
+	for (size_t i = 0; i < r->count; i++)
+		json_array_append_new(list, row_json(&r->rows[i], now_s));
+	for (size_t i = 0; i < STATES; i++)
+		json_object_set_new(counts, state_names[i], json_integer((json_int_t)r->counts[i]));
+	return output_json("advisory-match",
+			   json_pack("{s:I, s:I, s:I, s:o, s:o}", "advisories", (json_int_t)r->store.count, "devices",
+				     (json_int_t)r->devices.count, "without-vendor", (json_int_t)r->unplaced, "counts", counts, "matches", list),
+			   err);
+}
+
+static void tell(const struct report *r)
+{
+	output_note("%zu devices, %zu advisories: %zu affected, %zu unknown, %zu mitigated, %zu accepted, %zu not affected", r->devices.count,
+		    r->store.count, r->counts[STATE_AFFECTED], r->counts[STATE_UNKNOWN], r->counts[STATE_MITIGATED],
+		    r->counts[STATE_ACCEPTED], r->counts[STATE_NOT_AFFECTED]);
+	if (r->unplaced)
+		output_note("Of %zu devices no vendor is known, so what could concern them is unknown: give them the label vendor:NAME.",
+			    r->unplaced);
+}
+
+/* ---- the command ---- */
+
+static int gather(struct report *r, const struct args *args, struct error *err)
+{
+	const char *file = args_get(args, "facts");
+	int result = 0;
+
+	if (file && args->count)
+		return error_set(err, CLI_USAGE, "--facts names the devices by itself; selectors are for those of the fleet");
+	if (!file || home_exists(r->cli->home_dir))
+		result = cli_home(r->cli, err);
+	if (result == 0)
+		result = advisory_store_open(&r->store, r->cli->home_dir, false, err);
+	if (result == 0)
+		result = judgements_load(&r->judgements, &r->store, r->cli->home ? r->cli->home->root : NULL, clock_now_s(), err);
+	if (result == 0)
+		result = file ? advisory_devices_file(&r->devices, file, err)
+			      : advisory_devices_fleet(&r->devices, r->cli, args->value, args->count, err);
+	return result;
+}
+
+int cmd_advisory_match(struct cli *cli, const struct args *args, struct error *err)
+{
+	_cleanup_(report_done) struct report r = { .cli = cli, .shows_all = args_has(args, "all"), .store = { .lock = -1 } };
+	int result = gather(&r, args, err);
+
+	if (result < 0)
+		return result;
+	find_same(&r);
+	result = match_all(&r, args_get(args, "advisory"), err);
+	if (result < 0)
+		return result;
+	if (r.count)
+		qsort(r.rows, r.count, sizeof(*r.rows), by_urgency);
+	result = cli->json ? print_json(&r, err) : print_rows(&r, err);
+	tell(&r);
+	if (result < 0)
+		return result;
+	return args_has(args, "check") && r.counts[STATE_AFFECTED] + r.counts[STATE_UNKNOWN] ? EXIT_FINDING : EXIT_DONE;
+}
