@@ -3,9 +3,10 @@
 
 #include "cli/api.h"
 
+#include <poll.h>
 #include <string.h>
 
-enum { PLACE_ANSWER_MAX = 16 << 10 };
+enum { PLACE_ANSWER_MAX = 16 << 10, SETTLE_TRIES = 20, SETTLE_WAIT_MS = 300 };
 
 /* ---- statements ---- */
 
@@ -76,23 +77,47 @@ static int add_copy(struct bundle *b, const struct open_source *source, const st
 
 /* ---- the head ---- */
 
-/* The newest checkpoint, and how the log grew to it from the one that the certificate names. */
-static int add_head(struct bundle *b, struct merkle_growth *growth, const struct open_source *source, uint64_t from, struct error *err)
+static int get_head(struct statement **out, struct merkle_growth *growth, const struct open_source *source, uint64_t from, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/checkpoint?from=%llu", (unsigned long long)from);
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct statement *st;
 	size_t used = 0, more = 0;
 	int r = source->get(source->ctx, &text, path, 2 * STATEMENT_MAX, err);
 
 	if (r == 0)
-		r = statement_parse(&st, buf_bytes(&text), false, &used, err);
-	if (r < 0)
-		return r;
-	bundle_add(b, st);
-	if (statement_type(st) != STATEMENT_CHECKPOINT)
-		return error_set(err, E_SEAL, "what the server gives as the head of the log is none");
-	return growth_parse(growth, bytes_from(buf_bytes(&text), used), &more, err);
+		r = statement_parse(out, buf_bytes(&text), false, &used, err);
+	if (r == 0 && statement_type(*out) != STATEMENT_CHECKPOINT)
+		r = error_set(err, E_SEAL, "what the server gives as the head of the log is none");
+	if (r == 0 && statement_number(*out, "size") > from)
+		r = growth_parse(growth, bytes_from(buf_bytes(&text), used), &more, err);
+	return r;
+}
+
+/* The newest checkpoint, whose log has the certificate, and how it grew from the one that the certificate names. What was just archived
+ * gets its place within a second or so. */
+static int add_head(struct bundle *b, struct merkle_growth *growth, const struct open_source *source, const struct statement *certificate,
+		    struct error *err)
+{
+	struct merkle_place place;
+	uint8_t tree[HASH_LEN];
+	uint64_t from;
+	int r = CLI_ABSENT;
+
+	statement_get_point(&from, tree, certificate, "log");
+	for (int i = 0; i < SETTLE_TRIES && r == CLI_ABSENT; i++) {
+		struct statement *st = NULL;
+
+		if (i)
+			poll(NULL, 0, SETTLE_WAIT_MS);
+		r = get_head(&st, growth, source, from, err);
+		if (r == 0)
+			r = bundle_place(&place, source, certificate, statement_number(st, "size"), err);
+		if (r == 0)
+			bundle_add(b, st);
+		else
+			statement_free(st);
+	}
+	return r;
 }
 
 /* ---- what witnesses saw ---- */
@@ -206,11 +231,8 @@ static int add_all(struct bundle *b, const struct ceremony *c, struct error *err
 {
 	const struct retirement *r = &c->dossier.now;
 	struct merkle_growth growth;
-	uint8_t tree[HASH_LEN];
-	uint64_t from;
 
-	statement_get_point(&from, tree, r->certificate, "log");
-	if (add_head(b, &growth, &c->source, from, err) < 0 || add_who(b, c, err) < 0 ||
+	if (add_head(b, &growth, &c->source, r->certificate, err) < 0 || add_who(b, c, err) < 0 ||
 	    (r->is_wiped && add_step(b, &c->source, r->erase.of, err) < 0) || add_step(b, &c->source, r->shred.of, err) < 0 ||
 	    add_shredded(b, c, err) < 0 || add_copy(b, &c->source, r->certificate, err) < 0)
 		return err->code;

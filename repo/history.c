@@ -204,7 +204,7 @@ int history_walk(git_repository *repo, const git_oid *tip, const git_oid *after,
 	return r;
 }
 
-enum { RANK_FORK = 8 };
+enum { RANK_FORK = 10 };
 
 static int rank(const struct history_item *item)
 {
@@ -228,9 +228,10 @@ static int rank(const struct history_item *item)
 	case STATEMENT_SNAPSHOT:
 	case STATEMENT_RECEIPT:
 		return 6;
-	case STATEMENT_SHREDDED:
+	case STATEMENT_SHREDDED: /* the archive first: "alice" is before "archive" by path */
+		return strcmp(statement_get(item->st, "by"), "archive") != 0 ? 8 : 7;
 	case STATEMENT_CERTIFICATE:
-		return 7;
+		return 9;
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
