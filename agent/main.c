@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -319,6 +320,7 @@ static int cmd_test_driver(const struct line *line, struct settings *settings, s
 		what.trial = buf_text(&change);
 	}
 	apply_environment();
+	signal(SIGPIPE, SIG_IGN); /* a device may hang up in the middle of what it is told: an error, and not the end of us */
 	if (conformance_run(&what) == CONFORMANCE_FAILS)
 		return error_set(err, E_PEER, "the driver does not keep what it declares, or the device is not well");
 	return 0;
