@@ -11,16 +11,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { HEAD_LEN = 4 + 1 + 4 + 8, FILE_MAX = 1 << 30, KIND_MARK = 'A', MARK_LEN = HEAD_LEN + 8 };
 
 static const char magic[] = "HFJ1";
+static const char retired[] = ".packed"; /* behind the name of a file that is being overwritten */
 
 struct journal {
 	char *folder;
 	uint64_t number; /* of the file in hand */
 	uint64_t keys;   /* of the newest file that holds keys, or was there at the start */
+	uint64_t dropped_keys; /* the same at the last rotation: dropping reads it while others append */
 	int fd;
 	off_t len;     /* of what is good */
 	off_t last;    /* where its last batch begins */
@@ -125,11 +128,30 @@ static int give_records(struct bytes rest, journal_fn fn, void *ctx, struct erro
 	return 0;
 }
 
+/* What is cut off may be a part of an epoch's keys: the blocks that are let go do not keep it. */
+static int cut(int fd, off_t len)
+{
+	static const char zeros[4096];
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	for (off_t at = len; at < st.st_size;) {
+		size_t n = st.st_size - at < (off_t)sizeof(zeros) ? (size_t)(st.st_size - at) : sizeof(zeros);
+		ssize_t done = pwrite(fd, zeros, n, at);
+
+		if (done < 0 && errno != EINTR)
+			break; /* a disk that takes nothing more: that it is cut matters more */
+		at += done > 0 ? done : 0;
+	}
+	return fdatasync(fd) < 0 || ftruncate(fd, len) < 0 || fdatasync(fd) < 0 ? -1 : 0;
+}
+
 static int cut_file(const char *path, size_t len, struct error *err)
 {
 	_cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	if (fd < 0 || ftruncate(fd, (off_t)len) < 0 || fdatasync(fd) < 0)
+	if (fd < 0 || cut(fd, (off_t)len) < 0)
 		return error_sys(err, "cannot cut '%s' back to %zu bytes", path, len);
 	return 0;
 }
@@ -185,12 +207,7 @@ static int list_files(uint64_t **out, size_t *count, const char *folder, struct 
 	return 0;
 }
 
-/* ---- destroying ---- */
-
-static const char gone[] = ".gone";
-
-/* Files that held keys and were cut off while they were overwritten. */
-static int wipe_gone(const char *folder, struct error *err)
+static int wipe_retired(const char *folder, struct error *err)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
@@ -200,24 +217,13 @@ static int wipe_gone(const char *folder, struct error *err)
 		return error_sys(err, "cannot read folder '%s'", folder);
 	while (r == 0 && (entry = readdir(dir))) {
 		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", folder, entry->d_name);
+		size_t len = strlen(entry->d_name);
 
-		if (strlen(entry->d_name) == 10 + sizeof(gone) - 1 && !strcmp(entry->d_name + 10, gone))
+		if (len == 10 + sizeof(retired) - 1 && !strcmp(entry->d_name + 10, retired))
 			r = wipe_file(path, err);
 	}
 	closedir(dir);
 	return r;
-}
-
-/* First it ceases to be a journal, durably: half overwritten it would be a damaged one. */
-static int wipe_journal(const char *folder, const char *path, struct error *err)
-{
-	_cleanup_(mem_freep) char *name = mem_printf("%s%s", path, gone);
-
-	if (rename(path, name) < 0)
-		return error_sys(err, "cannot rename '%s'", path);
-	if (fs_sync_dir(folder, err) < 0)
-		return err->code;
-	return wipe_file(name, err);
 }
 
 /* ---- writing ---- */
@@ -252,7 +258,7 @@ int journal_open(struct journal **out, const char *folder, journal_fn fn, void *
 	journal->folder = mem_strdup(folder);
 	journal->fd = -1;
 	if (r == 0)
-		r = wipe_gone(folder, err);
+		r = wipe_retired(folder, err);
 	if (r == 0)
 		r = list_files(&files, &n, folder, err);
 	for (size_t i = 0; r == 0 && i < n; i++) {
@@ -284,7 +290,7 @@ struct journal *journal_close(struct journal *journal)
 /* Back to what is good. */
 static int cut_back(struct journal *journal)
 {
-	journal->is_dirty = ftruncate(journal->fd, journal->len) < 0 || lseek(journal->fd, journal->len, SEEK_SET) < 0 || fdatasync(journal->fd) < 0;
+	journal->is_dirty = cut(journal->fd, journal->len) < 0 || lseek(journal->fd, journal->len, SEEK_SET) < 0;
 	return journal->is_dirty ? -1 : 0;
 }
 
@@ -344,25 +350,37 @@ int journal_rotate(uint64_t *before, struct journal *journal, struct error *err)
 	if (be_clean(journal, err) < 0 || (journal->len && begin_file(journal, journal->number + 1, err) < 0))
 		return err->code;
 	*before = journal->number;
+	journal->dropped_keys = journal->keys;
 	return 0;
+}
+
+uint64_t journal_end(const struct journal *journal)
+{
+	return journal->number + (journal->len > 0);
+}
+
+/* One that is being overwritten is no journal any more, wherever that is cut off: it has another name, and that is on the disk. */
+static int retire_files(struct journal *journal, const uint64_t *files, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < count; i++) {
+		_cleanup_(mem_freep) char *path = path_of(journal->folder, files[i]), *old = mem_printf("%s%s", path, retired);
+
+		if (files[i] <= journal->dropped_keys ? rename(path, old) < 0 : unlink(path) < 0)
+			return error_sys(err, "cannot remove '%s'", path);
+	}
+	return fs_sync_dir(journal->folder, err);
 }
 
 int journal_drop(struct journal *journal, uint64_t before, struct error *err)
 {
 	_cleanup_(mem_freep) uint64_t *files = NULL;
-	size_t n = 0;
+	size_t n = 0, old = 0;
 
 	if (list_files(&files, &n, journal->folder, err) < 0)
 		return err->code;
-	for (size_t i = 0; i < n && files[i] < before; i++) {
-		_cleanup_(mem_freep) char *path = path_of(journal->folder, files[i]);
-
-		if (files[i] <= journal->keys) {
-			if (wipe_journal(journal->folder, path, err) < 0)
-				return err->code;
-		} else if (unlink(path) < 0) {
-			return error_sys(err, "cannot remove '%s'", path);
-		}
-	}
-	return fs_sync_dir(journal->folder, err);
+	while (old < n && files[old] < before)
+		old++;
+	if (old && retire_files(journal, files, old, err) < 0)
+		return err->code;
+	return wipe_retired(journal->folder, err);
 }

@@ -32,4 +32,7 @@ void journal_undo(struct journal *journal);
 
 /* Begins a new file, unless the one in hand is empty; everything before it may be dropped once it is packed. */
 int journal_rotate(uint64_t *before, struct journal *journal, struct error *err) _must_check_;
+/* Files that held keys are overwritten first. */
 int journal_drop(struct journal *journal, uint64_t before, struct error *err) _must_check_;
+/* Dropped up to here, nothing is left of all that was appended so far. */
+uint64_t journal_end(const struct journal *journal);

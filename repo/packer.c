@@ -415,6 +415,15 @@ static void put_back(struct repo *repo, struct list *list)
 	pthread_mutex_unlock(&repo->lock);
 }
 
+static void note_dropped(struct repo *repo, uint64_t before)
+{
+	pthread_mutex_lock(&repo->lock);
+	repo->dropped = before;
+	repo->drop_wanted = false;
+	pthread_cond_broadcast(&repo->packed);
+	pthread_mutex_unlock(&repo->lock);
+}
+
 static int pack_once(struct repo *repo, struct error *err)
 {
 	struct list list;
@@ -433,7 +442,11 @@ static int pack_once(struct repo *repo, struct error *err)
 	put_back(repo, &list);
 	if (r == 0)
 		r = log_pack_cosigned(repo, err);
-	return r < 0 ? r : journal_drop(repo->journal, before, err);
+	if (r == 0)
+		r = journal_drop(repo->journal, before, err);
+	if (r == 0)
+		note_dropped(repo, before);
+	return r;
 }
 
 /* Many small packs become one. Whatever fails here costs time, nothing else. */
@@ -458,7 +471,7 @@ static void merge_packs(struct repo *repo)
 /* With the lock held: until it is time, or somebody is in a hurry. */
 static void wait_until(struct repo *repo, uint64_t due_ms)
 {
-	while (!repo->packer_stopping && repo->flush_target <= repo->archived) {
+	while (!repo->packer_stopping && repo->flush_target <= repo->archived && !repo->drop_wanted) {
 		uint64_t now = clock_mono_ms();
 		struct timespec ts;
 
@@ -478,6 +491,7 @@ static void note_failure(struct repo *repo, const struct error *err)
 	repo->failures++;
 	repo->pack_err = *err;
 	repo->flush_target = 0;
+	repo->drop_wanted = false;
 	pthread_cond_broadcast(&repo->packed);
 }
 
@@ -501,7 +515,7 @@ static int turn(struct repo *repo)
 /* With the lock held. */
 static bool has_work(const struct repo *repo)
 {
-	return repo->pending.first || repo->index_is_behind || log_has_cosigned(repo);
+	return repo->pending.first || repo->index_is_behind || repo->drop_wanted || log_has_cosigned(repo);
 }
 
 void *packer_main(void *arg)
@@ -546,4 +560,35 @@ int repo_flush(struct repo *repo, struct error *err)
 	}
 	pthread_mutex_unlock(&repo->lock);
 	return r;
+}
+
+/* The one that packs also drops; between the two it may be asked, and in a failure it has done the one and not the other. */
+static int wait_dropped(struct repo *repo, uint64_t before, struct error *err)
+{
+	uint64_t failures;
+	int r = 0;
+
+	pthread_mutex_lock(&repo->lock);
+	failures = repo->failures;
+	while (r == 0 && repo->threads_run && repo->dropped < before) {
+		repo->drop_wanted = true;
+		pthread_cond_broadcast(&repo->pack_wanted);
+		pthread_cond_wait(&repo->packed, &repo->lock);
+		if (repo->failures != failures && repo->dropped < before) {
+			*err = repo->pack_err;
+			r = error_add(err, "what was journaled is still on the disk");
+		}
+	}
+	pthread_mutex_unlock(&repo->lock);
+	return r;
+}
+
+int flush_journal(struct repo *repo, struct error *err)
+{
+	uint64_t end;
+
+	pthread_mutex_lock(&repo->journal_lock);
+	end = journal_end(repo->journal);
+	pthread_mutex_unlock(&repo->journal_lock);
+	return repo_flush(repo, err) < 0 ? err->code : wait_dropped(repo, end, err);
 }

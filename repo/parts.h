@@ -31,6 +31,9 @@ struct repo {
 	struct journal *journal;       /* with journal_lock: written or rotated */
 	pthread_mutex_t journal_lock;
 	pthread_mutex_t keyring_lock; /* between a rewrap that looks for its epoch, and who destroys that; taken alone */
+	pthread_mutex_t destroy_lock; /* one walk through the payloads at a time; taken first */
+	char (*shredding)[ID_LEN + 1]; /* with store_lock: devices whose keys are being destroyed */
+	size_t shredding_count;
 	pthread_t journal_thread, packer_thread;
 	repo_news_fn news;
 	void *news_ctx;
@@ -43,6 +46,8 @@ struct repo {
 	uint64_t journaled;    /* statements acknowledged since the start, those of the replayed journal included */
 	uint64_t archived;     /* of those, how many are packed and known to the index */
 	uint64_t flush_target; /* somebody waits for this many to be archived: the packer makes haste */
+	uint64_t dropped;      /* of journal files, those below this number are gone from the disk */
+	bool drop_wanted;      /* somebody waits for that: the packer makes a turn, also when there is nothing to pack */
 	uint64_t failures;
 	struct error pack_err; /* of the last failure */
 	struct cosigned cosigned[ROOT_WITNESSES_MAX];
@@ -86,6 +91,16 @@ void log_close(struct repo *repo);
 bool log_has_cosigned(const struct repo *repo); /* with the lock held: one that is not in the archive yet */
 /* Of the packer thread: commits them. */
 int log_pack_cosigned(struct repo *repo, struct error *err) _must_check_;
+
+/* Like repo_flush(); and the journal files that held it are gone from the disk, too (packer.c). */
+int flush_journal(struct repo *repo, struct error *err) _must_check_;
+
+/* ---- shredding (shred.c) ---- */
+
+/* Reads what was begun before a stop. */
+int shred_open(struct repo *repo, struct error *err) _must_check_;
+/* With store_lock: have the keys of this device's archive been destroyed, or are they being destroyed? Then none are taken any more. */
+bool shred_has_begun(struct repo *repo, const char *device);
 
 /* ---- payloads (writer.c) ---- */
 

@@ -1,5 +1,4 @@
 /* repo/read-orders.c -- reading batches, orders and receipts: from the index, from git what the index has left to it, and the payloads. */
-#include "repo/keyring.h"
 #include "repo/parts.h"
 
 #include "base/log.h"
@@ -276,6 +275,16 @@ int repo_order_look(struct repo_order *out, struct repo *repo, const char *batch
 
 /* ---- destroying payloads ---- */
 
+static int destroy(size_t *count, struct repo *repo, payloads_fn fn, void *ctx, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->destroy_lock);
+	r = payloads_destroy(count, repo->payloads, fn, ctx, err);
+	pthread_mutex_unlock(&repo->destroy_lock);
+	return r;
+}
+
 struct doomed {
 	const char *batch, *device; /* NULL: all */
 };
@@ -290,9 +299,9 @@ static int is_doomed(void *ctx, const char *batch, const char *device, int64_t w
 int repo_payloads_destroy(size_t *count, struct repo *repo, const char *batch, const char *device, struct error *err)
 {
 	struct doomed d = { batch, device };
-	int r = repo_flush(repo, err);
+	int r = flush_journal(repo, err);
 
-	return r < 0 ? r : payloads_destroy(count, repo->payloads, is_doomed, &d, err);
+	return r < 0 ? r : destroy(count, repo, is_doomed, &d, err);
 }
 
 struct expiry {
@@ -320,32 +329,11 @@ int repo_payloads_expire(size_t *count, struct repo *repo, int64_t before_s, str
 	int r = repo_flush(repo, err);
 
 	if (r == 0)
-		r = payloads_destroy(count, repo->payloads, has_expired, &e, err);
+		r = destroy(count, repo, has_expired, &e, err);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&repo->store_lock);
 	r = store_forget_texts(repo->store, before_s, err);
 	pthread_mutex_unlock(&repo->store_lock);
-	return r;
-}
-
-/* ---- shredding ---- */
-
-int repo_shred(struct repo_span *out, struct repo *repo, const char *device, struct error *err)
-{
-	size_t count = 0;
-	int r = repo_payloads_destroy(&count, repo, NULL, device, err); /* packs first, so no journal has anything of it any more */
-
-	if (r == 0) {
-		pthread_mutex_lock(&repo->keyring_lock);
-		r = keyring_destroy(repo->keyring, device, err);
-		pthread_mutex_unlock(&repo->keyring_lock);
-	}
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&repo->reading_lock);
-	r = store_span(out, repo->reading, device, err);
-	pthread_mutex_unlock(&repo->reading_lock);
-	out->payloads = count;
 	return r;
 }

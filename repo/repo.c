@@ -178,7 +178,10 @@ static int replay_journal(struct repo *repo, struct error *err)
 	repo->journaled = repo->pending.count;
 	if (repo->pending.first)
 		return 0;
-	return journal_rotate(&before, repo->journal, err) < 0 || journal_drop(repo->journal, before, err) < 0 ? err->code : 0;
+	if (journal_rotate(&before, repo->journal, err) < 0 || journal_drop(repo->journal, before, err) < 0)
+		return err->code;
+	repo->dropped = before;
+	return 0;
 }
 
 /* ---- opening ---- */
@@ -230,6 +233,8 @@ static int open_parts(struct repo *repo, bool create, struct error *err)
 		return err->code;
 	if (repo->read_only)
 		return 0;
+	if (shred_open(repo, err) < 0)
+		return err->code;
 	if (log_open(repo, err) < 0)
 		return err->code;
 	return replay_journal(repo, err) < 0 || start_threads(repo, err) < 0 ? err->code : 0;
@@ -265,6 +270,7 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 	pthread_mutex_init(&repo->lock, NULL);
 	pthread_mutex_init(&repo->journal_lock, NULL);
 	pthread_mutex_init(&repo->keyring_lock, NULL);
+	pthread_mutex_init(&repo->destroy_lock, NULL);
 	pthread_mutex_init(&repo->root_lock, NULL);
 	init_waiting(repo);
 	if (open_parts(repo, flags & REPO_CREATE, err) < 0) {
@@ -311,6 +317,7 @@ struct repo *repo_close(struct repo *repo)
 	free(repo->dir);
 	free(repo->keyring);
 	free(repo->payloads);
+	free(repo->shredding);
 	free(repo);
 	return NULL;
 }

@@ -7,6 +7,7 @@
  *   index.db          SQLite; repo_reindex() makes it anew from archive.git
  *   keyring/<id>/     sealed epoch identities, plain age files; never in git
  *   payloads/<id>/    what the orders of a batch bring, sealed; never in git
+ *   shredding/<id>    a device whose keys are being destroyed: what was begun is finished after a stop
  *   lock              one process writes
  *
  * Writing: repo_submit() queues; the journal thread appends all that has arrived, syncs once, and then answers each
@@ -224,10 +225,19 @@ struct repo_span {
 	uint64_t first_epoch, last_epoch, first_snapshot, last_snapshot;
 	size_t payloads; /* that were there */
 };
-/* Destroys what opens a device's archive: packs what is journaled, so that nothing brings it back; overwrites and removes the journals that
- * held keys, the keyring's entries and the payloads of its orders. From then on the repository takes no rewrap of it; that its device says
- * nothing more is the caller's affair. May be called again, and goes on where it was cut off. */
-int repo_shred(struct repo_span *out, struct repo *repo, const char *device, struct error *err) _must_check_;
+/* Destroys what opens a device's archive, for the order to shred it in this batch: packs what is journaled, so that nothing brings it back;
+ * overwrites and removes the journal's files, the keyring's entries, and the payloads of its orders. A mark on the disk comes first: from
+ * then on, also after a restart, the repository takes no epoch, rewrap or payload of the device, and repo_shreds_begun() names it. May be
+ * called again, and goes on where it was cut off. Waits for the disk. */
+int repo_shred(struct repo_span *out, struct repo *repo, const char *device, const char *batch, struct error *err) _must_check_;
+/* The archive's own word is archived, and keeps the device's keys away from now on: the mark goes. */
+int repo_shred_end(struct repo *repo, const char *device, struct error *err) _must_check_;
+/* What has begun and not ended. fn returns non-zero to stop; it may call repo_shred(). */
+typedef int (*repo_shred_fn)(void *ctx, const char *device, const char *batch);
+int repo_shreds_begun(struct repo *repo, repo_shred_fn fn, void *ctx, struct error *err) _must_check_;
+/* Destroys again what is there of devices that the archive said to have shredded: a backup of the keyring was put back, for instance.
+ * *count: how many payloads, and folders of keys. */
+int repo_shred_again(size_t *count, struct repo *repo, struct error *err) _must_check_;
 
 struct repo_head {
 	char commit[41];       /* "" when empty */

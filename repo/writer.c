@@ -63,7 +63,7 @@ static int mend_payload(struct repo *repo, const struct item *item, bool *mended
 	if (statement_type(item->c.st) != STATEMENT_ORDER)
 		return 0;
 	id_of_hash(batch, statement_proof(item->c.st)->batch);
-	if (payloads_has(repo->payloads, batch, device))
+	if (payloads_has(repo->payloads, batch, device) || shred_has_begun(repo, device))
 		return 0;
 	if (store_order(&order, NULL, NULL, repo->store, batch, device, err) < 0 || store_order_end(&end_s, repo->store, batch, device, err) < 0)
 		return err->code;
@@ -87,6 +87,11 @@ static int note_head(struct repo *repo, struct item *item, struct error *err)
 	return 0;
 }
 
+static bool brings_keys(const struct item *item)
+{
+	return statement_type(item->c.st) == STATEMENT_EPOCH || container_seal(&item->c, "payload").ptr;
+}
+
 /* Judges one item and enters it; what is to be journaled goes into batch. */
 static int take_item(struct repo *repo, struct item *item, struct buf *batch, bool *mended, struct error *err)
 {
@@ -95,6 +100,9 @@ static int take_item(struct repo *repo, struct item *item, struct buf *batch, bo
 
 	if (r == REPO_FORK && keep_fork && store_enter_fork(repo->store, item->c.st, &is_new, err) < 0)
 		return err->code;
+	if (r == 0 && brings_keys(item) && shred_has_begun(repo, statement_get(item->c.st, "device")))
+		r = error_set(err, E_DENIED, "the archive of device '%s' is being shredded: nothing that opens any of it is taken",
+			      statement_get(item->c.st, "device"));
 	if (r == 0)
 		r = enter_item(repo, item, err);
 	if (r == REPO_SEEN && mend_payload(repo, item, mended, err) < 0)
@@ -125,10 +133,10 @@ static int take_items(struct repo *repo, struct list *round, struct buf *batch, 
 	return mended ? payloads_sync(repo->payloads, err) : 0;
 }
 
-static bool brings_keys(const struct list *round)
+static bool has_keys(const struct list *round)
 {
 	for (const struct item *item = round->first; item; item = item->next)
-		if (statement_type(item->c.st) == STATEMENT_EPOCH || container_seal(&item->c, "payload").ptr)
+		if (brings_keys(item))
 			return true;
 	return false;
 }
@@ -141,7 +149,7 @@ static int try_round(struct repo *repo, struct list *round, struct error *err)
 
 	if (r == 0)
 		r = take_items(repo, round, &batch, &next, err);
-	if (r == 0 && batch.len && brings_keys(round))
+	if (r == 0 && batch.len && has_keys(round))
 		journal_holds_keys(repo->journal);
 	if (r == 0 && batch.len)
 		r = journal_append(repo->journal, buf_bytes(&batch), err);

@@ -14,6 +14,7 @@ enum { FDS_MAX = 1 << 20 };
 
 static void server_done(struct server *server)
 {
+	server->shredder = shredder_free(server->shredder);
 	rollouts_stop(server->rollouts);
 	server->repo = repo_close(server->repo); /* its threads call on_news() until here */
 	server->rollouts = rollouts_free(server->rollouts);
@@ -116,7 +117,8 @@ static int server_init(struct server *server, const char *dir, struct error *err
 	if (r < 0)
 		return r;
 	repo_on_news(server->repo, on_news, server);
-	return 0;
+	return shredder_new(&server->shredder, server->repo, server->rollouts, &server->key, server->settings->copies, server->settings->copies_count,
+			    err);
 }
 
 /* Blocked before any thread starts, so that none of them takes the signals. */
@@ -148,6 +150,7 @@ int serve(const char *dir, struct error *err)
 	sigwait(&set, &sig);
 	log_notice("stopping signal=%s", sigabbrev_np(sig));
 	http_stop(http);
+	shredder_stop(server.shredder);
 	rollouts_stop(server.rollouts);
 	server.repo = repo_close(server.repo);
 	log_notice("stopped");

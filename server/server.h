@@ -5,6 +5,7 @@
 #include "server/deliver.h"
 #include "server/session.h"
 #include "server/settings.h"
+#include "server/shredder.h"
 #include "server/sweeper.h"
 #include "server/wait.h"
 
@@ -23,6 +24,7 @@ struct server {
 	struct sweeper *sweeper;
 	struct rollouts *rollouts;
 	struct deliveries *deliveries;
+	struct shredder *shredder;
 	size_t fds; /* limit of open files: descriptors are below */
 	_Atomic bool disk_refuses; /* the last write failed for lack of space, or the like */
 	atomic_size_t body_bytes;  /* of bodies in memory */

@@ -22,6 +22,8 @@ static const cyaml_strval_t levels[] = {
 
 static const cyaml_schema_value_t address_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 3, SETTINGS_ADDRESS_MAX - 1) };
 
+static const cyaml_schema_value_t copy_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, SETTINGS_COPY_MAX - 1) };
+
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_SEQUENCE("address", CYAML_FLAG_POINTER, struct settings, address, &address_schema, 1, SETTINGS_ADDRESSES_MAX),
 	CYAML_FIELD_STRING_PTR("listen", CYAML_FLAG_POINTER, struct settings, listen, 3, SETTINGS_ADDRESS_MAX - 1),
@@ -29,6 +31,7 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_UINT("connections", CYAML_FLAG_OPTIONAL, struct settings, connections),
 	CYAML_FIELD_UINT("header-seconds", CYAML_FLAG_OPTIONAL, struct settings, header_seconds),
 	CYAML_FIELD_UINT("body-seconds", CYAML_FLAG_OPTIONAL, struct settings, body_seconds),
+	CYAML_FIELD_SEQUENCE("copies", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, copies, &copy_schema, 0, SETTINGS_COPIES_MAX),
 	CYAML_FIELD_ENUM("log", CYAML_FLAG_STRICT, struct settings, log, levels, ARRAY_SIZE(levels)),
 	CYAML_FIELD_END,
 };
@@ -84,6 +87,17 @@ static int in_range(unsigned *value, unsigned or_else, unsigned most, const char
 	return 0;
 }
 
+/* As a `text` of a statement: it will stand in one. */
+static bool is_text(const char *text)
+{
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < len; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return false;
+	return len && text[0] != ' ' && text[len - 1] != ' ';
+}
+
 static int check(struct settings *s, struct error *err)
 {
 	char host[SETTINGS_ADDRESS_MAX];
@@ -94,6 +108,9 @@ static int check(struct settings *s, struct error *err)
 			return error_add(err, "address");
 	if (settings_split(host, &port, s->listen, err) < 0)
 		return error_add(err, "listen");
+	for (unsigned i = 0; i < s->copies_count; i++)
+		if (!is_text(s->copies[i]))
+			return error_set(err, E_FORMAT, "copies: entry %u is not printable ASCII without a blank at its ends", i + 1);
 	if (in_range(&s->threads, default_threads(), THREADS_MAX, "threads", err) < 0 ||
 	    in_range(&s->connections, CONNECTIONS_DEFAULT, CONNECTIONS_MAX, "connections", err) < 0 ||
 	    in_range(&s->header_seconds, HEADER_SECONDS_DEFAULT, SECONDS_MAX, "header-seconds", err) < 0)
@@ -136,6 +153,8 @@ void settings_text(struct buf *out, const char *const *addresses, size_t count, 
 		 "# Open connections at a time; every waiting device is one. The limit of open files must be above it.\n#connections: %d\n\n"
 		 "# How long handshake and headers, and a body (and 1 s more per 64 KiB), may take altogether.\n"
 		 "#header-seconds: %d\n#body-seconds: %d\n\n"
+		 "# Other copies of this folder, and until when each lasts: stands in what is said when a device is shredded.\n"
+		 "#copies:\n#  - \"nightly backup of the keyring, kept for 30 days\"\n\n"
 		 "# error, warning, notice, info or debug (a line per request)\nlog: info\n",
 		 CONNECTIONS_DEFAULT, HEADER_SECONDS_DEFAULT, BODY_SECONDS_DEFAULT);
 }

@@ -8,6 +8,8 @@
 enum {
 	SETTINGS_ADDRESSES_MAX = 4, /* as many as a root may name */
 	SETTINGS_ADDRESS_MAX = 261, /* host name, colon, port */
+	SETTINGS_COPIES_MAX = 16,   /* as many as a statement names */
+	SETTINGS_COPY_MAX = 901,
 };
 
 /* The struct that libcyaml fills: text is owned by it. */
@@ -18,6 +20,8 @@ struct settings {
 	unsigned threads;     /* of the HTTP side; 0 in the file: as many as cores, at most 4 */
 	unsigned connections; /* open at a time */
 	unsigned header_seconds, body_seconds; /* absolute deadlines: handshake and headers; body */
+	char **copies;          /* other copies of this server's folder, and until when each lasts: stands in what is said of shredding */
+	unsigned copies_count;
 	enum log_level log;
 };
 
