@@ -154,7 +154,7 @@ static int check_device(struct repo *repo, const struct statement *st, struct er
 		return r;
 	if (!device.admitted)
 		return error_set(err, E_DENIED, "device '%s' is not admitted yet; an operator runs: holdfast device admit", id);
-	return 0;
+	return ingest_check_revoked(repo, &device, st, err);
 }
 
 /* ---- orders ---- */
