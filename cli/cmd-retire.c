@@ -386,7 +386,7 @@ static void put_readers(struct plan_row *row, const struct root *root)
 	size_t used = 0;
 
 	for (size_t i = 0; i < root_people(root); i++)
-		if (people_reading(root, root_person(root, i)) != READS_NOTHING && used < sizeof(row->what) - 80)
+		if (people_reading(root, root_person(root, i)) != READS_NOTHING && people_is_login(root, root_person(root, i)) && used < sizeof(row->what) - 80)
 			used += (size_t)snprintf(row->what + used, sizeof(row->what) - used, "%s%s", used ? ", " : "", root_person(root, i));
 	snprintf(row->what + used, sizeof(row->what) - used, ": each says that they kept nothing");
 }

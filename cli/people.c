@@ -24,6 +24,17 @@ enum reading people_reading(const struct root *root, const char *person)
 	return has_key && root_has_role(root, person, ROLE_AUDITOR) ? READS_BODIES : READS_NOTHING;
 }
 
+bool people_is_login(const struct root *root, const char *person)
+{
+	struct sign_pub key;
+	const char *owner;
+
+	for (size_t i = 0; root_key(root, i, &owner, &key); i++)
+		if (!strcmp(owner, person))
+			return true;
+	return false;
+}
+
 /* One person's list. */
 struct exposed {
 	const char *person;

@@ -359,18 +359,6 @@ static bool has_reading_key(const struct root *root, const char *person)
 	return false;
 }
 
-/* Who has no signing key is no login: a key in escrow, which never fetched anything that could be kept. Nobody could sign for it, either. */
-static bool can_sign(const struct root *root, const char *person)
-{
-	struct sign_pub key;
-	const char *owner;
-
-	for (size_t i = 0; root_key(root, i, &owner, &key); i++)
-		if (!strcmp(owner, person))
-			return true;
-	return false;
-}
-
 /* Could this person ever open something of the device? Each version up to the shredding counts: a rewrap opens the past to who came later. */
 static bool may_have_read(const struct retirement_facts *f, const char *person, uint64_t last_version)
 {
@@ -397,7 +385,7 @@ static void find_readers(struct retirement *r, const struct retirement_facts *f)
 
 		if (r->shred.of && has_said(r, f, person))
 			r->said[r->said_count++] = person;
-		else if (has_reading_key(root, person) && can_sign(root, person) && may_have_read(f, person, statement_number(r->shredded, "root")))
+		else if (has_reading_key(root, person) && people_is_login(root, person) && may_have_read(f, person, statement_number(r->shredded, "root")))
 			r->missing[r->missing_count++] = person;
 	}
 }
