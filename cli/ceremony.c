@@ -165,7 +165,8 @@ int ceremony_compare(const char *said, const char *id, struct error *err)
 		if (*c == '-' || *c == ' ')
 			continue;
 		if (n == ID_LEN || tolower((unsigned char)*c) != id[n])
-			return error_set(err, E_SEAL, "'%.60s' are not the characters of what is here: somebody sees something else than you do", said);
+			return error_set(err, E_SEAL, "'%.60s' are not the characters of what is here: somebody sees something else than you do",
+					 said);
 		n++;
 	}
 	return n >= CODE_MIN ? 0 : error_set(err, CLI_USAGE, "'%.60s' are too few characters to compare; write at least %d", said, CODE_MIN);
@@ -340,7 +341,8 @@ static void step_delay(struct ceremony_step *out, const struct ceremony *c)
 	case PHASE_WAITING:
 	case PHASE_GIVEN:
 		set(out, s->phase == PHASE_GIVEN ? "now" : "later", "%s %u s from when the device took it",
-		    s->phase == PHASE_GIVEN ? "the device has not answered yet; then" : "", root_delay(c->cli->home->root, statement_get(s->of->batch, "kind")));
+		    s->phase == PHASE_GIVEN ? "the device has not answered yet; then" : "",
+		    root_delay(c->cli->home->root, statement_get(s->of->batch, "kind")));
 		return;
 	case PHASE_ARMED:
 		set(out, s->delay_end_s > clock_now_s() ? "now" : "done", "until %s by the device's clock, longer if it restarts", end);

@@ -75,7 +75,8 @@ static int nothing_waits(const struct ceremony *c, struct error *err)
 	}
 	for (int i = 0; i < STEPS; i++)
 		if (step_at(c, i)->of && step_at(c, i)->consent.is_rejected)
-			return error_set(err, CLI_CONFLICT, "'%s' rejected it: no approval counts until that is withdrawn (holdfast approval withdraw %s)",
+			return error_set(err, CLI_CONFLICT,
+					 "'%s' rejected it: no approval counts until that is withdrawn (holdfast approval withdraw %s)",
 					 step_at(c, i)->consent.rejected_by, dossier_batch(&c->dossier, step_at(c, i))->rollout.id);
 	return error_set(err, CLI_CONFLICT, "nothing about '%s' waits for approval: it is %s; see: holdfast retire status %s", c->member->name,
 			 retirement_state_name(c->dossier.now.state), c->member->name);
@@ -199,7 +200,8 @@ static void tell_cancelled(const struct ceremony *c, const bool on[static STEPS]
 	const struct retirement *r = &c->dossier.now;
 
 	if (on[0] && r->erase.was_given)
-		output_note("Signed. The device may have the order: whether it was in time, its receipt says (holdfast retire execute %s waits for it).",
+		output_note("Signed. The device may have the order: whether it was in time, its receipt says (holdfast retire execute %s "
+			    "waits for it).",
 			    c->member->name);
 	else if (on[0])
 		output_note("Stopped, for good: the device never got the order.");

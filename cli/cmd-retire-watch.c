@@ -214,9 +214,11 @@ int cmd_retire_execute(struct cli *cli, const struct args *args, struct error *e
 		return how;
 	if (how == 0 && must_attest(&c)) {
 		r = attest(&c, args, err);
-		if (r == 0)
+		if (r == CLI_USAGE) /* nobody can be asked here: it is still theirs to do */
+			output_note("holdfast: note: %s", err->text);
+		else if (r == 0)
 			r = ceremony_again(&c, err);
-		if (r < 0)
+		if (r < 0 && r != CLI_USAGE)
 			return r;
 	}
 	return tell_end(&c, how, err);

@@ -70,7 +70,9 @@ static int take_hold(struct wish *w, const struct args *args, struct error *err)
 		return 0;
 	if (!take_time(&w->hold_until_s, until))
 		return error_set(err, CLI_USAGE, "'%.40s' is no time; write 2027-01-31 or 2027-01-31T12:00:00Z (UTC)", until);
-	return w->hold_until_s > w->now_s ? 0 : error_set(err, CLI_USAGE, "'%.40s' is over already; to shred as soon as it is erased: --hold 0", until);
+	if (w->hold_until_s <= w->now_s)
+		return error_set(err, CLI_USAGE, "'%.40s' is over already; to shred as soon as it is erased: --hold 0", until);
+	return 0;
 }
 
 static int take_wish(struct wish *w, const struct args *args, struct error *err)
@@ -97,8 +99,8 @@ static int in_hand(const struct ceremony *c, const struct retirement_step *s, st
 	const struct dossier_batch *b = dossier_batch(&c->dossier, s);
 
 	return error_set(err, CLI_CONFLICT,
-			 "an order of kind '%s' for '%s' is in hand already (batch %s, %s); see: holdfast retire status %s; holdfast retire cancel %s "
-			 "ends it",
+			 "an order of kind '%s' for '%s' is in hand already (batch %s, %s); see: holdfast retire status %s; "
+			 "holdfast retire cancel %s ends it",
 			 statement_get(s->of->batch, "kind"), c->member->name, b->rollout.id, retirement_phase_name(s->phase), c->member->name,
 			 c->member->name);
 }
