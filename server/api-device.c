@@ -23,6 +23,16 @@ static int get_livez(struct call *call, struct error *err _unused_)
 	return call_text(call, 200, "ok\n");
 }
 
+/* Whom to tell of a vulnerability (RFC 9116). */
+static int get_security(struct call *call, struct error *err _unused_)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+
+	if (!settings_security_text(&text, call->server->settings, clock_now_s()))
+		return call_refuse(call, REFUSE_ABSENT, "no contact is set, or its time is over");
+	return call_text(call, 200, buf_text(&text));
+}
+
 /* The last write failed: try one of our own, so that readiness comes back without anybody having to post. */
 static bool disk_takes_writes(struct server *server)
 {
@@ -438,6 +448,7 @@ static int post_poll(struct call *call, struct error *err)
 const struct route device_routes[] = {
 	{ "GET", "/livez", 0, NEED_NOTHING, true, get_livez },
 	{ "GET", "/readyz", 0, NEED_NOTHING, true, get_readyz },
+	{ "GET", "/.well-known/security.txt", 0, NEED_NOTHING, false, get_security },
 	{ "GET", "/v1/roots", 0, NEED_NOTHING, false, get_roots },
 	{ "POST", "/v1/claim", SMALL_BODY_MAX, NEED_NOTHING, false, post_claim },
 	{ "POST", "/v1/objects", CONTAINER_MAX, NEED_NOTHING, false, post_objects },

@@ -1,6 +1,7 @@
 /* server/settings.c -- holdfastd.yaml: a libcyaml schema, defaults, and what a schema cannot say. */
 #include "server/settings.h"
 
+#include "base/clock.h"
 #include "base/yaml.h"
 
 #include <arpa/inet.h>
@@ -23,6 +24,7 @@ static const cyaml_strval_t levels[] = {
 static const cyaml_schema_value_t address_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 3, SETTINGS_ADDRESS_MAX - 1) };
 
 static const cyaml_schema_value_t copy_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 1, SETTINGS_COPY_MAX - 1) };
+static const cyaml_schema_value_t contact_schema = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 3, SETTINGS_CONTACT_MAX - 1) };
 
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_SEQUENCE("address", CYAML_FLAG_POINTER, struct settings, address, &address_schema, 1, SETTINGS_ADDRESSES_MAX),
@@ -32,6 +34,10 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_UINT("header-seconds", CYAML_FLAG_OPTIONAL, struct settings, header_seconds),
 	CYAML_FIELD_UINT("body-seconds", CYAML_FLAG_OPTIONAL, struct settings, body_seconds),
 	CYAML_FIELD_SEQUENCE("copies", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, copies, &copy_schema, 0, SETTINGS_COPIES_MAX),
+	CYAML_FIELD_SEQUENCE("security-contact", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, contact, &contact_schema, 1,
+			     SETTINGS_CONTACTS_MAX),
+	CYAML_FIELD_STRING_PTR("security-policy", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, policy, 3, SETTINGS_CONTACT_MAX - 1),
+	CYAML_FIELD_STRING_PTR("security-expires", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, expires, 3, SETTINGS_CONTACT_MAX - 1),
 	CYAML_FIELD_ENUM("log", CYAML_FLAG_STRICT, struct settings, log, levels, ARRAY_SIZE(levels)),
 	CYAML_FIELD_END,
 };
@@ -98,6 +104,35 @@ static bool is_text(const char *text)
 	return len && text[0] != ' ' && text[len - 1] != ' ';
 }
 
+/* RFC 9116 takes URIs; a line break would begin a field of its own. */
+static bool is_uri(const char *text, const char *const schemes[])
+{
+	for (const char *c = text; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return false;
+	for (size_t i = 0; schemes[i]; i++)
+		if (!strncmp(text, schemes[i], strlen(schemes[i])) && text[strlen(schemes[i])])
+			return true;
+	return false;
+}
+
+static int check_security(const struct settings *s, struct error *err)
+{
+	static const char *const to_people[] = { "mailto:", "https://", "tel:", NULL }, *const pages[] = { "https://", NULL };
+	int64_t expires_s;
+
+	for (unsigned i = 0; i < s->contact_count; i++)
+		if (!is_uri(s->contact[i], to_people))
+			return error_set(err, E_FORMAT, "security-contact '%s' is no mailto:, https:// or tel: address", s->contact[i]);
+	if (s->policy && !is_uri(s->policy, pages))
+		return error_set(err, E_FORMAT, "security-policy '%s' is no https:// address", s->policy);
+	if (s->expires && !clock_parse(&expires_s, bytes_str(s->expires)))
+		return error_set(err, E_FORMAT, "security-expires '%s' is no time like 2027-01-31T00:00:00Z", s->expires);
+	if (!s->contact_count != !s->expires || (s->policy && !s->contact_count))
+		return error_set(err, E_FORMAT, "security-contact and security-expires go together, and security-policy with them");
+	return 0;
+}
+
 static int check(struct settings *s, struct error *err)
 {
 	char host[SETTINGS_ADDRESS_MAX];
@@ -111,6 +146,8 @@ static int check(struct settings *s, struct error *err)
 	for (unsigned i = 0; i < s->copies_count; i++)
 		if (!is_text(s->copies[i]))
 			return error_set(err, E_FORMAT, "copies: entry %u is not printable ASCII without a blank at its ends", i + 1);
+	if (check_security(s, err) < 0)
+		return err->code;
 	if (in_range(&s->threads, default_threads(), THREADS_MAX, "threads", err) < 0 ||
 	    in_range(&s->connections, CONNECTIONS_DEFAULT, CONNECTIONS_MAX, "connections", err) < 0 ||
 	    in_range(&s->header_seconds, HEADER_SECONDS_DEFAULT, SECONDS_MAX, "header-seconds", err) < 0)
@@ -155,8 +192,26 @@ void settings_text(struct buf *out, const char *const *addresses, size_t count, 
 		 "#header-seconds: %d\n#body-seconds: %d\n\n"
 		 "# Other copies of this folder, and until when each lasts: stands in what is said when a device is shredded.\n"
 		 "#copies:\n#  - \"nightly backup of the keyring, kept for 30 days\"\n\n"
+		 "# Whom to tell of a vulnerability in this installation, served as /.well-known/security.txt; see holdfastd.yaml(5).\n"
+		 "#security-contact:\n#  - \"mailto:security@example.com\"\n#security-expires: \"2027-01-31T00:00:00Z\"\n\n"
 		 "# error, warning, notice, info or debug (a line per request)\nlog: info\n",
 		 CONNECTIONS_DEFAULT, HEADER_SECONDS_DEFAULT, BODY_SECONDS_DEFAULT);
+}
+
+bool settings_security_text(struct buf *out, const struct settings *settings, int64_t now_s)
+{
+	int64_t expires_s = 0;
+
+	if (!settings->contact_count || !clock_parse(&expires_s, bytes_str(settings->expires)) || now_s >= expires_s)
+		return false;
+	for (unsigned i = 0; i < settings->contact_count; i++)
+		buf_addf(out, "Contact: %s\n", settings->contact[i]);
+	buf_addf(out, "Expires: %s\n", settings->expires);
+	if (settings->policy)
+		buf_addf(out, "Policy: %s\n", settings->policy);
+	for (unsigned i = 0; i < settings->address_count; i++)
+		buf_addf(out, "Canonical: https://%s/.well-known/security.txt\n", settings->address[i]);
+	return true;
 }
 
 bool settings_is_ours(const struct settings *settings, const char *url)

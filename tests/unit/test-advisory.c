@@ -106,7 +106,7 @@ TEST(a_range_holds_what_it_says_and_leaves_open_what_it_does_not)
 static struct advisory *load(const char *name)
 {
 	const char *source = getenv("HOLDFAST_SOURCE");
-	_cleanup_(mem_freep) char *path = mem_printf("%s/tests/advisories/%s.json", source ? source : ".", name);
+	_cleanup_(mem_freep) char *path = mem_printf("%s/%s%s.json", source ? source : ".", strchr(name, '/') ? "" : "tests/advisories/", name);
 	_cleanup_(buf_done) struct buf bytes = { 0 };
 	struct advisory *a = NULL;
 	struct error err = { 0 };
@@ -290,6 +290,20 @@ TEST(a_feature_that_is_not_used_is_not_affected_and_one_that_nobody_knows_of_is_
 	expect_facts("hand-written", &f, NO);
 	f = weos("L210-F2G", "", "5.24.0");
 	expect_facts("hand-written", &f, NO);
+}
+
+TEST(the_template_for_our_own_advisories_is_read_whole)
+{
+	_cleanup_(advisory_freep) struct advisory *a = load("docs/templates/advisory.csaf");
+	struct advisory_facts f = { .vendor = "Holdfast", .system = "holdfastd", .firmware = "0.1.0" };
+	struct advisory_finding is = found(a, &f);
+
+	CHECK_EQ(a->note_count, 1);
+	CHECK_STR(a->notes[0], "it is a draft");
+	CHECK_EQ(is.affected, YES);
+	CHECK_STR(is.fix, "0.1.1");
+	advisory_fact_put(f.firmware, "0.1.1");
+	CHECK_EQ(found(a, &f).affected, NO);
 }
 
 /* ---- bad input: each with its error ---- */
