@@ -171,6 +171,11 @@ static const struct option_def decide_options[] = {
 	{ 0 },
 };
 
+static const struct option_def policy_check_options[] = {
+	{ "fix-plan", 0, NULL, "print a plan for holdfast rollout plan, with the remedies of what fails", false },
+	{ 0 },
+};
+
 #define RETIRE_OPTIONS                                                                                                     \
 	{ "method", 0, "METHOD", "factory-reset, purge, or lost for a device that is gone", false },                       \
 	{ "hold", 0, "DURATION", "how long the archive is kept before it is shredded (default 30d; 0: not)", false },      \
@@ -308,6 +313,12 @@ const struct command commands[] = {
 	{ "retire", "verify", "FILE [--fleet ID | --roots FILE]", "verify the proof of a retirement, offline", 1, 1, cmd_retire_verify,
 	  retire_verify_options },
 	{ "retire", "witness", "DEVICE --reason TEXT", "say what you saw on site", 1, 1, cmd_retire_witness, reason_options },
+	{ "policy", "check", "PACK SELECTOR...|DEVICE@NUMBER... [--fix-plan]", "hold rules against archived configurations; exit 1 when one fails, or cannot be told",
+	  2, ANY, cmd_policy_check, policy_check_options },
+	{ "policy", "lint", "FILE...", "say whether packs of rules are well formed, and where not; exit 1 when one is not", 1, ANY, cmd_policy_lint,
+	  NULL },
+	{ "policy", "show", "PACK [RULE]", "list the rules of a pack, or explain one", 1, 2, cmd_policy_show, NULL },
+	{ "policy", "test", "PACK", "try a pack on the examples beside it; exit 1 when a verdict is another one", 1, 1, cmd_policy_test, NULL },
 	{ "audit", NULL, "MIRROR.git [FILE...] | FILE... [-o FILE]",
 	  "verify a whole clone of the archive, and checkpoints that others kept, offline", 1, ANY, cmd_audit, audit_options },
 	{ "witness", "init", "CARD|FILE|- --name NAME", "make a witness's key and folder, on another machine than the server", 1, 1,

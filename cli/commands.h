@@ -84,6 +84,10 @@ int cmd_retire_sign(struct cli *cli, const struct args *args, struct error *err)
 int cmd_retire_publish(struct cli *cli, const struct args *args, struct error *err);
 int cmd_retire_verify(struct cli *cli, const struct args *args, struct error *err);
 int cmd_retire_witness(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_lint(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_test(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_show(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_check(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_show(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_export(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_card(struct cli *cli, const struct args *args, struct error *err);
