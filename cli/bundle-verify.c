@@ -459,6 +459,9 @@ static int check_covered(const struct bundle_proof *p, const struct bundle *b, s
 		if (index_of(b, p->batches[i].batch) >= size || index_of(b, p->batches[i].order) >= size)
 			return error_set(err, E_SEAL, "the log that its certificate names does not hold the batch of kind '%s'",
 					 statement_get(p->batches[i].batch, "kind"));
+	for (size_t i = 0; i < p->shredded_count; i++)
+		if (index_of(b, p->shredded[i]) < size && !certificate_names_shredded(p->certificate, p->shredded[i]))
+			return error_set(err, E_DENIED, "the certificate leaves out what '%s' said about shredding", statement_get(p->shredded[i], "by"));
 	if (index_of(b, p->retirement.shredded) >= size ||
 	    (p->retirement.is_wiped && index_of(b, p->retirement.erase.receipt) >= size))
 		return error_set(err, E_SEAL, "the log that its certificate names does not hold what it certifies");

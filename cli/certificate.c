@@ -214,21 +214,15 @@ static int check_far_enough(const struct certificate_source *s, struct error *er
 	return 0;
 }
 
-static const struct statement *word_of(const struct certificate_source *s, const char *by)
-{
-	for (size_t i = 0; i < s->facts->shredded_count; i++)
-		if (!strcmp(statement_get(s->facts->shredded[i], "by"), by) && names(s->facts->shredded[i], "batch", s->retirement->shred.of->batch))
-			return s->facts->shredded[i];
-	return NULL;
-}
-
+/* The archive's first; then everybody's who said something, also of those who have left since: they may name further copies. */
 static void take_shredded(struct terms *t, const struct certificate_source *s)
 {
 	const struct retirement *r = s->retirement;
 
 	t->shredded[t->shredded_count++] = r->shredded;
-	for (size_t i = 0; i < r->said_count && t->shredded_count < SHREDDED_MAX; i++)
-		t->shredded[t->shredded_count++] = word_of(s, r->said[i]);
+	for (size_t i = 0; i < s->facts->shredded_count && t->shredded_count < SHREDDED_MAX; i++)
+		if (s->facts->shredded[i] != r->shredded && names(s->facts->shredded[i], "batch", r->shred.of->batch))
+			t->shredded[t->shredded_count++] = s->facts->shredded[i];
 }
 
 /* Whoever saw it counts, also when they have left since. */
@@ -269,6 +263,18 @@ int certificate_draft(struct buf *out, const struct certificate_source *source, 
 }
 
 /* ---- checking ---- */
+
+bool certificate_names_shredded(const struct statement *c, const struct statement *shredded)
+{
+	char hex[2 * HASH_LEN + 1];
+	const char *value;
+
+	statement_hash_hex(hex, shredded);
+	for (size_t i = 0; (value = statement_at(c, "shredded", i)); i++)
+		if (!strcmp(value, hex))
+			return true;
+	return false;
+}
 
 static int find_shredded(struct terms *t, const struct statement *c, const struct certificate_source *s, struct error *err)
 {

@@ -27,6 +27,8 @@ int certificate_draft(struct buf *out, const struct certificate_source *source, 
 		      const struct statement *checkpoint, int64_t now_s, struct error *err) _must_check_;
 /* Does it say what its statements say, and nothing stronger? E_DENIED names the field. Signatures are not looked at. */
 int certificate_check(const struct statement *certificate, const struct certificate_source *source, struct error *err) _must_check_;
+/* Is what somebody said about shredding among what it names? One that leaves out what was there hides the copies that it tells of. */
+bool certificate_names_shredded(const struct statement *certificate, const struct statement *shredded);
 
 /* ---- as it is shown ---- */
 

@@ -210,6 +210,10 @@ static int judge_draft(const struct subject *s, const struct statement *st, stru
 		return error_set(err, CLI_CONFLICT, "it was drafted under root %s, and root %llu is in force; draft it again", statement_get(st, "root"),
 				 (unsigned long long)root_version(home->root));
 	r = certificate_check(st, &s->source, err);
+	for (size_t i = 0; r == 0 && i < s->facts.shredded_count; i++)
+		if (!certificate_names_shredded(st, s->facts.shredded[i]))
+			r = error_set(err, E_DENIED, "the certificate leaves out what '%s' said about shredding; draft it again",
+				      statement_get(s->facts.shredded[i], "by"));
 	return r == 0 ? check_log(s, st, err) : error_add(err, "it is not signed, because it does not hold");
 }
 

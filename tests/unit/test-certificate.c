@@ -636,6 +636,29 @@ TEST(a_certificate_stronger_than_its_statements_is_refused)
 	REFUSED("firmware", .from = "firmware: FRRouting 8.4.4", .to = "firmware: FRRouting 9");
 }
 
+/* A copy that somebody named is hidden with their word. */
+TEST(a_certificate_that_leaves_out_what_somebody_said_is_refused)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	char line[100], hash[2 * HASH_LEN + 1];
+	struct facts f;
+	struct world w;
+
+	world_init(&w, &(struct story){ 0 });
+	statement_hash_hex(hash, w.shredded[2]);
+	snprintf(line, sizeof(line), "shredded: %s\n", hash);
+	gather(&f, &w);
+	w.log_size = w.leaf_count;
+	draft(&text, &w, &f);
+	facts_done(&f);
+	exchange(&text, line, "");
+	exchange(&text, "copy: a print in my drawer\n", "");
+	archive_signed(&w, &text, STATEMENT_CERTIFICATE, BY(ALICE, BOB, ARCHIVE));
+	finish(&w);
+	refused(&w, "leaves out what 'bob' said");
+	world_done(&w);
+}
+
 TEST(fewer_people_than_the_root_asks_certify_nothing)
 {
 	REFUSED("its certificate", .is_by_one = true);
