@@ -14,9 +14,11 @@
 #include <string.h>
 #include <strings.h>
 
+enum { STARS_MAX = 4 };
+
 /* What was decided of one product for one device. */
 struct decided {
-	bool is_done;
+	bool is_done, is_begun;
 	bool by_model; /* its name decided by a model */
 	enum answer name, version;
 	const char *why; /* static */
@@ -98,18 +100,32 @@ static void decide(struct decided *d, enum answer name, const char *why)
 	d->why = why;
 }
 
+/* Each one more multiplies what a match may cost. */
+static size_t stars(const char *pattern)
+{
+	size_t n = 0;
+
+	for (; *pattern; pattern++)
+		n += *pattern == '*';
+	return n;
+}
+
 /* Patterns of models or article numbers, with '*' and '?'. */
 static enum answer in_patterns(const json_t *patterns, const char *fact)
 {
+	bool is_wild = false;
+
 	if (!json_array_size(patterns))
 		return ANSWER_UNKNOWN;
 	for (size_t i = 0; i < json_array_size(patterns); i++) {
 		const char *pattern = json_string_value(json_array_get(patterns, i));
 
-		if (pattern && strlen(pattern) < FACT_MAX && *fact && !fnmatch(pattern, fact, FNM_CASEFOLD | FNM_NOESCAPE))
+		is_wild = is_wild || (pattern && (strlen(pattern) >= FACT_MAX || stars(pattern) > STARS_MAX));
+
+		if (pattern && strlen(pattern) < FACT_MAX && *fact && stars(pattern) <= STARS_MAX && !fnmatch(pattern, fact, FNM_CASEFOLD | FNM_NOESCAPE))
 			return ANSWER_YES;
 	}
-	return *fact ? ANSWER_NO : ANSWER_UNKNOWN;
+	return *fact && !is_wild ? ANSWER_NO : ANSWER_UNKNOWN;
 }
 
 /* Vendors who name models or article numbers mean exactly these. True when that decided it. */
@@ -124,7 +140,7 @@ static bool decide_by_numbers(struct decided *d, const struct advisory_product *
 	if (model == ANSWER_YES || article == ANSWER_YES)
 		decide(d, ANSWER_YES, "its model is named");
 	else if ((has_models && model == ANSWER_UNKNOWN) || (!has_models && article == ANSWER_UNKNOWN))
-		decide(d, ANSWER_UNKNOWN, has_models ? "its model is not known" : "its article number is not known");
+		decide(d, ANSWER_UNKNOWN, *f->model || !has_models ? "whether its model or article number is meant is not known" : "its model is not known");
 	else
 		decide(d, ANSWER_NO, "other models are named");
 	return true;
@@ -294,8 +310,9 @@ static const struct decided *decide_product(struct advisory_match *m, size_t ind
 
 	if (d->is_done)
 		return d;
-	if (depth == ADVISORY_DEPTH_MAX)
+	if (d->is_begun || depth == ADVISORY_DEPTH_MAX) /* each is gone through once: a circle of pairs would double with every step */
 		return &circle;
+	d->is_begun = true;
 	if (p->is_joined) {
 		struct decided made = { 0 };
 

@@ -167,6 +167,11 @@ static void add_vuln(struct buf *out, const struct advisory *a, const struct adv
 		buf_addf(out, "  only where '%s' is in use\n", v->feature[k]);
 	for (size_t s = 0; s < ADVISORY_STATUSES; s++)
 		add_products(out, a, &v->items[s], whats[s]);
+	for (i = 0; i < json_array_size(v->flags); i++) {
+		const char *label = advisory_text(json_array_get(v->flags, i), "label");
+
+		buf_addf(out, "  flag: %s\n", label ? label : "?");
+	}
 	json_array_foreach((json_t *)(uintptr_t)v->remediations, i, remedy) {
 		const char *category = advisory_text(remedy, "category"), *details = advisory_text(remedy, "details"),
 			   *restart = advisory_text(json_object_get(remedy, "restart_required"), "category");

@@ -269,6 +269,24 @@ TEST(circles_and_products_that_are_nowhere_explained_are_unknown)
 	expect_facts("dangling", &other, NO);
 }
 
+/* Twenty pairs that are made of each other, all of both: two calls for each would be 2^32 of them. */
+TEST(a_circle_of_pairs_costs_no_more_than_its_length)
+{
+	_cleanup_(advisory_freep) struct advisory *a = NULL;
+	struct advisory_facts f = weos("L210-F2G", "", "5.19.0");
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+
+	buf_add_str(&text, "{\"document\": {\"csaf_version\": \"2.0\", \"publisher\": {\"namespace\": \"x\"}, \"tracking\": {\"id\": \"X\", \"version\": "
+			   "\"1\"}}, \"product_tree\": {\"relationships\": [");
+	for (int i = 0; i < 40; i++)
+		buf_addf(&text, "%s{\"category\": \"installed_on\", \"product_reference\": \"P%d\", \"relates_to_product_reference\": \"P%d\", "
+				"\"full_product_name\": {\"name\": \"p\", \"product_id\": \"P%d\"}}", i ? ", " : "", (i + 1) % 40, (i + 1) % 40, i);
+	buf_add_str(&text, "]}, \"vulnerabilities\": [{\"product_status\": {\"known_affected\": [\"P0\"]}}]}");
+	CHECK_OK(advisory_read(&a, buf_bytes(&text), &err));
+	CHECK_EQ(found(a, &f).affected, WHO_KNOWS);
+}
+
 TEST(another_vendors_device_is_not_affected_and_one_of_no_vendor_is_unknown)
 {
 	struct advisory_facts f = { 0 };
