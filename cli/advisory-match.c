@@ -18,7 +18,7 @@ enum { STARS_MAX = 4 };
 
 /* What was decided of one product for one device. */
 struct decided {
-	bool is_done, is_begun;
+	bool is_done;
 	bool by_model; /* its name decided by a model */
 	enum answer name, version;
 	const char *why; /* static */
@@ -310,9 +310,8 @@ static const struct decided *decide_product(struct advisory_match *m, size_t ind
 
 	if (d->is_done)
 		return d;
-	if (d->is_begun || depth == ADVISORY_DEPTH_MAX) /* each is gone through once: a circle of pairs would double with every step */
+	if (depth == ADVISORY_DEPTH_MAX)
 		return &circle;
-	d->is_begun = true;
 	if (p->is_joined) {
 		struct decided made = { 0 };
 
@@ -322,7 +321,7 @@ static const struct decided *decide_product(struct advisory_match *m, size_t ind
 		decide_name(d, m, p);
 		decide_version(d, p, m->facts);
 	}
-	d->is_done = true;
+	d->is_done = true; /* what is remembered keeps a circle of pairs from doubling with every step */
 	return d;
 }
 

@@ -269,7 +269,7 @@ TEST(circles_and_products_that_are_nowhere_explained_are_unknown)
 	expect_facts("dangling", &other, NO);
 }
 
-/* Twenty pairs that are made of each other, all of both: two calls for each would be 2^32 of them. */
+/* Forty products, each made of the next one twice: if nothing were remembered it would be 2^32 calls. */
 TEST(a_circle_of_pairs_costs_no_more_than_its_length)
 {
 	_cleanup_(advisory_freep) struct advisory *a = NULL;
