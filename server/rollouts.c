@@ -13,8 +13,6 @@
 
 enum {
 	TICK_S = 1,
-	PAYLOAD_KEPT_S = 30 * 86400, /* after an order has ended */
-	EXPIRE_EVERY_S = 3600,
 };
 
 /* One batch. What is only needed while something can change goes when it is over. */
@@ -54,7 +52,6 @@ struct rollouts {
 	struct rollout *queue;
 	struct notes answers; /* receipts whose groups are to be woken */
 	struct notes decided; /* batches about which somebody decided */
-	int64_t expire_s;     /* when payloads are looked through next */
 
 	pthread_mutex_t note_lock; /* for what follows */
 	pthread_cond_t noted;
@@ -483,21 +480,6 @@ static void tick(struct rollouts *r, struct rollout *b)
 		refresh(r, b, false);
 }
 
-static void expire_payloads(struct rollouts *r)
-{
-	int64_t now_s = clock_now_s();
-	struct error err = { 0 };
-	size_t count = 0;
-
-	if (now_s < r->expire_s)
-		return;
-	r->expire_s = now_s + EXPIRE_EVERY_S;
-	if (repo_payloads_expire(&count, r->repo, now_s - PAYLOAD_KEPT_S, &err) < 0)
-		log_failure(LOG_WARNING, "cannot-destroy-payloads", &err);
-	if (count)
-		log_notice("payloads-destroyed count=%zu: their orders ended %d days ago", count, PAYLOAD_KEPT_S / 86400);
-}
-
 /* Until something is noted, or a tick; false: it is time to stop. */
 static bool wait_for_notes(struct rollouts *r)
 {
@@ -527,7 +509,6 @@ static void *rollouts_main(void *ctx)
 		wake_groups(r);
 		wake_decided(r);
 		pthread_mutex_unlock(&r->lock);
-		expire_payloads(r);
 	} while (wait_for_notes(r));
 	return NULL;
 }

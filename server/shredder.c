@@ -13,6 +13,8 @@
 enum {
 	LOOK_EVERY_S = 1,
 	RETRY_S = 30, /* after a failure: the disk is full, for instance */
+	PAYLOAD_KEPT_S = 30 * 86400, /* after an order has ended */
+	EXPIRE_EVERY_S = 3600,
 };
 
 struct task {
@@ -26,6 +28,7 @@ struct shredder {
 	char *const *copies;
 	size_t copy_count;
 	struct error told; /* of the last failure: said once */
+	int64_t expire_s;  /* when payloads are looked through next */
 
 	pthread_mutex_t lock; /* for what follows */
 	pthread_cond_t stopped;
@@ -268,6 +271,23 @@ static void tell(struct shredder *s, const struct error *err)
 	s->told = *err;
 }
 
+/* ---- what orders bring ---- */
+
+static void expire_payloads(struct shredder *s)
+{
+	int64_t now_s = clock_now_s();
+	struct error err = { 0 };
+	size_t count = 0;
+
+	if (now_s < s->expire_s)
+		return;
+	s->expire_s = now_s + EXPIRE_EVERY_S;
+	if (repo_payloads_expire(&count, s->repo, now_s - PAYLOAD_KEPT_S, &err) < 0)
+		log_failure(LOG_WARNING, "cannot-destroy-payloads", &err);
+	if (count)
+		log_notice("payloads-destroyed count=%zu: their orders ended %d days ago", count, PAYLOAD_KEPT_S / 86400);
+}
+
 /* ---- the thread ---- */
 
 /* Time and people make an order due, and neither is in a hurry. False: it is time to stop. */
@@ -302,6 +322,7 @@ static void *shredder_main(void *ctx)
 		} else {
 			s->told = (struct error){ 0 };
 		}
+		expire_payloads(s);
 	} while (wait_a_while(s, seconds));
 	return NULL;
 }

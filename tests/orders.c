@@ -45,6 +45,8 @@ static void make_order(struct buf *text, struct buf *seal, const struct fleet *f
 		statement_add_time(text, "until", clock_now_s() + 3600);
 	for (size_t k = 0; plan->is_grouped && k < count; k++)
 		statement_add(text, "member", "%s", devices[k]->id);
+	if (!strcmp(kind, "factory-reset") || !strcmp(kind, "purge"))
+		statement_add_hash(text, "challenge", (const uint8_t[HASH_LEN]){ 9 });
 	if (strcmp(kind, "apply") != 0)
 		return;
 	buf_addf(&payload, "hostname n%zu\n", i);

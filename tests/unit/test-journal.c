@@ -215,3 +215,79 @@ TEST(a_file_that_is_not_the_newest_must_be_whole)
 	journal_close(journal);
 	buf_done(&replay.all);
 }
+
+/* ---- what held keys ---- */
+
+/* Appends to a file of its own, which has a second name afterwards: what is in it is seen when the first is gone. */
+static char *linked(struct journal *journal, const char *dir, bool holds_keys)
+{
+	char *path, *link_path = mem_printf("%s/seen-%d", dir, holds_keys);
+
+	if (holds_keys)
+		journal_holds_keys(journal);
+	append(journal, first, true);
+	path = newest(dir);
+	CHECK_EQ(link(path, link_path), 0);
+	mem_freep(&path);
+	return link_path;
+}
+
+static size_t count_not_zero(const char *path)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+	size_t n = 0;
+
+	CHECK_OK(fs_read(&text, path, 1 << 20, &err));
+	CHECK(text.len > 0);
+	for (size_t i = 0; i < text.len; i++)
+		n += text.ptr[i] != 0;
+	return n;
+}
+
+TEST(a_file_that_held_keys_is_overwritten_before_it_goes)
+{
+	_cleanup_(mem_freep) char *keys = NULL, *plain = NULL;
+	struct replay replay = { 0 };
+	struct journal *journal;
+	struct error err = { 0 };
+	uint64_t cut, before, end;
+	const char *dir = test_folder();
+
+	journal = reopen(NULL, dir, &replay, &cut);
+	keys = linked(journal, dir, true);
+	end = journal_end(journal);
+	CHECK_OK(journal_rotate(&before, journal, &err));
+	CHECK(before >= end);
+	plain = linked(journal, dir, false);
+	CHECK(journal_end(journal) > before);
+	CHECK_OK(journal_rotate(&before, journal, &err));
+	CHECK_EQ(journal_end(journal), before);
+	CHECK_OK(journal_drop(journal, before, &err));
+	CHECK_EQ(count_not_zero(keys), 0);
+	CHECK(count_not_zero(plain) > 0); /* it costs time, so only where it must be */
+	journal = reopen(journal, dir, &replay, &cut);
+	CHECK_EQ(replay.count, 0);
+	journal_close(journal);
+	buf_done(&replay.all);
+}
+
+TEST(a_stop_while_a_file_is_overwritten_leaves_no_damaged_journal)
+{
+	_cleanup_(mem_freep) char *half = NULL, *seen = NULL;
+	struct replay replay = { 0 };
+	struct journal *journal;
+	uint64_t cut;
+	const char *dir = test_folder();
+
+	half = mem_printf("%s/0000000001.packed", dir);
+	seen = mem_printf("%s/seen", dir);
+	put_file(half, bytes_str("a sealed key, of which the beginning is zeros already"));
+	CHECK_EQ(link(half, seen), 0);
+	journal = reopen(NULL, dir, &replay, &cut);
+	CHECK_EQ(replay.count, 0);
+	CHECK(access(half, F_OK) < 0);
+	CHECK_EQ(count_not_zero(seen), 0);
+	journal_close(journal);
+	buf_done(&replay.all);
+}
