@@ -82,7 +82,7 @@ static int take_product(struct tree *t, const json_t *product, const struct path
 
 static void take_name(struct path *path, const char *category, const char *name)
 {
-	const char **at = !strcmp(category, "vendor")	      ? &path->vendor
+	const char **at = !strcmp(category, "vendor")           ? &path->vendor
 			  : !strcmp(category, "product_family") ? &path->family
 			  : !strcmp(category, "product_name")   ? &path->name
 								: NULL;
@@ -157,7 +157,8 @@ static int declare_joined(struct tree *t, const json_t *list, struct error *err)
 static void join(struct tree *t, const json_t *relationship)
 {
 	const char *made = advisory_text(json_object_get(relationship, "full_product_name"), "product_id");
-	const char *what = advisory_text(relationship, "product_reference"), *on = advisory_text(relationship, "relates_to_product_reference");
+	const char *what = advisory_text(relationship, "product_reference"),
+		   *on = advisory_text(relationship, "relates_to_product_reference");
 	struct advisory_product *p;
 	size_t index;
 
@@ -203,9 +204,14 @@ static int take_status(struct tree *t, struct advisory_vuln *v, const json_t *st
 		const char *key;
 		enum advisory_status status;
 	} lists[] = {
-		{ "known_affected", ADVISORY_AFFECTED }, { "first_affected", ADVISORY_AFFECTED }, { "last_affected", ADVISORY_AFFECTED },
-		{ "known_not_affected", ADVISORY_NOT_AFFECTED }, { "fixed", ADVISORY_FIXED }, { "first_fixed", ADVISORY_FIXED },
-		{ "under_investigation", ADVISORY_OPEN }, { "recommended", ADVISORY_RECOMMENDED },
+		{ "known_affected", ADVISORY_AFFECTED },
+		{ "first_affected", ADVISORY_AFFECTED },
+		{ "last_affected", ADVISORY_AFFECTED },
+		{ "known_not_affected", ADVISORY_NOT_AFFECTED },
+		{ "fixed", ADVISORY_FIXED },
+		{ "first_fixed", ADVISORY_FIXED },
+		{ "under_investigation", ADVISORY_OPEN },
+		{ "recommended", ADVISORY_RECOMMENDED },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {

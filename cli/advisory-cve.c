@@ -47,13 +47,17 @@ static void set_range(struct advisory *a, struct advisory_product *p, const json
 	const char *from = advisory_text(version, "version"), *below = advisory_text(version, "lessThan"),
 		   *up_to = advisory_text(version, "lessThanOrEqual");
 
-	p->version = !from ? "" : below ? advisory_made(a, "%s up to before %s", from, below) : up_to ? advisory_made(a, "%s up to %s", from, up_to) : from;
+	p->version = !from   ? ""
+		     : below ? advisory_made(a, "%s up to before %s", from, below)
+		     : up_to ? advisory_made(a, "%s up to %s", from, up_to)
+			     : from;
 	if (!from)
 		p->range.why = "it names no version";
 	else if (json_array_size(json_object_get(version, "changes")))
 		p->range.why = "its status changes within the range, which is not read here";
 	else if (below || up_to)
-		range_between(&p->range, is_open(from) ? NULL : from, below && strcmp(below, "*") != 0 ? below : NULL, up_to && strcmp(up_to, "*") != 0 ? up_to : NULL);
+		range_between(&p->range, is_open(from) ? NULL : from, below && strcmp(below, "*") != 0 ? below : NULL,
+			      up_to && strcmp(up_to, "*") != 0 ? up_to : NULL);
 	else if (!strcmp(from, "n/a") || !strcmp(from, "unspecified"))
 		p->range.why = "it names no version";
 	else

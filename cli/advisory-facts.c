@@ -61,7 +61,8 @@ static int put_uses(struct advisory_facts *f, const json_t *uses, struct error *
 	const char *feature;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)uses, feature, value) {
+	json_object_foreach((json_t *)(uintptr_t)uses, feature, value)
+	{
 		if (!json_is_boolean(value) || f->use_count == FACT_USES_MAX)
 			return error_set(err, E_FORMAT, "'uses' is an object of at most %d features, each true or false", FACT_USES_MAX);
 		advisory_facts_use(f, feature, json_is_true(value));
@@ -77,19 +78,21 @@ static int put_device(struct advisory_device *d, const json_t *json, struct erro
 		char *out;
 		size_t size;
 	} texts[] = {
-		{ "name", d->name, sizeof(d->name) },	 { "id", d->id, sizeof(d->id) },	   { "vendor", f->vendor, FACT_MAX },
-		{ "system", f->system, FACT_MAX },	 { "family", f->family, FACT_MAX },	   { "model", f->model, FACT_MAX },
-		{ "article", f->article, FACT_MAX },	 { "firmware", f->firmware, FACT_MAX }, { "boot-loader", f->loader, FACT_MAX },
+		{ "name", d->name, sizeof(d->name) }, { "id", d->id, sizeof(d->id) },        { "vendor", f->vendor, FACT_MAX },
+		{ "system", f->system, FACT_MAX },    { "family", f->family, FACT_MAX },     { "model", f->model, FACT_MAX },
+		{ "article", f->article, FACT_MAX },  { "firmware", f->firmware, FACT_MAX }, { "boot-loader", f->loader, FACT_MAX },
 	};
 	const char *key;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)json, key, value) {
+	json_object_foreach((json_t *)(uintptr_t)json, key, value)
+	{
 		size_t i = 0;
 
 		if (!strcmp(key, "uses")) {
 			if (!json_is_object(value) || put_uses(f, value, err) < 0)
-				return error_set(err, E_FORMAT, "'uses' is an object of at most %d features, each true or false", FACT_USES_MAX);
+				return error_set(err, E_FORMAT, "'uses' is an object of at most %d features, each true or false",
+						 FACT_USES_MAX);
 			continue;
 		}
 		while (i < ARRAY_SIZE(texts) && strcmp(texts[i].key, key) != 0)

@@ -16,8 +16,8 @@ struct advisory_devices {
 };
 
 /* Those of the fleet that the selectors mean, with their labels; retired ones and ones that were not admitted are left out. */
-int advisory_devices_fleet(struct advisory_devices *out, struct cli *cli, const char *const terms[], size_t count, struct error *err)
-	_must_check_;
+int advisory_devices_fleet(struct advisory_devices *out, struct cli *cli, const char *const terms[], size_t count,
+			   struct error *err) _must_check_;
 /* A file of facts (docs/reference/advisories.md); no server is asked. E_FORMAT says what is wrong. */
 int advisory_devices_file(struct advisory_devices *out, const char *path, struct error *err) _must_check_;
 int advisory_devices_parse(struct advisory_devices *out, struct bytes text, struct error *err) _must_check_;

@@ -16,14 +16,26 @@ struct key {
 };
 
 static const struct key document_keys[] = {
-	{ "holdfast-advisory", NUMBER, true }, { "id", TEXT, true },	   { "publisher", TEXT, true }, { "title", TEXT, true },
-	{ "version", TEXT, true },	       { "released", TEXT, true }, { "severity", TEXT, false }, { "score", NUMBER, false },
-	{ "url", TEXT, false },		       { "cves", TEXTS, false },   { "requires", TEXTS, false }, { "affected", PRODUCTS, true },
-	{ "not-affected", PRODUCTS, false },   { "fixed", PRODUCTS, false }, { "remedy", TEXT, false }, { NULL, TEXT, false },
+	{ "holdfast-advisory", NUMBER, true },
+	{ "id", TEXT, true },
+	{ "publisher", TEXT, true },
+	{ "title", TEXT, true },
+	{ "version", TEXT, true },
+	{ "released", TEXT, true },
+	{ "severity", TEXT, false },
+	{ "score", NUMBER, false },
+	{ "url", TEXT, false },
+	{ "cves", TEXTS, false },
+	{ "requires", TEXTS, false },
+	{ "affected", PRODUCTS, true },
+	{ "not-affected", PRODUCTS, false },
+	{ "fixed", PRODUCTS, false },
+	{ "remedy", TEXT, false },
+	{ NULL, TEXT, false },
 };
 static const struct key product_keys[] = {
-	{ "vendor", TEXT, true },     { "product", TEXT, false }, { "models", TEXTS, false }, { "articles", TEXTS, false },
-	{ "versions", TEXT, true },   { "of", TEXT, false },	  { NULL, TEXT, false },
+	{ "vendor", TEXT, true },   { "product", TEXT, false }, { "models", TEXTS, false }, { "articles", TEXTS, false },
+	{ "versions", TEXT, true }, { "of", TEXT, false },      { NULL, TEXT, false },
 };
 
 static bool are_texts(const json_t *value)
@@ -54,7 +66,8 @@ static int check_keys(const json_t *object, const struct key *keys, struct error
 	const char *name;
 	json_t *value;
 
-	json_object_foreach((json_t *)(uintptr_t)object, name, value) {
+	json_object_foreach((json_t *)(uintptr_t)object, name, value)
+	{
 		const struct key *key = keys;
 
 		while (key->name && strcmp(key->name, name) != 0)

@@ -65,7 +65,8 @@ static int check_sum(const char *path, const char *suffix, size_t len, struct by
 
 	if (r != 0)
 		return r;
-	if (text.len < 2 * len || !hex_decode(said, len, bytes_of(text.ptr, 2 * len)) || (text.len > 2 * len && strchr(" \t\r\n", text.ptr[2 * len]) == NULL))
+	if (text.len < 2 * len || !hex_decode(said, len, bytes_of(text.ptr, 2 * len)) ||
+	    (text.len > 2 * len && strchr(" \t\r\n", text.ptr[2 * len]) == NULL))
 		return error_set(err, E_FORMAT, "'%s' does not begin with a hash", suffix);
 	if (len == crypto_hash_sha512_BYTES)
 		crypto_hash_sha512(is, in.ptr, in.len);
@@ -376,7 +377,8 @@ static void remove_folder(char **folder)
 /* What vouches for an archive vouches for all that is in it. Its hash is of at most IMPORT_TOTAL_MAX bytes. */
 static int check_archive(struct advisory_import *im, const char *path, struct error *err)
 {
-	_cleanup_(mem_freep) char *signature = mem_printf("%s.asc", path), *a = mem_printf("%s.sha256", path), *b = mem_printf("%s.sha512", path);
+	_cleanup_(mem_freep) char *signature = mem_printf("%s.asc", path), *a = mem_printf("%s.sha256", path),
+				  *b = mem_printf("%s.sha512", path);
 	_cleanup_(mem_freep) char *checked = NULL;
 	_cleanup_(buf_done) struct buf in = { 0 };
 	int r;

@@ -12,20 +12,20 @@
 enum {
 	IMPORT_FILES_MAX = 400000,
 	IMPORT_TOTAL_MAX = 2047 << 20, /* bytes of one archive, unpacked */
-	IMPORT_PROBLEMS_MAX = 1000, /* that are listed; all are counted */
+	IMPORT_PROBLEMS_MAX = 1000,    /* that are listed; all are counted */
 };
 
 struct advisory_import {
 	struct advisory_store *store;
 	const struct root *root; /* judges judgements; NULL: they are not taken */
 	const char *fleet;
-	const char *keyring;     /* path; NULL: signatures are not looked at */
-	const char *signature;   /* path, of the one file that is given; NULL: beside it */
+	const char *keyring;   /* path; NULL: signatures are not looked at */
+	const char *signature; /* path, of the one file that is given; NULL: beside it */
 	bool needs_checksum;
 	size_t taken[TAKEN_COUNT], judgements, files, refused, unclear, notes;
-	json_t *problems; /* [{"file", "problem"}] */
+	json_t *problems;     /* [{"file", "problem"}] */
 	json_t *unclear_list; /* [{"id", "notes": [...]}] */
-	char *vouched;    /* "signature ..." of the archive that is being read, for all that is in it */
+	char *vouched;        /* "signature ..." of the archive that is being read, for all that is in it */
 };
 
 void advisory_import_init(struct advisory_import *im, struct advisory_store *store);

@@ -152,7 +152,8 @@ const struct judgement *judgements_for(const struct judgements *j, const struct 
 		const struct judgement *g = &j->list[i];
 		bool is_general = !statement_count(g->st, "device"), same;
 
-		if (g->why_not || !is_about(g, e, &same) || statement_get(g->st, "feature") || (!is_general && !names_device(g->st, device)))
+		if (g->why_not || !is_about(g, e, &same) || statement_get(g->st, "feature") ||
+		    (!is_general && !names_device(g->st, device)))
 			continue;
 		*stale = !same;
 		if (same && is_general)

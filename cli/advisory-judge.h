@@ -22,7 +22,8 @@ struct judgements {
 };
 
 /* root: NULL when there is no fleet; then none counts. */
-int judgements_load(struct judgements *out, const struct advisory_store *s, const struct root *root, int64_t now_s, struct error *err) _must_check_;
+int judgements_load(struct judgements *out, const struct advisory_store *s, const struct root *root, int64_t now_s,
+		    struct error *err) _must_check_;
 void judgements_done(struct judgements *j);
 
 /* What counts for this device (id: "" for one without) and document; NULL: nothing. *stale: the newest one about another document of it. */

@@ -122,7 +122,8 @@ static enum answer in_patterns(const json_t *patterns, const char *fact)
 
 		is_wild = is_wild || (pattern && (strlen(pattern) >= FACT_MAX || stars(pattern) > STARS_MAX));
 
-		if (pattern && strlen(pattern) < FACT_MAX && *fact && stars(pattern) <= STARS_MAX && !fnmatch(pattern, fact, FNM_CASEFOLD | FNM_NOESCAPE))
+		if (pattern && strlen(pattern) < FACT_MAX && *fact && stars(pattern) <= STARS_MAX &&
+		    !fnmatch(pattern, fact, FNM_CASEFOLD | FNM_NOESCAPE))
 			return ANSWER_YES;
 	}
 	return *fact && !is_wild ? ANSWER_NO : ANSWER_UNKNOWN;
@@ -140,7 +141,8 @@ static bool decide_by_numbers(struct decided *d, const struct advisory_product *
 	if (model == ANSWER_YES || article == ANSWER_YES)
 		decide(d, ANSWER_YES, "its model is named");
 	else if ((has_models && model == ANSWER_UNKNOWN) || (!has_models && article == ANSWER_UNKNOWN))
-		decide(d, ANSWER_UNKNOWN, *f->model || !has_models ? "whether its model or article number is meant is not known" : "its model is not known");
+		decide(d, ANSWER_UNKNOWN,
+		       *f->model || !has_models ? "whether its model or article number is meant is not known" : "its model is not known");
 	else
 		decide(d, ANSWER_NO, "other models are named");
 	return true;
@@ -159,7 +161,7 @@ static void decide_by_model(struct decided *d, const struct words *words, const 
 		if (words->word[i].kind == WORD_MODEL)
 			is = answer_or(is, words_model_is(words->word[i].text, f->model));
 	decide(d, is,
-	       is == ANSWER_YES	      ? "its model is named"
+	       is == ANSWER_YES       ? "its model is named"
 	       : is == ANSWER_UNKNOWN ? "a model of nearly the same name is named"
 				      : "other models are named");
 }
@@ -220,7 +222,10 @@ static void decide_by_words(struct decided *d, const struct words *words, const 
 	else if (!has_system && !has_family)
 		decide(d, ANSWER_UNKNOWN, "the product has no name");
 	else
-		decide(d, series, series == ANSWER_NO ? "another series is named" : series == ANSWER_YES ? NULL : "its firmware is not known");
+		decide(d, series,
+		       series == ANSWER_NO    ? "another series is named"
+		       : series == ANSWER_YES ? NULL
+					      : "its firmware is not known");
 }
 
 static void decide_name(struct decided *d, const struct advisory_match *m, const struct advisory_product *p)
@@ -267,8 +272,8 @@ static void decide_version(struct decided *d, const struct advisory_product *p, 
 	if (!version_parse(&version, fact)) {
 		d->version = ANSWER_UNKNOWN;
 		d->why = d->why && d->name != ANSWER_YES ? d->why
-			 : p->is_loader			 ? "its boot loader is not known"
-			 : *fact			 ? "its firmware is no version that can be compared"
+			 : p->is_loader                  ? "its boot loader is not known"
+			 : *fact                         ? "its firmware is no version that can be compared"
 							 : "its firmware is not known";
 		return;
 	}
@@ -304,7 +309,9 @@ static void decide_joined(struct decided *d, struct advisory_match *m, const str
 
 static const struct decided *decide_product(struct advisory_match *m, size_t index, unsigned depth)
 {
-	static const struct decided circle = { .name = ANSWER_UNKNOWN, .version = ANSWER_UNKNOWN, .why = "its relationships go in a circle" };
+	static const struct decided circle = { .name = ANSWER_UNKNOWN,
+					       .version = ANSWER_UNKNOWN,
+					       .why = "its relationships go in a circle" };
 	const struct advisory_product *p = &m->a->products[index];
 	struct decided *d = &m->decided[index];
 
@@ -489,20 +496,22 @@ static void say_outside(struct advisory_finding *out, const struct advisory_matc
 	if (!p)
 		say(out, ANSWER_NO, "no product is listed as affected");
 	else if (affected->why)
-		say(out, ANSWER_NO, "'%.100s' is affected: %s", name_of(p), affected->why);
+		say(out, ANSWER_NO, "'%.100s' is affected, and that is not this device: %s", name_of(p), affected->why);
 	else
-		say(out, ANSWER_NO, "%.60s is outside of what is affected ('%.100s', '%.80s')", version_of(m, p), name_of(p), range_of(m, p));
+		say(out, ANSWER_NO, "%.60s is outside of what is affected ('%.100s', '%.80s')", version_of(m, p), name_of(p),
+		    range_of(m, p));
 }
 
 static void say_open(struct advisory_finding *out, const struct advisory_match *m, const struct verdict *v, const char *what)
 {
 	const struct advisory_product *p = v->product;
 
-	say(out, ANSWER_UNKNOWN, "'%.100s' (%.80s) is listed as %s, the device has %.60s: %s", name_of(p), range_of(m, p), what, version_of(m, p),
-	    v->why ? v->why : "it cannot be decided");
+	say(out, ANSWER_UNKNOWN, "'%.100s' (%.80s) is listed as %s, the device has %.60s: %s", name_of(p), range_of(m, p), what,
+	    version_of(m, p), v->why ? v->why : "it cannot be decided");
 }
 
-static void judge_defaults(struct advisory_finding *out, struct advisory_match *m, const struct advisory_vuln *v, const struct verdict *listed)
+static void judge_defaults(struct advisory_finding *out, struct advisory_match *m, const struct advisory_vuln *v,
+			   const struct verdict *listed)
 {
 	struct verdict affected, open;
 
@@ -513,7 +522,8 @@ static void judge_defaults(struct advisory_finding *out, struct advisory_match *
 	else if (affected.is == ANSWER_UNKNOWN)
 		say_open(out, m, &affected, "affected unless something else is said");
 	else if (open.is != ANSWER_NO)
-		say(out, ANSWER_UNKNOWN, "nothing is said of version %.60s of '%.100s'", version_of(m, open.product), name_of(open.product));
+		say(out, ANSWER_UNKNOWN, "nothing is said of version %.60s of '%.100s'", version_of(m, open.product),
+		    name_of(open.product));
 	else
 		say_outside(out, m, listed);
 }
@@ -541,8 +551,8 @@ static void judge_versions(struct advisory_finding *out, struct advisory_match *
 	else if (open.is != ANSWER_NO)
 		say_open(out, m, &open, "under investigation");
 	else if (affected.is_silent)
-		say(out, ANSWER_UNKNOWN, "only '%.80s' of '%.100s' is listed as affected: nothing is said of %.60s", range_of(m, affected.product),
-		    name_of(affected.product), version_of(m, affected.product));
+		say(out, ANSWER_UNKNOWN, "only '%.80s' of '%.100s' is listed as affected: nothing is said of %.60s",
+		    range_of(m, affected.product), name_of(affected.product), version_of(m, affected.product));
 	else
 		judge_defaults(out, m, v, &affected);
 }
@@ -559,7 +569,8 @@ static void judge_features(struct advisory_finding *out, const struct advisory_m
 		if (uses == ANSWER_NO)
 			say(out, ANSWER_NO, "it takes '%.60s', which the device does not use", v->feature[i]);
 		else if (uses == ANSWER_UNKNOWN)
-			say(out, ANSWER_UNKNOWN, "%.250s; it takes '%.60s', and whether the device uses that is not known", before, v->feature[i]);
+			say(out, ANSWER_UNKNOWN, "%.250s; it takes '%.60s', and whether the device uses that is not known", before,
+			    v->feature[i]);
 	}
 }
 
@@ -632,7 +643,8 @@ void advisory_match_all(struct advisory_finding *out, struct advisory_match *m)
 	if (!m->a->vuln_count) {
 		bool is_other = *m->facts->vendor && !m->has_vendor && m->a->product_count;
 
-		say(out, is_other ? ANSWER_NO : ANSWER_UNKNOWN, "%s", is_other ? "no product of its vendor is named" : "it lists no vulnerability");
+		say(out, is_other ? ANSWER_NO : ANSWER_UNKNOWN, "%s",
+		    is_other ? "no product of its vendor is named" : "it lists no vulnerability");
 		return;
 	}
 	for (size_t i = 0; i < m->a->vuln_count && out->affected != ANSWER_YES; i++) {

@@ -173,14 +173,15 @@ static void set_gone(struct advisory_store *s, const char *sha256)
 	memcpy(s->gone[s->gone_count++], sha256, sizeof(*s->gone));
 }
 
-static void fill_entry(struct advisory_store *s, struct advisory_entry *e, const struct advisory *a, const char *sha256, const char *checked)
+static void fill_entry(struct advisory_store *s, struct advisory_entry *e, const struct advisory *a, const char *sha256,
+		       const char *checked)
 {
 	char now[CLOCK_TEXT_LEN];
 	json_t *line;
 
 	clock_text(now, clock_now_s());
-	line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "sha256", sha256, "publisher", a->publisher, "id", a->id, "version", a->version,
-			 "released", a->released, "imported", now, "checked", checked);
+	line = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "sha256", sha256, "publisher", a->publisher, "id", a->id, "version",
+			 a->version, "released", a->released, "imported", now, "checked", checked);
 	if (!s->index)
 		s->index = json_pack("{s:i, s:[]}", "holdfast-advisories", INDEX_VERSION, "advisories");
 	json_array_append_new(json_object_get(s->index, "advisories"), line); /* keeps the strings; the old line goes when it is saved */
@@ -194,8 +195,8 @@ static void fill_entry(struct advisory_store *s, struct advisory_entry *e, const
 	s->is_changed = true;
 }
 
-int advisory_store_take(enum advisory_taken *how, struct advisory_store *s, const struct advisory *a, struct bytes document, const char *checked,
-			struct error *err)
+int advisory_store_take(enum advisory_taken *how, struct advisory_store *s, const struct advisory *a, struct bytes document,
+			const char *checked, struct error *err)
 {
 	struct advisory_entry *e = entry_of(s, a);
 	char sha256[2 * HASH_LEN + 1];
@@ -239,9 +240,9 @@ int advisory_store_save(struct advisory_store *s, struct error *err)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct advisory_entry *e = &s->entries[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "sha256", e->sha256, "publisher", e->publisher, "id",
-						      e->id, "version", e->version, "released", e->released, "imported", e->imported, "checked",
-						      e->checked));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "sha256", e->sha256, "publisher", e->publisher,
+						      "id", e->id, "version", e->version, "released", e->released, "imported", e->imported,
+						      "checked", e->checked));
 	}
 	text = json_dumps(whole, JSON_INDENT(1));
 	json_decref(whole);
@@ -295,7 +296,9 @@ int advisory_store_find(size_t *out, const struct advisory_store *s, const char 
 		found++;
 	}
 	if (found > 1)
-		return error_set(err, CLI_USAGE, "%zu publishers have an advisory '%.80s'; name it by the first characters of its SHA-256, as advisory list --json shows it",
+		return error_set(err, CLI_USAGE,
+				 "%zu publishers have an advisory '%.80s'; name it by the first characters of its SHA-256, as advisory "
+				 "list --json shows it",
 				 found, id);
 	for (size_t i = 0; i < s->count && !found && strlen(id) >= 8; i++) {
 		if (strncmp(s->entries[i].sha256, id, strlen(id)) != 0)

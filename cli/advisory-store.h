@@ -24,7 +24,7 @@ struct advisory_store {
 	int lock;
 	size_t count;
 	struct advisory_entry *entries;
-	json_t *index; /* the strings are its */
+	json_t *index;  /* the strings are its */
 	json_t *places; /* publisher and id -> place in entries */
 	bool is_changed;
 	size_t gone_count;
@@ -38,8 +38,8 @@ void advisory_store_done(struct advisory_store *s);
 enum advisory_taken { TAKEN_NEW, TAKEN_NEWER, TAKEN_KNOWN, TAKEN_OLDER };
 enum { TAKEN_COUNT = TAKEN_OLDER + 1 };
 /* document: what a was read from. CLI_CONFLICT when the same version is there with another text. */
-int advisory_store_take(enum advisory_taken *how, struct advisory_store *s, const struct advisory *a, struct bytes document, const char *checked,
-			struct error *err) _must_check_;
+int advisory_store_take(enum advisory_taken *how, struct advisory_store *s, const struct advisory *a, struct bytes document,
+			const char *checked, struct error *err) _must_check_;
 /* Makes it all durable. */
 int advisory_store_save(struct advisory_store *s, struct error *err) _must_check_;
 

@@ -134,10 +134,14 @@ static const struct {
 	const char *text;
 	unsigned places;
 } operators[] = {
-	{ "<=", VERSION_BELOW | VERSION_EQUAL },	{ ">=", VERSION_ABOVE | VERSION_EQUAL },
-	{ "\xe2\x89\xa4", VERSION_BELOW | VERSION_EQUAL }, { "\xe2\x89\xa5", VERSION_ABOVE | VERSION_EQUAL },
-	{ "!=", VERSION_BELOW | VERSION_ABOVE },	{ "==", VERSION_EQUAL },
-	{ "<", VERSION_BELOW },				{ ">", VERSION_ABOVE },
+	{ "<=", VERSION_BELOW | VERSION_EQUAL },
+	{ ">=", VERSION_ABOVE | VERSION_EQUAL },
+	{ "\xe2\x89\xa4", VERSION_BELOW | VERSION_EQUAL },
+	{ "\xe2\x89\xa5", VERSION_ABOVE | VERSION_EQUAL },
+	{ "!=", VERSION_BELOW | VERSION_ABOVE },
+	{ "==", VERSION_EQUAL },
+	{ "<", VERSION_BELOW },
+	{ ">", VERSION_ABOVE },
 	{ "=", VERSION_EQUAL },
 };
 enum { OPERATORS = sizeof(operators) / sizeof(*operators) };

@@ -33,10 +33,10 @@ unsigned version_places(const struct version *version, const struct version *bou
 
 struct range {
 	bool is_all, is_none;
-	bool is_exact;     /* `vers:` of a type with an order of its own */
-	bool is_one;       /* one plain version: nothing is said of others */
+	bool is_exact;      /* `vers:` of a type with an order of its own */
+	bool is_one;        /* one plain version: nothing is said of others */
 	bool is_lower_only; /* "> 1.7.5.0": often meant the other way round */
-	const char *why;   /* static: why it cannot be used; NULL when it can */
+	const char *why;    /* static: why it cannot be used; NULL when it can */
 	size_t count;
 	struct range_part {
 		unsigned places; /* which of VERSION_* hold */

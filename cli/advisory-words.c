@@ -24,9 +24,9 @@ bool words_is_family(const char *word)
 
 static bool says_nothing(const char *word)
 {
-	static const char *const nothing[] = { "firmware", "model",  "models", "series",  "version", "versions", "all",	   "device", "devices",
-					       "switch",   "router", "and",    "the",	  "of",	     "for",	 "product", "products",
-					       "industrial", "ethernet", "managed", "operating", "system", "os", "family" };
+	static const char *const nothing[] = { "firmware", "model",      "models",   "series",  "version",   "versions", "all", "device",
+					       "devices",  "switch",     "router",   "and",     "the",       "of",       "for", "product",
+					       "products", "industrial", "ethernet", "managed", "operating", "system",   "os",  "family" };
 
 	return is_in(word, nothing, ARRAY_SIZE(nothing));
 }

@@ -13,12 +13,12 @@
 #include <jansson.h>
 
 enum {
-	ADVISORY_MAX = 16 << 20,       /* bytes of one document */
-	ADVISORY_DEPTH_MAX = 32,       /* branches in branches, products of products */
+	ADVISORY_MAX = 16 << 20, /* bytes of one document */
+	ADVISORY_DEPTH_MAX = 32, /* branches in branches, products of products */
 	ADVISORY_PRODUCTS_MAX = 20000,
 	ADVISORY_VULNS_MAX = 2000,
-	ADVISORY_ITEMS_MAX = 200000,   /* mentions of products in all vulnerabilities */
-	ADVISORY_NOTES_MAX = 20,       /* that are kept; all are counted */
+	ADVISORY_ITEMS_MAX = 200000, /* mentions of products in all vulnerabilities */
+	ADVISORY_NOTES_MAX = 20,     /* that are kept; all are counted */
 	ADVISORY_ID_MAX = 120,
 	ADVISORY_FEATURES_MAX = 8,
 };
@@ -39,11 +39,16 @@ struct advisory_product {
 	bool is_undefined;                              /* named, and nowhere explained */
 	bool is_joined;                                 /* it is part[0] on part[1] */
 	size_t part[2];
-	const char *why;                                /* static: why nothing can be said of it; NULL when it can */
+	const char *why; /* static: why nothing can be said of it; NULL when it can */
 };
 
-enum advisory_status { ADVISORY_AFFECTED, ADVISORY_NOT_AFFECTED, ADVISORY_FIXED, ADVISORY_OPEN /* under investigation */,
-		       ADVISORY_RECOMMENDED };
+enum advisory_status {
+	ADVISORY_AFFECTED,
+	ADVISORY_NOT_AFFECTED,
+	ADVISORY_FIXED,
+	ADVISORY_OPEN /* under investigation */,
+	ADVISORY_RECOMMENDED
+};
 enum { ADVISORY_STATUSES = ADVISORY_RECOMMENDED + 1 };
 
 struct advisory_vuln {
@@ -90,7 +95,8 @@ const char *advisory_text(const json_t *object, const char *key);
 int advisory_check_id(const char *id, struct error *err) _must_check_;
 int advisory_add_product(struct advisory_product **out, struct advisory *a, struct error *err) _must_check_;
 int advisory_add_vuln(struct advisory_vuln **out, struct advisory *a, struct error *err) _must_check_;
-int advisory_add_item(struct advisory *a, struct advisory_vuln *v, enum advisory_status status, size_t product, struct error *err) _must_check_;
+int advisory_add_item(struct advisory *a, struct advisory_vuln *v, enum advisory_status status, size_t product,
+		      struct error *err) _must_check_;
 void advisory_note(struct advisory *a, const char *fmt, ...) _printf_(2, 3);
 /* A text that lives as long as the advisory. */
 const char *advisory_made(struct advisory *a, const char *fmt, ...) _printf_(2, 3);

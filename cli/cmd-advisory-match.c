@@ -115,9 +115,16 @@ static void put(struct report *r, const struct advisory *a, const struct advisor
 	if (state == STATE_NOT_AFFECTED && !r->shows_all)
 		return;
 	row = add_row(r);
-	*row = (struct row){ .device = d, .entry = e, .state = state, .computed = decision->finding.affected, .score = a->score,
-			     .judged = judged, .is_stale = stale && !judged, .severity = mem_strdup(a->severity),
-			     .reason = mem_strdup(decision->finding.reason), .fix = mem_strdup(decision->finding.fix),
+	*row = (struct row){ .device = d,
+			     .entry = e,
+			     .state = state,
+			     .computed = decision->finding.affected,
+			     .score = a->score,
+			     .judged = judged,
+			     .is_stale = stale && !judged,
+			     .severity = mem_strdup(a->severity),
+			     .reason = mem_strdup(decision->finding.reason),
+			     .fix = mem_strdup(decision->finding.fix),
 			     .vulns = json_incref(decision->vulns) };
 }
 
@@ -231,8 +238,14 @@ static int print_rows(const struct report *r, struct error *err)
 		const struct row *row = &r->rows[i];
 		_cleanup_(buf_done) struct buf reason = { 0 };
 		char days[24] = "";
-		const char *cells[] = { row->device->name, state_names[row->state], row->entry->id, row->severity, days,
-					row->device->facts.firmware, row->fix, NULL };
+		const char *cells[] = { row->device->name,
+					state_names[row->state],
+					row->entry->id,
+					row->severity,
+					days,
+					row->device->facts.firmware,
+					row->fix,
+					NULL };
 
 		put_reason(&reason, row);
 		cells[7] = buf_text(&reason);
@@ -252,9 +265,9 @@ static json_t *judged_json(const struct row *row)
 
 static json_t *row_json(const struct row *row, int64_t now_s)
 {
-	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:f}", "advisory", row->entry->id, "publisher", row->entry->publisher, "version",
-				 row->entry->version, "status", state_names[row->state], "computed", advisory_answer_name(row->computed), "score",
-				 row->score);
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:f}", "advisory", row->entry->id, "publisher", row->entry->publisher,
+				 "version", row->entry->version, "status", state_names[row->state], "computed",
+				 advisory_answer_name(row->computed), "score", row->score);
 
 	json_object_set_new(json, "name", show_text(bytes_str(row->device->name)));
 	show_put_text(json, "device", row->device->id);
@@ -284,14 +297,15 @@ static int print_json(const struct report *r, struct error *err)
 		json_object_set_new(counts, state_names[i], json_integer((json_int_t)r->counts[i]));
 	return output_json("advisory-match",
 			   json_pack("{s:I, s:I, s:I, s:o, s:o}", "advisories", (json_int_t)r->store.count, "devices",
-				     (json_int_t)r->devices.count, "without-vendor", (json_int_t)r->unplaced, "counts", counts, "matches", list),
+				     (json_int_t)r->devices.count, "without-vendor", (json_int_t)r->unplaced, "counts", counts, "matches",
+				     list),
 			   err);
 }
 
 static void tell(const struct report *r)
 {
-	output_note("%zu devices, %zu advisories: %zu affected, %zu unknown, %zu mitigated, %zu accepted, %zu not affected", r->devices.count,
-		    r->store.count, r->counts[STATE_AFFECTED], r->counts[STATE_UNKNOWN], r->counts[STATE_MITIGATED],
+	output_note("%zu devices, %zu advisories: %zu affected, %zu unknown, %zu mitigated, %zu accepted, %zu not affected",
+		    r->devices.count, r->store.count, r->counts[STATE_AFFECTED], r->counts[STATE_UNKNOWN], r->counts[STATE_MITIGATED],
 		    r->counts[STATE_ACCEPTED], r->counts[STATE_NOT_AFFECTED]);
 	if (r->unplaced)
 		output_note("Of %zu devices no vendor is known, so what could concern them is unknown: give them the label vendor:NAME.",

@@ -49,9 +49,11 @@ static void tell_import(const struct advisory_import *im)
 	if (im->refused > json_array_size(im->problems))
 		output_note("holdfast: and %zu more", im->refused - json_array_size(im->problems));
 	output_note("%zu files: %zu new, %zu newer, %zu known, %zu older than what is there, %zu judgements, %zu refused", im->files,
-		    im->taken[TAKEN_NEW], im->taken[TAKEN_NEWER], im->taken[TAKEN_KNOWN], im->taken[TAKEN_OLDER], im->judgements, im->refused);
+		    im->taken[TAKEN_NEW], im->taken[TAKEN_NEWER], im->taken[TAKEN_KNOWN], im->taken[TAKEN_OLDER], im->judgements,
+		    im->refused);
 	if (im->unclear)
-		output_note("%zu of them say %zu things that were not understood; see: holdfast advisory list --unclear", im->unclear, im->notes);
+		output_note("%zu of them say %zu things that were not understood; see: holdfast advisory list --unclear", im->unclear,
+			    im->notes);
 }
 
 static int check_import(const struct args *args, struct error *err)
@@ -150,8 +152,12 @@ static void add_products(struct buf *out, const struct advisory *a, const struct
 	for (size_t i = 0; i < items->count; i++) {
 		const struct advisory_product *p = &a->products[items->product[i]];
 
-		buf_addf(out, "  %s: %s%s%s\n", what, p->full ? p->full : p->name ? p->name : p->id ? p->id : "?", p->version ? "  " : "",
-			 p->version ? p->version : "");
+		buf_addf(out, "  %s: %s%s%s\n", what,
+			 p->full   ? p->full
+			 : p->name ? p->name
+			 : p->id   ? p->id
+				   : "?",
+			 p->version ? "  " : "", p->version ? p->version : "");
 	}
 }
 
@@ -172,7 +178,8 @@ static void add_vuln(struct buf *out, const struct advisory *a, const struct adv
 
 		buf_addf(out, "  flag: %s\n", label ? label : "?");
 	}
-	json_array_foreach((json_t *)(uintptr_t)v->remediations, i, remedy) {
+	json_array_foreach((json_t *)(uintptr_t)v->remediations, i, remedy)
+	{
 		const char *category = advisory_text(remedy, "category"), *details = advisory_text(remedy, "details"),
 			   *restart = advisory_text(json_object_get(remedy, "restart_required"), "category");
 
@@ -183,21 +190,23 @@ static void add_vuln(struct buf *out, const struct advisory *a, const struct adv
 
 static void add_judgement(struct buf *out, const struct judgement *g, const struct advisory_entry *e)
 {
-	const char *why = g->why_not ? g->why_not : strcmp(statement_get(g->st, "document"), e->sha256) ? "it is about another version" : NULL;
+	const char *why = g->why_not                                            ? g->why_not
+			  : strcmp(statement_get(g->st, "document"), e->sha256) ? "it is about another version"
+										: NULL;
 
 	buf_addf(out, "judged %s by %s at %s%s%s%s: %s%s%s\n", statement_get(g->st, "verdict"), statement_get(g->st, "person"),
 		 statement_get(g->st, "time"), statement_get(g->st, "feature") ? " " : "",
 		 statement_get(g->st, "feature") ? statement_get(g->st, "feature") : "",
-		 statement_count(g->st, "device") ? ", of some devices" : "", statement_get(g->st, "reason"), why ? "; does not count: " : "",
-		 why ? why : "");
+		 statement_count(g->st, "device") ? ", of some devices" : "", statement_get(g->st, "reason"),
+		 why ? "; does not count: " : "", why ? why : "");
 }
 
 static void add_all(struct buf *out, const struct advisory *a, const struct advisory_entry *e, const struct judgements *j)
 {
 	const char *remedy = a->form == ADVISORY_HAND ? advisory_text(a->json, "remedy") : NULL;
 
-	buf_addf(out, "%s  %s\npublisher  %s\nversion    %s, released %s\nseverity   %s (%.1f)\nimported   %s, checked: %s\n", e->id, a->title,
-		 e->publisher, e->version, e->released, a->severity, a->score, e->imported, e->checked);
+	buf_addf(out, "%s  %s\npublisher  %s\nversion    %s, released %s\nseverity   %s (%.1f)\nimported   %s, checked: %s\n", e->id,
+		 a->title, e->publisher, e->version, e->released, a->severity, a->score, e->imported, e->checked);
 	for (size_t i = 0; i < a->vuln_count; i++)
 		add_vuln(out, a, &a->vulns[i]);
 	if (remedy)
@@ -262,8 +271,10 @@ static int check_ack(const struct cli *cli, const struct args *args, struct erro
 		return error_set(err, CLI_USAGE, "say why: --reason TEXT");
 	if (!strcmp(verdict, "requires") != (feature != NULL) || (feature && args->count > 1))
 		return error_set(err, CLI_USAGE, "'requires' takes --feature and no devices; no other verdict takes a feature");
-	if (!root_has_role(cli->home->root, cli->home->person, ROLE_ADMIN) && !root_has_role(cli->home->root, cli->home->person, ROLE_DEPLOYER))
-		return error_set(err, E_DENIED, "'%s' has neither the role 'admin' nor 'deployer', one of which judging takes", cli->home->person);
+	if (!root_has_role(cli->home->root, cli->home->person, ROLE_ADMIN) &&
+	    !root_has_role(cli->home->root, cli->home->person, ROLE_DEPLOYER))
+		return error_set(err, E_DENIED, "'%s' has neither the role 'admin' nor 'deployer', one of which judging takes",
+				 cli->home->person);
 	return 0;
 }
 
@@ -415,9 +426,10 @@ int cmd_advisory_export(struct cli *cli, const struct args *args, struct error *
 		r = export_judgements(&j, args->value[0], &judgements, err);
 	if (r < 0)
 		return r;
-	output_note("%zu advisories and %zu judgements are in '%s'; another operator takes them with: holdfast advisory import", store.count,
-		    judgements, args->value[0]);
-	return cli->json ? output_json("advisory-export", json_pack("{s:I, s:I}", "advisories", (json_int_t)store.count, "judgements",
-								       (json_int_t)judgements), err)
+	output_note("%zu advisories and %zu judgements are in '%s'; another operator takes them with: holdfast advisory import",
+		    store.count, judgements, args->value[0]);
+	return cli->json ? output_json("advisory-export",
+				       json_pack("{s:I, s:I}", "advisories", (json_int_t)store.count, "judgements", (json_int_t)judgements),
+				       err)
 			 : EXIT_DONE;
 }

@@ -36,8 +36,10 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_SEQUENCE("copies", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, copies, &copy_schema, 0, SETTINGS_COPIES_MAX),
 	CYAML_FIELD_SEQUENCE("security-contact", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, contact, &contact_schema, 1,
 			     SETTINGS_CONTACTS_MAX),
-	CYAML_FIELD_STRING_PTR("security-policy", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, policy, 3, SETTINGS_CONTACT_MAX - 1),
-	CYAML_FIELD_STRING_PTR("security-expires", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, expires, 3, SETTINGS_CONTACT_MAX - 1),
+	CYAML_FIELD_STRING_PTR("security-policy", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, policy, 3,
+			       SETTINGS_CONTACT_MAX - 1),
+	CYAML_FIELD_STRING_PTR("security-expires", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, expires, 3,
+			       SETTINGS_CONTACT_MAX - 1),
 	CYAML_FIELD_ENUM("log", CYAML_FLAG_STRICT, struct settings, log, levels, ARRAY_SIZE(levels)),
 	CYAML_FIELD_END,
 };

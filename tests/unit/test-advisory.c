@@ -17,8 +17,10 @@
 TEST(a_version_is_numbers_between_dots_and_nothing_else_is_one)
 {
 	static const char *const good[] = { "4.24.0", "v5.24.0", "V1", " 5.23.0 ", "5.*", "4.33.0-rc1", "2017.12.0-10", "0" };
-	static const char *const bad[] = { "", " ", "4.24.", ".4", "4..2", "L206-F2G1", "1.2.3.4.5.6.7", "5.*.1", "4.24.0 and later", "12345678901",
-					   "5.x.", "n/a", "*", "vv4", "4,2" };
+	static const char *const bad[] = {
+		"",     " ",   "4.24.", ".4",  "4..2", "L206-F2G1", "1.2.3.4.5.6.7", "5.*.1", "4.24.0 and later", "12345678901",
+		"5.x.", "n/a", "*",     "vv4", "4,2"
+	};
 	struct version v;
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -106,7 +108,8 @@ TEST(a_range_holds_what_it_says_and_leaves_open_what_it_does_not)
 static struct advisory *load(const char *name)
 {
 	const char *source = getenv("HOLDFAST_SOURCE");
-	_cleanup_(mem_freep) char *path = mem_printf("%s/%s%s.json", source ? source : ".", strchr(name, '/') ? "" : "tests/advisories/", name);
+	_cleanup_(mem_freep) char *path =
+		mem_printf("%s/%s%s.json", source ? source : ".", strchr(name, '/') ? "" : "tests/advisories/", name);
 	_cleanup_(buf_done) struct buf bytes = { 0 };
 	struct advisory *a = NULL;
 	struct error err = { 0 };
@@ -160,14 +163,43 @@ TEST(every_weos_from_4_33_to_5_26_gets_the_right_answer_for_the_pair_of_2025)
 		const char *version;
 		enum answer esp, media;
 	} rows[] = {
-		{ "4.33.0", NO, NO },  { "4.33.1", NO, NO },  { "4.33.2", NO, NO },  { "4.34.0", NO, NO },  { "5.0.0", YES, NO },
-		{ "5.1.0", YES, NO },  { "5.2.0", YES, NO },  { "5.3.0", YES, NO },  { "5.4.0", YES, NO },  { "5.5.0", YES, NO },
-		{ "5.6.0", YES, NO },  { "5.7.0", YES, NO },  { "5.8.0", YES, NO },  { "5.9.0", YES, NO },  { "5.10.0", YES, NO },
-		{ "5.11.0", YES, NO }, { "5.12.0", YES, NO }, { "5.13.0", YES, NO }, { "5.14.0", YES, NO }, { "5.15.0", YES, NO },
-		{ "5.16.0", YES, NO }, { "5.17.0", YES, NO }, { "5.18.0", YES, NO }, { "5.19.0", YES, NO }, { "5.20.0", YES, NO },
-		{ "5.21.0", YES, NO }, { "5.22.0", YES, NO }, { "5.23.0", YES, NO }, { "v5.23.1", YES, NO }, { "5.24.0", NO, YES },
-		{ "5.24.1", NO, YES }, { "5.25.0", NO, YES }, { "5.26.0", NO, YES }, { "6.0.0", NO, NO },
-		{ "5.24.0-rc1", WHO_KNOWS, WHO_KNOWS }, { "", WHO_KNOWS, WHO_KNOWS }, { "main", WHO_KNOWS, WHO_KNOWS },
+		{ "4.33.0", NO, NO },
+		{ "4.33.1", NO, NO },
+		{ "4.33.2", NO, NO },
+		{ "4.34.0", NO, NO },
+		{ "5.0.0", YES, NO },
+		{ "5.1.0", YES, NO },
+		{ "5.2.0", YES, NO },
+		{ "5.3.0", YES, NO },
+		{ "5.4.0", YES, NO },
+		{ "5.5.0", YES, NO },
+		{ "5.6.0", YES, NO },
+		{ "5.7.0", YES, NO },
+		{ "5.8.0", YES, NO },
+		{ "5.9.0", YES, NO },
+		{ "5.10.0", YES, NO },
+		{ "5.11.0", YES, NO },
+		{ "5.12.0", YES, NO },
+		{ "5.13.0", YES, NO },
+		{ "5.14.0", YES, NO },
+		{ "5.15.0", YES, NO },
+		{ "5.16.0", YES, NO },
+		{ "5.17.0", YES, NO },
+		{ "5.18.0", YES, NO },
+		{ "5.19.0", YES, NO },
+		{ "5.20.0", YES, NO },
+		{ "5.21.0", YES, NO },
+		{ "5.22.0", YES, NO },
+		{ "5.23.0", YES, NO },
+		{ "v5.23.1", YES, NO },
+		{ "5.24.0", NO, YES },
+		{ "5.24.1", NO, YES },
+		{ "5.25.0", NO, YES },
+		{ "5.26.0", NO, YES },
+		{ "6.0.0", NO, NO },
+		{ "5.24.0-rc1", WHO_KNOWS, WHO_KNOWS },
+		{ "", WHO_KNOWS, WHO_KNOWS },
+		{ "main", WHO_KNOWS, WHO_KNOWS },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -277,11 +309,14 @@ TEST(a_circle_of_pairs_costs_no_more_than_its_length)
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct error err = { 0 };
 
-	buf_add_str(&text, "{\"document\": {\"csaf_version\": \"2.0\", \"publisher\": {\"namespace\": \"x\"}, \"tracking\": {\"id\": \"X\", \"version\": "
+	buf_add_str(&text, "{\"document\": {\"csaf_version\": \"2.0\", \"publisher\": {\"namespace\": \"x\"}, \"tracking\": {\"id\": "
+			   "\"X\", \"version\": "
 			   "\"1\"}}, \"product_tree\": {\"relationships\": [");
 	for (int i = 0; i < 40; i++)
-		buf_addf(&text, "%s{\"category\": \"installed_on\", \"product_reference\": \"P%d\", \"relates_to_product_reference\": \"P%d\", "
-				"\"full_product_name\": {\"name\": \"p\", \"product_id\": \"P%d\"}}", i ? ", " : "", (i + 1) % 40, (i + 1) % 40, i);
+		buf_addf(&text,
+			 "%s{\"category\": \"installed_on\", \"product_reference\": \"P%d\", \"relates_to_product_reference\": \"P%d\", "
+			 "\"full_product_name\": {\"name\": \"p\", \"product_id\": \"P%d\"}}",
+			 i ? ", " : "", (i + 1) % 40, (i + 1) % 40, i);
 	buf_add_str(&text, "]}, \"vulnerabilities\": [{\"product_status\": {\"known_affected\": [\"P0\"]}}]}");
 	CHECK_OK(advisory_read(&a, buf_bytes(&text), &err));
 	CHECK_EQ(found(a, &f).affected, WHO_KNOWS);
@@ -355,11 +390,14 @@ TEST(what_is_no_advisory_is_refused_with_its_reason)
 	refused("{\"document\": {" HEAD "\"tracking\": {\"id\": \"\", \"version\": \"1\"}}}", E_FORMAT, "its id");
 	refused("{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"4.0\"}", E_FORMAT, "another version");
 	refused("{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.0\"}", E_FORMAT, "cveMetadata.cveId");
-	refused("{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.0\", \"cveMetadata\": {\"cveId\": \"CVE-1\", \"state\": \"REJECTED\"}}", E_FORMAT,
-		"rejected");
+	refused("{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.0\", \"cveMetadata\": {\"cveId\": \"CVE-1\", \"state\": "
+		"\"REJECTED\"}}",
+		E_FORMAT, "rejected");
 }
 
-#define BY_HAND "{\"holdfast-advisory\": 1, \"id\": \"X\", \"publisher\": \"x\", \"title\": \"x\", \"version\": \"1\", \"released\": \"2026-01-01T00:00:00Z\""
+#define BY_HAND \
+	"{\"holdfast-advisory\": 1, \"id\": \"X\", \"publisher\": \"x\", \"title\": \"x\", \"version\": \"1\", \"released\": " \
+	"\"2026-01-01T00:00:00Z\""
 
 TEST(a_hand_written_advisory_is_strict)
 {
@@ -368,7 +406,8 @@ TEST(a_hand_written_advisory_is_strict)
 	refused(BY_HAND ", \"affected\": {}}", E_FORMAT, "'affected' is not");
 	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"versions\": \"<1\"}]}", E_FORMAT, "neither 'product'");
 	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"product\": \"y\", \"versions\": \"before 1\"}]}", E_FORMAT, "entry 1");
-	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"product\": \"y\", \"versions\": \"<1\", \"of\": \"z\"}]}", E_FORMAT, "'of'");
+	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"product\": \"y\", \"versions\": \"<1\", \"of\": \"z\"}]}", E_FORMAT,
+		"'of'");
 	refused(BY_HAND ", \"affected\": [], \"score\": 11}", E_FORMAT, "'score'");
 	refused("{\"holdfast-advisory\": 2}", E_FORMAT, "missing");
 }
