@@ -176,6 +176,7 @@ static int name_new(struct pair *p, const char *name, const char *labels, struct
 	return r < 0 ? r : admission_again(p->o.cli, device, name, labels, err);
 }
 
+/* The new one first: what may be wrong is wrong with it. Cut short behind that, both have the name, and are told apart by their ids. */
 static int hand_over(struct pair *p, struct error *err)
 {
 	char aside[NAME_LEN_MAX + 1];
@@ -185,9 +186,9 @@ static int hand_over(struct pair *p, struct error *err)
 	if (r == 0)
 		r = fleet_identify(&device, p->o.opener, p->old, err);
 	if (r == 0)
-		r = admission_again(p->o.cli, device, aside, p->old->labels, err);
-	if (r == 0)
 		r = name_new(p, p->old->name, p->old->labels, err);
+	if (r == 0)
+		r = admission_again(p->o.cli, device, aside, p->old->labels, err);
 	if (r == 0)
 		output_note("'%s' is called '%s' from now on, and %s is '%s'.", p->old->name, aside, p->new->id, p->old->name);
 	return r;
