@@ -25,6 +25,8 @@ struct pattern {
 	pcre2_code *code; /* NULL: words */
 	size_t compiled;
 	bool is_anchored;
+	pcre2_match_data *data; /* what a match needs, made once */
+	pcre2_match_context *context;
 };
 
 const char *pattern_text(const struct pattern *p)
@@ -61,6 +63,8 @@ struct pattern *pattern_free(struct pattern *p)
 {
 	if (!p)
 		return NULL;
+	pcre2_match_data_free(p->data);
+	pcre2_match_context_free(p->context);
 	pcre2_code_free(p->code);
 	free(p->words);
 	free(p->text);
@@ -191,6 +195,12 @@ int pattern_new_regex(struct pattern **out, const char *text, struct error *err)
 	pcre2_pattern_info(p->code, PCRE2_INFO_ALLOPTIONS, &options);
 	if (p->compiled > PATTERN_COMPILED_MAX)
 		return error_set(err, E_FORMAT, "a regular expression that becomes larger than %d bytes", PATTERN_COMPILED_MAX);
+	p->data = pcre2_match_data_create(2, NULL);
+	p->context = pcre2_match_context_create(NULL);
+	if (!p->data || !p->context)
+		return error_set(err, E_LIMIT, "no memory for a regular expression");
+	pcre2_set_depth_limit(p->context, PATTERN_DEPTH_MAX);
+	pcre2_set_heap_limit(p->context, PATTERN_HEAP_MAX);
 	p->is_anchored = options & PCRE2_ANCHORED;
 	p->takes_value = groups == 1;
 	*out = steal(p);
@@ -296,8 +306,6 @@ static enum match match_words(const struct pattern *p, struct bytes line, struct
 struct attempt {
 	struct bytes subject;
 	uint32_t options;
-	pcre2_match_data *data;
-	pcre2_match_context *context;
 };
 
 static bool pay(struct purse *purse, uint64_t steps)
@@ -319,8 +327,8 @@ static int try(const struct pattern *p, const struct attempt *a, uint32_t steps,
 
 	if (!pay(purse, steps * begins * (1 + a->subject.len / 256)))
 		return PCRE2_ERROR_MATCHLIMIT;
-	pcre2_set_match_limit(a->context, steps);
-	return pcre2_match(p->code, a->subject.ptr, a->subject.len, 0, a->options, a->data, a->context);
+	pcre2_set_match_limit(p->context, steps);
+	return pcre2_match(p->code, a->subject.ptr, a->subject.len, 0, a->options, p->data, p->context);
 }
 
 static int try_on(const struct pattern *p, const struct attempt *a, struct purse *purse)
@@ -351,7 +359,7 @@ static enum match match_regex(const struct pattern *p, struct bytes line, struct
 {
 	const uint8_t *secret = line.len ? memmem(line.ptr, line.len, TREE_SECRET, sizeof(TREE_SECRET) - 1) : NULL;
 	struct attempt a = { .subject = line };
-	enum match m = MATCH_MAYBE;
+	enum match m;
 
 	if (line.len > PATTERN_SUBJECT_MAX)
 		return MATCH_MAYBE;
@@ -359,21 +367,13 @@ static enum match match_regex(const struct pattern *p, struct bytes line, struct
 		a.subject.len = (size_t)(secret - line.ptr);
 		a.options = PCRE2_PARTIAL_HARD;
 	}
-	a.data = pcre2_match_data_create(2, NULL);
-	a.context = pcre2_match_context_create(NULL);
-	if (a.data && a.context) {
-		pcre2_set_depth_limit(a.context, PATTERN_DEPTH_MAX);
-		pcre2_set_heap_limit(a.context, 1024); /* KiB */
-		m = judge(try_on(p, &a, purse), p, secret != NULL, purse);
-	}
+	m = judge(try_on(p, &a, purse), p, secret != NULL, purse);
 	if (m == MATCH_YES && p->takes_value) {
-		const PCRE2_SIZE *at = pcre2_get_ovector_pointer(a.data);
+		const PCRE2_SIZE *at = pcre2_get_ovector_pointer(p->data);
 
 		if (at[2] != PCRE2_UNSET)
 			*value = bytes_of(line.ptr + at[2], at[3] - at[2]);
 	}
-	pcre2_match_data_free(a.data);
-	pcre2_match_context_free(a.context);
 	return m;
 }
 

@@ -23,6 +23,7 @@ enum {
 	PATTERN_STEPS_SECOND = 500,
 	PATTERN_STEPS_MAX = 20000,     /* at each place where a match may begin */
 	PATTERN_DEPTH_MAX = 2000,      /* PCRE2's depth limit */
+	PATTERN_HEAP_MAX = 1024,       /* KiB */
 };
 
 #define TREE_SECRET "{{secret}}"
@@ -34,6 +35,7 @@ struct purse {
 	const char *empty; /* why it is; NULL while it is not */
 };
 
+/* Of one thread at a time: a regular expression keeps the memory that a match needs. */
 struct pattern;
 /* E_FORMAT says what is wrong, without a place. */
 int pattern_new_words(struct pattern **out, const char *text, struct error *err) _must_check_;

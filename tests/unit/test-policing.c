@@ -1,0 +1,83 @@
+/* tests/unit/test-policing.c -- packs on the operator's machine: what is shown of findings, and the plan that comes out of them. */
+#include "tests/test.h"
+
+#include "cli/cli.h"
+#include "cli/policing.h"
+
+#include <stdlib.h>
+
+static const char pack[] = "holdfast-policy: 1\npack: p\ntitle: T\ndriver: weos\nrules:\n"
+			   "- {id: in-a-block, title: T, level: fundamental, severity: low, context: config/system, check: {present: location *},"
+			   " remedy: [{context: config/system, lines: ['location {{place}}']}, {context: config, lines: [no spanning-tree]}]}\n"
+			   "- {id: by-hand, title: T, level: fundamental, severity: low, context: config/iface ..., check: {present: primary},"
+			   " remedy: [{context: config/iface ..., lines: [primary]}]}\n"
+			   "- {id: without, title: T, level: fundamental, severity: low, context: config, check: {present: x}}\n"
+			   "- {id: passes, title: T, level: fundamental, severity: low, context: config, check: {present: system},"
+			   " remedy: [{context: config, lines: [system]}]}\n";
+
+static void judge(struct policed *out, const struct policy *policy, const char *name, const char *text)
+{
+	const struct policy_facts facts = { .driver = "weos" };
+	struct tree tree;
+	struct error err = { 0 };
+
+	CHECK_OK(tree_read(&tree, "weos", bytes_str(text), &err));
+	*out = (struct policed){ .device = mem_strdup(name), .revision = mem_strdup(name) };
+	policy_evaluate(&out->report, policy, &tree, NULL, &facts);
+	tree_done(&tree);
+}
+
+TEST(a_plan_has_the_remedies_of_what_fails_where_it_fails)
+{
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(buf_done) struct buf plan = { 0 };
+	struct policed devices[3];
+	struct error err = { 0 };
+	size_t by_hand;
+
+	CHECK_OK(policy_read(&policy, "p", bytes_str(pack), &err));
+	judge(&devices[0], policy, "sw1", "system\n\thostname a\n\tend\niface vlan1\n\tend\n");
+	judge(&devices[1], policy, "sw2", "system\n\tlocation here\n\tend\n");
+	judge(&devices[2], policy, "sw3", "system\n\thostname c\n\tend\n");
+	CHECK_EQ(policing_plan(&plan, &by_hand, policy, devices, 3), 1);
+	CHECK_EQ(by_hand, 2);
+	CHECK_STR(buf_text(&plan), "reason: what fails of the policy p\ntargets: [\"sw1\", \"sw3\"]\nmode: lines\nvariables:\n"
+				   "  - {name: in-a-block}\n  - {name: in-a-block, values: [\"yes\"], for: \"sw1 sw3\"}\ninline: |2\n"
+				   "  {{#in-a-block}}\n  system\n   location {{place}}\n   end\n  no spanning-tree\n  {{/in-a-block}}\n");
+	for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
+		policed_done(&devices[i]);
+}
+
+TEST(a_device_that_cannot_be_opened_passes_nothing)
+{
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(policed_done) struct policed device = { 0 };
+	struct error err = { 0 }, why = { 0 };
+
+	CHECK_OK(policy_read(&policy, "p", bytes_str(pack), &err));
+	error_set(&why, E_DENIED, "not sealed to you");
+	policing_give_up(&device, policy, "sw1", "weos", &why);
+	CHECK_EQ(device.report.counts[VERDICT_UNKNOWN], policy->count);
+	CHECK_EQ(device.code, E_DENIED);
+	policed_done(&device);
+	policing_give_up(&device, policy, "sw1", "", &why); /* nobody knows what it is */
+	CHECK_EQ(device.report.counts[VERDICT_UNKNOWN], policy->count);
+}
+
+TEST(findings_show_no_secret_and_drive_no_terminal)
+{
+	_cleanup_(mem_freep) char *shown = policing_text("'password {{secret}} x{{secret}}' \033[31m\xe2\x80\xaeturned\xff");
+
+	CHECK(!strstr(shown, "{{") && !strchr(shown, '\033') && !strstr(shown, "\xe2\x80\xae") && !strchr(shown, '\xff'));
+	CHECK(strstr(shown, "'password •••••••• x••••••••'"));
+}
+
+TEST(a_pack_that_is_not_there_is_absent)
+{
+	_cleanup_(mem_freep) char *path = NULL;
+	struct policy *policy = NULL;
+	struct error err = { 0 };
+
+	CHECK_EQ(policing_read(&policy, &path, "no-such-pack", &err), CLI_ABSENT);
+	CHECK_EQ(policing_read(&policy, &path, "/nowhere/p.yaml", &err), CLI_ABSENT);
+}
