@@ -4,13 +4,15 @@
 #include "agent/snapshot.h"
 #include "agent/trace.h"
 #include "base/clock.h"
+#include "base/fs.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { EVIDENCE_MAX = 200, LOOK_MS = 60000, CHANGE_MS = 300000, NOISE_ROUNDS = 200, SECRET_SHORT = 8 };
+enum { EVIDENCE_MAX = 200, LOOK_MS = 60000, CHANGE_MS = 300000, NOISE_ROUNDS = 200, SECRET_SHORT = 8, ERASE_CUT_STEP = 20 };
 
 enum result { HOLDS, FAILS, CANNOT, NOT_TRIED };
 
@@ -562,6 +564,98 @@ static void check_put_back(struct suite *s, struct row *row)
 		say(row, HOLDS, "running and startup are as they were found");
 }
 
+/* ---- erasing ---- */
+
+struct erasing {
+	const struct suite *suite;
+	enum device_erase how;
+	char dir[32];
+	struct device_erased out;
+};
+
+static int run_erase(void *ctx, struct error *err)
+{
+	struct erasing *w = ctx;
+	int r;
+
+	do {
+		w->out = (struct device_erased){ 0 };
+		r = w->suite->driver->erase(&w->out, w->suite->dev, w->how, w->dir, err);
+	} while (r == DEVICE_ERASE_MORE);
+	return r;
+}
+
+/* Does a claim stand on something? The name of an area in which it does not, or NULL. */
+static const char *unfounded(const struct device_erased *out, bool is_over)
+{
+	for (size_t i = 0; i < out->area_count; i++)
+		if (out->areas[i].result == AREA_DONE ? out->areas[i].seen == AREA_NOTHING : is_over)
+			return out->areas[i].name;
+	return NULL;
+}
+
+static void areas_text(struct row *row, const char *before, const struct device_erased *out)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+
+	for (size_t i = 0; i < out->area_count; i++)
+		buf_addf(&text, "%s %s, seen %s%s", out->areas[i].name, area_claim_name(out->areas[i].claimed), area_seen_name(out->areas[i].seen),
+			 i + 1 < out->area_count ? "; " : "");
+	say(row, HOLDS, "%s%s", before, buf_text(&text));
+}
+
+/* Cut off after a few steps, then gone on with: it must come to an end, and to the same one when it is asked again. */
+static void erase_rounds(struct erasing *w, struct row *row)
+{
+	struct trace_work work = { run_erase, w };
+	struct error err = { 0 };
+	const char *bad;
+	int cut = trace_cut(&work, DEVICE_ERASE_MS, ERASE_CUT_STEP, &err);
+
+	for (int round = 0; round < 2; round++) {
+		err = (struct error){ 0 };
+		if (run_erase(w, &err) < 0) {
+			say(row, FAILS, "%s: %s", round ? "asked again" : "erasing", err.text);
+			return;
+		}
+		bad = w->out.area_count ? unfounded(&w->out, true) : "all";
+		if (bad) {
+			say(row, FAILS, "it is said to be over, and area '%s' is not done, or nothing was seen of it", bad);
+			return;
+		}
+	}
+	areas_text(row, cut == TRACE_CUT ? "killed and gone on with; " : "", &w->out);
+}
+
+static void check_erase(const struct suite *s, struct row *row, enum device_erase how)
+{
+	struct erasing w = { .suite = s, .how = how, .dir = "/run/holdfast-erase-XXXXXX" };
+	static const char *const journals[] = { "dialogue", "media" };
+
+	if (!mkdtemp(w.dir)) {
+		say(row, NOT_TRIED, "no folder can be made in /run for the driver's journal");
+		return;
+	}
+	erase_rounds(&w, row);
+	for (size_t i = 0; i < ARRAY_SIZE(journals); i++) {
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", w.dir, journals[i]);
+
+		fs_sweep(path);
+		(void)unlink(path);
+	}
+	(void)rmdir(w.dir);
+}
+
+static void check_reset(struct suite *s, struct row *row)
+{
+	check_erase(s, row, DEVICE_ERASE_CLEAR);
+}
+
+static void check_purge(struct suite *s, struct row *row)
+{
+	check_erase(s, row, DEVICE_ERASE_PURGE);
+}
+
 /* ---- the table ---- */
 
 static const struct {
@@ -588,12 +682,20 @@ static const struct {
 	{ "apply: nonsense has no effect", DEVICE_APPLY, true, true, check_bad },
 	{ "save: cut off", DEVICE_SAVE | DEVICE_APPLY, true, true, check_cuts },
 	{ "put back", DEVICE_SAVE | DEVICE_APPLY, true, false, check_put_back },
+	/* with --erase only: nothing puts that back */
+	{ "factory-reset", DEVICE_FACTORY_RESET, true, false, check_reset },
+	{ "purge", DEVICE_PURGE, true, false, check_purge },
 };
+
+static bool erases(size_t i)
+{
+	return checks[i].check == check_reset || checks[i].check == check_purge;
+}
 
 /* What keeps a check from being made; false: nothing. */
 static bool is_kept(const struct suite *s, size_t i, struct row *row)
 {
-	unsigned has = s->driver->capabilities;
+	unsigned has = device_capabilities(s->driver, s->dev);
 
 	if (checks[i].check != check_facts && checks[i].check != check_look && s->what->only &&
 	    strcmp(checks[i].name, s->what->only) != 0)
@@ -604,7 +706,7 @@ static bool is_kept(const struct suite *s, size_t i, struct row *row)
 		say(row, NOT_TRIED, "without a look");
 	else if (checks[i].is_destructive && !s->what->is_destructive)
 		say(row, NOT_TRIED, "it changes the device: --destructive");
-	else if (checks[i].is_destructive && !is_saved(&s->first))
+	else if (checks[i].is_destructive && !erases(i) && !is_saved(&s->first))
 		say(row, NOT_TRIED, "running differs from startup: save, or return, first");
 	else if (checks[i].wants_trial && !s->trial)
 		say(row, NOT_TRIED, "driver %s has no trial lines: --change FILE", s->driver->name);
@@ -623,7 +725,7 @@ static void print_row(const char *name, const struct row *row, unsigned ms)
 
 static const char *capabilities_text(char out[static 64], unsigned has)
 {
-	static const char *const names[] = { "startup", "save", "revert", "apply", "reboot" };
+	static const char *const names[] = { "startup", "save", "revert", "apply", "reboot", "factory-reset", "purge" };
 
 	out[0] = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -640,11 +742,13 @@ int conformance_run(const struct conformance *what)
 	char text[64];
 
 	s.trial = what->trial ? what->trial : s.driver->trial;
-	printf("device %s, driver %s, which declares:%s\n\n", s.dev->name, s.driver->name, capabilities_text(text, s.driver->capabilities));
+	printf("device %s, driver %s, which declares:%s\n\n", s.dev->name, s.driver->name, capabilities_text(text, device_capabilities(s.driver, s.dev)));
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
 		uint64_t begin = clock_mono_ms();
 		struct row row = { 0 };
 
+		if (erases(i) && !what->is_erasing)
+			continue;
 		if (!is_kept(&s, i, &row))
 			checks[i].check(&s, &row);
 		print_row(checks[i].name, &row, (unsigned)(clock_mono_ms() - begin));

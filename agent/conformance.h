@@ -11,6 +11,7 @@ enum { CONFORMANCE_FAILS = 1 };
 struct conformance {
 	const struct settings_device *dev;
 	bool is_destructive;
+	bool is_erasing; /* resets and purges it at the end, as far as the driver can: nothing puts that back */
 	const char *trial; /* lines that change running and harm nothing; NULL: the driver's own */
 	unsigned cuts;     /* how often at most a save is cut off; more steps than that are tried at even distances */
 	const char *only;  /* of the rows behind the look, only the one of this name; NULL: all */

@@ -69,7 +69,8 @@ static int say(const struct dialogue_run *run, const struct dialogue_state *s, s
 		r = console_stop_boot(c, seen, &stop, err);
 		return r < 0 ? r : r + 1;
 	case DIALOGUE_LINE:
-		r = console_type(c, s->text, false, err);
+	case DIALOGUE_WORD:
+		r = console_type(c, s->act == DIALOGUE_LINE ? s->text : run->words[s->word % DIALOGUE_WORDS_MAX], false, err);
 		return r < 0 ? r : console_enter(c, err);
 	case DIALOGUE_PICK:
 		r = console_pick(c, s->text, PICK_MS, err);

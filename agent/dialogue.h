@@ -8,13 +8,14 @@
 
 #include "agent/console.h"
 
-enum { DIALOGUE_ANSWERS_MAX = 8, DIALOGUE_SECRETS_MAX = 4, DIALOGUE_STEPS_MAX = 64 };
+enum { DIALOGUE_ANSWERS_MAX = 8, DIALOGUE_SECRETS_MAX = 4, DIALOGUE_WORDS_MAX = 2, DIALOGUE_STEPS_MAX = 64 };
 
 enum dialogue_act {
 	DIALOGUE_LISTEN, /* says nothing */
 	DIALOGUE_LOOK,   /* finds out what is there: console_attach() */
 	DIALOGUE_LINE,   /* types text, sees it, Enter */
 	DIALOGUE_PICK,   /* sends text, waits until it rests, Enter: for menus, and questions of one letter */
+	DIALOGUE_WORD,   /* types the word of that number, sees it, Enter */
 	DIALOGUE_SECRET, /* types the secret of that number and Enter */
 	DIALOGUE_STOP,   /* stops the boot with the key in text, once `when` was seen */
 	DIALOGUE_BOOT,   /* as listen; the device restarts, so nothing is sent until it is up */
@@ -32,7 +33,7 @@ struct dialogue_state {
 	const char *name; /* in the journal */
 	enum dialogue_act act;
 	const char *text;
-	unsigned secret;
+	unsigned secret, word;
 	console_set when;
 	unsigned timeout_ms;
 	struct {
@@ -56,6 +57,7 @@ struct dialogue_run {
 	struct console *console;
 	const char *from; /* the last name in the journal; NULL: a new run */
 	struct bytes secrets[DIALOGUE_SECRETS_MAX];
+	const char *words[DIALOGUE_WORDS_MAX];
 	/* Makes the name of a state durable. A failure ends the run before anything is said. */
 	int (*journal)(void *ctx, const char *state, struct error *err);
 	void *ctx;

@@ -7,6 +7,7 @@
 #include "agent/driver-files.h"
 
 #include "agent/files-parts.h"
+#include "agent/media.h"
 #include "base/fs.h"
 #include "crypto/key.h"
 
@@ -230,7 +231,7 @@ static int feed(char *const *argv, unsigned count, const struct settings_part *p
 	return error_set(err, E_FORMAT, "line %u: '%s' does not take this part (status %d)", first, argv[0], res.status);
 }
 
-static int feed_whole(char *const *argv, unsigned count, const struct settings_part *part, struct bytes content, unsigned first, struct error *err)
+int files_feed_whole(char *const *argv, unsigned count, const struct settings_part *part, struct bytes content, unsigned first, struct error *err)
 {
 	_cleanup_(buf_done) struct buf whole = { 0 };
 
@@ -347,7 +348,7 @@ static int files_save(const struct settings_device *dev, struct bytes running, s
 /* ---- returning, and a whole configuration ---- */
 
 /* Does the service run this? */
-static int runs_as(const struct files_item *item, struct bytes wanted, struct error *err)
+int files_runs_as(const struct files_item *item, struct bytes wanted, struct error *err)
 {
 	_cleanup_(buf_done) struct buf running = { 0 }, listed = { 0 };
 	int r = running_content(&running, item, err);
@@ -362,21 +363,21 @@ static int runs_as(const struct files_item *item, struct bytes wanted, struct er
 	return r < 0 ? r : r == 0 && bytes_equal(buf_bytes(&running), buf_bytes(&listed));
 }
 
-static int load_item(const struct files_item *item, struct bytes wanted, unsigned first, struct error *err)
+int files_load(const struct files_item *item, struct bytes wanted, unsigned first, struct error *err)
 {
-	int r = runs_as(item, wanted, err);
+	int r = files_runs_as(item, wanted, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (feed_whole(item->part->load, item->part->load_count, item->part, wanted, first, err) < 0)
+	if (files_feed_whole(item->part->load, item->part->load_count, item->part, wanted, first, err) < 0)
 		return err->code;
-	r = runs_as(item, wanted, err);
+	r = files_runs_as(item, wanted, err);
 	if (r < 0)
 		return r;
 	return r ? 0 : error_set(err, E_PEER, "'%s': loaded, and what runs is not what was loaded", item->path);
 }
 
-static int reload(const struct settings_part *part, struct error *err)
+int files_reload(const struct settings_part *part, struct error *err)
 {
 	_cleanup_(proc_result_done) struct proc_result res = { 0 };
 
@@ -398,15 +399,15 @@ static int check_disk(const struct files_view *view, const struct settings_part 
 /* By a reload: only what is on disk can come to run. */
 static int return_shown(const struct files_view *view, const struct files_item *item, struct bytes wanted, struct error *err)
 {
-	int r = runs_as(item, wanted, err);
+	int r = files_runs_as(item, wanted, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (!item->part->reload)
 		return error_set(err, E_DENIED, "'%s': there is neither 'load' nor 'reload' to return by", item->path);
-	if (check_disk(view, item->part, err) < 0 || reload(item->part, err) < 0)
+	if (check_disk(view, item->part, err) < 0 || files_reload(item->part, err) < 0)
 		return err->code;
-	r = runs_as(item, wanted, err);
+	r = files_runs_as(item, wanted, err);
 	return r < 0 ? r : r ? 0 : error_set(err, E_PEER, "'%s': reloaded, and it still does not run what is on disk", item->path);
 }
 
@@ -419,7 +420,7 @@ static int return_item(const struct files_view *view, const struct files_item *i
 		return error_set(err, E_DENIED, "'%s' is not there to return to", item->path);
 	if (content_of(&wanted, part, err) < 0)
 		return err->code;
-	return item->part->load ? load_item(item, buf_bytes(&wanted), part->line, err) : return_shown(view, item, buf_bytes(&wanted), err);
+	return item->part->load ? files_load(item, buf_bytes(&wanted), part->line, err) : return_shown(view, item, buf_bytes(&wanted), err);
 }
 
 static int return_tracked(const struct settings_device *dev, const struct files_view *view, struct error *err)
@@ -434,7 +435,7 @@ static int return_tracked(const struct settings_device *dev, const struct files_
 			continue;
 		r = check_disk(view, part, err);
 		if (r == 0)
-			r = reload(part, err);
+			r = files_reload(part, err);
 		if (r == 0)
 			files_loaded_take(&loaded, part, view);
 	}
@@ -494,7 +495,7 @@ static int check_loadable(const struct files_item *item, const struct files_part
 		return error_set(err, E_FORMAT, "line %u: an empty configuration is not applied", part->line - 1);
 	if (files_is_nft(item->part) && check_nft_lines(content, part->line, err) < 0)
 		return err->code;
-	return feed_whole(item->part->check, item->part->check_count, item->part, content, part->line, err);
+	return files_feed_whole(item->part->check, item->part->check_count, item->part, content, part->line, err);
 }
 
 static int check_part(const struct files_view *view, const struct files_part *part, struct error *err)
@@ -571,7 +572,7 @@ static int load_all(const struct files_view *view, const struct files_text *text
 		_cleanup_(buf_done) struct buf content = { 0 };
 
 		if (item->part->load && (files_content(&content, &text->parts[i], err) < 0 ||
-					 load_item(item, buf_bytes(&content), text->parts[i].line, err) < 0))
+					 files_load(item, buf_bytes(&content), text->parts[i].line, err) < 0))
 			return err->code;
 	}
 	return 0;
@@ -612,6 +613,14 @@ static const char *files_startup_path(const struct settings_device *dev)
 	return dev->files->first;
 }
 
+/* A purge is a reset, and the media besides; so of the whole no more is claimed than that its configuration was cleared. */
+static int files_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir, struct error *err)
+{
+	if (files_factory_reset(out, dev, err) < 0)
+		return err->code;
+	return how == DEVICE_ERASE_PURGE ? media_erase(out, dev, state_dir, err) : 0;
+}
+
 const struct device_driver driver_files = {
 	.name = "files",
 	.capabilities = DEVICE_STARTUP | DEVICE_SAVE | DEVICE_REVERT | DEVICE_APPLY,
@@ -622,6 +631,8 @@ const struct device_driver driver_files = {
 	.revert = files_revert,
 	.check = files_check,
 	.apply = files_apply,
+	.capable = files_capable,
+	.erase = files_erase,
 	.startup_path = files_startup_path,
 	.trial = "add table inet holdfast_trial\n",
 	.canonical = files_canonical,

@@ -5,6 +5,7 @@
  * `show running-config` without a word, so `show daemons` is asked in the same session, before and after. */
 #include "agent/frr-parts.h"
 
+#include "agent/media.h"
 #include "policies/frr-text.h"
 #include "policies/words.h"
 #include "base/clock.h"
@@ -346,10 +347,17 @@ static const char *frr_startup_path(const struct settings_device *dev)
 	return dev->frr->config;
 }
 
-static int frr_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how _unused_, const char *state_dir _unused_,
-		     struct error *err)
+static unsigned frr_capable(const struct settings_device *dev)
 {
-	return frr_factory_reset(out, dev, err);
+	return dev->media ? DEVICE_PURGE : 0;
+}
+
+/* A purge is a reset, and the media besides; so of the whole no more is claimed than that its configuration was cleared. */
+static int frr_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir, struct error *err)
+{
+	if (frr_factory_reset(out, dev, err) < 0)
+		return err->code;
+	return how == DEVICE_ERASE_PURGE ? media_erase(out, dev, state_dir, err) : 0;
 }
 
 const struct device_driver driver_frr = {
@@ -363,6 +371,7 @@ const struct device_driver driver_frr = {
 	.check = frr_check,
 	.apply = frr_apply,
 	.show = frr_show,
+	.capable = frr_capable,
 	.erase = frr_erase,
 	.startup_path = frr_startup_path,
 	.trial = "ip prefix-list HOLDFAST-TRIAL seq 5 permit 192.0.2.0/24\n",

@@ -32,9 +32,9 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "  release DEVICE                            end a hold\n"
 			    "  export DIR                                copy what was not sent yet, for 'holdfast import'\n"
 			    "  check                                     read the settings and nothing else\n"
-			    "  credential DEVICE                         keep the password of a device, sealed; it is asked for\n"
+			    "  credential DEVICE [--factory]             keep the password of a device, sealed; it is asked for\n"
 			    "  test-driver DEVICE [--destructive]        what its driver can do, tried on the device\n"
-			    "          [--change FILE] [--only ROW] [--cuts N]\n"
+			    "          [--erase] [--change FILE] [--only ROW] [--cuts N]\n"
 			    "  version\n"
 			    "\n"
 			    "  -c FILE   settings (default " CONFIG_DEFAULT ")\n"
@@ -44,7 +44,7 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 
 struct line {
 	const char *config, *device, *who, *why, *change, *only, *cuts;
-	bool is_verbose, is_destructive;
+	bool is_verbose, is_destructive, is_factory, is_erasing;
 	const char *arg[OPTIONS_MAX];
 	size_t count;
 };
@@ -57,15 +57,21 @@ static int parse_line(struct line *out, int argc, char **argv, struct error *err
 	} options[] = { { "-c", &out->config }, { "-d", &out->device }, { "--who", &out->who }, { "--why", &out->why }, { "--change", &out->change },
 		      { "--only", &out->only },    { "--cuts", &out->cuts } };
 
+	const struct {
+		const char *name;
+		bool *is_set;
+	} flags[] = { { "-v", &out->is_verbose }, { "--destructive", &out->is_destructive }, { "--factory", &out->is_factory },
+		      { "--erase", &out->is_erasing } };
+
 	for (int i = 1; i < argc; i++) {
-		size_t k = 0;
+		size_t k = 0, f = 0;
 
 		while (k < ARRAY_SIZE(options) && strcmp(argv[i], options[k].name) != 0)
 			k++;
-		if (!strcmp(argv[i], "-v")) {
-			out->is_verbose = true;
-		} else if (!strcmp(argv[i], "--destructive")) {
-			out->is_destructive = true;
+		while (f < ARRAY_SIZE(flags) && strcmp(argv[i], flags[f].name) != 0)
+			f++;
+		if (f < ARRAY_SIZE(flags)) {
+			*flags[f].is_set = true;
 		} else if (k < ARRAY_SIZE(options)) {
 			if (++i == argc)
 				return error_set(err, E_USAGE, "option '%s' needs a value", options[k].name);
@@ -300,11 +306,13 @@ static int cmd_test_driver(const struct line *line, struct settings *settings, s
 {
 	_cleanup_(buf_done) struct buf change = { 0 };
 	_cleanup_(fd_closep) int lock = -1;
-	struct conformance what = { .is_destructive = line->is_destructive, .only = line->only, .cuts = CUTS_DEFAULT };
+	struct conformance what = { .is_destructive = line->is_destructive, .is_erasing = line->is_erasing, .only = line->only, .cuts = CUTS_DEFAULT };
 	uint64_t cuts;
 
 	if (find_device(&what.dev, settings, line->arg[1], err) < 0)
 		return err->code;
+	if (line->is_erasing && !line->is_destructive)
+		return error_set(err, E_USAGE, "'--erase' destroys what is on the device: it goes with '--destructive' only");
 	if (line->cuts) {
 		if (!number_parse(&cuts, bytes_str(line->cuts)) || !cuts || cuts > CUTS_MOST)
 			return error_set(err, E_USAGE, "'%s' is no number of cuts: 1 to %d", line->cuts, CUTS_MOST);
@@ -331,20 +339,22 @@ static int cmd_credential(const struct line *line, struct settings *settings, st
 {
 	const struct settings_device *dev;
 	struct secret password = { 0 };
+	const char *path;
 	int r;
 
 	if (find_device(&dev, settings, line->arg[1], err) < 0)
 		return err->code;
 	if (!dev->weos)
 		return error_set(err, E_USAGE, "driver '%s' logs in nowhere", dev->driver);
-	if (dev->weos->identity)
+	if (dev->weos->identity && !line->is_factory)
 		return error_set(err, E_USAGE, "'%s' logs in with the key '%s'", dev->name, dev->weos->identity);
+	path = line->is_factory ? dev->weos->factory_credential : dev->weos->credential;
 	r = credential_ask(&password, dev->name, err);
 	if (r == 0)
-		r = credential_store(dev->weos->credential, dev->weos->key, secret_bytes(&password), err);
+		r = credential_store(path, dev->weos->key, secret_bytes(&password), err);
 	secret_done(&password);
 	if (r == 0)
-		printf("%s\n", dev->weos->credential);
+		printf("%s\n", path);
 	return r;
 }
 

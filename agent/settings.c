@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { QUIET_DEFAULT = 30, REMIND_DEFAULT = 900, WATCH_DEFAULT = 10, SPOOL_DEFAULT = 1000, WAIT_DEFAULT = 600 };
-enum { SECONDS_MAX = 604800, SPOOL_MOST = 100000, WAIT_MOST = 3600 };
+enum { SECONDS_MAX = 604800, SPOOL_MOST = 100000, WAIT_MOST = 3600, MEDIA_MOST = 6 /* areas of a receipt, without running and startup */ };
 
 static const cyaml_strval_t modes[] = {
 	{ "observe", MODE_OBSERVE },
@@ -39,6 +39,7 @@ static const cyaml_schema_field_t part_fields[] = {
 	CYAML_FIELD_COMMAND("reload", reload),
 	CYAML_FIELD_COMMAND("loaded", loaded),
 	CYAML_FIELD_COMMAND("check", check),
+	CYAML_FIELD_STRING_PTR("factory", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_part, factory, 1, 1024),
 	CYAML_FIELD_END,
 };
 
@@ -63,6 +64,7 @@ static const cyaml_schema_field_t weos_fields[] = {
 	CYAML_FIELD_WEOS("known-hosts", known_hosts, 1024),
 	CYAML_FIELD_UINT_PTR("speed", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_weos, speed_set),
 	CYAML_FIELD_WEOS("credential", credential, 1024),
+	CYAML_FIELD_WEOS("factory-credential", factory_credential, 1024),
 	CYAML_FIELD_END,
 };
 
@@ -81,6 +83,7 @@ static const cyaml_schema_field_t device_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("files", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, files, files_fields),
 	CYAML_FIELD_MAPPING_PTR("weos", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, weos, weos_fields),
 	CYAML_FIELD_MAPPING_PTR("commit", CYAML_FLAG_POINTER, struct settings_device, commit, commit_fields),
+	CYAML_FIELD_SEQUENCE("media", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, media, &text_schema, 1, MEDIA_MOST),
 	CYAML_FIELD_END,
 };
 
@@ -159,6 +162,21 @@ static void part_defaults(struct settings_part *part)
 	set_command(&part->check, &part->check_count, "nft -c -f /dev/stdin");
 }
 
+static int factory_check(const struct settings_part *part, bool is_pattern, struct error *err)
+{
+	bool is_none = part->factory && !strcmp(part->factory, "none");
+
+	if (!part->factory)
+		return 0;
+	if (!is_none && part->factory[0] != '/')
+		return error_set(err, E_FORMAT, "'factory' must be an absolute path, or 'none'");
+	if (!is_none && (is_pattern || !strcmp(part->factory, part->path)))
+		return error_set(err, E_FORMAT, "'factory' is another file, and of a pattern it can only be 'none'");
+	if (is_none && part->running)
+		return error_set(err, E_FORMAT, "'factory' cannot be 'none' where there is 'running'");
+	return 0;
+}
+
 static int part_check(const struct settings_part *part, struct error *err)
 {
 	bool is_pattern = strpbrk(part->path, "*?[") != NULL, is_nft = !strcmp(part->format, "nftables");
@@ -177,7 +195,7 @@ static int part_check(const struct settings_part *part, struct error *err)
 		return error_set(err, E_FORMAT, "'loaded' needs 'reload'");
 	if (is_nft && part->reload)
 		return error_set(err, E_FORMAT, "nftables need no 'reload'");
-	return 0;
+	return factory_check(part, is_pattern, err);
 }
 
 static int files_check(const struct settings_device *dev, struct error *err)
@@ -249,7 +267,8 @@ static int weos_way_check(const struct settings_weos *weos, struct error *err)
 static int weos_check(const struct settings_device *dev, struct error *err)
 {
 	struct settings_weos *weos = dev->weos;
-	const char *paths[] = { weos ? weos->serial : NULL, weos ? weos->identity : NULL, weos ? weos->known_hosts : NULL, weos ? weos->credential : NULL };
+	const char *paths[] = { weos ? weos->serial : NULL, weos ? weos->identity : NULL, weos ? weos->known_hosts : NULL,
+				weos ? weos->credential : NULL, weos ? weos->factory_credential : NULL };
 
 	if (!weos)
 		return error_set(err, E_FORMAT, "device '%s': driver weos needs the key 'weos'", dev->name);
@@ -274,8 +293,21 @@ static void weos_paths(struct settings_weos *weos, const char *state, const char
 	weos->key = mem_printf("%s/.agent/key", state);
 	weos->boot = mem_printf("%s/.agent/%s.boot", state, name);
 	weos->transcript = mem_printf("%s/.agent/%s.transcript", state, name);
+	weos->record = mem_printf("%s/.agent/%s.erased", state, name);
+	if (!weos->factory_credential)
+		weos->factory_credential = mem_printf("%s/.agent/%s.factory", state, name);
 	if (!weos->credential)
 		weos->credential = mem_printf("%s/.agent/%s.credential", state, name);
+}
+
+static int media_check(const struct settings_device *dev, struct error *err)
+{
+	if (dev->media && dev->weos)
+		return error_set(err, E_FORMAT, "device '%s': 'media' are of this machine, and the device is another", dev->name);
+	for (unsigned i = 0; i < dev->media_count; i++)
+		if (dev->media[i][0] != '/')
+			return error_set(err, E_FORMAT, "device '%s': '%s' must be an absolute path", dev->name, dev->media[i]);
+	return 0;
 }
 
 static int driver_check(const struct settings_device *dev, struct error *err)
@@ -307,7 +339,7 @@ static int device_check(const struct settings *s, unsigned i, struct error *err)
 	for (unsigned k = 0; k < i; k++)
 		if (!strcmp(s->devices[k].name, dev->name))
 			return error_set(err, E_FORMAT, "two devices are called '%s'", dev->name);
-	if (driver_check(dev, err) < 0)
+	if (driver_check(dev, err) < 0 || media_check(dev, err) < 0)
 		return err->code;
 	if (dev->weos)
 		weos_paths(dev->weos, s->state, dev->name);
@@ -361,6 +393,7 @@ void settings_freep(struct settings **settings)
 			mem_freep(&dev->weos->key);
 			mem_freep(&dev->weos->boot);
 			mem_freep(&dev->weos->transcript);
+			mem_freep(&dev->weos->record);
 		}
 	}
 	if (*settings)

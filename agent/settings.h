@@ -31,6 +31,7 @@ struct settings_part {
 	unsigned loaded_count;
 	char **check; /* reads a content on standard input; status 0: it would be taken */
 	unsigned check_count;
+	char *factory; /* path of the content that the factory gave it; "none": it gave none */
 };
 
 struct settings_files {
@@ -49,10 +50,13 @@ struct settings_weos {
 	char *known_hosts;         /* file that pins the device's key, for ssh */
 	unsigned *speed_set, speed; /* bits per second, of serial and rfc2217 */
 	char *credential;          /* sealed password; absent: below the state folder */
+	char *factory_credential;  /* as credential, of the account that the device has when it is as the factory made it; absent: likewise */
 	/* not keys: */
+	const char *default_password; /* where there is no credential */
 	char *key;  /* what credentials are sealed to */
 	char *boot; /* when the device was last seen to have started */
 	char *transcript; /* what was said in the last session that failed, without secrets */
+	char *record;     /* what was said while it was erased, likewise */
 };
 
 struct settings_commit {
@@ -70,6 +74,8 @@ struct settings_device {
 	struct settings_files *files;
 	struct settings_weos *weos;
 	struct settings_commit *commit;
+	char **media; /* block devices that a purge erases besides */
+	unsigned media_count;
 };
 
 struct settings {

@@ -35,6 +35,8 @@ struct weos {
 	bool saw_end;   /* of the startup file: its footer came with the last answer */
 };
 
+/* The way to its console or command line. */
+int weos_line(struct line **out, const struct settings_weos *weos, struct error *err) _must_check_;
 int weos_open(struct weos *w, const struct settings_device *dev, struct error *err) _must_check_;
 /* Leaves whatever context it is in, without its changes, and logs out. result: of what was done; of a failure the transcript is kept. */
 void weos_close(struct weos *w, int result);
@@ -66,4 +68,6 @@ int weos_save_here(struct weos *w, struct error *err) _must_check_;
 /* As in struct device_driver (agent/device.h). */
 int weos_check(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
 int weos_apply(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
+unsigned weos_capable(const struct settings_device *dev);
+int weos_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir, struct error *err);
 bool weos_saves(struct bytes text, enum device_apply how);

@@ -116,6 +116,10 @@ static int send_password(struct weos *w, console_set want, struct error *err)
 	struct secret password = { 0 };
 	int r = credential_load(&password, weos->credential, weos->key, err);
 
+	if (r == CREDENTIAL_ABSENT && weos->default_password) {
+		secret_copy(&password, bytes_str(weos->default_password));
+		r = 0;
+	}
 	if (r == CREDENTIAL_ABSENT)
 		return error_set(err, E_DENIED, "the device asks for a password: 'holdfast-agent credential %s' keeps one", w->dev->name);
 	if (r == 0)
@@ -234,7 +238,7 @@ static int open_ssh(struct line **out, const struct settings_weos *weos, struct 
 	return line_open_ssh(out, &ssh, err);
 }
 
-static int open_line(struct line **out, const struct settings_weos *weos, struct error *err)
+int weos_line(struct line **out, const struct settings_weos *weos, struct error *err)
 {
 	struct line_serial serial = line_serial_8n1;
 
@@ -254,7 +258,7 @@ int weos_open(struct weos *w, const struct settings_device *dev, struct error *e
 	struct line *line = NULL;
 
 	*w = (struct weos){ .dev = dev };
-	if (open_line(&line, dev->weos, err) < 0 || console_new(&w->console, line, &grammar, err) < 0)
+	if (weos_line(&line, dev->weos, err) < 0 || console_new(&w->console, line, &grammar, err) < 0)
 		return err->code;
 	w->is_in = true; /* as soon as somebody may be */
 	if ((dev->weos->ssh ? begin_ssh(w, err) : begin_console(w, err)) < 0 || weos_command(w, NULL, &batch, err) < 0)

@@ -33,6 +33,7 @@ struct parts {
 	struct settings *settings;
 	const struct settings_device *dev;
 	const struct device_driver *driver;
+	char state[512]; /* the folder for a driver's journals */
 };
 
 static const char *code_name(int code)
@@ -123,14 +124,13 @@ static int cmd_revert(const struct parts *p)
 static int cmd_erase(const struct parts *p, const char *how)
 {
 	enum device_erase what = strcmp(how, "purge") ? DEVICE_ERASE_CLEAR : DEVICE_ERASE_PURGE;
-	const char *dir = getenv("PARTS_STATE");
 	struct device_erased out = { 0 };
 	struct error err = { 0 };
 	int r;
 
 	do {
 		out = (struct device_erased){ 0 };
-		r = p->driver->erase(&out, p->dev, what, dir ? dir : "/nonexistent", &err);
+		r = p->driver->erase(&out, p->dev, what, p->state, &err);
 	} while (r == DEVICE_ERASE_MORE);
 	for (size_t i = 0; i < out.area_count; i++) {
 		_cleanup_(buf_done) struct buf text = { 0 };
@@ -553,6 +553,7 @@ static void open_parts(struct parts *p, const char *config, const char *device)
 	_cleanup_(mem_freep) char *path = bin ? mem_printf("%s:/usr/bin:/bin", bin) : NULL;
 	struct error err = { 0 };
 
+	snprintf(p->state, sizeof(p->state), "%s", getenv("PARTS_STATE") ? getenv("PARTS_STATE") : "/nonexistent");
 	apply_environment();
 	if (path)
 		setenv("PATH", path, 1);

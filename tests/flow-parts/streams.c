@@ -260,6 +260,8 @@ static void run(struct device *d, const char *command)
 			add_line(d, "% Error: no space left on the flash"), say(d, "% Error: no space left on the flash\r\n");
 	} else if (!strcmp(command, "reboot")) {
 		d->phase = SURE;
+	} else if (!strcmp(command, "logout")) {
+		d->phase = LOGIN;
 	} else {
 		add_line(d, "% Error: invalid input"), say(d, "% Error: invalid input\r\n");
 	}
@@ -457,7 +459,7 @@ static int journal(void *ctx, const char *state, struct error *err _unused_)
 static void purge(struct device *d, struct console *c, struct counts *n)
 {
 	char last[64] = "";
-	struct dialogue_run go = { .dialogue = &weos_purge, .console = c, .journal = journal, .ctx = last };
+	struct dialogue_run go = { .dialogue = &weos_purge, .console = c, .words = { "admin" }, .journal = journal, .ctx = last };
 	struct error err = { 0 };
 	int r;
 

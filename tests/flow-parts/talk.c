@@ -182,7 +182,8 @@ static char *last_line(const char *path)
 static int purge(struct talk *t, char *path, FILE *in, struct error *err)
 {
 	_cleanup_(mem_freep) char *from = last_line(path);
-	struct dialogue_run run = { .dialogue = &weos_purge, .console = t->console, .from = from, .journal = append, .ctx = path };
+	struct dialogue_run run = { .dialogue = &weos_purge, .console = t->console, .from = from, .words = { "admin" }, .journal = append,
+				    .ctx = path };
 	static char passwords[2][128];
 	int r;
 

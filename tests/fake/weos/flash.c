@@ -46,7 +46,7 @@ static uint32_t crc_of(const uint8_t *head, struct bytes name, struct bytes data
 	uLong crc = crc32(0, head, HEAD_LEN - 4);
 
 	crc = crc32(crc, name.ptr, (uInt)name.len);
-	return (uint32_t)crc32(crc, data.ptr, (uInt)data.len);
+	return (uint32_t)(data.len ? crc32(crc, data.ptr, (uInt)data.len) : crc); /* to zlib, no data is a new begin */
 }
 
 /* magic, is_gone, length of name, length of data, mtime, CRC; then name and data. False: here the log ends. */
