@@ -175,63 +175,114 @@ int cmd_retire_approve(struct cli *cli, const struct args *args, struct error *e
 
 /* ---- cancel ---- */
 
-static bool can_be_stopped(const struct retirement_step *s)
+/* All batches about the device that may still do something, also those that another one overtook. */
+struct stopping {
+	size_t count;
+	const struct dossier_batch *batches[DOSSIER_BATCHES_MAX];
+	bool may_be_late, is_erase; /* a device may have it; one of them erases */
+};
+
+static bool is_aborted(const struct dossier_batch *b)
 {
-	return s->of && !s->consent.is_aborted &&
-	       (s->phase == PHASE_WAITING || s->phase == PHASE_GIVEN || s->phase == PHASE_ARMED || s->phase == PHASE_STOPPING ||
-		(s->phase == PHASE_CANCELLED && s->consent.is_rejected));
+	return b->rollout.consent.is_aborted;
 }
 
-static int check_cancel(const struct ceremony *c, const bool on[static STEPS], struct error *err)
+static void find_open(struct stopping *out, const struct ceremony *c)
+{
+	const struct dossier *d = &c->dossier;
+	struct retirement_facts facts;
+
+	dossier_facts(&facts, d, &c->source);
+	for (size_t i = 0; i < d->batch_count; i++) {
+		enum retirement_phase phase = retirement_phase_of(&d->steps[i], &facts);
+		bool is_rejected = phase == PHASE_CANCELLED && d->batches[i].rollout.consent.is_rejected;
+
+		if (is_aborted(&d->batches[i]) || !(phase == PHASE_WAITING || phase == PHASE_GIVEN || phase == PHASE_ARMED ||
+						      phase == PHASE_STOPPING || is_rejected))
+			continue;
+		out->batches[out->count++] = &d->batches[i];
+		if (strcmp(statement_get(d->batches[i].rollout.batch, "kind"), "shred") != 0) {
+			out->is_erase = true;
+			out->may_be_late = out->may_be_late || phase == PHASE_GIVEN || phase == PHASE_ARMED || phase == PHASE_STOPPING;
+		}
+	}
+}
+
+static int check_cancel(const struct ceremony *c, const struct stopping *s, struct error *err)
 {
 	const struct home *home = c->cli->home;
 
 	if (!root_has_role(home->root, home->person, ROLE_RETIRER))
 		return error_set(err, E_DENIED, "'%s' does not have the role 'retirer', which stopping this takes; see: holdfast root show",
 				 home->person);
-	if (on[0] || on[1])
+	if (s->count)
 		return 0;
 	return error_set(err, CLI_CONFLICT, "there is nothing of '%s' that could still be stopped: it is %s", c->member->name,
 			 retirement_state_name(c->dossier.now.state));
 }
 
-static void tell_cancelled(const struct ceremony *c, const bool on[static STEPS])
+/* The erasures first: it may be a matter of seconds. */
+static int stop(const struct ceremony *c, const struct stopping *s, const char *reason, struct error *err)
 {
-	const struct retirement *r = &c->dossier.now;
+	int r = 0;
 
-	if (on[0] && r->erase.was_given)
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; i < s->count && r == 0; i++) {
+			const struct rollout *rollout = &s->batches[i]->rollout;
+			_cleanup_(buf_done) struct buf text = { 0 };
+
+			if ((strcmp(statement_get(rollout->batch, "kind"), "shred") == 0) != pass)
+				continue;
+			r = rollout_control(&text, c->cli, rollout, ORDER_ABORT, reason, err);
+			if (r == 0)
+				r = rollout_decide(c->cli, &text, err);
+		}
+	return r;
+}
+
+static void tell_cancelled(const struct ceremony *c, const struct stopping *s)
+{
+	if (s->may_be_late)
 		output_note("Signed. The device may have the order: whether it was in time, its receipt says (holdfast retire execute %s "
 			    "waits for it).",
 			    c->member->name);
-	else if (on[0])
+	else if (s->is_erase)
 		output_note("Stopped, for good: the device never got the order.");
 	else
-		output_note("Stopped: the archive is not shredded.");
-	if (r->is_lost)
+		output_note("Stopped: that order shreds nothing any more.");
+	if (c->dossier.now.is_lost)
 		output_note("The device stays given up: that its key is revoked cannot be undone.");
+}
+
+static json_t *stopped_json(const struct ceremony *c, const struct stopping *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->count; i++)
+		json_array_append_new(list, json_string(s->batches[i]->rollout.id));
+	return json_pack("{s:s, s:s, s:s, s:o}", "device", c->member->id, "name", c->member->name, "action", "abort", "batches", list);
 }
 
 int cmd_retire_cancel(struct cli *cli, const struct args *args, struct error *err)
 {
 	_cleanup_(ceremony_done) struct ceremony c = { 0 };
-	bool on[STEPS] = { false };
+	struct stopping s = { 0 };
 	const char *reason;
 	int r = carry_reason(&reason, args, "cancelled", err);
 
 	if (r == 0)
 		r = ceremony_begin(&c, cli, args->value[0], err);
-	for (int i = 0; i < STEPS && r == 0; i++)
-		on[i] = can_be_stopped(step_at(&c, i));
 	if (r == 0)
-		r = check_cancel(&c, on, err);
-	for (int i = 0; i < STEPS && r == 0; i++) /* the erasure first: it may be a matter of seconds */
-		if (on[i])
-			r = decide(&c, step_at(&c, i), ORDER_ABORT, reason, err);
+		find_open(&s, &c);
+	if (r == 0)
+		r = check_cancel(&c, &s, err);
+	if (r == 0)
+		r = stop(&c, &s, reason, err);
 	if (r < 0)
 		return r;
 	if (cli->json)
-		return output_json("retire-control", decided_json(&c, "abort", on), err);
-	tell_cancelled(&c, on);
+		return output_json("retire-control", stopped_json(&c, &s), err);
+	tell_cancelled(&c, &s);
 	return EXIT_DONE;
 }
 

@@ -283,10 +283,10 @@ static bool gives_up(const struct retirement_batch *b)
 	return is_shred(b) && !statement_get(b->order, "after");
 }
 
-/* May this shred run: after what erased the device, or because it was given up? */
+/* May this shred ever run: after what erased the device or still may, or because it was given up? */
 static bool may_follow(const struct retirement *r, const struct retirement_batch *b)
 {
-	return gives_up(b) || (r->erase.of && names(b->order, "after", r->erase.of->batch));
+	return gives_up(b) || (r->erase.of && names(b->order, "after", r->erase.of->batch) && erase_rank(r->erase.phase) >= 3);
 }
 
 /* What is done comes first. Giving up a device that did not answer comes before what waits for its answer. */
@@ -427,9 +427,22 @@ static enum retirement_state state_of(const struct retirement *r, int64_t now_s)
 		return RETIREMENT_CERTIFIED;
 	if (r->shredded)
 		return r->missing_count ? RETIREMENT_SHREDDING : RETIREMENT_SHREDDED;
-	if ((r->is_wiped || r->is_lost) && r->shred.phase == PHASE_GIVEN && statement_time(r->shred.of->batch, "not-before") > now_s)
+	if ((r->is_wiped || (r->is_lost && r->shred.of && gives_up(r->shred.of))) && r->shred.phase == PHASE_GIVEN &&
+	    statement_time(r->shred.of->batch, "not-before") > now_s)
 		return RETIREMENT_HELD;
 	return device_state(r);
+}
+
+enum retirement_phase retirement_phase_of(const struct retirement_batch *batch, const struct retirement_facts *f)
+{
+	struct retirement ignored = { .state = RETIREMENT_ACTIVE };
+	struct retirement_step step;
+
+	if (is_shred(batch))
+		judge_shred(&step, batch, f);
+	else
+		judge_erase(&ignored, &step, batch, f);
+	return step.phase;
 }
 
 void retirement_compute(struct retirement *out, const struct retirement_facts *f)

@@ -79,6 +79,8 @@ struct retirement {
 };
 void retirement_compute(struct retirement *out, const struct retirement_facts *facts);
 
+/* Of one of its batches, whether it counts or not. */
+enum retirement_phase retirement_phase_of(const struct retirement_batch *batch, const struct retirement_facts *facts);
 /* The step that makes it `retiring`: the order to erase, or the one that gives the device up. NULL in another state. */
 const struct retirement_step *retirement_in_hand(const struct retirement *r);
 /* Does the order to shred name this very order to erase, so that who sees the one sees both? */

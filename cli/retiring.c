@@ -30,8 +30,17 @@ static void add(struct retiring *r, const char *id)
 	memcpy(r->ids[r->count++], id, ID_LEN + 1);
 }
 
-/* only_failed: those that say that they were erased in part. */
-static int add_devices(struct retiring *r, struct cli *cli, const char *batch, bool only_failed, struct error *err)
+/* Of a batch that is over: is there still something about this device? It was erased in part, or may have what was stopped. */
+static bool is_unsettled(const json_t *device)
+{
+	const char *outcome = json_string_value(json_object_get(device, "outcome"));
+
+	if (outcome && *outcome)
+		return !strcmp(outcome, "failed") || !strcmp(outcome, "armed");
+	return json_is_true(json_object_get(device, "released"));
+}
+
+static int add_devices(struct retiring *r, struct cli *cli, const char *batch, bool only_unsettled, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/batches/%s", batch);
 	json_t *json = NULL;
@@ -41,9 +50,8 @@ static int add_devices(struct retiring *r, struct cli *cli, const char *batch, b
 	list = json_object_get(json, "devices");
 	for (size_t i = 0; i < json_array_size(list) && result == 0; i++) {
 		const json_t *one = json_array_get(list, i);
-		const char *outcome = json_string_value(json_object_get(one, "outcome"));
 
-		if (!only_failed || (outcome && !strcmp(outcome, "failed")))
+		if (!only_unsettled || is_unsettled(one))
 			add(r, json_string_value(json_object_get(one, "device")));
 	}
 	json_decref(json);
@@ -55,16 +63,28 @@ static bool is_over(const char *state)
 	return !state || !strcmp(state, "done") || !strcmp(state, "aborted") || !strcmp(state, "expired");
 }
 
+/* People agreed to it, and it ended without effect: of a device that is given up nothing else says so. */
+static bool may_give_up(const json_t *batch)
+{
+	return !strcmp(json_string_value(json_object_get(batch, "kind")), "shred") &&
+	       strcmp(json_string_value(json_object_get(batch, "state")), "done") != 0 &&
+	       json_integer_value(json_object_get(batch, "people")) >= json_integer_value(json_object_get(batch, "need"));
+}
+
 static int look_at(struct retiring *out, struct cli *cli, const json_t *batch, bool only_open, struct error *err)
 {
 	const char *id = json_string_value(json_object_get(batch, "id")), *kind = json_string_value(json_object_get(batch, "kind"));
-	bool is_closed = only_open && is_over(json_string_value(json_object_get(batch, "state")));
-	bool has_failed = json_integer_value(json_object_get(batch, "failed")) > 0;
+	const char *state = json_string_value(json_object_get(batch, "state"));
+	bool is_closed = only_open && is_over(state);
 
-	if (!retires(kind) || (is_closed && !has_failed))
+	if (!retires(kind))
 		return 0;
-	if (!id || !id_is_valid(bytes_str(id)))
+	if (!id || !id_is_valid(bytes_str(id)) || !state)
 		return error_set(err, E_PEER, "the server's list of batches is malformed");
+	if (is_closed && (may_give_up(batch) || !strcmp(kind, "shred")))
+		return may_give_up(batch) ? add_devices(out, cli, id, false, err) : 0;
+	if (is_closed && !strcmp(state, "done") && !json_integer_value(json_object_get(batch, "failed")))
+		return 0;
 	return add_devices(out, cli, id, is_closed, err);
 }
 
