@@ -182,26 +182,34 @@ int retired_check(const char *dir, struct error *err)
 	return has_more ? RETIRED_MORE : 0;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+	return a && !strcmp(a, b);
+}
+
 /* Does another device log in with the same password file? */
 static bool is_shared(const struct settings *settings, const struct settings_device *dev, const char *path)
 {
 	for (unsigned i = 0; i < settings->devices_count; i++) {
 		const struct settings_device *other = &settings->devices[i];
 
-		if (other != dev && other->weos && other->weos->credential && !strcmp(other->weos->credential, path))
+		if (other != dev && other->weos && (is_same(other->weos->credential, path) || is_same(other->weos->factory_credential, path)))
 			return true;
 	}
 	return false;
 }
 
+/* And what tells of the device beside them: when it started, and what was said in the last session that failed. */
 static int destroy_passwords(const struct settings *settings, const struct settings_device *dev, struct error *err)
 {
-	_cleanup_(mem_freep) char *factory = mem_printf("%s/.agent/%s.factory", settings->state, dev->name);
-	const char *credential = dev->weos ? dev->weos->credential : NULL;
+	const struct settings_weos *weos = dev->weos;
+	const char *const paths[] = { weos ? weos->credential : NULL, weos ? weos->factory_credential : NULL, weos ? weos->boot : NULL,
+				      weos ? weos->transcript : NULL };
 
-	if (credential && !is_shared(settings, dev, credential) && destroy_file(credential, err) < 0)
-		return err->code;
-	return destroy_file(factory, err);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		if (paths[i] && !is_shared(settings, dev, paths[i]) && destroy_file(paths[i], err) < 0)
+			return err->code;
+	return 0;
 }
 
 int retired_finish(const struct settings *settings, const struct settings_device *dev, const char *dir, struct error *err)

@@ -931,17 +931,20 @@ TEST(who_joined_meanwhile_loses_nothing)
 TEST(the_password_of_a_retired_device_goes_unless_another_device_has_the_same)
 {
 	const char *top = test_folder();
-	_cleanup_(mem_freep) char *dir = full_folder("sw1"), *own = mem_printf("%s/own.credential", top), *shared = mem_printf("%s/shared.credential", top);
+	_cleanup_(mem_freep) char *dir = full_folder("sw1"), *own = mem_printf("%s/own.credential", top), *shared = mem_printf("%s/shared.credential", top),
+				   *factory = mem_printf("%s/factory.credential", top);
 	struct settings_weos first = { .credential = own }, second = { .credential = shared };
 	struct settings_device devices[] = { { .name = (char *)"sw1", .weos = &first }, { .name = (char *)"sw2", .weos = &second } };
 	struct settings settings = { .state = (char *)top, .devices = devices, .devices_count = 2 };
 	struct error err = { 0 };
 
 	put(top, "own.credential", "sealed");
+	put(top, "factory.credential", "sealed");
+	first.factory_credential = factory;
 	put(top, "shared.credential", "sealed");
 	write_left(dir, ME, NOW);
 	CHECK_OK(retired_finish(&settings, &devices[0], dir, &err));
-	CHECK(!is_there(top, "own.credential"));
+	CHECK(!is_there(top, "own.credential") && !is_there(top, "factory.credential"));
 	first.credential = shared;
 	put(dir, "device.seed", "again");
 	CHECK_OK(retired_finish(&settings, &devices[0], dir, &err));
