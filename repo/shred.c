@@ -105,6 +105,7 @@ static int write_mark(const struct repo *repo, const char *device, const struct 
 	buf_add_char(&text, '\n');
 	if (fs_mkdirs(folder, 0700, err) < 0 || fs_sync_dir(repo->dir, err) < 0)
 		return err->code;
+	fs_sweep(path);
 	return fs_write(path, buf_bytes(&text), 0600, err);
 }
 
@@ -245,6 +246,7 @@ int repo_shred_end(struct repo *repo, const char *device, struct error *err)
 	_cleanup_(mem_freep) char *path = mark_of(repo, device);
 	size_t i;
 
+	fs_sweep(path);
 	if (fs_remove(path, err) < 0)
 		return err->code;
 	pthread_mutex_lock(&repo->store_lock);
