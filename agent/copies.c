@@ -60,7 +60,7 @@ static bool is_copy(const char *name, const char *const *bases, size_t count)
 	return false;
 }
 
-static bool is_same_file(const char *a, const char *b)
+bool copies_is_same(const char *a, const char *b)
 {
 	struct stat sa, sb;
 
@@ -79,7 +79,7 @@ int copies_wipe(const char *folder, const char *const *bases, size_t count, cons
 		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", folder, entry->d_name);
 		struct stat st;
 
-		if (is_copy(entry->d_name, bases, count) && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && !is_same_file(path, keep))
+		if (is_copy(entry->d_name, bases, count) && lstat(path, &st) == 0 && S_ISREG(st.st_mode) && !copies_is_same(path, keep))
 			r = wipe_file(path, err);
 	}
 	closedir(dir);

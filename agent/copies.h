@@ -12,6 +12,8 @@
 
 /* Is `name` that of a copy of the file `base`? Both without folder. */
 bool copies_is_one(const char *name, const char *base);
+/* Do two paths lead to one file, whatever it is called? */
+bool copies_is_same(const char *a, const char *b);
 /* Overwrites and removes the copies of each of these names in the folder, but not the file `keep` (may be NULL). */
 int copies_wipe(const char *folder, const char *const *bases, size_t count, const char *keep, struct error *err) _must_check_;
 /* As copies_wipe(), for the one file with this path. */

@@ -48,6 +48,16 @@ static int check_all(const struct settings_device *dev, struct error *err)
 	return 0;
 }
 
+/* A factory file that is a part itself, under whatever name, would be overwritten. */
+static int check_apart(const struct settings_device *dev, const struct files_view *view, struct error *err)
+{
+	for (unsigned i = 0; i < dev->files->parts_count; i++)
+		for (size_t k = 0; k < view->count; k++)
+			if (copies_is_same(dev->files->parts[i].factory, view->items[k].real))
+				return error_set(err, E_FORMAT, "the factory file '%s' is a part of the device itself", dev->files->parts[i].factory);
+	return 0;
+}
+
 static int load_all(const struct files_view *view, struct error *err)
 {
 	for (size_t i = 0; i < view->count; i++) {
@@ -134,7 +144,7 @@ int files_factory_reset(struct device_erased *out, const struct settings_device 
 	device_left(out, "every file of the machine that is no part of this device, log files and the journal among them");
 	device_left(out, "copies of the files under other names or in other folders");
 	device_left(out, "freed blocks, snapshots and journals of the file system, and what the medium copied by itself");
-	if (check_all(dev, err) < 0 || files_view_read(&view, dev->files, err) < 0)
+	if (check_all(dev, err) < 0 || files_view_read(&view, dev->files, err) < 0 || check_apart(dev, &view, err) < 0)
 		return err->code;
 	running->result = AREA_PARTIAL;
 	if (load_all(&view, err) < 0)

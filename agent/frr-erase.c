@@ -47,6 +47,8 @@ static int begin(struct resetting *r, const struct settings_device *dev, struct 
 		read = fs_read(&r->text, dev->frr->factory, DEVICE_TEXT_MAX - 1, err);
 	else
 		buf_add_str(&r->text, package_text);
+	if (dev->frr->factory && copies_is_same(dev->frr->factory, r->config))
+		return error_set(err, E_FORMAT, "'%s' is the startup file itself", dev->frr->factory);
 	if (read == FS_ABSENT || (read == 0 && !r->text.len))
 		return error_set(err, E_FORMAT, "there is no factory configuration in '%s'", dev->frr->factory);
 	return read < 0 ? error_add(err, "the factory configuration") : 0;

@@ -503,6 +503,7 @@ TEST(the_tables_of_dialogues_lead_somewhere)
 	struct error err = { 0 };
 
 	CHECK_OK(dialogue_check(&weos_purge, &err));
+	CHECK_OK(dialogue_check(&weos_reset, &err));
 	CHECK_EQ(dialogue_check(&d, &err), E_FORMAT);
 	d.states = silence;
 	CHECK_EQ(dialogue_check(&d, &err), E_FORMAT);
