@@ -60,7 +60,7 @@ static int journal_read(struct journal *j, const char *state_dir, struct error *
 	struct journal was = { 0 };
 	int is_discarded, r;
 
-	*j = (struct journal){ .path = mem_printf("%s/media", state_dir) };
+	*j = (struct journal){ .path = mem_printf("%s/" MEDIA_JOURNAL, state_dir) };
 	r = fs_read(&text, j->path, JOURNAL_MAX, err);
 	if (r != 0)
 		return r < 0 ? r : 0;

@@ -7,6 +7,9 @@
 
 #include "agent/device.h"
 
+/* In the device's folder; whoever begins a new order removes it. */
+#define MEDIA_JOURNAL "media"
+
 enum { MEDIA_MAX = DEVICE_AREAS_MAX - 2 };
 
 /* An area for each medium. state_dir: for the journal `media`, and never on one of them.

@@ -1,7 +1,9 @@
 /* agent/obey-erase.c -- an order that erases the device: what its machine wants is done to device, disk and network, and told back. */
 #include "agent/obey-parts.h"
 
+#include "agent/media.h"
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -83,12 +85,24 @@ static bool store(struct duty *d, struct error *err)
 	return r == 0;
 }
 
+/* What was noted of media holds for one order: they may have been in use since. */
+static int forget_media(const struct duty *d, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/" MEDIA_JOURNAL, d->dir);
+
+	return fs_remove(path, err);
+}
+
 bool obey_begin_erase(struct duty *d, const struct orders_item *item)
 {
 	struct erase *e = erase_of(d);
 	struct error err = { 0 };
 	struct erase_now now;
 
+	if (forget_media(d, &err) < 0) {
+		log_failure(LOG_ERROR, "journal", &err);
+		return false;
+	}
 	erase_begin(e, item, d->state.root, clock_mono_ms());
 	now = now_of(d);
 	if (erase_next(e, &now) != ERASE_STORE || !store(d, &err))
