@@ -76,7 +76,8 @@ static int read_all(struct change *c, struct bytes in, struct error *err)
 		return err->code;
 	if (!take_phase(&in, &c->phase) || !journal_take_hash(&in, "batch", c->batch) || !journal_take_hash(&in, "leaf", c->leaf) ||
 	    !journal_take_text(&in, "person", c->person, sizeof(c->person)) || !journal_take_text(&in, "reason", c->reason, sizeof(c->reason)) ||
-	    !journal_take_hash(&in, "before", c->before) || !journal_take_hash(&in, "after", c->after) || !journal_take_began(&in, &c->began_ms, c->boot) || !take_deadline(&in, c) ||
+	    !journal_take_hash(&in, "before", c->before) || !journal_take_hash(&in, "after", c->after) ||
+	    !journal_take_began(&in, &c->began_ms, c->boot) || !take_deadline(&in, c) ||
 	    !journal_take_text(&in, "why", c->why, sizeof(c->why)))
 		return error_set(err, E_FORMAT, "a line is missing, or of another form");
 	if (statement_parse(&c->order, in, true, &used, err) < 0)

@@ -17,7 +17,8 @@ const char store_order_schema[] =
 	"CREATE TABLE control(batch INTEGER, seq INTEGER, action TEXT NOT NULL, hash BLOB NOT NULL, whole BLOB NOT NULL, PRIMARY KEY(batch, seq));"
 	"CREATE UNIQUE INDEX control_by_hash ON control(batch, hash);"
 	"CREATE TABLE orders(id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, idx INTEGER NOT NULL, wave INTEGER NOT NULL, device TEXT NOT NULL,"
-	" number INTEGER NOT NULL, hash BLOB NOT NULL, grouped INTEGER NOT NULL, kind TEXT NOT NULL, after TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT '', refusal TEXT, note TEXT,"
+	" number INTEGER NOT NULL, hash BLOB NOT NULL, grouped INTEGER NOT NULL, kind TEXT NOT NULL, after TEXT NOT NULL,"
+	" outcome TEXT NOT NULL DEFAULT '', refusal TEXT, note TEXT,"
 	" receipt INTEGER NOT NULL DEFAULT 0, time_s INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0,"
 	" settled_s INTEGER NOT NULL DEFAULT 0, UNIQUE(batch, idx), UNIQUE(batch, device));"
 	"CREATE INDEX orders_of_device ON orders(device, number);"
@@ -228,7 +229,8 @@ static int settle(struct store *store, int64_t id, const struct answer *a, bool 
 	    sql_run(store, sql_query(store, "UPDATE device SET retired = 'wiped' WHERE id = (SELECT device FROM orders WHERE id = ? AND kind IN"
 				     " ('factory-reset', 'purge'))", "i", id), err) < 0)
 		return err->code;
-	if (sql_run(store, sql_query(store, "UPDATE orders SET outcome = ?, refusal = ?, note = ?, receipt = ?, time_s = ?, settled = ? WHERE id = ?", "sssiiii",
+	if (sql_run(store, sql_query(store, "UPDATE orders SET outcome = ?, refusal = ?, note = ?, receipt = ?, time_s = ?, settled = ? WHERE id = ?",
+				     "sssiiii",
 				     a->outcome, a->refusal, a->note, (int64_t)a->number, a->time_s, (int64_t)is_last, id), err) < 0 ||
 	    sql_run(store, sql_query(store, "UPDATE order_text SET receipt = ? WHERE id = ?", "bi", a->whole, id), err) < 0)
 		return err->code;
