@@ -621,6 +621,7 @@ static void take(struct fake *f, struct delivery *d, struct container *c)
 	switch ((unsigned)statement_type(c->st)) {
 	case STATEMENT_ROOT:
 		take_root(f, steal(c->st));
+		say(f, "root", statement_get(root_statement(root_of(f)), "version"));
 		break;
 	case STATEMENT_ADMIT:
 		f->is_admitted = true;
