@@ -67,7 +67,7 @@ void policing_judge(struct policed *out, const struct policy *policy, const stru
 
 	show_revision(revision, opened);
 	*out = (struct policed){ .revision = mem_strdup(revision), .device = mem_strdup(opened->device->name) };
-	policy_evaluate(&out->report, policy, is_read ? &tree : NULL, why.text, &facts);
+	policy_evaluate(&out->report, policy, is_read ? &tree : NULL, why.text, &facts, &policy_limits_operator);
 }
 
 void policing_give_up(struct policed *out, const struct policy *policy, const char *device, const char *driver, const struct error *err)
@@ -75,7 +75,7 @@ void policing_give_up(struct policed *out, const struct policy *policy, const ch
 	const struct policy_facts facts = { .driver = driver && *driver ? driver : NULL };
 
 	*out = (struct policed){ .revision = mem_strdup(device), .device = mem_strdup(device), .failed = mem_strdup(err->text), .code = err->code };
-	policy_evaluate(&out->report, policy, NULL, "it could not be opened", &facts);
+	policy_evaluate(&out->report, policy, NULL, "it could not be opened", &facts, &policy_limits_operator);
 }
 
 char *policing_text(const char *text)

@@ -12,7 +12,10 @@
 
 #define NOWHERE UINT32_MAX /* a block that is not there: an empty one */
 
-enum { REASONS_MAX = 64 };
+enum {
+	REASONS_MAX = 64,
+	CHECK_STEPS = 16, /* a check costs this much even where there is no line to look at */
+};
 
 enum reason_kind { FOUND, MISSING, UNCLEAR, NOT_IN_RANGE, TOO_MANY, TOO_FEW, DIFFERENT };
 
@@ -64,11 +67,12 @@ static enum truth negated(enum truth truth)
 
 /* ---- blocks ---- */
 
+/* Without anything left in the purse, looking on would cost and say nothing. */
 static uint32_t next_in(const struct evaluation *ev, uint32_t block, uint32_t node)
 {
 	uint32_t next = node == block ? block + 1 : ev->tree->nodes[node].end;
 
-	return next < ev->tree->nodes[block].end ? next : NOWHERE;
+	return next < ev->tree->nodes[block].end && !ev->purse.empty ? next : NOWHERE;
 }
 
 static bool is_unclear(const struct evaluation *ev, uint32_t block)
@@ -80,10 +84,8 @@ static enum match match_node(struct evaluation *ev, const struct pattern *p, uin
 {
 	uint32_t want = pattern_first(p), has = ev->tree->nodes[node].first;
 
-	if (want && has && want != has) {
-		ev->purse.left -= ev->purse.left > 0;
-		return ev->purse.left ? MATCH_NO : pattern_match(p, (struct bytes){ 0 }, NULL, &ev->purse);
-	}
+	if (want && has && want != has)
+		return purse_pay(&ev->purse, 1) ? MATCH_NO : MATCH_MAYBE;
 	return pattern_match(p, tree_line(ev->tree, node), value, &ev->purse);
 }
 
@@ -352,8 +354,7 @@ static enum truth check_compare(struct evaluation *ev, const struct check *c, ui
 
 	find_values(&left, ev, &c->left, block);
 	find_values(&right, ev, &c->right, block);
-	ev->purse.left -= left.count * right.count < ev->purse.left ? left.count * right.count : ev->purse.left;
-	for (size_t i = 0; i < left.count; i++)
+	for (size_t i = 0; i < left.count && purse_pay(&ev->purse, right.count); i++)
 		for (size_t k = 0; k < right.count; k++) {
 			enum truth one = relate(c->relation, left.at[i], right.at[k]);
 
@@ -433,6 +434,8 @@ static enum truth evaluate(struct evaluation *ev, const struct check *c, uint32_
 {
 	size_t mark = ev->count;
 
+	if (!purse_pay(&ev->purse, CHECK_STEPS))
+		return TRUTH_UNKNOWN;
 	if (looks_at_lines(c->kind) && is_unclear(ev, block)) {
 		add_reason(ev, TRUTH_UNKNOWN, UNCLEAR, block, NOWHERE, pattern_text(c->line));
 		return TRUTH_UNKNOWN;
@@ -475,6 +478,18 @@ static enum truth evaluate_rule(struct evaluation *ev, const struct rule *rule)
 	}
 	return keep(ev, 0, w.truth);
 }
+
+/* ---- limits ---- */
+
+/* Measured with tests/bench/policy-slow.c on a core of a common server: no pack takes more than 8 ns for a step, so an agent is done within about a
+ * second there and a few on the core of a small gateway, and the operator's command within half a minute. 10,000 rules over 40 kB that
+ * nobody made to be slow take 115 million steps. */
+const struct policy_limits policy_limits_agent = {
+	.rule_steps = UINT64_C(1) << 25, .all_steps = UINT64_C(1) << 27, .regex_steps = 5000, .findings = 2000,
+};
+const struct policy_limits policy_limits_operator = {
+	.rule_steps = UINT64_C(1) << 28, .all_steps = UINT64_C(1) << 32, .regex_steps = PATTERN_STEPS_MAX, .findings = 20000,
+};
 
 /* ---- facts ---- */
 
@@ -542,9 +557,11 @@ static enum truth applies(const struct rule *rule, const struct policy_facts *fa
 
 static void add_quoted(struct buf *out, struct bytes text)
 {
+	bool is_long = text.len > POLICY_LINE_SHOWN;
+
 	buf_add_char(out, '\'');
-	buf_add_bytes(out, text.len > 200 ? bytes_of(text.ptr, 200) : text);
-	buf_addf(out, "%s'", text.len > 200 ? "..." : "");
+	buf_add_bytes(out, is_long ? bytes_of(text.ptr, POLICY_LINE_SHOWN) : text);
+	buf_addf(out, "%s'", is_long ? "..." : "");
 }
 
 static char *reason_text(const struct evaluation *ev, const struct reason *r)
@@ -574,16 +591,17 @@ static void put_finding(struct ruling *out, const struct evaluation *ev, const s
 	if (in == NOWHERE)
 		buf_add_str(&path, r->context);
 	else
-		tree_path(&path, ev->tree, in);
+		tree_path(&path, ev->tree, in, POLICY_LINE_SHOWN);
 	out->findings[out->count++] = (struct finding){ .path = buf_steal_text(&path),
 							.line = r->node != NOWHERE ? ev->tree->nodes[r->node].line : in == NOWHERE ? 0 : ev->tree->nodes[in].line,
 							.text = reason_text(ev, r) };
 }
 
-static void put_findings(struct ruling *out, const struct evaluation *ev)
+static void put_findings(struct ruling *out, const struct evaluation *ev, size_t most)
 {
 	size_t count = ev->count < POLICY_FINDINGS_MAX ? ev->count : POLICY_FINDINGS_MAX;
 
+	count = count < most ? count : most;
 	if (count)
 		out->findings = mem_alloc(count * sizeof(*out->findings));
 	for (size_t i = 0; i < count; i++)
@@ -626,26 +644,32 @@ static void judge(struct ruling *out, struct evaluation *ev, const struct rule *
 		say(out, VERDICT_UNKNOWN, ev->purse.empty);
 	else if (out->verdict == VERDICT_UNKNOWN && !*out->why)
 		say(out, VERDICT_UNKNOWN, "it depends on what cannot be seen here");
-	put_findings(out, ev);
 }
 
-/* The steps of a rule come out of those of the pack. */
-static void rule_on(struct ruling *out, const struct rule *rule, const struct tree *tree, uint64_t *steps)
-{
-	struct evaluation ev = { .tree = tree };
+/* What is left for the rules of a pack. */
+struct budget {
+	const struct policy_limits *limits;
+	uint64_t steps;
+	size_t findings;
+};
 
-	if (!*steps) {
+static void rule_on(struct ruling *out, const struct rule *rule, const struct tree *tree, struct budget *budget)
+{
+	uint64_t steps = budget->steps < budget->limits->rule_steps ? budget->steps : budget->limits->rule_steps;
+	struct evaluation ev = { .tree = tree, .purse = { .left = steps, .regex_steps = budget->limits->regex_steps } };
+
+	if (!steps) {
 		say(out, VERDICT_UNKNOWN, "the rules before it took all the steps that a pack may");
 		return;
 	}
-	ev.purse.left = *steps < POLICY_RULE_STEPS_MAX ? *steps : POLICY_RULE_STEPS_MAX;
-	*steps -= ev.purse.left;
 	judge(out, &ev, rule);
-	*steps += ev.purse.left;
+	put_findings(out, &ev, budget->findings);
+	budget->steps -= steps - ev.purse.left;
+	budget->findings -= out->count;
 }
 
 static void rule_for(struct ruling *out, const struct rule *rule, const struct tree *tree, const char *why_not,
-		     const struct policy_facts *facts, uint64_t *steps)
+		     const struct policy_facts *facts, struct budget *budget)
 {
 	enum truth truth = applies(rule, facts);
 
@@ -656,14 +680,14 @@ static void rule_for(struct ruling *out, const struct rule *rule, const struct t
 	else if (!tree)
 		say(out, VERDICT_UNKNOWN, why_not ? why_not : "the configuration cannot be read");
 	else
-		rule_on(out, rule, tree, steps);
+		rule_on(out, rule, tree, budget);
 }
 
 void policy_evaluate(struct report *out, const struct policy *policy, const struct tree *tree, const char *why_not,
-		     const struct policy_facts *facts)
+		     const struct policy_facts *facts, const struct policy_limits *limits)
 {
 	bool is_other = facts->driver && strcmp(facts->driver, policy->driver) != 0;
-	uint64_t steps = POLICY_STEPS_ALL_MAX;
+	struct budget budget = { .limits = limits, .steps = limits->all_steps, .findings = limits->findings };
 
 	*out = (struct report){ .rulings = mem_alloc(policy->count * sizeof(*out->rulings)), .count = policy->count };
 	for (size_t i = 0; i < policy->count; i++) {
@@ -673,9 +697,10 @@ void policy_evaluate(struct report *out, const struct policy *policy, const stru
 		if (is_other)
 			say(ruling, VERDICT_NOT_APPLICABLE, "the pack is for another driver");
 		else
-			rule_for(ruling, ruling->rule, tree, why_not, facts, &steps);
+			rule_for(ruling, ruling->rule, tree, why_not, facts, &budget);
 		out->counts[ruling->verdict]++;
 	}
+	out->steps = limits->all_steps - budget.steps;
 }
 
 void report_done(struct report *report)

@@ -109,7 +109,7 @@ static int run_example(struct run *run, node_ptr node)
 	facts.model = text_of(run, node, "model");
 	facts.firmware = text_of(run, node, "firmware");
 	is_read = tree_read(&tree, run->policy->driver, bytes_str(text_of(run, node, "config")), &why) == 0;
-	policy_evaluate(&report, run->policy, is_read ? &tree : NULL, why.text, &facts);
+	policy_evaluate(&report, run->policy, is_read ? &tree : NULL, why.text, &facts, &policy_limits_operator);
 	run->out->examples++;
 	return judge(run, &report, document_get(run->doc, node, "rules"), wanted);
 }

@@ -9,6 +9,8 @@
 static const char out_of_steps[] = "the rule takes more steps than it may";
 static const char too_many_steps[] = "a regular expression takes more steps on one line than it may";
 
+enum { WORD_COST = 16 }; /* of looking at a word, however short, in bytes */
+
 enum word_kind { WORD_PLAIN, WORD_GLOB, WORD_ANY, WORD_VALUE, WORD_REST, WORD_TAIL };
 
 struct word {
@@ -207,14 +209,29 @@ int pattern_new_regex(struct pattern **out, const char *text, struct error *err)
 	return 0;
 }
 
+/* ---- the purse ---- */
+
+bool purse_pay(struct purse *purse, uint64_t steps)
+{
+	if (purse->left < steps) {
+		purse->left = 0;
+		if (!purse->empty)
+			purse->empty = out_of_steps;
+		return false;
+	}
+	purse->left -= steps;
+	return true;
+}
+
 /* ---- words ---- */
 
-/* A star goes back to the last one only, so the time is the product of the lengths at most. */
-static bool glob_one(struct bytes pattern, struct bytes text)
+/* A star goes back to the last one only, so the time is the product of the lengths at most, and is added to *cost in bytes. */
+static bool glob_one(struct bytes pattern, struct bytes text, uint64_t *cost)
 {
 	size_t p = 0, t = 0, star = SIZE_MAX, resume = 0;
 
 	while (t < text.len) {
+		++*cost;
 		if (p < pattern.len && pattern.ptr[p] == '*') {
 			star = p++;
 			resume = t;
@@ -233,13 +250,14 @@ static bool glob_one(struct bytes pattern, struct bytes text)
 	return p == pattern.len;
 }
 
-static bool glob_any(struct bytes pattern, struct bytes text)
+static bool glob_any(struct bytes pattern, struct bytes text, uint64_t *cost)
 {
 	while (pattern.ptr) {
 		const uint8_t *bar = memchr(pattern.ptr, '|', pattern.len);
 		size_t len = bar ? (size_t)(bar - pattern.ptr) : pattern.len;
 
-		if (glob_one(bytes_of(pattern.ptr, len), text))
+		*cost += WORD_COST;
+		if (glob_one(bytes_of(pattern.ptr, len), text, cost))
 			return true;
 		if (!bar)
 			break;
@@ -253,20 +271,20 @@ static bool holds_secret(struct bytes text)
 	return text.len >= sizeof(TREE_SECRET) - 1 && memmem(text.ptr, text.len, TREE_SECRET, sizeof(TREE_SECRET) - 1);
 }
 
-static enum match match_word(const struct word *w, struct bytes text)
+static enum match match_word(const struct word *w, struct bytes text, uint64_t *cost)
 {
 	bool is_same;
 
 	if (w->kind == WORD_ANY || w->kind == WORD_VALUE)
 		return MATCH_YES;
-	is_same = w->kind == WORD_PLAIN ? bytes_equal(w->text, text) : glob_any(w->text, text);
+	is_same = w->kind == WORD_PLAIN ? bytes_equal(w->text, text) : glob_any(w->text, text, cost);
 	if (holds_secret(text))
 		return MATCH_MAYBE;
 	return is_same ? MATCH_YES : MATCH_NO;
 }
 
 /* A secret is one word to us, and may have been several: behind one, the number of words says nothing. */
-static enum match match_words(const struct pattern *p, struct bytes line, struct bytes *value)
+static enum match match_words(const struct pattern *p, struct bytes line, struct bytes *value, uint64_t *cost)
 {
 	enum match all = MATCH_YES;
 	bool was_secret = false;
@@ -287,8 +305,9 @@ static enum match match_words(const struct pattern *p, struct bytes line, struct
 			return all;
 		}
 		word = next_word(&line);
+		*cost += word.len + WORD_COST;
 		was_secret |= holds_secret(word);
-		one = match_word(w, word);
+		one = match_word(w, word, cost);
 		if (one == MATCH_NO && !was_secret)
 			return MATCH_NO;
 		if (one != MATCH_YES)
@@ -301,6 +320,14 @@ static enum match match_words(const struct pattern *p, struct bytes line, struct
 	return was_secret ? MATCH_MAYBE : MATCH_NO;
 }
 
+static enum match match_words_for(const struct pattern *p, struct bytes line, struct bytes *value, struct purse *purse)
+{
+	uint64_t cost = 0;
+	enum match m = match_words(p, line, value, &cost);
+
+	return purse_pay(purse, cost / PATTERN_BYTES_PER_STEP) ? m : MATCH_MAYBE;
+}
+
 /* ---- regular expressions ---- */
 
 struct attempt {
@@ -308,24 +335,12 @@ struct attempt {
 	uint32_t options;
 };
 
-static bool pay(struct purse *purse, uint64_t steps)
-{
-	if (purse->left < steps) {
-		purse->left = 0;
-		if (!purse->empty)
-			purse->empty = out_of_steps;
-		return false;
-	}
-	purse->left -= steps;
-	return true;
-}
-
 /* PCRE2 counts anew from each place in the line where a match may begin, and one of its steps may run along the line. */
 static int try(const struct pattern *p, const struct attempt *a, uint32_t steps, struct purse *purse)
 {
 	uint64_t begins = p->is_anchored ? 1 : a->subject.len + 1;
 
-	if (!pay(purse, steps * begins * (1 + a->subject.len / 256)))
+	if (!purse_pay(purse, steps * begins * (1 + a->subject.len / 256)))
 		return PCRE2_ERROR_MATCHLIMIT;
 	pcre2_set_match_limit(p->context, steps);
 	return pcre2_match(p->code, a->subject.ptr, a->subject.len, 0, a->options, p->data, p->context);
@@ -333,7 +348,8 @@ static int try(const struct pattern *p, const struct attempt *a, uint32_t steps,
 
 static int try_on(const struct pattern *p, const struct attempt *a, struct purse *purse)
 {
-	static const uint32_t steps[] = { PATTERN_STEPS_FIRST, PATTERN_STEPS_SECOND, PATTERN_STEPS_MAX };
+	const uint32_t steps[] = { PATTERN_STEPS_FIRST, PATTERN_STEPS_SECOND, PATTERN_STEPS_THIRD,
+				   purse->regex_steps ? purse->regex_steps : PATTERN_STEPS_MAX };
 	int r = PCRE2_ERROR_MATCHLIMIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps) && r == PCRE2_ERROR_MATCHLIMIT && !purse->empty; i++)
@@ -381,9 +397,9 @@ enum match pattern_match(const struct pattern *p, struct bytes line, struct byte
 {
 	struct bytes unused = { 0 };
 
-	if (purse->empty || !pay(purse, 1 + line.len / 64))
+	if (purse->empty || !purse_pay(purse, 1 + line.len / 64))
 		return MATCH_MAYBE;
 	if (value)
 		*value = unused;
-	return p->code ? match_regex(p, line, value ? value : &unused, purse) : match_words(p, line, value ? value : &unused);
+	return p->code ? match_regex(p, line, value ? value : &unused, purse) : match_words_for(p, line, value ? value : &unused, purse);
 }

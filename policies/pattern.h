@@ -6,8 +6,9 @@
  *
  * A line may hold TREE_SECRET where a secret is. What would depend on the secret is MATCH_MAYBE.
  *
- * A match is paid for from a purse, in steps that PCRE2 may take at most, so that no pattern costs more than it has; without any left,
- * nothing matches and nothing does not: MATCH_MAYBE, with the reason in the purse. */
+ * A match is paid for from a purse: a step for each word and each few bytes that are compared, and before a regular expression is tried, all
+ * steps that PCRE2 may take at most. So no pattern costs more than there is; without any left, nothing matches and nothing does not:
+ * MATCH_MAYBE, with the reason in the purse. */
 #pragma once
 
 #include "base/bytes.h"
@@ -19,9 +20,11 @@ enum {
 	PATTERN_SUBJECT_MAX = 4096,    /* bytes of a line that a regular expression is tried on */
 	PATTERN_COMPILED_MAX = 1 << 16,
 	PATTERN_NESTING_MAX = 16,      /* parentheses */
-	PATTERN_STEPS_FIRST = 16,      /* PCRE2's match limit of a first try, so that what is easy costs little */
-	PATTERN_STEPS_SECOND = 500,
+	PATTERN_STEPS_FIRST = 4,       /* PCRE2's match limit of a first try, so that what is easy costs little */
+	PATTERN_STEPS_SECOND = 64,
+	PATTERN_STEPS_THIRD = 1000,
 	PATTERN_STEPS_MAX = 20000,     /* at each place where a match may begin */
+	PATTERN_BYTES_PER_STEP = 4,    /* that are compared with words */
 	PATTERN_DEPTH_MAX = 2000,      /* PCRE2's depth limit */
 	PATTERN_HEAP_MAX = 1024,       /* KiB */
 };
@@ -32,8 +35,12 @@ enum match { MATCH_NO, MATCH_YES, MATCH_MAYBE };
 
 struct purse {
 	uint64_t left;
-	const char *empty; /* why it is; NULL while it is not */
+	uint32_t regex_steps; /* PCRE2's match limit of a last try; 0: PATTERN_STEPS_MAX */
+	const char *empty;    /* why it is; NULL while it is not */
 };
+
+/* False: there was less; it is empty now. */
+bool purse_pay(struct purse *purse, uint64_t steps);
 
 /* Of one thread at a time: a regular expression keeps the memory that a match needs. */
 struct pattern;

@@ -2,7 +2,7 @@
  * one configuration. Pure.
  *
  * A rule is true, false, or nobody can say; whatever cannot be evaluated is the third, and never passes. Every part of it has a bound, and so
- * has what it may cost: a rule that is out of steps is unknown, and so are those behind it when the whole pack is. */
+ * has what it may cost (struct policy_limits): a rule that is out of steps is unknown, and so are those behind it when the whole pack is. */
 #pragma once
 
 #include "policies/pattern.h"
@@ -17,9 +17,8 @@ enum {
 	POLICY_STEPS_MAX = 8,           /* of a context */
 	POLICY_COMPILED_MAX = 64 << 20, /* all regular expressions of a pack */
 	POLICY_FINDINGS_MAX = 16,       /* of one rule; the rest is counted */
+	POLICY_LINE_SHOWN = 200,        /* bytes of a line of the configuration in a finding, and in its path */
 };
-#define POLICY_RULE_STEPS_MAX (UINT64_C(1) << 28)
-#define POLICY_STEPS_ALL_MAX (UINT64_C(1) << 34)
 
 enum policy_level { POLICY_FUNDAMENTAL, POLICY_ENHANCED };
 enum policy_severity { POLICY_LOW, POLICY_MEDIUM, POLICY_HIGH, POLICY_CRITICAL };
@@ -119,11 +118,22 @@ struct report {
 	struct ruling *rulings; /* one per rule, in their order */
 	size_t count;
 	size_t counts[VERDICTS];
+	uint64_t steps; /* that it took */
 };
+
+/* What one evaluation may cost, whatever pack and configuration are. Steps are those of policies/pattern.h. */
+struct policy_limits {
+	uint64_t rule_steps;  /* of one rule */
+	uint64_t all_steps;   /* of all rules of a pack together */
+	uint32_t regex_steps; /* PCRE2's match limit, at each place of a line where a match may begin */
+	size_t findings;      /* of all rules together; the rest is counted */
+};
+extern const struct policy_limits policy_limits_agent;    /* beside a device that has other work */
+extern const struct policy_limits policy_limits_operator; /* on the machine of somebody who waits for it */
 
 /* tree: NULL when the configuration cannot be read, and why. The report borrows from the policy. */
 void policy_evaluate(struct report *out, const struct policy *policy, const struct tree *tree, const char *why_not,
-		     const struct policy_facts *facts);
+		     const struct policy_facts *facts, const struct policy_limits *limits);
 void report_done(struct report *report);
 const char *verdict_name(enum verdict verdict); /* "pass", "fail", "unknown", "not-applicable" */
 

@@ -24,7 +24,7 @@ struct bytes tree_line(const struct tree *tree, uint32_t node)
 	return bytes_of(tree->text.ptr + tree->nodes[node].at, tree->nodes[node].len);
 }
 
-void tree_path(struct buf *out, const struct tree *tree, uint32_t node)
+void tree_path(struct buf *out, const struct tree *tree, uint32_t node, size_t line_max)
 {
 	uint32_t way[TREE_DEPTH_MAX + 1];
 	size_t count = 0;
@@ -33,8 +33,11 @@ void tree_path(struct buf *out, const struct tree *tree, uint32_t node)
 		way[count++] = node;
 	buf_add_str(out, "config");
 	while (count--) {
+		struct bytes line = tree_line(tree, way[count]);
+
 		buf_add_char(out, '/');
-		buf_add_bytes(out, tree_line(tree, way[count]));
+		buf_add_bytes(out, line.len > line_max ? bytes_of(line.ptr, line_max) : line);
+		buf_add_str(out, line.len > line_max ? "..." : "");
 	}
 }
 

@@ -47,8 +47,8 @@ int tree_read(struct tree *out, const char *driver, struct bytes text, struct er
 void tree_done(struct tree *tree);
 
 struct bytes tree_line(const struct tree *tree, uint32_t node);
-/* Appends "config/aaa/user admin". */
-void tree_path(struct buf *out, const struct tree *tree, uint32_t node);
+/* Appends "config/aaa/user admin"; of each line at most so many bytes, and "..." for the rest. */
+void tree_path(struct buf *out, const struct tree *tree, uint32_t node, size_t line_max);
 
 /* ---- for the readers of the dialects ---- */
 

@@ -56,10 +56,10 @@ static int run(size_t rules, size_t bytes, const char *dir, struct error *err)
 	if (tree_read(&tree, "frr", buf_bytes(&config), err) < 0)
 		return err->code;
 	treed = now_ms();
-	policy_evaluate(&report, policy, &tree, NULL, &(struct policy_facts){ .driver = "frr" });
+	policy_evaluate(&report, policy, &tree, NULL, &(struct policy_facts){ .driver = "frr" }, &policy_limits_operator);
 	judged = now_ms();
-	printf("read %.1f tree %.1f evaluate %.1f pass %zu fail %zu unknown %zu\n", read - began, treed - read, judged - treed, report.counts[VERDICT_PASS],
-	       report.counts[VERDICT_FAIL], report.counts[VERDICT_UNKNOWN]);
+	printf("read %.1f tree %.1f evaluate %.1f pass %zu fail %zu unknown %zu steps %llu\n", read - began, treed - read, judged - treed, report.counts[VERDICT_PASS],
+	       report.counts[VERDICT_FAIL], report.counts[VERDICT_UNKNOWN], (unsigned long long)report.steps);
 	return 0;
 }
 

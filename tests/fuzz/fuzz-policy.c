@@ -22,7 +22,7 @@ static void check_tree(const struct tree *tree, struct bytes text)
 		MUST(n->in < i && n->end > i && n->end <= in->end && n->line >= 1 && n->line <= text.len + 1);
 		MUST(n->len && n->len <= TREE_LINE_MAX + 16 * sizeof(TREE_SECRET));
 		MUST(!memchr(tree_line(tree, i).ptr, '\n', n->len) && !in->is_unclear);
-		tree_path(&path, tree, i);
+		tree_path(&path, tree, i, POLICY_LINE_SHOWN);
 		MUST(path.len > n->len);
 	}
 }
@@ -41,7 +41,7 @@ static void check_verdicts(const struct policy *policy, const struct tree *tree,
 	_cleanup_(report_done) struct report report = { 0 };
 	size_t all = 0;
 
-	policy_evaluate(&report, policy, tree, "no tree", &facts);
+	policy_evaluate(&report, policy, tree, "no tree", &facts, &policy_limits_agent);
 	MUST(report.count == policy->count);
 	for (size_t i = 0; i < VERDICTS; i++)
 		all += report.counts[i];

@@ -23,7 +23,7 @@ static void judge(struct policed *out, const struct policy *policy, const char *
 
 	CHECK_OK(tree_read(&tree, "weos", bytes_str(text), &err));
 	*out = (struct policed){ .device = mem_strdup(name), .revision = mem_strdup(name) };
-	policy_evaluate(&out->report, policy, &tree, NULL, &facts);
+	policy_evaluate(&out->report, policy, &tree, NULL, &facts, &policy_limits_operator);
 	tree_done(&tree);
 }
 

@@ -288,7 +288,7 @@ static void check_verdict_on(const char *driver, const char *text, const char *f
 
 	CHECK_OK(policy_read(&policy, "p.yaml", bytes_str(pack), &err));
 	CHECK_OK(tree_read(&tree, driver, bytes_str(text), &err));
-	policy_evaluate(&report, policy, &tree, NULL, facts);
+	policy_evaluate(&report, policy, &tree, NULL, facts, &policy_limits_operator);
 	buf_add_str(&got, verdict_name(report.rulings[0].verdict));
 	if (strchr(wanted, ':') && report.rulings[0].count)
 		buf_addf(&got, ": %s:%u %s", report.rulings[0].findings[0].path, report.rulings[0].findings[0].line, report.rulings[0].findings[0].text);
@@ -390,7 +390,7 @@ TEST(what_cannot_be_read_is_unknown_and_never_passes)
 	check_verdict_on("files", files, "context: [config, part sshd ..., match *], check: {absent: port *}", &facts, "unknown");
 	check_verdict_on("files", files, "context: config, check: {not: {some: {context: [part sshd ...], check: {present: port *}}}}", &facts, "unknown");
 	CHECK_OK(policy_read(&policy, "p.yaml", bytes_str(pack), &err));
-	policy_evaluate(&report, policy, NULL, "line 2 is too long", &(struct policy_facts){ .driver = "frr" });
+	policy_evaluate(&report, policy, NULL, "line 2 is too long", &(struct policy_facts){ .driver = "frr" }, &policy_limits_agent);
 	CHECK_EQ(report.rulings[0].verdict, VERDICT_UNKNOWN);
 	CHECK_STR(report.rulings[0].why, "line 2 is too long");
 }
@@ -406,6 +406,61 @@ TEST(a_rule_that_takes_too_much_is_unknown)
 	check_verdict_on("frr", buf_text(&text), "context: config, check: {absent: {matches: '^description (a|aa)+$'}}", &facts, "unknown");
 	check_verdict_on("frr", buf_text(&text), "context: config, check: {absent: {matches: '(a|aa){1,6}[bc]'}}", &facts, "unknown");
 	CHECK(clock_mono_ms() - began < 60000);
+}
+
+/* A pack of so many rules with this check, over a text of so many lines, in the limits of an agent. */
+static void evaluate_for_agent(struct report *out, struct policy **policy, size_t rules, const char *check, size_t lines, const char *line)
+{
+	_cleanup_(buf_done) struct buf pack = { 0 }, text = { 0 };
+	_cleanup_(tree_done) struct tree tree = { 0 };
+	struct error err = { 0 };
+
+	buf_add_str(&pack, head);
+	for (size_t i = 0; i < rules; i++)
+		buf_addf(&pack, "- {id: r%zu, title: T, level: fundamental, severity: low, context: config, check: %s}\n", i, check);
+	for (size_t i = 0; i < lines; i++)
+		buf_addf(&text, "%s\n", line);
+	CHECK_OK(policy_read(policy, "p.yaml", buf_bytes(&pack), &err));
+	CHECK_OK(tree_read(&tree, "frr", buf_bytes(&text), &err));
+	policy_evaluate(out, *policy, &tree, NULL, &(struct policy_facts){ .driver = "frr" }, &policy_limits_agent);
+}
+
+TEST(a_pack_that_was_made_to_be_slow_is_unknown_before_an_agent_is_late)
+{
+	static const char many_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	static const struct { const char *check, *line; } slow[] = {
+		{ "{absent: {matches: '(a|aa){1,6}[bc]'}}", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!" },
+		{ "{absent: '*aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'}", many_a },
+		{ "{absent: a a a a a a a a a a a a a a a a a a a a a b}", "a a a a a a a a a a a a a a a a a a a a a a" },
+		{ "{each: {context: '*', check: {all: [{present: x}, {present: x}, {present: x}, {present: x}]}}}", "a" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(slow); i++) {
+		_cleanup_(report_done) struct report report = { 0 };
+		_cleanup_(policy_freep) struct policy *policy = NULL;
+		uint64_t began = clock_mono_ms();
+
+		evaluate_for_agent(&report, &policy, 1000, slow[i].check, 30000, slow[i].line);
+		CHECK_EQ(report.steps, policy_limits_agent.all_steps);
+		CHECK_EQ(report.rulings[999].verdict, VERDICT_UNKNOWN);
+		CHECK_STR(report.rulings[999].why, "the rules before it took all the steps that a pack may");
+		CHECK(clock_mono_ms() - began < 30000);
+	}
+}
+
+TEST(the_findings_of_a_pack_are_kept_up_to_a_bound_and_counted_beyond)
+{
+	_cleanup_(report_done) struct report report = { 0 };
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	size_t kept = 0;
+
+	evaluate_for_agent(&report, &policy, 200, "{absent: a*}", 40, "a1");
+	for (size_t i = 0; i < report.count; i++)
+		kept += report.rulings[i].count;
+	CHECK_EQ(kept, policy_limits_agent.findings);
+	CHECK_EQ(report.rulings[199].verdict, VERDICT_FAIL);
+	CHECK_EQ(report.rulings[199].count, 0);
+	CHECK_EQ(report.rulings[199].more, 40);
 }
 
 TEST(versions_are_compared_by_their_numbers)
