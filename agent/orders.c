@@ -225,6 +225,8 @@ static void judge_capability(struct orders_judgement *out, const struct orders_i
 		[ORDER_FACTORY_RESET] = DEVICE_FACTORY_RESET,
 		[ORDER_PURGE] = DEVICE_PURGE,
 		[ORDER_SHRED] = ~0U, /* the archive's, never a device's */
+		[ORDER_POLICY] = ~0U,
+		[ORDER_UPGRADE] = ~0U,
 	};
 	enum order_kind kind = ORDER_APPLY;
 

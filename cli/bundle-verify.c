@@ -336,6 +336,9 @@ static int take(struct bundle_proof *p, const struct bundle *b, const struct sta
 	case STATEMENT_STATUS:
 	case STATEMENT_LOGIN:
 	case STATEMENT_JUDGEMENT:
+	case STATEMENT_VERDICT:
+	case STATEMENT_WAIVER:
+	case STATEMENT_FIRMWARE:
 		break;
 	}
 	return error_set(err, E_SEAL, "it has a %s, which proves nothing here", statement_type_name(statement_type(st)));

@@ -8,7 +8,7 @@
 enum { CONFIRM_MIN_S = 10, CONFIRM_MAX_S = 3600, DAY_MINUTES = 24 * 60, DAY_S = 86400 };
 
 static const char *const kinds[ORDER_KINDS] = { "apply", "save", "revert", "snapshot", "hold", "release", "reboot",
-					     "factory-reset", "purge", "shred" };
+					     "factory-reset", "purge", "shred", "policy", "upgrade" };
 static const char *const actions[ORDER_ACTIONS] = { "approve", "reject", "withdraw", "pause", "resume", "abort", "witness" };
 
 static bool find(size_t *out, const char *const names[], size_t count, const char *name)
@@ -397,11 +397,11 @@ static const struct {
 	unsigned kinds; /* 1 << kind */
 	bool is_needed;
 } belongs[] = {
-	{ "payload", 1U << ORDER_APPLY, true },
+	{ "payload", 1U << ORDER_APPLY | 1U << ORDER_POLICY | 1U << ORDER_UPGRADE, true },
 	{ "mode", 1U << ORDER_APPLY, true },
-	{ "confirm", 1U << ORDER_APPLY, false },
-	{ "settle", 1U << ORDER_APPLY, false },
-	{ "probe", 1U << ORDER_APPLY, false },
+	{ "confirm", 1U << ORDER_APPLY | 1U << ORDER_UPGRADE, false },
+	{ "settle", 1U << ORDER_APPLY | 1U << ORDER_UPGRADE, false },
+	{ "probe", 1U << ORDER_APPLY | 1U << ORDER_UPGRADE, false },
 	{ "member", 1U << ORDER_APPLY, false },
 	{ "base", 1U << ORDER_APPLY | 1U << ORDER_SAVE | 1U << ORDER_REVERT, false },
 	{ "until", 1U << ORDER_HOLD, true },

@@ -18,8 +18,10 @@ enum order_kind {
 	ORDER_FACTORY_RESET,
 	ORDER_PURGE,
 	ORDER_SHRED, /* for the archive: a device never gets one */
+	ORDER_POLICY,
+	ORDER_UPGRADE,
 };
-enum { ORDER_KINDS = ORDER_SHRED + 1 };
+enum { ORDER_KINDS = ORDER_UPGRADE + 1 };
 const char *order_kind_name(enum order_kind kind);
 bool order_kind_parse(enum order_kind *out, const char *name);
 /* Is it one after which the device is no member of the fleet any more: bound to a challenge of the device, and delayed? */

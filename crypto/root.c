@@ -289,6 +289,29 @@ static int check_pins(const struct root *root, struct error *err)
 	return 0;
 }
 
+/* By the words of enum metadata. */
+static bool metadata_parse(enum metadata *out, const char *word)
+{
+	static const char *const names[] = { "minimal", "counts", "sections" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i], word)) {
+			*out = (enum metadata)i;
+			return true;
+		}
+	return false;
+}
+
+static int check_metadata(const struct root *root, struct error *err)
+{
+	const char *word = statement_get(root->st, "metadata");
+	enum metadata ignored;
+
+	if (!word || metadata_parse(&ignored, word))
+		return 0;
+	return error_set(err, E_FORMAT, "root has metadata '%s'; 'minimal', 'counts' or 'sections' may be", word);
+}
+
 static int check_version(struct root *root, struct error *err)
 {
 	const char *fleet = statement_get(root->st, "fleet");
@@ -317,7 +340,7 @@ int root_new(struct root **out, struct statement *st, struct error *err)
 		return error_set(err, E_FORMAT, "a %s is no root", statement_type_name(statement_type(st)));
 	if (check_version(root, err) < 0 || take_people(root, err) < 0 || take_keys(root, err) < 0 || take_readers(root, err) < 0 ||
 	    take_roles(root, err) < 0 || check_signers(root, err) < 0 || check_thresholds(root, err) < 0 ||
-	    check_delays(root, err) < 0 || check_pins(root, err) < 0)
+	    check_delays(root, err) < 0 || check_pins(root, err) < 0 || check_metadata(root, err) < 0)
 		return err->code;
 	*out = steal(root);
 	return 0;
@@ -380,6 +403,7 @@ static bool may_sign(const struct root *root, const char *person, enum statement
 		return root_has_role(root, person, ROLE_ROOT);
 	case STATEMENT_INVITE:
 	case STATEMENT_ADMIT:
+	case STATEMENT_WAIVER:
 		return root_has_role(root, person, ROLE_ADMIN);
 	case STATEMENT_LOGIN:
 		return true;
@@ -390,6 +414,7 @@ static bool may_sign(const struct root *root, const char *person, enum statement
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_ORDER:
 	case STATEMENT_RECEIPT:
+	case STATEMENT_VERDICT:
 		return false;
 	case STATEMENT_SHREDDED: /* of themselves: verify_shredded() */
 		return true;
@@ -397,6 +422,8 @@ static bool may_sign(const struct root *root, const char *person, enum statement
 		return root_has_role(root, person, ROLE_RETIRER);
 	case STATEMENT_JUDGEMENT:
 		return root_has_role(root, person, ROLE_ADMIN) || root_has_role(root, person, ROLE_DEPLOYER);
+	case STATEMENT_FIRMWARE:
+		return root_has_role(root, person, ROLE_DEPLOYER);
 	case STATEMENT_BATCH: /* which of the two roles it takes, crypto/order.c says */
 	case STATEMENT_CONTROL:
 		return root_has_role(root, person, ROLE_DEPLOYER) || root_has_role(root, person, ROLE_RETIRER);
@@ -436,6 +463,14 @@ unsigned root_delay(const struct root *root, const char *kind)
 		if (!strncmp(value, kind, len) && value[len] == ' ')
 			return (unsigned)strtoul(value + len + 1, NULL, 10);
 	return ROOT_DELAY_DEFAULT_S;
+}
+
+enum metadata root_metadata(const struct root *root)
+{
+	const char *word = statement_get(root->st, "metadata");
+	enum metadata level = METADATA_COUNTS;
+
+	return word && metadata_parse(&level, word) ? level : METADATA_COUNTS;
 }
 
 bool root_asks_pin(const struct root *root, const char *kind)
@@ -524,6 +559,17 @@ static int verify_certificate(const struct root *root, const struct statement *s
 	return statement_verify(st, &by, root_threshold(root, "shred") + root_is_archived(root, st), err);
 }
 
+/* Who says in a statement that it is by a person must have signed it. */
+static int check_person(const struct root *root, const struct statement *st, struct error *err)
+{
+	const char *person = statement_get(st, "person"), *who = root_person_of(root, &statement_sig(st, 0)->key);
+
+	if (!person || (who && !strcmp(who, person) && statement_sig_count(st) == 1))
+		return 0;
+	return error_set(err, E_DENIED, "%s says it is by '%s', and is signed by '%s'%s", statement_type_name(statement_type(st)), person,
+			 who ? who : "a stranger", statement_sig_count(st) == 1 ? "" : " and others");
+}
+
 int root_verify(const struct root *root, const struct statement *st, struct error *err)
 {
 	enum statement_type type = statement_type(st);
@@ -538,7 +584,9 @@ int root_verify(const struct root *root, const struct statement *st, struct erro
 		return verify_shredded(root, st, err);
 	if (type == STATEMENT_CERTIFICATE)
 		return verify_certificate(root, st, err);
-	return statement_verify(st, &by, root_threshold(root, statement_type_name(type)), err);
+	if (statement_verify(st, &by, root_threshold(root, statement_type_name(type)), err) < 0)
+		return err->code;
+	return type == STATEMENT_JUDGEMENT || type == STATEMENT_WAIVER || type == STATEMENT_FIRMWARE ? check_person(root, st, err) : 0;
 }
 
 bool root_is_expired(const struct root *root, int64_t now_s)
@@ -698,7 +746,8 @@ void root_allowed_signers(struct buf *out, const struct root *root)
 {
 	static const enum statement_type operator_types[] = { STATEMENT_ROOT, STATEMENT_INVITE, STATEMENT_ADMIT, STATEMENT_LOGIN,
 							     STATEMENT_BATCH, STATEMENT_CONTROL, STATEMENT_SHREDDED,
-							     STATEMENT_CERTIFICATE, STATEMENT_JUDGEMENT };
+							     STATEMENT_CERTIFICATE, STATEMENT_JUDGEMENT, STATEMENT_WAIVER,
+							     STATEMENT_FIRMWARE };
 	struct sign_pub archive[4];
 	size_t n = root_archive_keys(archive, ARRAY_SIZE(archive), root);
 	char text[SIGN_PUB_TEXT_MAX];
@@ -731,5 +780,5 @@ void allowed_signers_device(struct buf *out, const char *id, const struct sign_p
 	char text[SIGN_PUB_TEXT_MAX];
 
 	sign_pub_text(text, key);
-	buf_addf(out, "%s namespaces=\"enrol@holdfast,epoch@holdfast,snapshot@holdfast,status@holdfast,receipt@holdfast\" %s\n", id, text);
+	buf_addf(out, "%s namespaces=\"enrol@holdfast,epoch@holdfast,snapshot@holdfast,status@holdfast,receipt@holdfast,verdict@holdfast\" %s\n", id, text);
 }

@@ -45,6 +45,9 @@ enum { ROOT_DELAY_DEFAULT_S = 600, ROOT_DELAY_MAX_S = 7 * 86400 };
 unsigned root_delay(const struct root *root, const char *kind);
 /* Do batches and controls of this kind take signatures by a token that asked for its PIN? */
 bool root_asks_pin(const struct root *root, const char *kind);
+/* What a device may say in the clear of what policies found: nothing; how many rules pass and fail; that for each context. */
+enum metadata { METADATA_MINIMAL, METADATA_COUNTS, METADATA_SECTIONS };
+enum metadata root_metadata(const struct root *root); /* counts, unless the root says otherwise */
 /* Whose key is it? NULL: nobody's. */
 const char *root_person_of(const struct root *root, const struct sign_pub *key);
 size_t root_people(const struct root *root);
@@ -67,7 +70,8 @@ size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root);
 struct signers root_signers(const struct root *root);
 /* Verifies st by the root: operators' types as above (threshold of the kind), checkpoint by an archive key (first signature) and any
  * further ones by archive or witnesses, shredded by an archive key or by the person it names, certificate by as many people as `shred` takes
- * and, maybe, an archive key. Device types are E_DENIED here: they verify against the device's own key. */
+ * and, maybe, an archive key; judgement, waiver and firmware by the person they name. Device types are E_DENIED
+ * here: they verify against the device's own key. */
 int root_verify(const struct root *root, const struct statement *st, struct error *err) _must_check_;
 
 /* Is an archive key among those who signed? Verifies nothing. */
@@ -76,5 +80,5 @@ bool root_is_archived(const struct root *root, const struct statement *st);
 /* OpenSSH allowed_signers(5 of ssh-keygen) lines of the root's own keys: people with namespaces per role, archive with
  * "git,checkpoint@holdfast", witnesses with "checkpoint@holdfast". Principals: person names, "archive", "witness". */
 void root_allowed_signers(struct buf *out, const struct root *root);
-/* One line for a device. Principal: its id; namespaces enrol, epoch, snapshot, status, receipt. */
+/* One line for a device. Principal: its id; namespaces enrol, epoch, snapshot, status, receipt, verdict. */
 void allowed_signers_device(struct buf *out, const char *id, const struct sign_pub *key);

@@ -30,7 +30,8 @@ static const struct type {
 		{ "fleet", ID, 0, 1 }, { "version", NUMBER, 1, 1 }, { "prev", HASH, 0, 1 }, { "time", TIME, 1, 1 },
 		{ "expires", TIME, 1, 1 }, { "name", NAME, 1, 1 }, { "person", NAME, 1, 64 }, { "key", NAME_KEY, 1, 128 },
 		{ "reading-key", NAME_RECIPIENT, 1, 64 }, { "role", WORD_NAMES, 1, 16 }, { "threshold", WORD_NUMBER, 0, 16 },
-		{ "separate", WORD, 0, 16 }, { "delay", WORD_NUMBER, 0, 4 }, { "pin", WORD, 0, 16 }, { "archive", KEY, 1, 4 },
+		{ "separate", WORD, 0, 16 }, { "delay", WORD_NUMBER, 0, 4 }, { "pin", WORD, 0, 16 }, { "metadata", WORD, 0, 1 },
+		{ "archive", KEY, 1, 4 },
 		{ "witness", NAME_KEY, 0, 8 }, { "tls-pin", PIN, 1, 4 }, { "server", TEXT, 1, 4 } } },
 	[STATEMENT_INVITE] = { "invite", "invite@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "invite", ID, 1, 1 }, { "device-name", NAME, 1, 1 }, { "label", LABEL, 0, 16 },
@@ -50,13 +51,15 @@ static const struct type {
 		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "number", NUMBER, 1, 1 }, { "prev", HASH, 1, 1 }, { "time", TIME, 1, 1 },
 		{ "epoch", NUMBER, 1, 1 }, { "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "reason", WORD, 1, 1 },
 		{ "saved", SAVED, 1, 1 }, { "unsaved-since", TIME, 0, 1 }, { "mode", WORD, 1, 1 }, { "hold", TIME, 0, 1 },
+		{ "hold-by", TEXT, 0, 1 }, { "drift", SAVED, 0, 1 }, { "drift-since", TIME, 0, 1 }, { "changed-by", TEXT, 0, 1 },
 		{ "changed", PAIR, 1, 1 }, { "model", TEXT, 0, 1 }, { "serial", TEXT, 0, 1 }, { "firmware", TEXT, 0, 1 },
 		{ "note", TEXT, 0, 1 }, { "base", SEAL, 1, 1 }, { "delta", SEAL, 0, 1 }, { "startup", SEAL, 0, 1 },
 		{ "secrets", SEAL, 0, 1 } } },
 	[STATEMENT_STATUS] = { "status", "status@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "time", TIME, 1, 1 }, { "head", POINT, 1, 1 }, { "order", NUMBER, 0, 1 },
 		{ "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "saved", SAVED, 1, 1 }, { "unsaved-since", TIME, 0, 1 }, { "mode", WORD, 1, 1 },
-		{ "hold", TIME, 0, 1 }, { "note", TEXT, 0, 1 }, { "challenge", HASH, 0, 1 }, { "wait", NUMBER, 1, 1 } } },
+		{ "hold", TIME, 0, 1 }, { "hold-by", TEXT, 0, 1 }, { "drift", SAVED, 0, 1 }, { "drift-since", TIME, 0, 1 },
+		{ "changed-by", TEXT, 0, 1 }, { "note", TEXT, 0, 1 }, { "challenge", HASH, 0, 1 }, { "wait", NUMBER, 1, 1 } } },
 	[STATEMENT_CHECKPOINT] = { "checkpoint", "checkpoint@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "size", NUMBER, 1, 1 }, { "tree", HASH, 1, 1 }, { "root", NUMBER, 1, 1 }, { "time", TIME, 1, 1 } } },
 	[STATEMENT_LOGIN] = { "login", "login@holdfast", {
@@ -93,6 +96,18 @@ static const struct type {
 		{ "fleet", ID, 1, 1 }, { "advisory", TEXT, 1, 1 }, { "document", HASH, 1, 1 }, { "verdict", WORD, 1, 1 }, { "device", ID, 0, 64 },
 		{ "feature", WORD, 0, 1 }, { "person", NAME, 1, 1 }, { "time", TIME, 1, 1 }, { "until", TIME, 0, 1 }, { "root", NUMBER, 1, 1 },
 		{ "reason", TEXT, 1, 1 }, { "ticket", TEXT, 0, 1 } } },
+	[STATEMENT_VERDICT] = { "verdict", "verdict@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "number", NUMBER, 1, 1 }, { "prev", HASH, 1, 1 }, { "time", TIME, 1, 1 },
+		{ "epoch", NUMBER, 1, 1 }, { "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "snapshot", POINT, 1, 1 },
+		{ "policy", POINT, 1, 1 }, { "pass", NUMBER, 0, 1 }, { "fail", NUMBER, 0, 1 }, { "unknown", NUMBER, 0, 1 },
+		{ "waived", NUMBER, 0, 1 }, { "not-applicable", NUMBER, 0, 1 }, { "section", TEXT, 0, 64 }, { "findings", SEAL, 1, 1 } } },
+	[STATEMENT_WAIVER] = { "waiver", "waiver@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "policy", NAME, 1, 1 }, { "rule", NAME, 1, 1 }, { "device", ID, 0, 64 }, { "person", NAME, 1, 1 },
+		{ "time", TIME, 1, 1 }, { "until", TIME, 1, 1 }, { "root", NUMBER, 1, 1 }, { "reason", TEXT, 1, 1 }, { "ticket", TEXT, 0, 1 } } },
+	[STATEMENT_FIRMWARE] = { "firmware", "firmware@holdfast", {
+		{ "fleet", ID, 1, 1 }, { "driver", WORD, 1, 1 }, { "part", WORD, 1, 1 }, { "model", TEXT, 0, 32 }, { "version", TEXT, 1, 1 },
+		{ "minimum", TEXT, 0, 1 }, { "downgrade", WORD, 0, 1 }, { "size", NUMBER, 1, 1 }, { "image", HASH, 1, 1 }, { "name", TEXT, 0, 1 },
+		{ "person", NAME, 1, 1 }, { "time", TIME, 1, 1 }, { "root", NUMBER, 1, 1 }, { "note", TEXT, 0, 1 } } },
 };
 
 static const char first_line[] = "holdfast-statement/1 ";

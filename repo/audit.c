@@ -432,6 +432,9 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
 	case STATEMENT_JUDGEMENT:
+	case STATEMENT_VERDICT:
+	case STATEMENT_WAIVER:
+	case STATEMENT_FIRMWARE:
 		found(a, "layout", item->path, "a statement of this type has no place here");
 		return;
 	}

@@ -236,6 +236,9 @@ static int rank(const struct history_item *item)
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
 	case STATEMENT_JUDGEMENT:
+	case STATEMENT_VERDICT:
+	case STATEMENT_WAIVER:
+	case STATEMENT_FIRMWARE:
 		break;
 	}
 	return RANK_FORK;

@@ -284,6 +284,9 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
 	case STATEMENT_JUDGEMENT:
+	case STATEMENT_VERDICT:
+	case STATEMENT_WAIVER:
+	case STATEMENT_FIRMWARE:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(statement_type(c->st)));
@@ -404,6 +407,9 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
 	case STATEMENT_JUDGEMENT:
+	case STATEMENT_VERDICT:
+	case STATEMENT_WAIVER:
+	case STATEMENT_FIRMWARE:
 		break;
 	}
 	return error_set(err, E_FORMAT, "a %s is not archived", statement_type_name(statement_type(st)));

@@ -262,6 +262,9 @@ int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
 	case STATEMENT_JUDGEMENT:
+	case STATEMENT_VERDICT:
+	case STATEMENT_WAIVER:
+	case STATEMENT_FIRMWARE:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(type));

@@ -114,6 +114,9 @@ static bool about(struct note *out, const struct statement *st)
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
 	case STATEMENT_JUDGEMENT:
+	case STATEMENT_VERDICT:
+	case STATEMENT_WAIVER:
+	case STATEMENT_FIRMWARE:
 		return false;
 	}
 	statement_get_hash(hash, st, "batch");

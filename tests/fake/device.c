@@ -459,6 +459,8 @@ static const char *obey(struct fake *f, const struct container *order, const cha
 	case ORDER_FACTORY_RESET: /* arm() */
 	case ORDER_PURGE:
 	case ORDER_SHRED:
+	case ORDER_POLICY:
+	case ORDER_UPGRADE:
 		return "capability";
 	}
 	snap(f, kind == ORDER_SAVE ? "save" : kind == ORDER_REVERT ? "return" : "order");

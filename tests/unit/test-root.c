@@ -828,10 +828,25 @@ static void write_statement(struct buf *text, enum statement_type type, const ch
 		[STATEMENT_JUDGEMENT] = { { "advisory", "CVE-2026-0001" },
 					  { "document", SOME_HASH },
 					  { "verdict", "not-affected" },
-					  { "person", "alice" },
+					  { "person", "carol" },
 					  { "time", "2026-01-01T00:00:00Z" },
 					  { "root", "1" },
 					  { "reason", "it is not in use" } },
+		[STATEMENT_WAIVER] = { { "policy", "weos" },
+				       { "rule", "http" },
+				       { "person", "carol" },
+				       { "time", "2026-01-01T00:00:00Z" },
+				       { "until", "2026-02-01T00:00:00Z" },
+				       { "root", "1" },
+				       { "reason", "the old panel needs it" } },
+		[STATEMENT_FIRMWARE] = { { "driver", "weos" },
+					 { "part", "system" },
+					 { "version", "5.24.0" },
+					 { "size", "1000" },
+					 { "image", SOME_HASH },
+					 { "person", "bob" },
+					 { "time", "2026-01-01T00:00:00Z" },
+					 { "root", "1" } },
 	};
 
 	sign_pub_text(pub, &keys[STRANGER - 1].pub);
@@ -872,6 +887,12 @@ TEST(operators_sign_what_their_roles_allow)
 	CHECK_EQ(JUDGE(root, STATEMENT_LOGIN, STRANGER), E_DENIED);
 	CHECK_EQ(JUDGE(root, STATEMENT_LOGIN, ARCHIVE), E_DENIED);
 	CHECK_EQ(JUDGE(root, STATEMENT_JUDGEMENT, CAROL), 0); /* admin */
+	CHECK_EQ(JUDGE(root, STATEMENT_JUDGEMENT, BOB), E_DENIED); /* deployer, but it says that it is by carol */
+	CHECK_EQ(JUDGE(root, STATEMENT_WAIVER, CAROL), 0);
+	CHECK_EQ(JUDGE(root, STATEMENT_WAIVER, ALICE), E_DENIED); /* admin, but it says that it is by carol */
+	CHECK_EQ(JUDGE(root, STATEMENT_WAIVER, BOB), E_DENIED);
+	CHECK_EQ(JUDGE(root, STATEMENT_FIRMWARE, BOB), 0); /* deployer */
+	CHECK_EQ(JUDGE(root, STATEMENT_FIRMWARE, CAROL), E_DENIED);
 	CHECK_EQ(JUDGE(root, STATEMENT_JUDGEMENT, ARCHIVE), E_DENIED);
 	CHECK_EQ(JUDGE(root, STATEMENT_JUDGEMENT, STRANGER), E_DENIED);
 }
