@@ -16,6 +16,8 @@ enum ipc_kind {
 	IPC_HTTP = 1, /* struct http_request */
 	IPC_HTTP_CANCEL,
 	IPC_HTTP_DONE, /* struct http_answer */
+	IPC_HTTP_PART, /* of a streamed body (agent/stream.h) */
+	IPC_HTTP_MORE, /* a number: how many more of them core takes */
 	IPC_PROBE,     /* struct probe_ask; cancelled as above */
 	IPC_PROBE_DONE, /* a text: "" when the probe holds, else why not */
 	/* core -> apply; each is answered with the same kind and id */

@@ -4,6 +4,7 @@
 #include "agent/confine.h"
 #include "agent/ping.h"
 #include "agent/probe.h"
+#include "agent/stream.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -25,6 +26,9 @@ void http_request_put(struct buf *out, const struct http_request *req)
 	buf_add_u32be(out, req->is_post);
 	buf_add_u32be(out, req->is_fresh);
 	buf_add_u32be(out, req->timeout_s);
+	buf_add_u32be(out, req->is_stream);
+	buf_add_u32be(out, (uint32_t)(req->from >> 32));
+	buf_add_u32be(out, (uint32_t)req->from);
 	put_field(out, req->body);
 }
 
@@ -46,6 +50,9 @@ bool http_request_get(struct http_request *out, struct bytes in)
 	out->is_post = read_u32(&rd) != 0;
 	out->is_fresh = read_u32(&rd) != 0;
 	out->timeout_s = read_u32(&rd);
+	out->is_stream = read_u32(&rd) != 0;
+	out->from = (uint64_t)read_u32(&rd) << 32;
+	out->from |= read_u32(&rd);
 	out->body = get_field(&rd);
 	return reader_done(&rd) && out->address[0] && out->path[0] == '/' && out->timeout_s;
 }
@@ -94,6 +101,10 @@ struct transfer {
 	uint32_t window_s, retry_s;
 	bool is_over;  /* a bound was met */
 	bool is_probe; /* nothing but a connection */
+	bool is_begun; /* the first byte of the body came */
+	struct stream stream;
+	struct curl_slist *headers; /* of its own; NULL: net's */
+	char range[64];
 	struct buf request, answer;
 	char url[NET_ADDRESS_MAX + NET_PATH_MAX + 16];
 	char pins[NET_PINS_MAX * PIN_TEXT_MAX];
@@ -112,16 +123,42 @@ static void transfer_end(struct transfer *t)
 		curl_multi_remove_handle(t->net->multi, t->easy);
 		curl_easy_cleanup(t->easy);
 	}
+	curl_slist_free_all(t->headers);
+	stream_done(&t->stream);
 	t->net->held -= t->answer.len;
 	buf_done(&t->request);
 	buf_done(&t->answer);
 	free(t);
 }
 
+static bool is_streamed(struct transfer *t)
+{
+	long status = 0;
+
+	if (!t->is_begun) {
+		t->is_begun = true;
+		curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+		t->is_over = !stream_begin(&t->stream, (unsigned)status, t->range);
+	}
+	return t->stream.is_open;
+}
+
+static size_t take_part(struct transfer *t, struct bytes in)
+{
+	struct error ignored;
+	size_t taken;
+
+	if (!stream_has_room(&t->stream, in.len))
+		return CURL_WRITEFUNC_PAUSE;
+	return stream_take(&taken, &t->stream, &t->net->ipc, t->id, in, &ignored) < 0 ? 0 : taken;
+}
+
 static size_t take_body(char *ptr, size_t size, size_t count, void *ctx)
 {
 	struct transfer *t = ctx;
 
+	if (is_streamed(t))
+		return t->is_over ? 0 : take_part(t, bytes_of(ptr, size * count));
 	t->is_over = t->answer.len + size * count > NET_ANSWER_MAX || t->net->held + size * count > HELD_MAX;
 	if (t->is_over)
 		return 0; /* ends the transfer */
@@ -130,14 +167,13 @@ static size_t take_body(char *ptr, size_t size, size_t count, void *ctx)
 	return size * count;
 }
 
-/* Seconds behind "name:", 0 when it is another header or no number, at most an hour. */
-static uint32_t header_seconds(const char *line, size_t len, const char *name)
+/* What stands behind "name:", without blanks; empty when it is another header. */
+static struct bytes header_value(const char *line, size_t len, const char *name)
 {
 	size_t name_len = strlen(name);
-	uint64_t n;
 
 	if (len <= name_len || strncasecmp(line, name, name_len) != 0)
-		return 0;
+		return (struct bytes){ 0 };
 	line += name_len;
 	len -= name_len;
 	while (len && (*line == ' ' || *line == '\t')) {
@@ -146,7 +182,15 @@ static uint32_t header_seconds(const char *line, size_t len, const char *name)
 	}
 	while (len && (line[len - 1] == '\r' || line[len - 1] == '\n' || line[len - 1] == ' '))
 		len--;
-	if (!number_parse(&n, bytes_of(line, len)))
+	return bytes_of(line, len);
+}
+
+/* Seconds behind "name:", 0 when it is another header or no number, at most an hour. */
+static uint32_t header_seconds(const char *line, size_t len, const char *name)
+{
+	uint64_t n;
+
+	if (!number_parse(&n, header_value(line, len, name)))
 		return 0;
 	return n > 3600 ? 3600 : (uint32_t)n;
 }
@@ -155,12 +199,15 @@ static size_t take_header(char *ptr, size_t size, size_t count, void *ctx)
 {
 	struct transfer *t = ctx;
 	uint32_t n = header_seconds(ptr, size * count, "Holdfast-Window:");
+	struct bytes range = header_value(ptr, size * count, "Content-Range:");
 
 	if (n)
 		t->window_s = n;
 	n = header_seconds(ptr, size * count, "Retry-After:");
 	if (n)
 		t->retry_s = n;
+	if (range.len && range.len < sizeof(t->range))
+		snprintf(t->range, sizeof(t->range), "%.*s", (int)range.len, (const char *)range.ptr);
 	return size * count;
 }
 
@@ -191,6 +238,23 @@ static void set_trust(struct transfer *t)
 	curl_easy_setopt(t->easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 }
 
+/* A stream may take as long as it moves. Time without credit does not count. */
+static void set_stream(struct transfer *t, const struct http_request *req)
+{
+	char range[64];
+
+	t->stream.is_wanted = true;
+	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT, 0L);
+	curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(t->easy, CURLOPT_LOW_SPEED_TIME, (long)req->timeout_s);
+	snprintf(range, sizeof(range), "Range: bytes=%llu-", (unsigned long long)req->from);
+	t->headers = curl_slist_append(NULL, "Content-Type: application/vnd.holdfast");
+	t->headers = curl_slist_append(t->headers, "Expect:");
+	if (req->from)
+		t->headers = curl_slist_append(t->headers, range);
+	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->headers);
+}
+
 static void set_request(struct transfer *t, const struct http_request *req)
 {
 	curl_easy_setopt(t->easy, CURLOPT_URL, t->url);
@@ -215,6 +279,8 @@ static void set_request(struct transfer *t, const struct http_request *req)
 		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->request.len);
 		curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, buf_text(&t->request));
 	}
+	if (req->is_stream)
+		set_stream(t, req);
 }
 
 static int answer(struct net *net, uint32_t id, const struct http_answer *ans, struct error *err)
@@ -380,6 +446,20 @@ static void cancel_transfer(struct net *net, uint32_t id)
 		}
 }
 
+/* More of a stream is wanted. */
+static void give_credit(struct net *net, uint32_t id, struct bytes body)
+{
+	struct reader rd = reader_over(body);
+	uint32_t credit = read_u32(&rd);
+
+	for (struct transfer *t = net->transfers; t; t = t->next)
+		if (t->id == id && reader_done(&rd)) {
+			stream_more(&t->stream, credit);
+			curl_easy_pause(t->easy, CURLPAUSE_CONT);
+			return;
+		}
+}
+
 static int take_requests(struct net *net, struct error *err)
 {
 	struct ipc_msg msg;
@@ -391,6 +471,8 @@ static int take_requests(struct net *net, struct error *err)
 		if (msg.kind == IPC_HTTP_CANCEL) {
 			cancel_transfer(net, msg.id);
 			cancel_ping(net, msg.id);
+		} else if (msg.kind == IPC_HTTP_MORE) {
+			give_credit(net, msg.id, msg.body);
 		} else if (msg.kind == IPC_PROBE) {
 			if (start_probe(net, msg.id, msg.body, err) < 0)
 				return err->code;
@@ -432,7 +514,9 @@ static int finish_transfers(struct net *net, struct error *err)
 		if (done->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(done->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-		r = answer_transfer(net, t, code, err);
+		r = stream_flush(&t->stream, &net->ipc, t->id, err);
+		if (r == 0)
+			r = answer_transfer(net, t, code, err);
 		transfer_end(t);
 		if (r < 0)
 			return r;
