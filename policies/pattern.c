@@ -27,7 +27,10 @@ struct pattern {
 	pcre2_code *code; /* NULL: words */
 	size_t compiled;
 	bool is_anchored;
-	pcre2_match_data *data; /* what a match needs, made once */
+};
+
+struct pattern_room {
+	pcre2_match_data *data;
 	pcre2_match_context *context;
 };
 
@@ -65,8 +68,6 @@ struct pattern *pattern_free(struct pattern *p)
 {
 	if (!p)
 		return NULL;
-	pcre2_match_data_free(p->data);
-	pcre2_match_context_free(p->context);
 	pcre2_code_free(p->code);
 	free(p->words);
 	free(p->text);
@@ -197,12 +198,6 @@ int pattern_new_regex(struct pattern **out, const char *text, struct error *err)
 	pcre2_pattern_info(p->code, PCRE2_INFO_ALLOPTIONS, &options);
 	if (p->compiled > PATTERN_COMPILED_MAX)
 		return error_set(err, E_FORMAT, "a regular expression that becomes larger than %d bytes", PATTERN_COMPILED_MAX);
-	p->data = pcre2_match_data_create(2, NULL);
-	p->context = pcre2_match_context_create(NULL);
-	if (!p->data || !p->context)
-		return error_set(err, E_LIMIT, "no memory for a regular expression");
-	pcre2_set_depth_limit(p->context, PATTERN_DEPTH_MAX);
-	pcre2_set_heap_limit(p->context, PATTERN_HEAP_MAX);
 	p->is_anchored = options & PCRE2_ANCHORED;
 	p->takes_value = groups == 1;
 	*out = steal(p);
@@ -221,6 +216,36 @@ bool purse_pay(struct purse *purse, uint64_t steps)
 	}
 	purse->left -= steps;
 	return true;
+}
+
+void purse_done(struct purse *purse)
+{
+	if (purse->room) {
+		pcre2_match_data_free(purse->room->data);
+		pcre2_match_context_free(purse->room->context);
+	}
+	free(purse->room);
+	purse->room = NULL;
+}
+
+/* One for all patterns: each would keep up to PATTERN_HEAP_MAX of its own. NULL: there is no memory. */
+static struct pattern_room *room_of(struct purse *purse)
+{
+	struct pattern_room *room = purse->room;
+
+	if (room)
+		return room;
+	room = purse->room = mem_alloc(sizeof(*room));
+	room->data = pcre2_match_data_create(2, NULL); /* the whole, and one group */
+	room->context = pcre2_match_context_create(NULL);
+	if (!room->data || !room->context) {
+		purse->empty = "there is no memory for a regular expression";
+		purse_done(purse);
+		return NULL;
+	}
+	pcre2_set_depth_limit(room->context, PATTERN_DEPTH_MAX);
+	pcre2_set_heap_limit(room->context, PATTERN_HEAP_MAX);
+	return room;
 }
 
 /* ---- words ---- */
@@ -340,10 +365,10 @@ static int try(const struct pattern *p, const struct attempt *a, uint32_t steps,
 {
 	uint64_t begins = p->is_anchored ? 1 : a->subject.len + 1;
 
-	if (!purse_pay(purse, steps * begins * (1 + a->subject.len / 256)))
+	if (!purse_pay(purse, steps * begins * (1 + a->subject.len / 256)) || !room_of(purse))
 		return PCRE2_ERROR_MATCHLIMIT;
-	pcre2_set_match_limit(p->context, steps);
-	return pcre2_match(p->code, a->subject.ptr, a->subject.len, 0, a->options, p->data, p->context);
+	pcre2_set_match_limit(purse->room->context, steps);
+	return pcre2_match(p->code, a->subject.ptr, a->subject.len, 0, a->options, purse->room->data, purse->room->context);
 }
 
 static int try_on(const struct pattern *p, const struct attempt *a, struct purse *purse)
@@ -385,7 +410,7 @@ static enum match match_regex(const struct pattern *p, struct bytes line, struct
 	}
 	m = judge(try_on(p, &a, purse), p, secret != NULL, purse);
 	if (m == MATCH_YES && p->takes_value) {
-		const PCRE2_SIZE *at = pcre2_get_ovector_pointer(p->data);
+		const PCRE2_SIZE *at = pcre2_get_ovector_pointer(purse->room->data);
 
 		if (at[2] != PCRE2_UNSET)
 			*value = bytes_of(line.ptr + at[2], at[3] - at[2]);

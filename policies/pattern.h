@@ -37,12 +37,14 @@ struct purse {
 	uint64_t left;
 	uint32_t regex_steps; /* PCRE2's match limit of a last try; 0: PATTERN_STEPS_MAX */
 	const char *empty;    /* why it is; NULL while it is not */
+	struct pattern_room *room; /* memory that PCRE2 needs for a match, made when it is needed, for the next one too */
 };
+void purse_done(struct purse *purse);
 
 /* False: there was less; it is empty now. */
 bool purse_pay(struct purse *purse, uint64_t steps);
 
-/* Of one thread at a time: a regular expression keeps the memory that a match needs. */
+/* Many threads may match with one, each with a purse of its own. */
 struct pattern;
 /* E_FORMAT says what is wrong, without a place. */
 int pattern_new_words(struct pattern **out, const char *text, struct error *err) _must_check_;

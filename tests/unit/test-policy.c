@@ -133,6 +133,7 @@ static enum match regex_on(const char *pattern, const char *line, struct purse *
 	CHECK_OK(pattern_new_regex(&p, pattern, &err));
 	m = pattern_match(p, bytes_str(line), NULL, purse);
 	pattern_free(p);
+	purse_done(purse);
 	return m;
 }
 
