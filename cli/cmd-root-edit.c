@@ -158,6 +158,11 @@ static int no_pin(struct editing *e, const char *value, struct error *err)
 	return draft_pin(e->draft, value, false, err);
 }
 
+static int metadata(struct editing *e, const char *value, struct error *err)
+{
+	return draft_metadata(e->draft, value, err);
+}
+
 static int archive_key(struct editing *e, const char *value, struct error *err)
 {
 	char text[SIGN_PUB_TEXT_MAX];
@@ -220,6 +225,7 @@ static const struct {
 	{ "delay", delay },
 	{ "pin", pin },
 	{ "no-pin", no_pin },
+	{ "metadata", metadata },
 	{ "archive-key", archive_key },
 	{ "witness", witness },
 	{ "tls-pin", tls_pin },

@@ -33,7 +33,7 @@ static size_t count_role(const struct root *root, enum role role)
 
 /* What people decide together. The first four are always told; of the others those that take more than one, or not their author. */
 static const char *const counted[] = { "root",	   "factory-reset", "purge", "shred", "apply", "save",
-				       "revert", "snapshot",	    "hold",  "release", "reboot" };
+				       "revert", "snapshot",	    "hold",  "release", "reboot", "policy", "upgrade" };
 enum { COUNTED_ALWAYS = 4 };
 
 static json_t *people_json(const struct root *root)
@@ -79,6 +79,13 @@ static json_t *thresholds_json(const struct root *root)
 	return all;
 }
 
+static const char *metadata_name(const struct root *root)
+{
+	const char *word = statement_get(root_statement(root), "metadata");
+
+	return word ? word : "counts";
+}
+
 static int show_json(const struct root *root, struct error *err)
 {
 	const struct statement *st = root_statement(root);
@@ -86,11 +93,11 @@ static int show_json(const struct root *root, struct error *err)
 
 	statement_hash_hex(hash, st);
 	return output_json("root",
-			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet", root_fleet(root),
+			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet", root_fleet(root),
 				     "name", root_name(root), "version", (json_int_t)root_version(root), "hash", hash, "time",
 				     statement_get(st, "time"), "expires", statement_get(st, "expires"), "people", people_json(root),
 				     "reading-keys", values_json(st, "reading-key"), "thresholds", thresholds_json(root), "separate",
-				     values_json(st, "separate"), "delays", values_json(st, "delay"), "pins", values_json(st, "pin"), "archive",
+				     values_json(st, "separate"), "metadata", metadata_name(root), "delays", values_json(st, "delay"), "pins", values_json(st, "pin"), "archive",
 				     values_json(st, "archive"), "witnesses", values_json(st, "witness"), "tls-pins",
 				     values_json(st, "tls-pin"), "servers", values_json(st, "server")),
 			   err);
@@ -127,6 +134,7 @@ static void add_facts(struct table *table, const struct root *root)
 	add_row(table, "id", root_fleet(root));
 	add_row(table, "version", version);
 	add_thresholds(table, root);
+	add_row(table, "metadata", metadata_name(root));
 }
 
 static void add_people(struct table *table, const struct root *root)

@@ -97,6 +97,7 @@ static const struct option_def edit_options[] = {
 	{ "delay", 0, "KIND=S", "seconds in which one person can stop a factory-reset or purge; KIND=default: 600", true },
 	{ "pin", 0, "KIND", "take signatures for it only by tokens that asked for their PIN", true },
 	{ "no-pin", 0, "KIND", "take others again", true },
+	{ "metadata", 0, "LEVEL", "what devices say in the clear of what policies found: minimal, counts, sections; default: counts", false },
 	{ "add-key", 0, "NAME=FILE", "one more signing key, from its .pub", true },
 	{ "remove-key", 0, "NAME=SHA256:...", "one signing key less, as root show names it", true },
 	{ "add-reading-key", 0, "NAME=age1...", "one more reading key", true },

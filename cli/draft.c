@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* In the order of the type's table. */
-static const char *const list_keys[] = { "person", "key", "reading-key", "role", "threshold", "separate", "delay", "pin", "archive",
-					 "witness", "tls-pin", "server" };
-enum { PERSON, KEY, READING_KEY, ROLE, THRESHOLD, SEPARATE, DELAY, PIN, LISTS = ARRAY_SIZE(list_keys) };
+static const char *const list_keys[] = { "person", "key", "reading-key", "role", "threshold", "separate", "delay", "pin", "metadata",
+					 "archive", "witness", "tls-pin", "server" };
+enum { PERSON, KEY, READING_KEY, ROLE, THRESHOLD, SEPARATE, DELAY, PIN, METADATA, LISTS = ARRAY_SIZE(list_keys) };
 
 struct list {
 	char **items;
@@ -327,6 +327,18 @@ int draft_pin(struct draft *draft, const char *kind, bool on, struct error *err)
 	if (on == has_item(list, kind, NULL))
 		return error_set(err, CLI_CONFLICT, "'%.40s' %s signatures by a token with a PIN already", kind, on ? "takes" : "does not take");
 	set_word(list, kind, on);
+	return 0;
+}
+
+int draft_metadata(struct draft *draft, const char *level, struct error *err)
+{
+	struct list *list = &draft->lists[METADATA];
+
+	if (strcmp(level, "minimal") != 0 && strcmp(level, "counts") != 0 && strcmp(level, "sections") != 0 && strcmp(level, "default") != 0)
+		return error_set(err, CLI_USAGE, "'--metadata %.40s': there is minimal, counts, sections and default", level);
+	empty(list);
+	if (strcmp(level, "default") != 0)
+		add_item(list, mem_strdup(level));
 	return 0;
 }
 

@@ -27,6 +27,8 @@ int draft_threshold(struct draft *draft, const char *kind, const char *count, st
 /* seconds: digits, or "default". */
 int draft_delay(struct draft *draft, const char *kind, const char *seconds, struct error *err) _must_check_;
 int draft_pin(struct draft *draft, const char *kind, bool on, struct error *err) _must_check_;
+/* level: "minimal", "counts", "sections", or "default". */
+int draft_metadata(struct draft *draft, const char *level, struct error *err) _must_check_;
 int draft_separate(struct draft *draft, const char *kind, bool on, struct error *err) _must_check_;
 /* The first call for a key ("archive", "witness", "tls-pin", "server") drops what the root in force says; all add to the list. */
 void draft_list(struct draft *draft, const char *key, const char *value);

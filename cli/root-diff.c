@@ -223,6 +223,21 @@ static void say_delay(struct root_diff *c, const struct root *now, const struct 
 		say(c, "one person can stop a %s for %u s, and could for %u", kind, root_delay(next, kind), root_delay(now, kind));
 }
 
+/* Also where only the word comes or goes, since every line that differs is told. */
+static void say_metadata(struct root_diff *c, const struct root *now, const struct root *next)
+{
+	static const char *const said[] = {
+		[METADATA_MINIMAL] = "nothing",
+		[METADATA_COUNTS] = "how many rules pass and fail",
+		[METADATA_SECTIONS] = "for each context of a pack, how many rules pass and fail",
+	};
+	const char *a = statement_get(root_statement(now), "metadata"), *b = statement_get(root_statement(next), "metadata");
+
+	if ((a != NULL) != (b != NULL) || (a && strcmp(a, b) != 0))
+		say(c, "devices say in the clear of what policies found: %s%s", said[root_metadata(next)],
+		    root_metadata(now) == root_metadata(next) ? ", as before" : "");
+}
+
 static void say_thresholds(struct root_diff *c, const struct root *now, const struct root *next)
 {
 	say_threshold(c, now, next, "root");
@@ -235,6 +250,7 @@ static void say_thresholds(struct root_diff *c, const struct root *now, const st
 	say_values(c, now, next, "separate", "the author of", "is counted from now on");
 	say_delay(c, now, next, "factory-reset");
 	say_delay(c, now, next, "purge");
+	say_metadata(c, now, next);
 	say_values(c, next, now, "pin", "for", "only tokens that ask for a PIN count from now on");
 	say_values(c, now, next, "pin", "for", "tokens without a PIN, and files, count again");
 }

@@ -382,6 +382,34 @@ TEST(delays_and_pins_are_drafted_told_and_taken_back)
 	CHECK(has_line(again.lines, again.count, "for shred tokens without a PIN, and files, count again"));
 }
 
+TEST(the_level_of_metadata_is_drafted_told_kept_and_taken_back)
+{
+	_cleanup_(plant_done) struct plant p;
+	_cleanup_(draft_freep) struct draft *d = NULL, *back = NULL;
+	_cleanup_(root_freep) struct root *next = NULL, *kept = NULL, *last = NULL;
+	_cleanup_(root_diff_done) struct root_diff forth = { 0 }, again = { 0 };
+	struct error err = { 0 };
+
+	plant_init(&p);
+	d = draft_new(p.root);
+	CHECK_EQ(draft_metadata(d, "everything", &err), CLI_USAGE);
+	CHECK_OK(draft_metadata(d, "minimal", &err));
+	CHECK_OK(draft_metadata(d, "sections", &err)); /* in place of the one before */
+	next = drafted(d);
+	CHECK_EQ(root_metadata(next), METADATA_SECTIONS);
+	root_diff_of(&forth, p.root, next);
+	CHECK(has_line(forth.lines, forth.count, "devices say in the clear of what policies found: for each context"));
+	back = draft_new(next);
+	CHECK_OK(draft_threshold(back, "apply", "1", &err)); /* another change keeps it */
+	kept = drafted(back);
+	CHECK_EQ(root_metadata(kept), METADATA_SECTIONS);
+	CHECK_OK(draft_metadata(back, "default", &err));
+	last = drafted(back);
+	CHECK(root_metadata(last) == METADATA_COUNTS && !statement_get(root_statement(last), "metadata"));
+	root_diff_of(&again, next, last);
+	CHECK(has_line(again.lines, again.count, "devices say in the clear of what policies found: how many rules pass and fail"));
+}
+
 TEST(a_delay_or_pin_that_no_root_may_have_is_no_draft)
 {
 	_cleanup_(plant_done) struct plant p;
