@@ -2,30 +2,12 @@
  *
  * Every rule here stands against a published mistake of somebody else: thresholds of 0, one key under two names counted
  * twice, versions skipped, a state stored before it was checked. */
-#include "crypto/root.h"
+#include "crypto/root-parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const role_names[ROLES] = { "root", "admin", "reader", "auditor", "deployer", "retirer" };
-
-enum { KEYS_MAX = 128, ARCHIVE_MAX = 4 }; /* as in the statement's table */
-
-struct root_key_line {
-	const char *person; /* of a witness: its name */
-	struct sign_pub key;
-};
-
-struct root {
-	struct statement *st;
-	char fleet[ID_LEN + 1];
-	size_t people;
-	const char *person[ROOT_PEOPLE_MAX];
-	bool has[ROOT_PEOPLE_MAX][ROLES];
-	size_t key_count, archive_count, witness_count;
-	char witness[ROOT_WITNESSES_MAX][64]; /* their names */
-	struct root_key_line keys[KEYS_MAX], archive[ARCHIVE_MAX], witnesses[ROOT_WITNESSES_MAX];
-};
 
 const char *role_name(enum role role)
 {
@@ -43,7 +25,7 @@ bool role_parse(enum role *out, const char *name)
 	return false;
 }
 
-static int person_index(const struct root *root, struct bytes name)
+int root_person_index(const struct root *root, struct bytes name)
 {
 	for (size_t i = 0; i < root->people; i++)
 		if (bytes_is(name, root->person[i]))
@@ -65,14 +47,14 @@ static int take_people(struct root *root, struct error *err)
 	const char *name;
 
 	for (size_t i = 0; (name = statement_at(root->st, "person", i)); i++) {
-		if (person_index(root, bytes_str(name)) >= 0)
+		if (root_person_index(root, bytes_str(name)) >= 0)
 			return error_set(err, E_FORMAT, "root names person '%s' twice", name);
 		root->person[root->people++] = name;
 	}
 	return 0;
 }
 
-static const struct root_key_line *find_line(const struct root_key_line *lines, size_t count, const struct sign_pub *key,
+const struct root_key_line *root_find_line(const struct root_key_line *lines, size_t count, const struct sign_pub *key,
 					     bool (*equal)(const struct sign_pub *, const struct sign_pub *))
 {
 	for (size_t i = 0; i < count; i++)
@@ -92,11 +74,11 @@ static int take_key(struct root *root, struct root_key_line *lines, size_t *coun
 	if (r < 0)
 		return r;
 	line->person = person;
-	other = find_line(root->keys, root->key_count, &line->key, sign_pub_same_key);
+	other = root_find_line(root->keys, root->key_count, &line->key, sign_pub_same_key);
 	if (!other)
-		other = find_line(root->archive, root->archive_count, &line->key, sign_pub_same_key);
+		other = root_find_line(root->archive, root->archive_count, &line->key, sign_pub_same_key);
 	if (!other)
-		other = find_line(root->witnesses, root->witness_count, &line->key, sign_pub_same_key);
+		other = root_find_line(root->witnesses, root->witness_count, &line->key, sign_pub_same_key);
 	if (other)
 		return error_set(err, E_FORMAT, "root has one key twice (for '%s' and '%s')", other->person, person);
 	++*count;
@@ -109,7 +91,7 @@ static int take_keys(struct root *root, struct error *err)
 
 	for (size_t i = 0; (value = statement_at(root->st, "key", i)); i++) {
 		struct bytes rest, who = first_word(value, &rest);
-		int person = person_index(root, who);
+		int person = root_person_index(root, who);
 
 		if (person < 0)
 			return error_set(err, E_FORMAT, "root gives a key to '%.*s', who is no person of it", (int)who.len, (const char *)who.ptr);
@@ -139,7 +121,7 @@ static int take_readers(struct root *root, struct error *err)
 	for (size_t i = 0; (value = statement_at(root->st, "reading-key", i)); i++) {
 		struct bytes rest, who = first_word(value, &rest);
 
-		if (person_index(root, who) < 0)
+		if (root_person_index(root, who) < 0)
 			return error_set(err, E_FORMAT, "root gives a reading key to '%.*s', who is no person of it", (int)who.len,
 					 (const char *)who.ptr);
 	}
@@ -162,7 +144,7 @@ static int take_roles(struct root *root, struct error *err)
 			return error_set(err, E_FORMAT, "root lists role '%s' twice", word);
 		seen[role] = true;
 		while ((word = strtok_r(NULL, " ", &save))) {
-			int person = person_index(root, bytes_str(word));
+			int person = root_person_index(root, bytes_str(word));
 
 			if (person < 0)
 				return error_set(err, E_FORMAT, "root gives role '%s' to '%s', who is no person of it", role_names[role], word);
@@ -384,64 +366,16 @@ const char *root_name(const struct root *root)
 
 const char *root_person_of(const struct root *root, const struct sign_pub *key)
 {
-	const struct root_key_line *line = find_line(root->keys, root->key_count, key, sign_pub_equal);
+	const struct root_key_line *line = root_find_line(root->keys, root->key_count, key, sign_pub_equal);
 
 	return line ? line->person : NULL;
 }
 
 bool root_has_role(const struct root *root, const char *person, enum role role)
 {
-	int i = person_index(root, bytes_str(person));
+	int i = root_person_index(root, bytes_str(person));
 
 	return i >= 0 && root->has[i][role];
-}
-
-static bool may_sign(const struct root *root, const char *person, enum statement_type type)
-{
-	switch (type) {
-	case STATEMENT_ROOT:
-		return root_has_role(root, person, ROLE_ROOT);
-	case STATEMENT_INVITE:
-	case STATEMENT_ADMIT:
-	case STATEMENT_WAIVER:
-		return root_has_role(root, person, ROLE_ADMIN);
-	case STATEMENT_LOGIN:
-		return true;
-	case STATEMENT_ENROL:
-	case STATEMENT_EPOCH:
-	case STATEMENT_SNAPSHOT:
-	case STATEMENT_STATUS:
-	case STATEMENT_CHECKPOINT:
-	case STATEMENT_ORDER:
-	case STATEMENT_RECEIPT:
-	case STATEMENT_VERDICT:
-		return false;
-	case STATEMENT_SHREDDED: /* of themselves: verify_shredded() */
-		return true;
-	case STATEMENT_CERTIFICATE:
-		return root_has_role(root, person, ROLE_RETIRER);
-	case STATEMENT_JUDGEMENT:
-		return root_has_role(root, person, ROLE_ADMIN) || root_has_role(root, person, ROLE_DEPLOYER);
-	case STATEMENT_FIRMWARE:
-		return root_has_role(root, person, ROLE_DEPLOYER);
-	case STATEMENT_BATCH: /* which of the two roles it takes, crypto/order.c says */
-	case STATEMENT_CONTROL:
-		return root_has_role(root, person, ROLE_DEPLOYER) || root_has_role(root, person, ROLE_RETIRER);
-	}
-	return false;
-}
-
-static const char *who(void *ctx, const struct sign_pub *key, enum statement_type type)
-{
-	const struct root *root = ctx;
-	const char *person = root_person_of(root, key);
-
-	return person && may_sign(root, person, type) ? person : NULL;
-}
-
-struct signers root_signers(const struct root *root)
-{
-	return (struct signers){ who, (void *)(uintptr_t)root };
 }
 
 bool root_separates(const struct root *root, const char *kind)
@@ -497,164 +431,9 @@ unsigned root_threshold(const struct root *root, const char *kind)
 	return !strcmp(kind, "root") && may >= 2 ? 2 : 1;
 }
 
-static const char *who_of_checkpoint(void *ctx, const struct sign_pub *key, enum statement_type type _unused_)
-{
-	const struct root *root = ctx;
-	const struct root_key_line *line = find_line(root->archive, root->archive_count, key, sign_pub_equal);
-
-	if (!line)
-		line = find_line(root->witnesses, root->witness_count, key, sign_pub_equal);
-	return line ? line->person : NULL;
-}
-
-/* The archive signs, then witnesses cosign. */
-static int verify_checkpoint(const struct root *root, const struct statement *st, struct error *err)
-{
-	struct signers by = { who_of_checkpoint, (void *)(uintptr_t)root };
-
-	if (!find_line(root->archive, root->archive_count, &statement_sig(st, 0)->key, sign_pub_equal))
-		return error_set(err, E_DENIED, "checkpoint is not signed by an archive key of root version %llu",
-				 (unsigned long long)root_version(root));
-	return statement_verify(st, &by, 1, err);
-}
-
-/* No person can be called so. */
-static const char the_archive[] = "(archive)";
-
-static const char *who_or_archive(void *ctx, const struct sign_pub *key, enum statement_type type)
-{
-	const struct root *root = ctx;
-
-	return find_line(root->archive, root->archive_count, key, sign_pub_equal) ? the_archive : who(ctx, key, type);
-}
-
-bool root_is_archived(const struct root *root, const struct statement *st)
-{
-	for (size_t i = 0; i < statement_sig_count(st); i++)
-		if (find_line(root->archive, root->archive_count, &statement_sig(st, i)->key, sign_pub_equal))
-			return true;
-	return false;
-}
-
-/* The archive says it of what it kept, a person of what they kept. */
-static int verify_shredded(const struct root *root, const struct statement *st, struct error *err)
-{
-	struct signers by = { who_or_archive, (void *)(uintptr_t)root };
-	const char *named = statement_get(st, "by"), *who;
-
-	if (statement_sig_count(st) != 1)
-		return error_set(err, E_DENIED, "shredded has %zu signatures where one is needed", statement_sig_count(st));
-	if (statement_verify(st, &by, 1, err) < 0)
-		return err->code;
-	who = who_or_archive((void *)(uintptr_t)root, &statement_sig(st, 0)->key, STATEMENT_SHREDDED);
-	if (who == the_archive ? !strcmp(named, "archive") : !strcmp(named, who) && strcmp(named, "archive") != 0)
-		return 0;
-	return error_set(err, E_DENIED, "shredded says it is by '%s', and is signed by %s", named, who == the_archive ? "the archive" : who);
-}
-
-static int verify_certificate(const struct root *root, const struct statement *st, struct error *err)
-{
-	struct signers by = { who_or_archive, (void *)(uintptr_t)root };
-
-	return statement_verify(st, &by, root_threshold(root, "shred") + root_is_archived(root, st), err);
-}
-
-/* Who says in a statement that it is by a person must have signed it. */
-static int check_person(const struct root *root, const struct statement *st, struct error *err)
-{
-	const char *person = statement_get(st, "person"), *who = root_person_of(root, &statement_sig(st, 0)->key);
-
-	if (!person || (who && !strcmp(who, person) && statement_sig_count(st) == 1))
-		return 0;
-	return error_set(err, E_DENIED, "%s says it is by '%s', and is signed by '%s'%s", statement_type_name(statement_type(st)), person,
-			 who ? who : "a stranger", statement_sig_count(st) == 1 ? "" : " and others");
-}
-
-int root_verify(const struct root *root, const struct statement *st, struct error *err)
-{
-	enum statement_type type = statement_type(st);
-	const char *fleet = statement_get(st, "fleet");
-	struct signers by = root_signers(root);
-
-	if (type != STATEMENT_ROOT && (!fleet || strcmp(fleet, root->fleet) != 0))
-		return error_set(err, E_DENIED, "%s is of another fleet", statement_type_name(type));
-	if (type == STATEMENT_CHECKPOINT)
-		return verify_checkpoint(root, st, err);
-	if (type == STATEMENT_SHREDDED)
-		return verify_shredded(root, st, err);
-	if (type == STATEMENT_CERTIFICATE)
-		return verify_certificate(root, st, err);
-	if (statement_verify(st, &by, root_threshold(root, statement_type_name(type)), err) < 0)
-		return err->code;
-	return type == STATEMENT_JUDGEMENT || type == STATEMENT_WAIVER || type == STATEMENT_FIRMWARE ? check_person(root, st, err) : 0;
-}
-
 bool root_is_expired(const struct root *root, int64_t now_s)
 {
 	return now_s >= statement_time(root->st, "expires");
-}
-
-/* ---- succession ---- */
-
-int root_accept_first(const struct root *root, const char *fleet, struct error *err)
-{
-	if (root_version(root) != 1)
-		return error_set(err, E_DENIED, "the first root has version %llu, not 1", (unsigned long long)root_version(root));
-	if (fleet && strcmp(fleet, root->fleet) != 0)
-		return error_set(err, E_DENIED, "the first root is that of fleet '%s', not of '%s'", root->fleet, fleet);
-	return root_verify(root, root->st, err);
-}
-
-/* In a root that changes people, a signature may belong to the old ones, the new ones, or both: each side counts its own and
- * ignores the other's, but somebody unknown to both is refused. */
-struct pair {
-	const struct root *before, *after;
-};
-
-static const char *who_of_pair(void *ctx, const struct sign_pub *key, enum statement_type type)
-{
-	const struct pair *pair = ctx;
-	const char *person = who((void *)(uintptr_t)pair->before, key, type);
-
-	return person ? person : who((void *)(uintptr_t)pair->after, key, type);
-}
-
-/* Do as many people of `root` stand behind st as its threshold asks? The signatures are verified already. */
-static int carried_by(const struct root *root, const struct statement *st, struct error *err)
-{
-	bool has_signed[ROOT_PEOPLE_MAX] = { false };
-	unsigned need = root_threshold(root, "root"), count = 0;
-
-	for (size_t i = 0; i < statement_sig_count(st); i++) {
-		const char *person = who((void *)(uintptr_t)root, &statement_sig(st, i)->key, STATEMENT_ROOT);
-
-		if (person)
-			has_signed[person_index(root, bytes_str(person))] = true;
-	}
-	for (size_t i = 0; i < root->people; i++)
-		count += has_signed[i];
-	if (count < need)
-		return error_set(err, E_DENIED, "the next root is signed by %u of the %u people of root version %llu that it takes", count, need,
-				 (unsigned long long)root_version(root));
-	return 0;
-}
-
-int root_succeeds(const struct root *root, const struct root *next, struct error *err)
-{
-	struct pair pair = { root, next };
-	struct signers by = { who_of_pair, &pair };
-	uint8_t prev[HASH_LEN];
-
-	if (root_version(next) != root_version(root) + 1)
-		return error_set(err, E_DENIED, "root version %llu cannot follow version %llu", (unsigned long long)root_version(next),
-				 (unsigned long long)root_version(root));
-	if (strcmp(root->fleet, next->fleet) != 0)
-		return error_set(err, E_DENIED, "the next root is of another fleet");
-	if (!statement_get_hash(prev, next->st, "prev") || memcmp(prev, statement_hash(root->st), HASH_LEN) != 0)
-		return error_set(err, E_DENIED, "the next root does not name the one before it");
-	if (statement_verify(next->st, &by, 1, err) < 0 || carried_by(root, next->st, err) < 0)
-		return err->code;
-	return carried_by(next, next->st, err);
 }
 
 /* ---- lists ---- */
@@ -686,7 +465,7 @@ size_t root_recipients(struct age_recipient *out, const char **names, const stru
 
 	for (size_t i = 0; (value = statement_at(root->st, "reading-key", i)) && n < AGE_RECIPIENTS_MAX; i++) {
 		struct bytes rest, name = first_word(value, &rest);
-		int person = person_index(root, name);
+		int person = root_person_index(root, name);
 
 		if (person < 0 || (!root->has[person][a] && !root->has[person][b]) || age_recipient_parse(&out[n], rest, &ignored) < 0)
 			continue;
@@ -738,47 +517,4 @@ size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root)
 			memcpy(out[n++], raw.ptr, 32);
 	}
 	return n;
-}
-
-/* ---- export ---- */
-
-void root_allowed_signers(struct buf *out, const struct root *root)
-{
-	static const enum statement_type operator_types[] = { STATEMENT_ROOT, STATEMENT_INVITE, STATEMENT_ADMIT, STATEMENT_LOGIN,
-							     STATEMENT_BATCH, STATEMENT_CONTROL, STATEMENT_SHREDDED,
-							     STATEMENT_CERTIFICATE, STATEMENT_JUDGEMENT, STATEMENT_WAIVER,
-							     STATEMENT_FIRMWARE };
-	struct sign_pub archive[4];
-	size_t n = root_archive_keys(archive, ARRAY_SIZE(archive), root);
-	char text[SIGN_PUB_TEXT_MAX];
-
-	for (size_t i = 0; i < root->key_count; i++) {
-		const char *comma = "";
-
-		buf_addf(out, "%s namespaces=\"", root->keys[i].person);
-		for (size_t t = 0; t < ARRAY_SIZE(operator_types); t++) {
-			if (!may_sign(root, root->keys[i].person, operator_types[t]))
-				continue;
-			buf_addf(out, "%s%s", comma, statement_namespace(operator_types[t]));
-			comma = ",";
-		}
-		sign_pub_text(text, &root->keys[i].key);
-		buf_addf(out, "\" %s\n", text);
-	}
-	for (size_t i = 0; i < n; i++) {
-		sign_pub_text(text, &archive[i]);
-		buf_addf(out, "archive namespaces=\"git,checkpoint@holdfast,shredded@holdfast,certificate@holdfast\" %s\n", text);
-	}
-	for (size_t i = 0; i < root->witness_count; i++) {
-		sign_pub_text(text, &root->witnesses[i].key);
-		buf_addf(out, "witness namespaces=\"checkpoint@holdfast\" %s\n", text);
-	}
-}
-
-void allowed_signers_device(struct buf *out, const char *id, const struct sign_pub *key)
-{
-	char text[SIGN_PUB_TEXT_MAX];
-
-	sign_pub_text(text, key);
-	buf_addf(out, "%s namespaces=\"enrol@holdfast,epoch@holdfast,snapshot@holdfast,status@holdfast,receipt@holdfast,verdict@holdfast\" %s\n", id, text);
 }
