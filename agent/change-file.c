@@ -48,17 +48,9 @@ void change_write(struct buf *out, const struct change *c)
 
 static bool take_phase(struct bytes *rest, enum change_phase *out)
 {
-	static const enum change_phase stored[] = { CHANGE_APPLYING, CHANGE_WAITING, CHANGE_SAVING, CHANGE_RETURNING, CHANGE_DOING };
-	struct bytes value;
+	static const unsigned stored[] = { CHANGE_APPLYING, CHANGE_WAITING, CHANGE_SAVING, CHANGE_RETURNING, CHANGE_DOING };
 
-	if (!journal_take(rest, "phase", &value))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(stored); i++)
-		if (bytes_is(value, phases[stored[i]])) {
-			*out = stored[i];
-			return true;
-		}
-	return false;
+	return journal_take_name(rest, "phase", phases, stored, ARRAY_SIZE(stored), out);
 }
 
 static bool take_deadline(struct bytes *rest, struct change *c)

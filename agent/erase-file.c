@@ -81,17 +81,9 @@ static bool take_flag(struct bytes *rest, const char *key, bool *out)
 
 static bool take_phase(struct bytes *rest, enum erase_phase *out)
 {
-	static const enum erase_phase stored[] = { ERASE_ARMED, ERASE_ERASING, ERASE_SAYING };
-	struct bytes value;
+	static const unsigned stored[] = { ERASE_ARMED, ERASE_ERASING, ERASE_SAYING };
 
-	if (!journal_take(rest, "phase", &value))
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(stored); i++)
-		if (bytes_is(value, phases[stored[i]])) {
-			*out = stored[i];
-			return true;
-		}
-	return false;
+	return journal_take_name(rest, "phase", phases, stored, ARRAY_SIZE(stored), out);
 }
 
 static bool take_areas(struct bytes *rest, struct device_erased *d)

@@ -101,3 +101,17 @@ int journal_open(struct bytes *body, struct bytes in, const char *first_line, st
 	*body = in;
 	return 0;
 }
+
+bool journal_take_name(struct bytes *rest, const char *key, const char *const names[], const unsigned *allowed, size_t count, unsigned *out)
+{
+	struct bytes value;
+
+	if (!journal_take(rest, key, &value))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (bytes_is(value, names[allowed[i]])) {
+			*out = allowed[i];
+			return true;
+		}
+	return false;
+}

@@ -22,3 +22,5 @@ bool journal_take_text(struct bytes *rest, const char *key, char *out, size_t si
 bool journal_take_hash(struct bytes *rest, const char *key, uint8_t out[static HASH_LEN]);
 bool journal_take_number(struct bytes *rest, const char *key, uint64_t *out);
 bool journal_take_began(struct bytes *rest, uint64_t *ms, char boot[static FLOOR_BOOT_LEN]);
+/* One of some names, by their indexes in names; false for any other. */
+bool journal_take_name(struct bytes *rest, const char *key, const char *const names[], const unsigned *allowed, size_t count, unsigned *out);

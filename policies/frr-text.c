@@ -303,29 +303,11 @@ static const char *byte_refused(uint8_t c, enum form_place place)
 	return c == ' ' && place == FORM_WORD ? blank_in_word : NULL;
 }
 
-static bool is_negation(struct bytes word)
-{
-	return bytes_is(word, "no") || bytes_is(word, "do") || bytes_is(word, "default");
-}
-
 const char *frr_value_refused(struct bytes before, struct bytes value, enum form_place place)
 {
-	bool is_glued = before.len && !isspace(before.ptr[before.len - 1]);
-	struct bytes words[3];
-	size_t count = words_split(words, 3, before), at = count - is_glued; /* which word it is, or goes on */
-	const char *why = NULL;
+	static const char *const negations[] = { "no", "do", "default", NULL };
 
-	if (!at || (at == 1 && is_negation(words[0])))
-		return "it would stand where the command does";
-	if (!value.len)
-		return "it is empty";
-	if (value.len > FORM_VALUE_MAX)
-		return "it is longer than 1000 bytes";
-	if (value.ptr[0] == ' ' || value.ptr[value.len - 1] == ' ')
-		return "it begins or ends with a blank";
-	for (size_t i = 0; i < value.len && !why; i++)
-		why = byte_refused(value.ptr[i], place);
-	return why;
+	return words_value_refused(before, value, place, negations, byte_refused);
 }
 
 /* Commands of vtysh itself, which an `exit` too many makes reachable: there even its dry run carries them out. It takes any beginning of

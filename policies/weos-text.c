@@ -387,22 +387,9 @@ static const char *byte_refused(uint8_t c, enum form_place place)
 
 const char *weos_value_refused(struct bytes before, struct bytes value, enum form_place place)
 {
-	bool is_glued = before.len && !isspace(before.ptr[before.len - 1]);
-	struct bytes words[3];
-	size_t count = words_split(words, 3, before), at = count - is_glued; /* which word it is, or goes on */
-	const char *why = NULL;
+	static const char *const negations[] = { "no", "do", NULL };
 
-	if (!at || (at == 1 && (bytes_is(words[0], "no") || bytes_is(words[0], "do"))))
-		return "it would stand where the command does";
-	if (!value.len)
-		return "it is empty";
-	if (value.len > FORM_VALUE_MAX)
-		return "it is longer than 1000 bytes";
-	if (value.ptr[0] == ' ' || value.ptr[value.len - 1] == ' ')
-		return "it begins or ends with a blank";
-	for (size_t i = 0; i < value.len && !why; i++)
-		why = byte_refused(value.ptr[i], place);
-	return why;
+	return words_value_refused(before, value, place, negations, byte_refused);
 }
 
 /* They leave configuration, or reach what is none. WeOS takes any beginning of a command that is not ambiguous, and no line of a

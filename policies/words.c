@@ -44,3 +44,32 @@ size_t words_split(struct bytes *words, size_t max, struct bytes line)
 	}
 	return n;
 }
+
+static bool is_among(struct bytes word, const char *const names[])
+{
+	for (; *names; names++)
+		if (bytes_is(word, *names))
+			return true;
+	return false;
+}
+
+const char *words_value_refused(struct bytes before, struct bytes value, enum form_place place, const char *const negations[],
+				const char *(*byte_refused)(uint8_t c, enum form_place place))
+{
+	bool is_glued = before.len && !isspace(before.ptr[before.len - 1]);
+	struct bytes words[3];
+	size_t count = words_split(words, 3, before), at = count - is_glued; /* which word it is, or goes on */
+	const char *why = NULL;
+
+	if (!at || (at == 1 && is_among(words[0], negations)))
+		return "it would stand where the command does";
+	if (!value.len)
+		return "it is empty";
+	if (value.len > FORM_VALUE_MAX)
+		return "it is longer than 1000 bytes";
+	if (value.ptr[0] == ' ' || value.ptr[value.len - 1] == ' ')
+		return "it begins or ends with a blank";
+	for (size_t i = 0; i < value.len && !why; i++)
+		why = byte_refused(value.ptr[i], place);
+	return why;
+}
