@@ -62,6 +62,16 @@ int repo_log(struct repo *repo, const char *id, uint64_t below, unsigned limit, 
 	return r;
 }
 
+int repo_snapshots_at(struct repo *repo, const char *after, int64_t at_s, unsigned limit, repo_moment_fn fn, void *ctx, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_snapshots_at(repo->reading, after, at_s, limit, fn, ctx, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
 /* Where a statement lies, packing first what is only journaled. */
 static int find_packed(git_oid *out, struct repo *repo, const char *id, enum statement_type type, uint64_t number, struct error *err)
 {

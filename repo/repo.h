@@ -140,6 +140,17 @@ struct repo_entry {
 typedef int (*repo_entry_fn)(void *ctx, const struct repo_entry *entry);
 int repo_log(struct repo *repo, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err) _must_check_;
 
+/* What was in force on a device at some time: its newest snapshot that is not younger, by the device's word. */
+struct repo_moment {
+	char id[ID_LEN + 1];
+	uint64_t number; /* 0: it had none yet */
+	int64_t time_s;
+};
+/* Every device with an id behind `after` ("": all), by id, at most limit. */
+typedef int (*repo_moment_fn)(void *ctx, const struct repo_moment *moment);
+int repo_snapshots_at(struct repo *repo, const char *after, int64_t at_s, unsigned limit, repo_moment_fn fn, void *ctx, struct error *err)
+	_must_check_;
+
 /* Appends the full container (statement and every seal it lists) of snapshot `number` (0: newest). REPO_ABSENT. */
 int repo_snapshot(struct buf *out, struct repo *repo, const char *id, uint64_t number, struct error *err) _must_check_;
 /* Appends the statement with signatures of one type: enrol, admit, or epoch (newest; number = epoch, 0 newest). No seals. */

@@ -30,6 +30,8 @@ static const char schema[] =
 	/* of receipts */
 	" order_number INTEGER, batch TEXT, leaf BLOB, outcome TEXT, refusal TEXT, evidence TEXT, PRIMARY KEY(device, number)) WITHOUT ROWID;"
 	"CREATE INDEX IF NOT EXISTS chain_by_epoch ON chain(device, epoch) WHERE type = 4;"
+	/* 5: snapshots; for what was in force at some time */
+	"CREATE INDEX IF NOT EXISTS chain_by_time ON chain(device, time_s) WHERE type = 5;"
 	"CREATE INDEX IF NOT EXISTS chain_by_leaf ON chain(device, leaf) WHERE type = 12;"
 	"CREATE TABLE IF NOT EXISTS fork(device TEXT, hash BLOB, misuse INTEGER NOT NULL, PRIMARY KEY(device, hash)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS log(position INTEGER PRIMARY KEY, leaf BLOB NOT NULL);"
@@ -667,6 +669,28 @@ int store_log(struct store *store, const char *id, uint64_t below, unsigned limi
 		sql_text(e.check, sizeof(e.check), q, 16);
 		sql_text(e.evidence, sizeof(e.evidence), q, 17);
 		if (fn(ctx, &e)) {
+			sql_done(q);
+			return 0;
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+int store_snapshots_at(struct store *store, const char *after, int64_t at_s, unsigned limit, repo_moment_fn fn, void *ctx, struct error *err)
+{
+	sqlite3_stmt *q = sql_query(store,
+				    "SELECT device.id, chain.number, chain.time_s FROM (SELECT id FROM device WHERE id > ? ORDER BY id LIMIT ?) AS device"
+				    " LEFT JOIN chain ON chain.device = device.id AND chain.number = (SELECT c.number FROM chain AS c"
+				    " WHERE c.device = device.id AND c.type = 5 AND c.time_s <= ? ORDER BY c.time_s DESC, c.number DESC LIMIT 1)"
+				    " ORDER BY device.id",
+				    "sii", after, (int64_t)limit, at_s);
+	int r;
+
+	while ((r = sql_row(store, q, err)) == 0) {
+		struct repo_moment m = { .number = (uint64_t)sqlite3_column_int64(q, 1), .time_s = sqlite3_column_int64(q, 2) };
+
+		sql_text(m.id, sizeof(m.id), q, 0);
+		if (fn(ctx, &m)) {
 			sql_done(q);
 			return 0;
 		}

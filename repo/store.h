@@ -47,6 +47,8 @@ int store_root(struct buf *out, struct store *store, uint64_t version, struct er
 int store_device(struct repo_device *out, struct store *store, const char *id, struct error *err) _must_check_;
 int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct error *err) _must_check_;
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err) _must_check_;
+int store_snapshots_at(struct store *store, const char *after, int64_t at_s, unsigned limit, repo_moment_fn fn, void *ctx, struct error *err)
+	_must_check_;
 /* Where a chain statement lies. number 0: the newest snapshot. epoch (type EPOCH): by epoch number, 0: the newest. commit is "" while unpacked. */
 int store_find(char commit[static 41], struct store *store, const char *id, enum statement_type type, uint64_t number, struct error *err) _must_check_;
 bool store_has_invite(struct store *store, const char *id);

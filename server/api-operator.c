@@ -436,6 +436,38 @@ static int get_log(struct call *call, struct error *err)
 	return call_json(call, json_pack("{s:o}", "entries", list));
 }
 
+static int append_moment(void *ctx, const struct repo_moment *m)
+{
+	json_t *json = json_pack("{s:s}", "id", m->id);
+
+	if (m->number)
+		json_object_set_new(json, "snapshot", json_integer((json_int_t)m->number));
+	put_time(json, "time", m->time_s);
+	json_array_append_new(ctx, json);
+	return 0;
+}
+
+static int get_snapshots(struct call *call, struct error *err)
+{
+	const char *at = call_argument(call, "at"), *after = call_argument(call, "after");
+	uint64_t limit = LOG_LIMIT_MAX;
+	int64_t at_s;
+	json_t *list;
+	int r;
+
+	if (!at || !clock_parse(&at_s, bytes_str(at)))
+		return call_refuse(call, REFUSE_MALFORMED, "'at' must be a time, as 2026-03-01T00:00:00Z");
+	if ((after && !id_is_valid(bytes_str(after))) || !number_argument(&limit, call, "limit") || limit < 1 || limit > LOG_LIMIT_MAX)
+		return call_refuse(call, REFUSE_MALFORMED, "'after' must be a device's id, 'limit' 1 to %d", LOG_LIMIT_MAX);
+	list = json_array();
+	r = repo_snapshots_at(call->server->repo, after ? after : "", at_s, (unsigned)limit, append_moment, list, err);
+	if (r < 0) {
+		json_decref(list);
+		return r;
+	}
+	return call_json(call, json_pack("{s:o}", "snapshots", list));
+}
+
 /* ---- statements with their seals ---- */
 
 /* "newest" is 0, which is no number of a statement. */
@@ -604,6 +636,7 @@ const struct route operator_routes[] = {
 	{ "GET", "/v1/devices", 0, NEED_SESSION, false, get_devices },
 	{ "GET", "/v1/devices/*", 0, NEED_SESSION, false, get_device },
 	{ "GET", "/v1/devices/*/log", 0, NEED_SESSION, false, get_log },
+	{ "GET", "/v1/snapshots", 0, NEED_SESSION, false, get_snapshots },
 	{ "GET", "/v1/devices/*/snapshots/*", 0, NEED_SESSION, false, get_snapshot },
 	{ "GET", "/v1/devices/*/enrol", 0, NEED_SESSION, false, get_enrol },
 	{ "GET", "/v1/devices/*/admit", 0, NEED_SESSION, false, get_admit },

@@ -228,7 +228,7 @@ static void chain_head(struct buf *text, enum statement_type type, const struct 
 	statement_add(text, "device", "%s", device->id);
 	statement_add(text, "number", "%llu", (unsigned long long)++device->number);
 	statement_add_hash(text, "prev", device->head);
-	statement_add_time(text, "time", clock_now_s());
+	statement_add_time(text, "time", device->clock_s ? device->clock_s : clock_now_s());
 	statement_add(text, "epoch", "%llu", (unsigned long long)device->epoch);
 	statement_add(text, "root", "1");
 }

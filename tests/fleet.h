@@ -18,6 +18,7 @@ struct fleet_device {
 	struct age_identity box, body, secrets; /* a real device forgets body and secrets */
 	char id[ID_LEN + 1], name[64];
 	uint64_t number, epoch, base_number;
+	int64_t clock_s; /* what its clock says; 0: the time that it is */
 	uint8_t head[HASH_LEN];
 	struct buf base, base_seal, secrets_line; /* plaintext of the base; its seal; its "secrets:" value and name */
 	char base_line[128], secrets_ref[128];

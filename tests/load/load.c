@@ -1,6 +1,8 @@
 /* tests/load/load.c -- the load generator's subcommands. */
 #include "tests/load/load.h"
 
+#include "base/clock.h"
+
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +11,7 @@
 static int usage(void)
 {
 	fputs("usage:\n"
-	      "  load run FOLDER [--devices N] [--in-flight N] [--rate N] [--join-ms N] [--posts N] [--bytes N]\n"
+	      "  load run FOLDER [--devices N] [--in-flight N] [--rate N] [--join-ms N] [--posts N] [--bytes N] [--moment TIME]...\n"
 	      "  load check FOLDER SERVER-FOLDER\n"
 	      "  load answers FOLDER\n"
 	      "  load hear FOLDER ROUNDS\n"
@@ -22,6 +24,7 @@ static int run(int argc, char **argv, struct error *err)
 	static const struct option known[] = {
 		{ "devices", required_argument, NULL, 'd' }, { "in-flight", required_argument, NULL, 'f' }, { "rate", required_argument, NULL, 'r' },
 		{ "join-ms", required_argument, NULL, 'j' }, { "posts", required_argument, NULL, 'p' },     { "bytes", required_argument, NULL, 'b' },
+		{ "moment", required_argument, NULL, 'm' },
 		{ 0 },
 	};
 	struct load_options o = { .folder = argv[1], .devices = 100, .in_flight = 32, .bytes = 2000 };
@@ -43,9 +46,13 @@ static int run(int argc, char **argv, struct error *err)
 			o.posts = n;
 		else if (c == 'b')
 			o.bytes = n;
+		else if (c == 'm' && o.moment_count < LOAD_MOMENTS_MAX && clock_parse(&o.moments[o.moment_count], bytes_str(optarg)))
+			o.moment_count++;
 		else
 			return usage();
 	}
+	if (o.moment_count)
+		o.posts = o.devices * (4 + o.moment_count); /* invite, enrol, admit, epoch */
 	if (optind != argc || !o.devices || !o.in_flight || o.bytes > CONFIG_MAX / 2)
 		return usage();
 	return load_run(&o, err);

@@ -6,12 +6,13 @@
  *   acked            one line for each acknowledgement, written before anything else knows of it:
  *                    "<type> <device, invite or -> <number> <SHA-256 of the text> <SHA-256 of text and signatures>"
  *   allowed_signers  of the fleet's root, for git verify-commit and ssh-keygen -Y verify
- *   operator.key     alice's seed: for check and answers; a key of this test's own making, good for nothing else */
+ *   operator.key     alice's seed: for check and answers; a key of this test's own making, good for nothing else
+ *   reading.key      her reading key, so that her command opens what was posted */
 #pragma once
 
 #include "tests/load/server.h"
 
-enum { LOAD_TEXT_MAX = 512 << 20 };
+enum { LOAD_TEXT_MAX = 512 << 20, LOAD_MOMENTS_MAX = 8 };
 
 struct load_options {
 	const char *folder;
@@ -20,6 +21,10 @@ struct load_options {
 	unsigned join_ms; /* a device joins after the one before it */
 	size_t posts;     /* ends by itself after this many acknowledgements; 0: on SIGTERM */
 	size_t bytes;     /* of a configuration */
+	/* When there are any, each device posts one snapshot with each of these times, and the run ends. The configurations of the first moment log to
+	 * syslog, those of the last do not. */
+	int64_t moments[LOAD_MOMENTS_MAX];
+	size_t moment_count;
 };
 
 /* Claims the server, lets devices join and post until SIGTERM (or options->posts), retries what was not acknowledged, and ends once all is.

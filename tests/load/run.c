@@ -56,13 +56,16 @@ static void on_signal(int sig _unused_)
 
 /* ---- what is posted ---- */
 
-static void make_config(struct buf *out, const struct node *node, size_t bytes)
+static void make_config(struct buf *out, const struct run *run, const struct node *node)
 {
+	size_t bytes = run->options->bytes;
 	unsigned long long n = node->device.number;
 
 	buf_addf(out, "hostname %s\nip route 10.%llu.%llu.0/24 192.0.2.1\n", node->device.name, n / 250 % 250, n % 250);
 	for (size_t i = 0; out->len < bytes; i++)
 		buf_addf(out, "interface eth%zu\n description link %zu of %s\n ip address 10.9.%zu.1/30\n!\n", i, i * 7 % 97, node->device.name, i % 250);
+	if (node->snapshots + 1 < run->options->moment_count)
+		buf_add_str(out, "log syslog informational\n");
 	buf_add_str(out, "password {{secret 0011223344556677}}\n");
 }
 
@@ -81,10 +84,13 @@ static void make_body(struct run *run, struct node *node)
 		fleet_admit(&node->body, &run->fleet, &node->device);
 		return;
 	case STEP_EPOCH:
+		node->device.clock_s = run->options->moment_count ? run->options->moments[0] - 1 : 0;
 		fleet_epoch(&node->body, &run->fleet, &node->device);
 		return;
 	case STEP_SNAPSHOT:
-		make_config(&config, node, run->options->bytes);
+		if (run->options->moment_count)
+			node->device.clock_s = run->options->moments[node->snapshots];
+		make_config(&config, run, node);
 		fleet_snapshot(&node->body, &run->fleet, &node->device, buf_text(&config), "0011223344556677 aHVudGVyMg==\n");
 		return;
 	}
@@ -180,8 +186,10 @@ static int begin(struct run *run, struct slot *slot, struct node *node, struct e
 	return curl_multi_add_handle(run->multi, slot->call) == CURLM_OK ? 0 : error_set(err, E_SYS, "libcurl takes no more calls");
 }
 
-static bool may_make(const struct run *run)
+static bool may_make(const struct run *run, const struct node *node)
 {
+	if (run->options->moment_count && node->step == STEP_SNAPSHOT && node->snapshots == run->options->moment_count)
+		return false;
 	return !run->is_ending && (!run->options->posts || run->made < run->options->posts);
 }
 
@@ -192,7 +200,7 @@ static struct node *next_node(struct run *run, uint64_t now)
 		struct node *node = &run->nodes[run->cursor];
 
 		run->cursor = (run->cursor + 1) % run->options->devices;
-		if (!node->is_flying && node->due_ms <= now && (node->body.len || may_make(run)))
+		if (!node->is_flying && node->due_ms <= now && (node->body.len || may_make(run, node)))
 			return node;
 	}
 	return NULL;

@@ -115,6 +115,47 @@ TEST(a_rebuilt_index_gives_the_same_answers)
 	world_done(&w);
 }
 
+static int keep_moment(void *ctx, const struct repo_moment *moment)
+{
+	*(struct repo_moment *)ctx = *moment;
+	return 0;
+}
+
+static void check_moment(struct world *w, int64_t at_s, uint64_t number, int64_t time_s)
+{
+	struct repo_moment found = { .number = 999 };
+	struct error err = { 0 };
+
+	CHECK_OK(repo_snapshots_at(w->repo, "", at_s, 10, keep_moment, &found, &err));
+	CHECK_STR(found.id, w->device.id);
+	CHECK_EQ(found.number, number);
+	CHECK_EQ(found.time_s, time_s);
+}
+
+TEST(what_was_in_force_at_a_time_is_the_newest_snapshot_until_then)
+{
+	static const int64_t times[] = { 2000000000, 2000000100, 2000000100, 2000000500 };
+	struct repo_moment found = { .number = 999 };
+	struct error err = { 0 };
+	struct world w;
+	uint64_t first;
+
+	world_init(&w);
+	first = w.device.number + 1;
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		w.device.clock_s = times[i];
+		CHECK_EQ(world_post(&w, make_snapshot), 0);
+	}
+	check_moment(&w, times[0] - 1, 0, 0);
+	check_moment(&w, times[0], first, times[0]);
+	check_moment(&w, times[1] - 1, first, times[0]);
+	check_moment(&w, times[1], first + 2, times[2]); /* of one second, the later one */
+	check_moment(&w, times[3] + 1000000, first + 3, times[3]);
+	CHECK_OK(repo_snapshots_at(w.repo, w.device.id, times[3], 10, keep_moment, &found, &err));
+	CHECK_EQ(found.number, 999); /* nobody is behind it */
+	world_done(&w);
+}
+
 TEST(the_log_grows_consistently)
 {
 	_cleanup_(buf_done) struct buf cp = { 0 };
