@@ -316,6 +316,11 @@ void orders_judge_device(struct orders_judgement *out, const struct orders_item 
 			      (unsigned long long)number, (unsigned long long)device->running_since);
 }
 
+static unsigned payload_max(const struct orders_item *item)
+{
+	return (strcmp(statement_get(item->st, "kind"), "policy") != 0 ? DEVICE_TEXT_MAX : SEAL_SECRET_MAX) + 1; /* its last line ends in any case */
+}
+
 void orders_open(struct orders_judgement *out, struct buf *text, const struct orders_item *item, const struct age_identity *box)
 {
 	struct seal_ref ref;
@@ -331,6 +336,8 @@ void orders_open(struct orders_judgement *out, struct buf *text, const struct or
 		orders_refuse(out, CHECK_PAYLOAD, "its payload is not the one that was signed");
 	else if (seal_open_secret(text, box, buf_bytes(&item->payload), &err) < 0)
 		orders_refuse(out, CHECK_OPEN, "its payload does not open: %s", err.text);
+	else if (text->len > payload_max(item))
+		orders_refuse(out, CHECK_PAYLOAD, "its payload has %zu bytes, and %u may be", text->len, payload_max(item));
 }
 
 bool orders_is_whole(const struct orders_item *item)

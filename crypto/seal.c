@@ -206,8 +206,8 @@ int seal_secret(struct buf *out, const struct age_recipient *to, size_t n, struc
 	_cleanup_(buf_done) struct buf filled = { 0 };
 	size_t want = seal_padded_len(text.len + 1); /* its last line ends in any case */
 
-	if (text.len > SECRETS_MAX)
-		return error_set(err, E_LIMIT, "secrets of %zu bytes are over %d", text.len, SECRETS_MAX);
+	if (text.len > SEAL_SECRET_MAX)
+		return error_set(err, E_LIMIT, "secrets of %zu bytes are over %d", text.len, SEAL_SECRET_MAX);
 	buf_add_bytes(&filled, text);
 	memset(buf_extend(&filled, want - text.len), '\n', want - text.len);
 	return age_seal(out, to, n, buf_bytes(&filled), err);
@@ -224,9 +224,9 @@ int seal_open_secret(struct buf *out, const struct age_identity *id, struct byte
 		buf_truncate(out, out->len - 1);
 	if (out->len > begin)
 		buf_add_char(out, '\n');
-	if (out->len - begin > SECRETS_MAX + 1) {
+	if (out->len - begin > SEAL_SECRET_MAX + 1) {
 		buf_truncate(out, begin);
-		return error_set(err, E_LIMIT, "secrets are over %d bytes", SECRETS_MAX);
+		return error_set(err, E_LIMIT, "secrets are over %d bytes", SEAL_SECRET_MAX);
 	}
 	return 0;
 }

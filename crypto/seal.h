@@ -7,7 +7,8 @@ enum {
 	CONFIG_MAX = 1 << 20,       /* bytes of one configuration */
 	SEAL_MAX = 4 << 20,         /* bytes of one seal */
 	SEAL_PAD_MIN = 256,
-	SECRETS_MAX = 1 << 20,
+	SECRETS_MAX = 1 << 20,      /* bytes of a table of secrets */
+	SEAL_SECRET_MAX = 3 << 20,  /* bytes of any text that seal_secret() takes: the longest is a set of policies */
 };
 
 /* Padme (PETS 2019), at least SEAL_PAD_MIN. */
@@ -22,7 +23,7 @@ int seal_open_text(struct buf *out, const struct age_identity *id, struct bytes 
 /* How long would the compressed delta be? For "a delta over half its base makes a new base". */
 size_t seal_compressed_len(struct bytes text, struct bytes base);
 
-/* Small secret texts (secrets table, epoch identities): uncompressed, filled up with "\n". Opening takes the fill off: the text comes
+/* Secret texts (secrets table, epoch identities, payloads of orders): uncompressed, filled up with "\n". Opening takes the fill off: the text comes
  * back with exactly one "\n" at its end (none when it is empty). */
 int seal_secret(struct buf *out, const struct age_recipient *to, size_t n, struct bytes text, struct error *err) _must_check_;
 int seal_open_secret(struct buf *out, const struct age_identity *id, struct bytes sealed, struct error *err) _must_check_;

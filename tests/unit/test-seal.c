@@ -372,7 +372,7 @@ TEST(texts_bases_and_seals_meet_their_bounds)
 	over = bytes_of(large.ptr, CONFIG_MAX + 1);
 	CHECK_EQ(seal_text(&out, &id.pub, over, none, &err), E_LIMIT);
 	CHECK_EQ(seal_text(&out, &id.pub, none, over, &err), E_LIMIT);
-	CHECK_EQ(seal_secret(&out, &id.pub, 1, over, &err), E_LIMIT);
+	CHECK_EQ(seal_secret(&out, &id.pub, 1, bytes_of(large.ptr, SEAL_SECRET_MAX + 1), &err), E_LIMIT);
 	CHECK_EQ(seal_open_text(&out, &id, buf_bytes(&large), none, &err), E_LIMIT);
 	CHECK_EQ(seal_open_text(&out, &id, none, over, &err), E_LIMIT);
 	CHECK_EQ(seal_open_secret(&out, &id, buf_bytes(&large), &err), E_LIMIT);
