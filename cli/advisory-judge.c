@@ -2,22 +2,14 @@
 #include "cli/advisory-judge.h"
 
 #include "base/fs.h"
+#include "cli/advisory-sync.h"
 #include "cli/cli.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-bool judgement_word_is_known(const char *word)
-{
-	static const char *const words[] = { "affected", "not-affected", "mitigated", "accepted", "requires" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-		if (!strcmp(word, words[i]))
-			return true;
-	return false;
-}
+#include <unistd.h>
 
 /* ---- loading ---- */
 
@@ -30,27 +22,17 @@ static int parse(struct statement **out, struct bytes whole, struct error *err)
 		return err->code;
 	if (statement_type(st) != STATEMENT_JUDGEMENT || used != whole.len)
 		return error_set(err, E_FORMAT, "it is no judgement, or more than one");
-	if (!judgement_word_is_known(statement_get(st, "verdict")))
-		return error_set(err, E_FORMAT, "its verdict '%.60s' is none", statement_get(st, "verdict"));
-	if (!strcmp(statement_get(st, "verdict"), "requires") != (statement_get(st, "feature") != NULL))
-		return error_set(err, E_FORMAT, "'requires' names a feature, and nothing else does");
 	*out = steal(st);
 	return 0;
 }
 
-/* The signature must be that of the person it names. */
 static int verify(const struct statement *st, const struct root *root, struct error *err)
 {
-	const char *person;
-
 	if (!root)
 		return error_set(err, E_DENIED, "without a fleet nobody knows who may judge");
-	if (root_verify(root, st, err) < 0)
-		return err->code;
-	person = root_person_of(root, &statement_sig(st, 0)->key);
-	if (!person || strcmp(person, statement_get(st, "person")) != 0)
-		return error_set(err, E_SEAL, "it says that it is by '%s', and is signed by another", statement_get(st, "person"));
-	return 0;
+	if (strcmp(statement_get(st, "fleet"), root_fleet(root)) != 0)
+		return error_set(err, E_SEAL, "it is of another fleet");
+	return judgement_verify(st, root, err);
 }
 
 static const char *why_not(const struct statement *st, const struct root *root, int64_t now_s)
@@ -61,7 +43,7 @@ static const char *why_not(const struct statement *st, const struct root *root, 
 	if (!root)
 		return "no fleet";
 	if (verify(st, root, &ignored) < 0)
-		return ignored.code == E_DENIED ? "its signer may not judge any more" : "its signature does not hold";
+		return ignored.code == E_DENIED ? "its signer may not judge any more" : "its signature does not hold, or it contradicts itself";
 	return until_s && now_s >= until_s ? "its time is over" : NULL;
 }
 
@@ -186,15 +168,41 @@ void judgements_refine(struct advisory *a, const struct judgements *j, const str
 	}
 }
 
-int judgement_take(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err)
+/* 1: it was here. */
+static int keep(char hash[static 2 * HASH_LEN + 1], const struct advisory_store *s, const struct statement *st, struct error *err)
 {
 	_cleanup_(mem_freep) char *folder = mem_printf("%s/judgements", s->dir), *path = NULL;
-	_cleanup_(statement_freep) struct statement *st = NULL;
-	char hash[2 * HASH_LEN + 1];
 
-	if (parse(&st, whole, err) < 0 || verify(st, root, err) < 0 || fs_mkdirs(folder, 0700, err) < 0)
-		return err->code;
 	statement_hash_hex(hash, st);
 	path = mem_printf("%s/%s", folder, hash);
-	return fs_write(path, whole, 0600, err);
+	if (access(path, F_OK) == 0)
+		return 1;
+	if (fs_mkdirs(folder, 0700, err) < 0)
+		return err->code;
+	return fs_write(path, statement_whole(st), 0600, err);
+}
+
+int judgement_take(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	char hash[2 * HASH_LEN + 1];
+	int r;
+
+	if (parse(&st, whole, err) < 0 || verify(st, root, err) < 0)
+		return err->code;
+	r = keep(hash, s, st, err);
+	return r ? (r < 0 ? r : 0) : judgement_queue(s, hash, err);
+}
+
+int judgement_keep(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	char hash[2 * HASH_LEN + 1];
+	int r = parse(&st, whole, err);
+
+	if (r == 0)
+		r = verify(st, root, err);
+	if (r == E_DENIED && sshsig_verify(statement_sig(st, 0), statement_namespace(STATEMENT_JUDGEMENT), statement_text(st), err) == 0)
+		r = 0;
+	return r < 0 ? r : keep(hash, s, st, err);
 }

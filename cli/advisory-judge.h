@@ -6,9 +6,9 @@
 
 #include "cli/advisory-match.h"
 #include "cli/advisory-store.h"
-#include "crypto/root.h"
+#include "crypto/judgement.h"
 
-enum { JUDGEMENTS_MAX = 20000 };
+enum { JUDGEMENTS_MAX = 200000 };
 
 struct judgement {
 	struct statement *st;
@@ -31,8 +31,8 @@ const struct judgement *judgements_for(const struct judgements *j, const struct 
 /* Adds the features that judgements say it takes: strings are borrowed from j. */
 void judgements_refine(struct advisory *a, const struct judgements *j, const struct advisory_entry *e);
 
-/* Verifies and keeps one. E_DENIED without a root, or when its signer may not. */
+/* Verifies and keeps one, and has it sent to the archive with the next sync (cli/advisory-sync.h). E_DENIED without a root, or when its signer
+ * may not. */
 int judgement_take(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err) _must_check_;
-
-/* "affected", "not-affected", "mitigated", "accepted", "requires" */
-bool judgement_word_is_known(const char *word);
+/* Keeps one that is archived; also one whose signer may not judge any more, since they may again one day. 1: it was here. */
+int judgement_keep(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err) _must_check_;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "cli/advisory-facts.h"
 #include "cli/advisory-judge.h"
+#include "cli/advisory-sync.h"
 #include "cli/home.h"
 #include "cli/output.h"
 #include "cli/show.h"
@@ -317,6 +318,7 @@ static void tell(const struct report *r)
 static int gather(struct report *r, const struct args *args, struct error *err)
 {
 	const char *file = args_get(args, "facts");
+	size_t fetched = 0;
 	int result = 0;
 
 	if (file && args->count)
@@ -325,8 +327,12 @@ static int gather(struct report *r, const struct args *args, struct error *err)
 		result = cli_home(r->cli, err);
 	if (result == 0)
 		result = advisory_store_open(&r->store, r->cli->home_dir, false, err);
+	if (result == 0 && !file)
+		result = judgements_sync(&fetched, &r->store, r->cli, err);
 	if (result == 0)
 		result = judgements_load(&r->judgements, &r->store, r->cli->home ? r->cli->home->root : NULL, clock_now_s(), err);
+	if (fetched)
+		output_note("%zu judgements of other operators came from the archive", fetched);
 	if (result == 0)
 		result = file ? advisory_devices_file(&r->devices, file, err)
 			      : advisory_devices_fleet(&r->devices, r->cli, args->value, args->count, err);

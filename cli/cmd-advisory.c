@@ -6,6 +6,7 @@
 #include "cli/advisory-facts.h"
 #include "cli/advisory-import.h"
 #include "cli/advisory-judge.h"
+#include "cli/advisory-sync.h"
 #include "cli/fleet.h"
 #include "cli/home.h"
 #include "cli/output.h"
@@ -331,6 +332,18 @@ static int write_judgement(struct buf *text, struct cli *cli, const struct args 
 	return statement_check(buf_bytes(text), err);
 }
 
+/* What was signed is kept, whether or not a server can be asked. */
+static int send_judgement(struct cli *cli, const struct advisory_store *store, struct error *err)
+{
+	size_t fetched;
+	int r = judgements_sync(&fetched, store, cli, err);
+
+	if (r != CLI_UNREACHED)
+		return r;
+	output_note("holdfast: warning: %s. The judgement is kept here, counts here, and is sent with the next: holdfast advisory match", err->text);
+	return EXIT_DONE;
+}
+
 int cmd_advisory_ack(struct cli *cli, const struct args *args, struct error *err)
 {
 	_cleanup_(advisory_store_done) struct advisory_store store = { .lock = -1 };
@@ -354,7 +367,9 @@ int cmd_advisory_ack(struct cli *cli, const struct args *args, struct error *err
 		return err->code;
 	key = home_signing_key(cli->home);
 	r = sign_statement(&text, key, err);
-	return r < 0 ? r : judgement_take(&store, cli->home->root, buf_bytes(&text), err);
+	if (r == 0)
+		r = judgement_take(&store, cli->home->root, buf_bytes(&text), err);
+	return r < 0 ? r : send_judgement(cli, &store, err);
 }
 
 /* ---- export: a folder for others ---- */

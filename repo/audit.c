@@ -11,6 +11,7 @@
 #include "repo/layout.h"
 #include "repo/repo.h"
 
+#include "crypto/judgement.h"
 #include "crypto/sshsig.h"
 
 #include <search.h>
@@ -428,10 +429,13 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 	case STATEMENT_CERTIFICATE:
 		audit_certificate(a, item);
 		return;
+	case STATEMENT_JUDGEMENT:
+		if (!a->root || judgement_verify(item->st, a->root, &err) < 0)
+			found(a, "statement-signature", item->path, a->root ? err.text : "there is no root yet");
+		return;
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_JUDGEMENT:
 	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
 	case STATEMENT_FIRMWARE:

@@ -223,6 +223,7 @@ static int rank(const struct history_item *item)
 		return 4;
 	case STATEMENT_ORDER:
 	case STATEMENT_CONTROL:
+	case STATEMENT_JUDGEMENT:
 		return 5;
 	case STATEMENT_EPOCH:
 	case STATEMENT_SNAPSHOT:
@@ -235,7 +236,6 @@ static int rank(const struct history_item *item)
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_JUDGEMENT:
 	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
 	case STATEMENT_FIRMWARE:

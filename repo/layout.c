@@ -1,6 +1,8 @@
 /* repo/layout.c -- where things lie in the tree. */
 #include "repo/layout.h"
 
+#include "crypto/judgement.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -44,6 +46,16 @@ static void batch_path(char out[static PATH_MAX_LEN], const struct statement *st
 	}
 }
 
+/* Its folder is named by the advisory: all that was decided about one lies together. */
+static void judgement_path(char out[static PATH_MAX_LEN], const struct statement *st)
+{
+	char id[ID_LEN + 1], name[17];
+
+	judgement_advisory_id(id, statement_get(st, "advisory"));
+	hex_encode(name, statement_hash(st), 8);
+	snprintf(out, PATH_MAX_LEN, "advisories/%.2s/%s/%s", id, id, name);
+}
+
 static const char witness_folder[] = "log/witness/";
 
 void layout_witness_path(char out[static PATH_MAX_LEN], const char *name)
@@ -84,6 +96,8 @@ void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool
 		snprintf(out, PATH_MAX_LEN, "invites/%s/invite", statement_get(st, "invite"));
 	} else if (type == STATEMENT_BATCH || type == STATEMENT_ORDER || type == STATEMENT_CONTROL) {
 		batch_path(out, st);
+	} else if (type == STATEMENT_JUDGEMENT) {
+		judgement_path(out, st);
 	} else if (type == STATEMENT_SHREDDED) {
 		_cleanup_(mem_freep) char *name = mem_printf("shredded/%s", statement_get(st, "by"));
 
@@ -174,6 +188,7 @@ static const struct {
 	{ "batches/I/batch", LAYOUT_ONCE },
 	{ "batches/I/control/X", LAYOUT_ONCE },
 	{ "batches/I/orders/F/I", LAYOUT_ONCE },
+	{ "advisories/F/I/X", LAYOUT_ONCE },
 };
 
 enum layout_kind layout_kind(const char *path)

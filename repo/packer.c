@@ -109,7 +109,8 @@ static struct slot *make_slots(struct list *list)
 	struct item *item;
 
 	for (size_t i = 0; (item = list_take(list)); i++) {
-		const char *device = statement_get(item->c.st, "device");
+		bool is_of_device = statement_type(item->c.st) != STATEMENT_JUDGEMENT; /* which names devices, and is about none */
+		const char *device = is_of_device ? statement_get(item->c.st, "device") : NULL;
 
 		item->arrived = i;
 		slots[i] = (struct slot){ .item = item };

@@ -241,6 +241,18 @@ int repo_group(struct buf *out, struct repo *repo, const char *batch, const char
 	return r;
 }
 
+/* ---- advisories ---- */
+
+int repo_judgements(struct repo *repo, uint64_t from, unsigned limit, repo_judgement_fn fn, void *ctx, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_judgements(repo->reading, from, limit, fn, ctx, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
 /* ---- retirement ---- */
 
 int repo_said(struct buf *out, struct repo *repo, const char *device, enum statement_type type, struct error *err)

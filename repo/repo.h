@@ -222,6 +222,14 @@ int repo_payloads_destroy(size_t *count, struct repo *repo, const char *batch, c
 /* Destroys those whose order has had its last receipt, or has expired without one, before this time; and leaves their texts to git. */
 int repo_payloads_expire(size_t *count, struct repo *repo, int64_t before_s, struct error *err) _must_check_;
 
+/* ---- advisories ---------------------------------------------------------------------------------------------- */
+
+/* What people decided about advisories, by position in the log from this one on, at most limit; what is only journaled comes last and has
+ * REPO_NO_POSITION. fn returns non-zero to stop, and does not call into repo/. */
+#define REPO_NO_POSITION UINT64_MAX
+typedef int (*repo_judgement_fn)(void *ctx, uint64_t position, struct bytes whole);
+int repo_judgements(struct repo *repo, uint64_t from, unsigned limit, repo_judgement_fn fn, void *ctx, struct error *err) _must_check_;
+
 /* ---- retirement ---------------------------------------------------------------------------------------------- */
 
 /* Appends what was said of a device: of type shredded, the archive's first, then people's by name; or its certificate. */

@@ -1,4 +1,5 @@
 /* repo/store.c -- the index in SQLite. */
+#include "repo/store-judge.h"
 #include "repo/store-retire.h"
 
 #include <assert.h>
@@ -9,7 +10,7 @@
 enum {
 	ENROLS_PER_INVITE = 8,
 	FORKS_PER_DEVICE = 16,
-	SCHEMA_VERSION = 4, /* raised with every change of the schema: an index of another version is made anew */
+	SCHEMA_VERSION = 5, /* raised with every change of the schema: an index of another version is made anew */
 };
 
 static const char schema[] =
@@ -38,7 +39,8 @@ static const char schema[] =
 	/* what is journaled and has no place in the log yet: few rows, and after a start exactly those of the journal */
 	"CREATE TABLE IF NOT EXISTS unpacked(leaf BLOB PRIMARY KEY) WITHOUT ROWID;";
 
-static const char *const tables[] = { "meta", "root", "invite", "device", "chain", "fork", "log", "unpacked", STORE_ORDER_TABLES, STORE_RETIRE_TABLES };
+static const char *const tables[] = { "meta", "root", "invite", "device", "chain", "fork", "log", "unpacked", STORE_ORDER_TABLES, STORE_RETIRE_TABLES,
+				       STORE_JUDGE_TABLES };
 
 /* "DROP TABLE IF EXISTS meta;" or "DELETE FROM meta;" and so on for all. */
 static int each_table(struct store *store, const char *what, struct error *err)
@@ -59,10 +61,11 @@ static int make_tables(struct store *store, struct error *err)
 	if (version == SCHEMA_VERSION)
 		return 0;
 	if (each_table(store, "DROP TABLE IF EXISTS", err) < 0 || sql_exec(store, schema, err) < 0 ||
-	    sql_exec(store, store_order_schema, err) < 0 || sql_exec(store, store_retire_schema, err) < 0)
+	    sql_exec(store, store_order_schema, err) < 0 || sql_exec(store, store_retire_schema, err) < 0 ||
+	    sql_exec(store, store_judge_schema, err) < 0)
 		return err->code;
-	static_assert(SCHEMA_VERSION == 4, "the number is part of a text");
-	return sql_exec(store, "PRAGMA user_version = 4", err);
+	static_assert(SCHEMA_VERSION == 5, "the number is part of a text");
+	return sql_exec(store, "PRAGMA user_version = 5", err);
 }
 
 int store_open(struct store **out, const char *path, struct error *err)
@@ -282,10 +285,11 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
 		return store_judge_said(store, c->st, err);
+	case STATEMENT_JUDGEMENT:
+		return store_judge_judgement(store, c->st, err);
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_JUDGEMENT:
 	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
 	case STATEMENT_FIRMWARE:
@@ -405,10 +409,11 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
 		return store_enter_said(store, st, err);
+	case STATEMENT_JUDGEMENT:
+		return store_enter_judgement(store, st, err);
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_JUDGEMENT:
 	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
 	case STATEMENT_FIRMWARE:
@@ -455,6 +460,8 @@ int store_place(struct store *store, const struct statement *st, const char *com
 {
 	if (statement_type(st) == STATEMENT_SHREDDED)
 		return store_place_shredded(store, st, commit_s, err);
+	if (statement_type(st) == STATEMENT_JUDGEMENT)
+		return store_place_judgement(store, st, position, err);
 	if (!statement_get(st, "number"))
 		return 0;
 	if (sql_run(store, sql_query(store,

@@ -12,6 +12,7 @@ enum {
 	REWRAP_BODY_MAX = 96 << 10,
 	LOG_LIMIT_DEFAULT = 100,
 	LOG_LIMIT_MAX = 1000,
+	JUDGEMENTS_LIMIT = 500, /* of one answer: 6 MiB at the most */
 	AHEAD_AFTER_S = 10, /* what a device has not sent yet is under way in the seconds after its status */
 };
 
@@ -624,6 +625,43 @@ static int get_certificate(struct call *call, struct error *err)
 	return get_said(call, STATEMENT_CERTIFICATE, err);
 }
 
+/* ---- judgements ---- */
+
+struct judgements_page {
+	json_t *list;
+	uint64_t next; /* behind what has a place in the log already */
+};
+
+static int append_judgement(void *ctx, uint64_t position, struct bytes whole)
+{
+	struct judgements_page *page = ctx;
+	json_t *json = json_pack("{s:s%}", "statement", (const char *)whole.ptr, whole.len);
+
+	if (position != REPO_NO_POSITION) {
+		json_object_set_new(json, "position", json_integer((json_int_t)position));
+		page->next = position + 1;
+	}
+	json_array_append_new(page->list, json);
+	return 0;
+}
+
+static int get_judgements(struct call *call, struct error *err)
+{
+	struct judgements_page page = { 0 };
+	int r;
+
+	if (!number_argument(&page.next, call, "from") || page.next > INT64_MAX)
+		return call_refuse(call, REFUSE_MALFORMED, "'from' must be a number");
+	page.list = json_array();
+	r = repo_judgements(call->server->repo, page.next, JUDGEMENTS_LIMIT, append_judgement, &page, err);
+	if (r < 0) {
+		json_decref(page.list);
+		return r;
+	}
+	return call_json(call, json_pack("{s:b, s:I, s:o}", "more", json_array_size(page.list) == JUDGEMENTS_LIMIT, "next",
+					 (json_int_t)page.next, "judgements", page.list));
+}
+
 const struct route operator_routes[] = {
 	{ "GET", "/v1/challenge", 0, NEED_NOTHING, false, get_challenge },
 	{ "POST", "/v1/login", LOGIN_BODY_MAX, NEED_NOTHING, false, post_login },
@@ -647,6 +685,7 @@ const struct route operator_routes[] = {
 	{ "GET", "/v1/devices/*/epochs/*/secrets-key", 0, NEED_READER, false, get_secrets_key },
 	{ "POST", "/v1/devices/*/epochs/*/body-key", REWRAP_BODY_MAX, NEED_READER, false, post_body_key },
 	{ "POST", "/v1/devices/*/epochs/*/secrets-key", REWRAP_BODY_MAX, NEED_READER, false, post_secrets_key },
+	{ "GET", "/v1/judgements", 0, NEED_SESSION, false, get_judgements },
 	{ "GET", "/v1/invites", 0, NEED_ADMIN, false, get_invites },
 	{ "GET", "/v1/invites/*", 0, NEED_ADMIN, false, get_invite },
 	{ 0 },

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "crypto/judgement.h"
 #include "crypto/seal.h"
 #include "server/server.h"
 
@@ -257,11 +258,12 @@ int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
 		return ingest_check_said(repo, in_force.root, c->st, err);
+	case STATEMENT_JUDGEMENT:
+		return judgement_verify(c->st, in_force.root, err);
 	case STATEMENT_ROOT:
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_JUDGEMENT:
 	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
 	case STATEMENT_FIRMWARE:
@@ -346,13 +348,14 @@ static void undo(struct server *server)
 static void describe(struct submission *sub, const struct container *c)
 {
 	const char *subject = statement_get(c->st, "device");
-
 	uint8_t about[HASH_LEN];
 
 	if (!subject)
 		subject = statement_get(c->st, "invite");
 	sub->type = statement_type(c->st);
-	if (subject)
+	if (sub->type == STATEMENT_JUDGEMENT)
+		judgement_advisory_id(sub->subject, statement_get(c->st, "advisory"));
+	else if (subject)
 		memcpy(sub->subject, subject, ID_LEN + 1);
 	else if (sub->type == STATEMENT_BATCH)
 		batch_id(sub->subject, c->st);
@@ -507,7 +510,8 @@ void ingest_note(const struct submission *sub)
 	if (sub->result != 0)
 		return;
 	if (sub->type == STATEMENT_ROOT || sub->type == STATEMENT_INVITE || sub->type == STATEMENT_ENROL || sub->type == STATEMENT_ADMIT ||
-	    sub->type == STATEMENT_BATCH || sub->type == STATEMENT_CONTROL || sub->type == STATEMENT_SHREDDED || sub->type == STATEMENT_CERTIFICATE)
+	    sub->type == STATEMENT_BATCH || sub->type == STATEMENT_CONTROL || sub->type == STATEMENT_SHREDDED || sub->type == STATEMENT_CERTIFICATE ||
+	    sub->type == STATEMENT_JUDGEMENT)
 		log_notice("archived type=%s subject=%s hash=%s", type, sub->subject[0] ? sub->subject : "-", sub->hash);
 	else
 		log_info("archived type=%s device=%s hash=%s", type, sub->subject, sub->hash);
