@@ -13,7 +13,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* What neither child has any business with. A list of what is denied, not of what is allowed: libcurl, the resolver and the C
+/* What neither child has any business with. A list of what is denied, not of what is allowed: GnuTLS, the resolver and the C
  * library may change what they use with an update, and an agent that dies of an update helps nobody. */
 static const int denied_to_both[] = {
 	SCMP_SYS(ptrace),       SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(listen),

@@ -8,7 +8,7 @@
 
 #include "agent/ipc.h"
 
-enum { NET_ADDRESS_MAX = 300, NET_PATH_MAX = 300, NET_PINS_MAX = 4, NET_ANSWER_MAX = 8 << 20, NET_REQUESTS_MAX = 1024 };
+enum { NET_ADDRESS_MAX = 300, NET_PATH_MAX = 300, NET_PINS_MAX = 4, NET_REQUESTS_MAX = 1024 };
 
 struct http_request {
 	char address[NET_ADDRESS_MAX]; /* host:port */

@@ -13,6 +13,7 @@
 #include "agent/net.h"
 #include "agent/probe.h"
 #include "agent/snapshot.h"
+#include "agent/stream.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -445,6 +446,48 @@ static void request_line(struct talk *t, char *const *word, bool waits)
 		await_answer(t);
 }
 
+static bool give_credit(struct talk *t)
+{
+	_cleanup_(buf_done) struct buf body = { 0 };
+	struct error err = { 0 };
+
+	buf_add_u32be(&body, 1);
+	return ipc_send_wait(&t->ipc, IPC_HTTP_MORE, t->id, buf_bytes(&body), &err) == 0;
+}
+
+/* stream FROM ADDRESS PATH SECONDS: a part at a time; each byte must tell its place, as that of rude-server's does. */
+static void stream_line(struct talk *t, char *const *word)
+{
+	struct http_request req = { .is_stream = true, .from = (uint64_t)atoll(word[1]), .pin_count = 1, .timeout_s = (uint32_t)atoi(word[4]) };
+	uint64_t at = req.from, parts = 0;
+	struct stream_part part;
+	struct error err = { 0 };
+	struct ipc_msg msg;
+
+	snprintf(req.address, sizeof(req.address), "%s", word[2]);
+	snprintf(req.path, sizeof(req.path), "%s", word[3]);
+	memcpy(req.pins[0], t->pin, sizeof(t->pin));
+	if (!send_request(t, &req) || !give_credit(t))
+		return;
+	while (ipc_next_wait(&t->ipc, &msg, ANSWER_MS, &err) == 0 && msg.kind == IPC_HTTP_PART) {
+		if (!stream_part_get(&part, msg.body) || part.at != at) {
+			puts("a part of another form, or of another place");
+			return;
+		}
+		for (size_t i = 0; i < part.bytes.len; i++, at++)
+			if (part.bytes.ptr[i] != at % 251) {
+				printf("another byte at %llu\n", (unsigned long long)at);
+				return;
+			}
+		parts++;
+		usleep(parts < 4 ? 300000 : 1000); /* long enough to see that nothing comes without credit */
+		if (!give_credit(t))
+			return;
+	}
+	printf("streamed parts=%llu to=%llu ", (unsigned long long)parts, (unsigned long long)at);
+	say_answer(&msg);
+}
+
 static void net_line(struct talk *t, char *const *word)
 {
 	_cleanup_(buf_done) struct buf pin = { 0 };
@@ -456,6 +499,8 @@ static void net_line(struct talk *t, char *const *word)
 		request_line(t, word, true);
 	else if (!strcmp(word[0], "begin") && word[4])
 		request_line(t, word, false);
+	else if (!strcmp(word[0], "stream") && word[4])
+		stream_line(t, word);
 	else if ((!strcmp(word[0], "probe") || !strcmp(word[0], "begin-probe")) && word[3])
 		probe_line(t, word, !strcmp(word[0], "probe"));
 	else if (!strcmp(word[0], "await"))
