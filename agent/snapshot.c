@@ -1,5 +1,5 @@
 /* agent/snapshot.c -- makes epochs, snapshots, receipts and statuses: text, seals, statement, signature. */
-#include "agent/snapshot.h"
+#include "agent/snapshot-parts.h"
 
 #include "base/clock.h"
 
@@ -29,7 +29,7 @@ static int64_t time_for(const struct chain *c, const struct snapshot_by *by)
 	return by->now_s > c->time_s ? by->now_s : c->time_s;
 }
 
-static void add_checkpoint(struct buf *text, const struct snapshot_by *by)
+void chain_add_checkpoint(struct buf *text, const struct snapshot_by *by)
 {
 	uint8_t hash[HASH_LEN];
 
@@ -38,7 +38,7 @@ static void add_checkpoint(struct buf *text, const struct snapshot_by *by)
 	statement_add_point(text, "checkpoint", statement_number(by->checkpoint, "size"), hash);
 }
 
-static void add_head(struct buf *text, const struct chain *c, const struct snapshot_by *by)
+void chain_add_head(struct buf *text, const struct chain *c, const struct snapshot_by *by)
 {
 	statement_add(text, "fleet", "%s", root_fleet(by->root));
 	statement_add(text, "device", "%s", by->id);
@@ -47,8 +47,7 @@ static void add_head(struct buf *text, const struct chain *c, const struct snaps
 	statement_add_time(text, "time", time_for(c, by));
 }
 
-/* Signs, puts the seals behind, moves the chain on. */
-static int finish(struct chain *c, struct buf *text, struct bytes seals, const struct snapshot_by *by, struct error *err)
+int chain_finish(struct chain *c, struct buf *text, struct bytes seals, const struct snapshot_by *by, struct error *err)
 {
 	uint8_t hash[HASH_LEN];
 
@@ -134,10 +133,10 @@ int epoch_make(struct chain *c, const struct snapshot_by *by, struct error *err)
 	    make_epoch_key(&secrets_to, &secrets, by->root, ROLE_READER, err) < 0)
 		return err->code;
 	statement_begin(&text, STATEMENT_EPOCH);
-	add_head(&text, c, by);
+	chain_add_head(&text, c, by);
 	statement_add(&text, "epoch", "%llu", (unsigned long long)c->epoch + 1);
 	statement_add(&text, "root", "%llu", (unsigned long long)root_version(by->root));
-	add_checkpoint(&text, by);
+	chain_add_checkpoint(&text, by);
 	age_recipient_text(recipient, &body_to);
 	statement_add(&text, "body", "%s", recipient);
 	age_recipient_text(recipient, &secrets_to);
@@ -146,7 +145,7 @@ int epoch_make(struct chain *c, const struct snapshot_by *by, struct error *err)
 	statement_add_seal(&text, "secrets-key", c->number + 1, buf_bytes(&secrets));
 	buf_add_bytes(&seals, buf_bytes(&body));
 	buf_add_bytes(&seals, buf_bytes(&secrets));
-	if (finish(c, &text, buf_bytes(&seals), by, err) < 0)
+	if (chain_finish(c, &text, buf_bytes(&seals), by, err) < 0)
 		return err->code;
 	c->body = body_to;
 	c->secrets_to = secrets_to;
@@ -328,10 +327,10 @@ static void write_snapshot(struct buf *text, const struct chain *c, const struct
 
 	count_changes(&added, &removed, c, d);
 	statement_begin(text, STATEMENT_SNAPSHOT);
-	add_head(text, c, by);
+	chain_add_head(text, c, by);
 	statement_add(text, "epoch", "%llu", (unsigned long long)c->epoch);
 	statement_add(text, "root", "%llu", (unsigned long long)root_version(by->root));
-	add_checkpoint(text, by);
+	chain_add_checkpoint(text, by);
 	statement_add(text, "reason", "%s", in->reason);
 	add_saved(text, in);
 	statement_add(text, "changed", "%llu %llu", (unsigned long long)added, (unsigned long long)removed);
@@ -389,7 +388,7 @@ int snapshot_make(struct chain *c, const struct snapshot_input *in, const struct
 	if (seal_all(c, &d, in, err) < 0)
 		return err->code;
 	write_snapshot(&text, c, &d, in, by);
-	if (finish(c, &text, buf_bytes(&d.seals), by, err) < 0)
+	if (chain_finish(c, &text, buf_bytes(&d.seals), by, err) < 0)
 		return err->code;
 	remember(c, &d, in);
 	return 0;
@@ -414,9 +413,9 @@ int receipt_make(struct chain *c, const struct receipt_input *in, const struct s
 	_cleanup_(buf_done) struct buf text = { 0 };
 
 	statement_begin(&text, STATEMENT_RECEIPT);
-	add_head(&text, c, by);
+	chain_add_head(&text, c, by);
 	statement_add(&text, "root", "%llu", (unsigned long long)root_version(by->root));
-	add_checkpoint(&text, by);
+	chain_add_checkpoint(&text, by);
 	statement_add(&text, "order", "%llu", (unsigned long long)in->order);
 	statement_add_hash(&text, "batch", in->batch);
 	statement_add_hash(&text, "leaf", in->leaf);
@@ -426,7 +425,7 @@ int receipt_make(struct chain *c, const struct receipt_input *in, const struct s
 	if (in->erased)
 		add_erased(&text, in->erased);
 	add_text(&text, "note", in->note);
-	return finish(c, &text, (struct bytes){ 0 }, by, err);
+	return chain_finish(c, &text, (struct bytes){ 0 }, by, err);
 }
 
 bool snapshot_running_differs(const struct chain *c, const struct snapshot_input *in)
@@ -458,7 +457,7 @@ int status_make(struct buf *out, const struct chain *c, const struct snapshot_in
 	if (in->order)
 		statement_add(&text, "order", "%llu", (unsigned long long)in->order);
 	statement_add(&text, "root", "%llu", (unsigned long long)root_version(by->root));
-	add_checkpoint(&text, by);
+	chain_add_checkpoint(&text, by);
 	add_saved(&text, in);
 	add_text(&text, "note", in->note);
 	if (in->challenge)

@@ -1,8 +1,6 @@
 /* policies/policy-set.c -- the set of policies of a device, as bytes and back. */
 #include "policies/policy-set.h"
 
-#include "policies/verdict.h"
-
 #include <stdio.h>
 #include <string.h>
 
@@ -393,4 +391,37 @@ int policy_set_check_driver(const struct policy_set *set, const char *driver, st
 			return error_set(err, E_FORMAT, "pack '%s' is for devices with the driver '%s', and this one has '%s'", set->packs[i].policy->name,
 					 set->packs[i].policy->driver, driver);
 	return 0;
+}
+
+/* ---- judging ---- */
+
+static bool read_tree(struct tree *out, struct bytes text, const char *driver, struct error *err)
+{
+	if (!text.ptr) {
+		error_set(err, E_FORMAT, "the configuration is not known");
+		return false;
+	}
+	return tree_read(out, driver, text, err) == 0;
+}
+
+void policy_set_judge(struct verdict_sum *out, const struct policy_set *set, struct bytes text, const struct policy_facts *facts,
+		      const struct waived *waived, size_t waived_count, const struct policy_limits *limits)
+{
+	struct report reports[POLICY_SET_PACKS_MAX];
+	struct judged judged[POLICY_SET_PACKS_MAX];
+	_cleanup_(tree_done) struct tree tree = { 0 };
+	struct policy_limits left = *limits;
+	struct error why = { 0 };
+	bool is_read = read_tree(&tree, text, facts->driver, &why);
+
+	for (size_t i = 0; i < set->pack_count; i++) {
+		judged[i] = (struct judged){ set->packs[i].policy, &reports[i] };
+		policy_evaluate(&reports[i], set->packs[i].policy, is_read ? &tree : NULL, why.text, facts, &left);
+		left.all_steps -= reports[i].steps < left.all_steps ? reports[i].steps : left.all_steps;
+		for (size_t k = 0; k < reports[i].count; k++)
+			left.findings -= reports[i].rulings[k].count;
+	}
+	verdict_sum(out, judged, set->pack_count, waived, waived_count);
+	for (size_t i = 0; i < set->pack_count; i++)
+		report_done(&reports[i]);
 }

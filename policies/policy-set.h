@@ -15,7 +15,7 @@
  * at them (root_verify(), policy_set_has_rule(), window_parse_ok()). */
 #pragma once
 
-#include "policies/policy.h"
+#include "policies/verdict.h"
 
 enum {
 	POLICY_SET_BYTES_MAX = 3 << 20,
@@ -68,6 +68,9 @@ const struct policy *policy_set_pack(const struct policy_set *set, const char *n
 bool policy_set_has_rule(const struct policy_set *set, const char *pack, const char *rule);
 /* E_FORMAT when a pack is for another driver. */
 int policy_set_check_driver(const struct policy_set *set, const char *driver, struct error *err) _must_check_;
+/* What all packs say of one configuration. text.ptr NULL: it is not known, and everything is unknown. limits: of all packs together. */
+void policy_set_judge(struct verdict_sum *out, const struct policy_set *set, struct bytes text, const struct policy_facts *facts,
+		      const struct waived *waived, size_t waived_count, const struct policy_limits *limits);
 /* "mode=remind quiet=30", as in the line `commit`; E_FORMAT says what is wrong. Appending: nothing for one that says nothing. */
 int policy_commit_parse(struct policy_commit *out, struct bytes text, struct error *err) _must_check_;
 void policy_commit_text(struct buf *out, const struct policy_commit *commit);

@@ -8,12 +8,14 @@
  *   NAME.how      "refuse CHECK", "return", "fail" or "silent": what it does with the next orders; absent: it obeys
  *   NAME.delay    seconds that it waits before it is erased, in place of the root's; "partial" behind it: it gets stuck in the middle
  *
+ *   NAME.findings while it is there, this is what its verdicts seal, in place of what the policies that it was sent say
  *   NAME.dumb     while it is there, the device says no challenge
  *
  * One that was erased removes NAME.running, and says nothing any more; "again" in NAME.how, and NAME.running: somebody goes on with its old key.
  *
  * Ends on SIGTERM. A line for each thing that happened goes to standard output. */
-#include "agent/snapshot.h"
+#include "agent/policy.h"
+#include "agent/verdict.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "crypto/order.h"
@@ -43,6 +45,9 @@ struct fake {
 	uint64_t running_since; /* the snapshot since which running has not changed */
 	int64_t hold_s;
 	bool is_admitted;
+	struct buf set; /* the policies in force, opened, and of which order they are */
+	uint64_t set_order;
+	uint8_t set_leaf[HASH_LEN];
 	struct root *roots[ROOTS_MAX];
 	size_t root_count;
 };
@@ -262,6 +267,36 @@ static void new_epoch(struct fake *f)
 	post(f, buf_bytes(&f->chain.newest));
 }
 
+/* What the policies say of what runs; nothing without any. */
+static void judge(struct fake *f, struct bytes running)
+{
+	static const struct policy_facts facts = { .driver = "frr", .firmware = "FRRouting 8.4.4" };
+	struct policies_owner owner = { f->id, "frr", root_of(f), driver_frr.canonical };
+	_cleanup_(buf_done) struct buf findings = { 0 };
+	_cleanup_(verdict_sum_done) struct verdict_sum sum = { .section_count = 0 };
+	struct waived waived[POLICY_SET_WAIVERS_MAX];
+	struct snapshot_by signer = by(f);
+	struct verdict_input in = { f->set_order, f->set_leaf, &sum };
+	struct policy_set set;
+	_cleanup_(policies_done) struct policies p = { 0 };
+	struct error err = { 0 };
+
+	if (!f->set.len || !f->chain.running_since)
+		return;
+	must(policies_check(&p, buf_bytes(&f->set), &owner, false, &err), &err, f);
+	must(policy_set_read(&set, buf_bytes(&f->set), &err), &err, f);
+	policy_set_judge(&sum, &set, running, &facts, waived, policies_waived(waived, &p, clock_now_s()), &policy_limits_agent);
+	policy_set_done(&set);
+	if (read_file(&findings, f, "findings")) {
+		buf_done(&sum.findings);
+		sum.findings = findings;
+		findings = (struct buf){ 0 };
+	}
+	must(verdict_make(&f->chain, &in, &signer, &err), &err, f);
+	post(f, buf_bytes(&f->chain.newest));
+	say(f, "verdict", "");
+}
+
 /* What the files say now. */
 static void snap(struct fake *f, const char *reason)
 {
@@ -286,6 +321,8 @@ static void snap(struct fake *f, const char *reason)
 		f->running_since = f->chain.number;
 	post(f, buf_bytes(&f->chain.newest));
 	say(f, "snapshot", reason);
+	if (moved)
+		judge(f, in.running);
 }
 
 static bool erases(const struct statement *order)
@@ -329,7 +366,7 @@ static void receipt(struct fake *f, const struct statement *order, const char *o
 	if (*check)
 		statement_add(&text, "check", "%s", check);
 	if (!strcmp(outcome, "done"))
-		statement_add(&text, "evidence", "read-back");
+		statement_add(&text, "evidence", strcmp(statement_get(order, "kind"), "policy") != 0 ? "read-back" : "accepted");
 	add_areas(&text, f, order, outcome);
 	if (*note)
 		statement_add(&text, "note", "%s", note);
@@ -433,6 +470,26 @@ static const char *apply(struct fake *f, const struct container *order, const ch
 	return NULL;
 }
 
+/* The same for policies. They are judged behind their receipt. */
+static const char *take_policies(struct fake *f, const struct container *order)
+{
+	struct policies_owner owner = { f->id, "frr", root_of(f), driver_frr.canonical };
+	_cleanup_(buf_done) struct buf text = { 0 };
+	_cleanup_(policies_done) struct policies p = { 0 };
+	struct error err = { 0 };
+
+	if (seal_open_secret(&text, &f->box, container_seal(order, "payload"), &err) < 0)
+		return "open";
+	if (policies_check(&p, buf_bytes(&text), &owner, true, &err) < 0)
+		return "policy";
+	buf_done(&f->set);
+	f->set = text;
+	text = (struct buf){ 0 };
+	f->set_order = statement_number(order->st, "order");
+	sha256(f->set_leaf, statement_text(order->st));
+	return NULL;
+}
+
 static const char *obey(struct fake *f, const struct container *order, const char *how)
 {
 	enum order_kind kind;
@@ -459,9 +516,10 @@ static const char *obey(struct fake *f, const struct container *order, const cha
 	case ORDER_FACTORY_RESET: /* arm() */
 	case ORDER_PURGE:
 	case ORDER_SHRED:
-	case ORDER_POLICY:
 	case ORDER_UPGRADE:
 		return "capability";
+	case ORDER_POLICY:
+		return take_policies(f, order);
 	}
 	snap(f, kind == ORDER_SAVE ? "save" : kind == ORDER_REVERT ? "return" : "order");
 	return NULL;
@@ -598,6 +656,12 @@ static void take_order(struct fake *f, const struct container *order, const stru
 		receipt(f, order->st, "returned", "", "a probe did not hold");
 	else
 		receipt(f, order->st, refused ? "refused" : "done", refused ? refused : "", "");
+	if (!refused && !strcmp(statement_get(order->st, "kind"), "policy")) {
+		_cleanup_(buf_done) struct buf running = { 0 };
+
+		read_file(&running, f, "running");
+		judge(f, buf_bytes(&running));
+	}
 }
 
 /* ---- polling ---- */
@@ -733,6 +797,7 @@ static void end(struct fake *f)
 	sign_key_done(&f->key);
 	age_identity_done(&f->box);
 	chain_done(&f->chain);
+	buf_done(&f->set);
 	for (size_t i = 0; i < f->root_count; i++)
 		root_free(f->roots[i]);
 }
