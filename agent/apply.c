@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/rest.h"
 #include "crypto/key.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ struct apply {
 	const struct device_driver *driver;
 	const char *state_dir;
 	struct ipc ipc;
+	bool is_tired; /* it did something that does not come with every look */
 	int watch;     /* inotify; -1: none */
 	char *startup; /* the file that is watched for */
 
@@ -509,6 +511,14 @@ static bool take_events(struct apply *a)
 	return is_ours;
 }
 
+/* Looks come all the time, and each would only take again what it had given back. */
+static void rest_after(struct apply *a, enum ipc_kind kind)
+{
+	if (a->is_tired && kind == IPC_LOOK)
+		rest();
+	a->is_tired = kind != IPC_LOOK;
+}
+
 static int serve(struct apply *a, struct error *err)
 {
 	for (;;) {
@@ -524,9 +534,13 @@ static int serve(struct apply *a, struct error *err)
 			continue;
 		if (ipc_fill(&a->ipc, err) < 0)
 			return err->code;
-		while ((r = ipc_next(&a->ipc, &msg, err)) == 0)
+		while ((r = ipc_next(&a->ipc, &msg, err)) == 0) {
+			enum ipc_kind kind = msg.kind;
+
 			if (answer_one(a, &msg, err) < 0)
 				return err->code;
+			rest_after(a, kind);
+		}
 		if (r < 0)
 			return r;
 	}
@@ -555,7 +569,7 @@ void apply_environment(void)
 
 int apply_main(int fd, int parent, const struct settings_device *dev, const char *state_dir)
 {
-	struct apply a = { .dev = dev, .driver = device_driver(dev->driver), .state_dir = state_dir, .watch = -1 };
+	struct apply a = { .dev = dev, .driver = device_driver(dev->driver), .state_dir = state_dir, .watch = -1, .is_tired = true };
 	struct error err = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);

@@ -12,6 +12,7 @@ struct core {
 	struct settings *settings;
 	struct loop *loop;
 	struct child net;
+	struct loop_timer rest;
 	const char *net_argv[3];
 	uint32_t next_id; /* of messages to children; never 0 */
 	struct duty *duties;

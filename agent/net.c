@@ -8,6 +8,7 @@
 #include "agent/stream.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/rest.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { KEEPALIVE_S = 60 };
+enum { KEEPALIVE_S = 60, REST_MS = 2000 };
 
 _Static_assert((int)NET_ADDRESS_MAX == (int)EXCHANGE_ADDRESS_MAX && (int)NET_PINS_MAX == (int)EXCHANGE_PINS_MAX, "a request fits into an exchange");
 
@@ -168,6 +169,7 @@ static void transfer_end(struct transfer *t)
 			t->net->count--;
 			break;
 		}
+	loop_arm(t->net->loop, &t->net->rest, clock_mono_ms() + REST_MS);
 	exchange_done(&t->exchange);
 	stream_done(&t->stream);
 	free(t);
@@ -458,10 +460,18 @@ static void core_ready(struct loop_fd *io, uint32_t events)
 		end(net, &err);
 }
 
+/* The handshake is over, or whatever it was: what follows is waiting, for an hour perhaps. */
+static void rest_now(struct loop_timer *timer _unused_)
+{
+	rest();
+}
+
 static int watch(struct net *net, struct error *err)
 {
 	net->io = (struct loop_fd){ .fd = net->ipc.fd, .ready = core_ready };
 	net->ping_timer.fire = drive_pings;
+	net->rest.fire = rest_now;
+	loop_arm(net->loop, &net->rest, clock_mono_ms() + REST_MS);
 	for (int i = 0; i < 2; i++) {
 		net->echo_io[i] = (struct loop_fd){ .fd = net->sockets.fd[i], .ready = i ? echo_6 : echo_4 };
 		if (net->sockets.fd[i] >= 0 && loop_add_fd(net->loop, &net->echo_io[i], EPOLLIN, err) < 0)

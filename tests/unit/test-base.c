@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/proc.h"
+#include "base/rest.h"
 #include "base/wipe.h"
 #include "base/yaml.h"
 
@@ -167,4 +168,19 @@ TEST(settings_refuse_what_would_be_read_in_a_surprising_way)
 	CHECK_EQ(load("vlan: 10\n---\nvlan: 11\n", &vlan, &err), E_FORMAT);
 	CHECK_EQ(load("vlan: 10\nlan: 11\n", &vlan, &err), E_FORMAT);
 	CHECK(strstr(err.text, "lan"));
+}
+
+TEST(a_process_that_rests_keeps_all_that_it_wrote)
+{
+	static const char *const words[] = { "relocated", "at", "start" };
+	_cleanup_(mem_freep) char *kept = mem_strdup("on the heap");
+	static int written = 7;
+
+	written++;
+	rest();
+	CHECK_STR(words[1], "at");
+	CHECK_STR(kept, "on the heap");
+	CHECK_EQ(written, 8);
+	rest();
+	CHECK_STR(words[2], "start");
 }
