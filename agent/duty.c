@@ -1,5 +1,5 @@
 /* agent/duty.c -- one device's duty: look, record what differs, see to it that it is saved. */
-#include "agent/duty.h"
+#include "agent/duty-parts.h"
 
 #include "agent/apply.h"
 #include "agent/core.h"
@@ -17,8 +17,6 @@ enum {
 	NOTICE_MS = 200,      /* a save touches the file more than once */
 	LOOK_DEADLINE_MS = 60000,
 	CHANGE_DEADLINE_MS = 300000,
-	CHANGE_SPACING_MS = 30000, /* between snapshots of an engineer who is still typing */
-	SPOOL_OVER = 2,       /* times the setting: from there on nothing is saved either, since it could not be recorded */
 };
 
 void duty_ask(struct duty *d, enum ipc_kind kind, struct bytes body, uint64_t deadline_ms)
@@ -42,7 +40,7 @@ void duty_look_in(struct duty *d, uint64_t ms)
 }
 
 /* The next look: after `watch` seconds, or when the quiet period ends. */
-static void look_later(struct duty *d)
+void duty_look_later(struct duty *d)
 {
 	uint64_t now = clock_mono_ms(), due = now + d->dev->commit->watch * 1000ULL;
 	uint64_t quiet_end = d->commit.changed_ms + d->commit.quiet_ms;
@@ -61,125 +59,6 @@ static void set_trouble(struct duty *d, const char *text)
 	snprintf(d->trouble, sizeof(d->trouble), "%s", text);
 }
 
-/* ---- recording ---- */
-
-static int make_epoch(struct duty *d, struct error *err)
-{
-	struct chain next;
-	struct snapshot_by by;
-
-	duty_by(&by, d);
-	chain_copy(&next, &d->state.chain);
-	if (epoch_make(&next, &by, err) < 0) {
-		chain_done(&next);
-		return err->code;
-	}
-	if (state_commit(&d->state, &next, err) < 0)
-		return err->code;
-	log_notice("epoch device=%s number=%llu epoch=%llu", d->dev->name, (unsigned long long)d->state.chain.number,
-		   (unsigned long long)d->state.chain.epoch);
-	return 0;
-}
-
-static int make_snapshot(struct duty *d, const struct snapshot_input *in, const char *incarnation, struct error *err)
-{
-	struct chain next;
-	struct snapshot_by by;
-
-	duty_by(&by, d);
-	chain_copy(&next, &d->state.chain);
-	if (snapshot_make(&next, in, &by, err) < 0) {
-		chain_done(&next);
-		return err->code;
-	}
-	snprintf(next.incarnation, sizeof(next.incarnation), "%s", incarnation);
-	next.is_blocked = d->commit.is_blocked;
-	if (state_commit(&d->state, &next, err) < 0)
-		return err->code;
-	log_notice("snapshot device=%s number=%llu reason=%s saved=%s", d->dev->name, (unsigned long long)d->state.chain.number, in->reason,
-		   commit_saved_name(in->saved));
-	return 0;
-}
-
-/* Why a snapshot is due; NULL: none is. */
-static const char *snapshot_reason(const struct duty *d, const struct snapshot_input *in, bool is_restarted, bool is_new_epoch)
-{
-	const struct chain *c = &d->state.chain;
-	const char *ours;
-
-	if (!c->has_snapshot || !c->running_since)
-		return "contact";
-	if (is_restarted)
-		return "boot";
-	ours = obey_reason(d, snapshot_running_differs(c, in));
-	if (ours)
-		return ours;
-	if (d->done && in->saved == SAVED_YES)
-		return d->done;
-	if (snapshot_running_differs(c, in))
-		return "change";
-	if (snapshot_startup_differs(c, in))
-		return in->saved == SAVED_YES ? "save" : "change";
-	if ((in->saved == SAVED_UNKNOWN) != (c->saved == SAVED_UNKNOWN))
-		return "change"; /* of what will boot: in no text, and not to be missed in the archive */
-	return is_new_epoch ? "contact" : NULL;
-}
-
-static bool may_wait(const struct duty *d, const char *reason)
-{
-	return !strcmp(reason, "change") && !d->obey.count && d->decision.action != COMMIT_SAVE && d->decision.action != COMMIT_RETURN &&
-	       clock_mono_ms() < d->change_due_ms;
-}
-
-static int check_spool(const struct duty *d, const char *reason, struct error *err)
-{
-	uint64_t most = d->core->settings->spool;
-
-	if (!strcmp(reason, "change") && d->decision.action != COMMIT_SAVE && d->decision.action != COMMIT_RETURN)
-		return d->state.spool.count < most ? 0 : error_set(err, E_LIMIT, "the spool is full (%llu): changes are not recorded until the server is back",
-								      (unsigned long long)most);
-	return d->state.spool.count < SPOOL_OVER * most ? 0 : error_set(err, E_LIMIT, "the spool is full (%llu): nothing is recorded or saved until the server is back",
-									 (unsigned long long)d->state.spool.count);
-}
-
-/* Records what the texts show, if it differs from what was recorded last. *is_recorded: nothing is left to record. */
-static int record(struct duty *d, struct snapshot_input *in, const char *incarnation, bool *is_recorded, struct error *err)
-{
-	bool is_restarted = d->view.is_restarted, is_new_epoch = epoch_is_due(&d->state.chain, d->state.root, state_now(&d->state));
-	const char *reason;
-
-	*is_recorded = false;
-	if (is_new_epoch && make_epoch(d, err) < 0)
-		return error_add(err, "new epoch");
-	reason = snapshot_reason(d, in, is_restarted, is_new_epoch || !d->state.chain.base.is_there);
-	*is_recorded = !reason;
-	if (!reason || may_wait(d, reason))
-		return 0;
-	in->reason = reason;
-	if (check_spool(d, reason, err) < 0 || make_snapshot(d, in, incarnation, err) < 0)
-		return error_add(err, "snapshot");
-	*is_recorded = true;
-	obey_recorded(d);
-	if (!strcmp(reason, "change"))
-		d->change_due_ms = clock_mono_ms() + CHANGE_SPACING_MS;
-	return 0;
-}
-
-/* What must survive a restart of the agent, and is in no snapshot yet. */
-static int remember(struct duty *d, const char *incarnation, struct error *err)
-{
-	struct chain *c = &d->state.chain;
-	bool is_other = incarnation != c->incarnation && strcmp(c->incarnation, incarnation);
-
-	if (c->is_blocked == d->commit.is_blocked && c->unsaved_since_s == d->commit.unsaved_since_s && !is_other)
-		return 0;
-	c->is_blocked = d->commit.is_blocked;
-	c->unsaved_since_s = d->commit.unsaved_since_s;
-	if (is_other)
-		snprintf(c->incarnation, sizeof(c->incarnation), "%s", incarnation);
-	return state_store_chain(&d->state, err);
-}
-
 /* ---- deciding ---- */
 
 static void act(struct duty *d)
@@ -195,7 +74,7 @@ static void act(struct duty *d)
 		log_warning("unsaved device=%s since=%s what-to-do=\"save the running configuration, or hold it with a reason\"", d->dev->name, since);
 	}
 	if (!is_save && d->decision.action != COMMIT_RETURN) {
-		look_later(d);
+		duty_look_later(d);
 		return;
 	}
 	memcpy(asked.seen.running, d->view.running, sizeof(asked.seen.running));
@@ -249,7 +128,7 @@ static void take_recorded(struct duty *d, int r, bool is_recorded, const struct 
 		if (is_recorded)
 			act(d);
 		else
-			look_later(d);
+			duty_look_later(d);
 	}
 	duty_finish_step(d);
 }
@@ -294,7 +173,7 @@ static void take_texts(struct duty *d, const struct apply_look *look)
 		snprintf(text, sizeof(text), "a part of the device does not answer: %s", look->missing);
 		set_trouble(d, text);
 		d->wants_texts = true; /* once it is whole again there may be something to record */
-		look_later(d);
+		duty_look_later(d);
 		obey_unseen(d, text);
 		duty_finish_step(d);
 		return;
@@ -304,9 +183,9 @@ static void take_texts(struct duty *d, const struct apply_look *look)
 	in.running = buf_bytes(&running);
 	in.startup = buf_bytes(&startup);
 	in.has_startup = look->has_startup;
-	r = record(d, &in, look->incarnation, &is_recorded, &err);
+	r = duty_record(d, &in, look->incarnation, &is_recorded, &err);
 	if (r == 0)
-		r = remember(d, look->incarnation, &err);
+		r = duty_remember(d, look->incarnation, &err);
 	d->view.is_restarted = false;
 	take_recorded(d, r, is_recorded && r == 0, &err);
 }
@@ -317,17 +196,17 @@ static void take_same(struct duty *d)
 	int r;
 
 	decide(d);
-	r = d->view.is_whole ? remember(d, d->state.chain.incarnation, &err) : 0;
+	r = d->view.is_whole ? duty_remember(d, d->state.chain.incarnation, &err) : 0;
 	if (r < 0)
 		set_trouble(d, err.text);
 	if (!d->view.is_whole) {
-		look_later(d);
+		duty_look_later(d);
 		obey_unseen(d, d->trouble);
 	} else if (!obey_act(d, r == 0, err.text)) {
 		if (r == 0)
 			act(d);
 		else
-			look_later(d);
+			duty_look_later(d);
 	}
 	duty_finish_step(d);
 }
@@ -341,7 +220,7 @@ static void no_look(struct duty *d, const char *why)
 	d->has_digest = false;
 	d->view = (struct commit_view){ 0 };
 	decide(d);
-	look_later(d);
+	duty_look_later(d);
 	obey_unseen(d, text);
 	duty_finish_step(d);
 }
@@ -360,7 +239,7 @@ static int took_look(struct duty *d, struct reader *rd, struct error *err)
 	if (!apply_look_get(&look, rd) || (look.is_same && !d->has_digest))
 		return error_set(err, E_PEER, "a look of another form");
 	if (!d->state.admit)
-		look_later(d); /* nothing is recorded or done before the admission */
+		duty_look_later(d); /* nothing is recorded or done before the admission */
 	else if (look.is_same)
 		take_same(d);
 	else
