@@ -191,8 +191,8 @@ static bool is_judgement(struct bytes in)
 	return in.len > sizeof(head) && !memcmp(in.ptr, head, sizeof(head) - 1);
 }
 
-/* path: NULL for standard input. A judgement is signed by itself. */
-static int take_bytes(struct advisory_import *im, const char *path, struct bytes in, struct error *err)
+/* A judgement is signed by itself. */
+int advisory_import_bytes(struct advisory_import *im, const char *name, const char *path, struct bytes in, struct error *err)
 {
 	int r;
 
@@ -203,7 +203,19 @@ static int take_bytes(struct advisory_import *im, const char *path, struct bytes
 	} else {
 		r = take_document(im, path, in, err);
 	}
-	return settle(im, path ? path : "-", r, err);
+	return settle(im, name, r, err);
+}
+
+void advisory_import_refuse(struct advisory_import *im, const char *name, const char *problem)
+{
+	im->files++;
+	refuse(im, name, problem);
+}
+
+/* path: NULL for standard input. */
+static int take_bytes(struct advisory_import *im, const char *path, struct bytes in, struct error *err)
+{
+	return advisory_import_bytes(im, path ? path : "-", path, in, err);
 }
 
 static int take_file(struct advisory_import *im, const char *path, struct error *err)

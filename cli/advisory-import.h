@@ -22,6 +22,8 @@ struct advisory_import {
 	const char *keyring;   /* path; NULL: signatures are not looked at */
 	const char *signature; /* path, of the one file that is given; NULL: beside it */
 	bool needs_checksum;
+	bool is_again; /* from the network: also what was taken before */
+	size_t unchanged, skipped; /* of feeds: what was taken before; entries that name nothing that can be had */
 	size_t taken[TAKEN_COUNT], judgements, files, refused, unclear, notes;
 	json_t *problems;     /* [{"file", "problem"}] */
 	json_t *unclear_list; /* [{"id", "notes": [...]}] */
@@ -32,3 +34,7 @@ void advisory_import_init(struct advisory_import *im, struct advisory_store *sto
 void advisory_import_done(struct advisory_import *im);
 /* "-" for standard input. Fails where nothing more can be done: no such path, no disk. */
 int advisory_import_source(struct advisory_import *im, const char *path, struct error *err) _must_check_;
+
+/* For cli/advisory-fetch.h. One document that is there: checked by what lies beside path, and called name where it is refused. */
+int advisory_import_bytes(struct advisory_import *im, const char *name, const char *path, struct bytes in, struct error *err) _must_check_;
+void advisory_import_refuse(struct advisory_import *im, const char *name, const char *problem);

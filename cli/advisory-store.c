@@ -253,6 +253,8 @@ int advisory_store_save(struct advisory_store *s, struct error *err)
 
 		unlink(old); /* what stays is not in the index, and harms nothing */
 	}
+	if (r == 0)
+		s->gone_count = 0;
 	return r;
 }
 

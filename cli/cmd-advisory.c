@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "cli/advisory-facts.h"
+#include "cli/advisory-fetch.h"
 #include "cli/advisory-import.h"
 #include "cli/advisory-judge.h"
 #include "cli/advisory-sync.h"
@@ -33,7 +34,8 @@ static const struct root *root_of(const struct cli *cli)
 
 static json_t *import_json(const struct advisory_import *im)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O, s:O}", "files", (json_int_t)im->files, "new",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:O, s:O}", "files", (json_int_t)im->files, "unchanged",
+			 (json_int_t)im->unchanged, "skipped", (json_int_t)im->skipped, "new",
 			 (json_int_t)im->taken[TAKEN_NEW], "newer", (json_int_t)im->taken[TAKEN_NEWER], "known",
 			 (json_int_t)im->taken[TAKEN_KNOWN], "older", (json_int_t)im->taken[TAKEN_OLDER], "judgements",
 			 (json_int_t)im->judgements, "refused", (json_int_t)im->refused, "unclear", (json_int_t)im->unclear, "notes",
@@ -52,16 +54,59 @@ static void tell_import(const struct advisory_import *im)
 	output_note("%zu files: %zu new, %zu newer, %zu known, %zu older than what is there, %zu judgements, %zu refused", im->files,
 		    im->taken[TAKEN_NEW], im->taken[TAKEN_NEWER], im->taken[TAKEN_KNOWN], im->taken[TAKEN_OLDER], im->judgements,
 		    im->refused);
+	if (im->unchanged || im->skipped)
+		output_note("%zu were taken before and not updated since; %zu entries are skipped", im->unchanged, im->skipped);
 	if (im->unclear)
 		output_note("%zu of them say %zu things that were not understood; see: holdfast advisory list --unclear", im->unclear,
 			    im->notes);
+}
+
+static bool is_address(const char *source)
+{
+	return strstr(source, "://") != NULL;
 }
 
 static int check_import(const struct args *args, struct error *err)
 {
 	if (args_has(args, "signature") && (!args_has(args, "keyring") || args->count != 1))
 		return error_set(err, CLI_USAGE, "--signature takes --keyring, and one file");
+	for (size_t i = 0; i < args->count; i++)
+		if (is_address(args->value[i]) && args_has(args, "signature"))
+			return error_set(err, CLI_USAGE, "--signature is for a file; of an address the signature lies beside it");
 	return 0;
+}
+
+/* The network is not touched, nor libcurl, while nobody names an address. */
+static int import_all(struct advisory_import *im, const struct args *args, struct error *err)
+{
+	_cleanup_(fetch_done) struct fetch fetch = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < args->count && r == 0; i++) {
+		if (!is_address(args->value[i])) {
+			r = advisory_import_source(im, args->value[i], err);
+			continue;
+		}
+		if (!fetch.easy)
+			r = fetch_init(&fetch, args_get(args, "ca"), err);
+		if (r == 0)
+			r = advisory_import_url(im, &fetch, args->value[i], err);
+	}
+	return r;
+}
+
+static int import_and_save(struct advisory_import *im, const struct args *args, struct error *err)
+{
+	struct error saving = { 0 };
+	int r = import_all(im, args, err);
+
+	if (r < 0 && !im->files)
+		return r;
+	if (advisory_store_save(im->store, &saving) < 0 && r == 0) {
+		*err = saving;
+		r = err->code;
+	}
+	return r;
 }
 
 int cmd_advisory_import(struct cli *cli, const struct args *args, struct error *err)
@@ -81,13 +126,12 @@ int cmd_advisory_import(struct cli *cli, const struct args *args, struct error *
 	im.keyring = args_get(args, "keyring");
 	im.signature = args_get(args, "signature");
 	im.needs_checksum = args_has(args, "checksum");
-	for (size_t i = 0; i < args->count && r == 0; i++)
-		r = advisory_import_source(&im, args->value[i], err);
-	if (r == 0)
-		r = advisory_store_save(&store, err);
+	im.is_again = args_has(args, "again");
+	r = import_and_save(&im, args, err);
+	if (r == 0 || im.files)
+		tell_import(&im);
 	if (r < 0)
 		return r;
-	tell_import(&im);
 	if (cli->json && output_json("advisory-import", import_json(&im), err) < 0)
 		return err->code;
 	return !im.refused ? EXIT_DONE : im.refused == im.files ? EXIT_FAILED : EXIT_PARTIAL;

@@ -227,6 +227,8 @@ static const struct option_def advisory_import_options[] = {
 	{ "checksum", 0, NULL, "refuse what has no .sha256 or .sha512 beside it", false },
 	{ "keyring", 0, "FILE", "take only what is signed by a key of this OpenPGP keyring (gpgv)", false },
 	{ "signature", 0, "FILE", "the signature of the one file; otherwise FILE.asc", false },
+	{ "ca", 0, "FILE", "of addresses: trust these certificate authorities (PEM), and not the system's", false },
+	{ "again", 0, NULL, "of addresses: also what was taken before", false },
 	{ 0 },
 };
 static const struct option_def advisory_list_options[] = {
@@ -327,8 +329,8 @@ const struct command commands[] = {
 	{ "witness", "run", "[--every 60s]", "cosign what the server's log becomes, as long as it only grows", 0, 0, cmd_witness_run,
 	  witness_run_options },
 	{ "witness", "once", "", "look at the server's log once, and cosign it", 0, 0, cmd_witness_once, NULL },
-	{ "advisory", "import", "FILE|DIR|-... [--checksum] [--keyring FILE [--signature FILE]]",
-	  "take advisories (CSAF, CVE, hand-written) and judgements from files, folders and archives", 1, ANY, cmd_advisory_import,
+	{ "advisory", "import", "FILE|DIR|URL|-... [--checksum] [--keyring FILE [--signature FILE]] [--ca FILE] [--again]",
+	  "take advisories (CSAF, CVE, hand-written) and judgements from files, folders, archives and providers", 1, ANY, cmd_advisory_import,
 	  advisory_import_options },
 	{ "advisory", "list", "[--unclear]", "list advisories", 0, 0, cmd_advisory_list, advisory_list_options },
 	{ "advisory", "show", "ADVISORY", "show what an advisory says, and what was judged", 1, 1, cmd_advisory_show, NULL },
