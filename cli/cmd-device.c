@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/retiring.h"
 #include "cli/show.h"
+#include "policies/verdict.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +22,16 @@ static const char *state_of(const struct fleet_member *m)
 	if (!strcmp(m->saved, "yes"))
 		return "saved";
 	return !strcmp(m->saved, "no") ? "unsaved" : "unknown";
+}
+
+static json_t *verdict_json(const struct fleet_member *m)
+{
+	json_t *json = json_pack("{s:I, s:I, s:I}", "number", (json_int_t)m->verdict, "snapshot", (json_int_t)m->judged, "policy", (json_int_t)m->policy);
+
+	show_put_time(json, "time", m->verdict_s);
+	for (size_t i = 0; i < STANDINGS && m->has_counts; i++)
+		json_object_set_new(json, standing_name((enum standing)i), json_integer((json_int_t)m->counts[i]));
+	return json;
 }
 
 /* The names are those of http-api.md. */
@@ -47,6 +58,12 @@ static json_t *member_json(const struct fleet_member *m)
 	show_put_time(json, "snapshot-time", m->snapshot_s);
 	show_put_time(json, "unsaved-since", m->unsaved_since_s);
 	show_put_time(json, "hold", m->hold_s);
+	show_put_text(json, "hold-by", m->hold_by);
+	show_put_text(json, "changed-by", m->changed_by);
+	show_put_text(json, "drift", m->drift);
+	show_put_time(json, "drift-since", m->drift_since_s);
+	if (m->verdict)
+		json_object_set_new(json, "verdict", verdict_json(m));
 	show_put_time(json, "enrolled", m->enrolled_s);
 	show_put_time(json, "seen", m->seen_s);
 	return json;
@@ -196,6 +213,19 @@ static void add_retirement(struct table *table, const struct ceremony *c)
 	add_line(table, "comes next", next.what);
 }
 
+/* The server's word: what the device signed, policy status shows. */
+static void add_verdict(struct table *table, const struct fleet_member *m)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+
+	if (!m->verdict)
+		return;
+	for (size_t i = 0; i < STANDINGS && m->has_counts; i++)
+		buf_addf(&text, "%s%llu %s", i ? ", " : "", (unsigned long long)m->counts[i], standing_name((enum standing)i));
+	buf_addf(&text, "%s (verdict %llu)", m->has_counts ? "" : "not in the clear", (unsigned long long)m->verdict);
+	add_line(table, "policies", buf_text(&text));
+}
+
 static const char *state_of_one(const struct fleet_member *m, const struct ceremony *c)
 {
 	return c && c->dossier.now.state != RETIREMENT_ACTIVE ? retirement_state_name(c->dossier.now.state) : state_of(m);
@@ -219,6 +249,11 @@ static int print_one(const struct fleet_member *m, const struct open_device *d, 
 	add_time(&table, "unsaved-since", m->unsaved_since_s);
 	add_line(&table, "mode", m->mode);
 	add_time(&table, "hold", m->hold_s);
+	add_line(&table, "hold-by", m->hold_by);
+	add_line(&table, "changed-by", m->changed_by);
+	add_line(&table, "drift", m->drift);
+	add_time(&table, "drift-since", m->drift_since_s);
+	add_verdict(&table, m);
 	add_number(&table, "snapshot", m->snapshot);
 	add_time(&table, "snapshot-time", m->snapshot_s);
 	add_number(&table, "epoch", m->epoch);

@@ -37,13 +37,15 @@ enum what {
 	WHAT_RETIRE,
 	WHAT_UNSAVED,
 	WHAT_UNKNOWN,
+	WHAT_DRIFT,
+	WHAT_FAILING,
 	WHAT_LATE,
 	WHAT_WAITING,
 	WHAT_HELD,
 };
 enum { WHATS = WHAT_HELD + 1 };
 static const char *const what_names[WHATS] = { "fork",	 "retired-key", "half-erased", "ahead", "root",	  "witness", "stopped", "failed", "unanswered",
-					       "approval", "retire",	 "unsaved",	"unknown", "late", "waiting", "held" };
+					       "approval", "retire",	 "unsaved",	"unknown", "drift", "failing", "late", "waiting", "held" };
 
 struct need {
 	enum what what;
@@ -90,10 +92,38 @@ static void put_hold(char *out, size_t size, const struct report *r, const struc
 {
 	char until[CLOCK_TEXT_LEN];
 
-	if (!is_held(r, m))
-		return;
 	clock_text(until, m->hold_s);
-	snprintf(out, size, "held until %s", until);
+	if (is_held(r, m))
+		snprintf(out, size, "held until %s%s%.500s", until, *m->hold_by ? " by " : "", m->hold_by);
+	else
+		snprintf(out, size, "%.500s", m->hold_by); /* a window of its policies, say */
+}
+
+static void put_changer(struct need *need, const struct fleet_member *m)
+{
+	size_t used = strlen(need->detail);
+
+	if (*m->changed_by)
+		snprintf(need->detail + used, sizeof(need->detail) - used, "%schanged by %.400s", used ? "; " : "", m->changed_by);
+}
+
+static void judge_policies(struct report *r, const struct fleet_member *m)
+{
+	uint64_t failing = fleet_member_count(m, "fail"), unknown = fleet_member_count(m, "unknown");
+	struct need *need;
+
+	if (!strcmp(m->drift, "yes")) {
+		need = add(r, WHAT_DRIFT, m, m->drift_since_s);
+		snprintf(need->detail, sizeof(need->detail), "it runs something else than its baseline");
+		put_changer(need, m);
+		snprintf(need->next, sizeof(need->next), "holdfast baseline diff %s", m->name);
+	}
+	if (failing || unknown) {
+		need = add(r, WHAT_FAILING, m, m->verdict_s);
+		snprintf(need->detail, sizeof(need->detail), "of its rules %llu fail, %llu are unknown", (unsigned long long)failing,
+			 (unsigned long long)unknown);
+		snprintf(need->next, sizeof(need->next), "holdfast policy findings %s", m->name);
+	}
 }
 
 static void judge_saved(struct report *r, const struct fleet_member *m)
@@ -103,6 +133,7 @@ static void judge_saved(struct report *r, const struct fleet_member *m)
 	if (!strcmp(m->saved, "no")) {
 		need = add(r, WHAT_UNSAVED, m, m->unsaved_since_s);
 		put_hold(need->detail, sizeof(need->detail), r, m);
+		put_changer(need, m);
 		snprintf(need->next, sizeof(need->next), "holdfast diff %s", m->name);
 	} else if (strcmp(m->saved, "yes") != 0) {
 		need = add(r, WHAT_UNKNOWN, m, m->unsaved_since_s);
@@ -153,6 +184,7 @@ static void judge_member(struct report *r, const struct fleet_member *m)
 		return;
 	}
 	judge_saved(r, m);
+	judge_policies(r, m);
 	if (last_contact_s(m) < r->now_s - r->late_s) {
 		need = add(r, WHAT_LATE, m, last_contact_s(m));
 		snprintf(need->next, sizeof(need->next), "holdfast device show %s", m->name);
@@ -444,6 +476,8 @@ static json_t *need_json(const struct need *need)
 		show_put_text(json, "name", need->member->name);
 		show_put_text(json, "mode", need->member->mode);
 		show_put_time(json, "hold", need->member->hold_s);
+		show_put_text(json, "hold-by", need->member->hold_by);
+		show_put_text(json, "changed-by", need->member->changed_by);
 	}
 	show_put_text(json, "batch", need->batch);
 	show_put_time(json, "since", need->since_s);

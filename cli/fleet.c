@@ -5,6 +5,7 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "policies/verdict.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static const struct {
 	MEMBER_TEXT("id", id), MEMBER_TEXT("name", name), MEMBER_TEXT("driver", driver), MEMBER_TEXT("model", model),
 	MEMBER_TEXT("serial", serial), MEMBER_TEXT("firmware", firmware), MEMBER_TEXT("saved", saved), MEMBER_TEXT("mode", mode),
 	MEMBER_TEXT("invite", invite), MEMBER_TEXT("retired", retired),
-	MEMBER_TEXT("challenge", challenge),
+	MEMBER_TEXT("challenge", challenge), MEMBER_TEXT("drift", drift), MEMBER_TEXT("hold-by", hold_by), MEMBER_TEXT("changed-by", changed_by),
 };
 
 static bool take_texts(struct fleet_member *m, const json_t *json)
@@ -80,6 +81,23 @@ static bool take_texts(struct fleet_member *m, const json_t *json)
 		if (!take_text((char *)m + member_texts[i].at, member_texts[i].size, json, member_texts[i].key))
 			return false;
 	return id_is_valid(bytes_str(m->id)) && take_labels(m->labels, sizeof(m->labels), json);
+}
+
+static bool take_verdict(struct fleet_member *m, const json_t *json)
+{
+	const json_t *verdict = json_object_get(json, "verdict");
+
+	if (!verdict)
+		return true;
+	for (size_t i = 0; i < STANDINGS; i++) {
+		const char *name = standing_name((enum standing)i);
+
+		m->has_counts |= json_object_get(verdict, name) != NULL;
+		if (!take_number(&m->counts[i], verdict, name))
+			return false;
+	}
+	return json_is_object(verdict) && take_number(&m->verdict, verdict, "number") && take_number(&m->judged, verdict, "snapshot") &&
+	       take_number(&m->policy, verdict, "policy") && take_time(&m->verdict_s, verdict, "time");
 }
 
 static bool take_member(struct fleet_member *m, const json_t *json)
@@ -93,7 +111,9 @@ static bool take_member(struct fleet_member *m, const json_t *json)
 	       take_number(&m->snapshot, json, "snapshot") && take_number(&m->epoch, json, "epoch") &&
 	       take_number(&m->forks, json, "forks") && take_number(&m->order, json, "order") &&
 	       take_number(&m->pending, json, "pending") && take_time(&m->snapshot_s, json, "snapshot-time") &&
-	       take_time(&m->unsaved_since_s, json, "unsaved-since") && take_time(&m->hold_s, json, "hold") && take_time(&m->enrolled_s, json, "enrolled") && take_time(&m->seen_s, json, "seen");
+	       take_time(&m->unsaved_since_s, json, "unsaved-since") && take_time(&m->hold_s, json, "hold") &&
+	       take_time(&m->enrolled_s, json, "enrolled") && take_time(&m->seen_s, json, "seen") &&
+	       take_time(&m->drift_since_s, json, "drift-since") && take_verdict(m, json);
 }
 
 /* As people count: r2 before r10; who has no name yet comes last. */
@@ -121,6 +141,13 @@ int fleet_list_parse(struct fleet_list *out, const json_t *answer, struct error 
 	*out = made;
 	made = (struct fleet_list){ 0 };
 	return 0;
+}
+
+uint64_t fleet_member_count(const struct fleet_member *m, const char *standing)
+{
+	enum standing found;
+
+	return standing_parse(&found, bytes_str(standing)) ? m->counts[found] : 0;
 }
 
 int fleet_list_get(struct fleet_list *out, struct cli *cli, struct error *err)

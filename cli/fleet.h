@@ -24,8 +24,13 @@ struct fleet_member {
 	uint64_t head, snapshot, epoch, forks; /* numbers of the newest statement and snapshot; 0: none */
 	uint64_t order, pending;               /* the highest order number known for it; orders it has yet to take note of */
 	uint64_t misuses;                      /* statements that its key signed behind its retirement */
+	uint64_t verdict, judged, policy;      /* its newest verdict, the snapshot it is about, the order whose policies it judged by */
+	uint64_t counts[5];                    /* of that verdict, by enum standing (policies/verdict.h), as far as they are in the clear */
+	bool has_counts;
 	bool is_ahead;                         /* it has sent more than the archive holds: the server is an older copy */
-	int64_t snapshot_s, unsaved_since_s, hold_s, enrolled_s, seen_s;
+	char drift[16];                        /* "yes", "no", "unknown"; "" without a baseline */
+	char hold_by[912], changed_by[912];
+	int64_t snapshot_s, unsaved_since_s, hold_s, enrolled_s, seen_s, verdict_s, drift_since_s;
 };
 
 struct fleet_list {
@@ -40,6 +45,9 @@ int fleet_list_get(struct fleet_list *out, struct cli *cli, struct error *err) _
 /* Keeps those that the selectors mean. CLI_ABSENT when there are selectors and nothing is left. */
 int fleet_list_select(struct fleet_list *list, const char *const terms[], size_t count, struct error *err) _must_check_;
 void fleet_list_done(struct fleet_list *list);
+
+/* How many rules its newest verdict calls "fail", "pass", ...; 0 when that is not in the clear. */
+uint64_t fleet_member_count(const struct fleet_member *member, const char *standing);
 
 /* By name, id, or at least six first characters of one. CLI_ABSENT, with the nearest name, when there is none; CLI_USAGE when there is
  * more than one. */

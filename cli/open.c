@@ -451,6 +451,14 @@ int opener_epoch_keys(const struct age_identity **body, const struct age_identit
 	return 0;
 }
 
+/* Nothing is sealed to keys that came later. */
+static int check_began(const struct known_epoch *epoch, const struct statement *st, struct error *err)
+{
+	return epoch->number < statement_number(st, "number") ?
+		       0 :
+		       error_set(err, E_SEAL, "its epoch began after it, as number %llu", (unsigned long long)epoch->number);
+}
+
 /* ---- snapshots ---- */
 
 static int check_number(const struct statement *st, const struct open_wanted *wanted, struct error *err)
@@ -465,7 +473,7 @@ static int check_number(const struct statement *st, const struct open_wanted *wa
 	return 0;
 }
 
-static int check_snapshot(const struct opener *o, const struct statement *st, const struct open_device *d, const struct open_wanted *wanted,
+static int check_said(const struct opener *o, const struct statement *st, const struct open_device *d, const struct open_wanted *wanted,
 			  struct error *err)
 {
 	uint64_t root = statement_number(st, "root");
@@ -516,8 +524,8 @@ static int open_seals(struct opened *out, const struct container *c, const struc
 	_cleanup_(buf_done) struct buf base = { 0 };
 	int r;
 
-	if (epoch->number >= statement_number(c->st, "number"))
-		return error_set(err, E_SEAL, "its epoch began after it, as number %llu", (unsigned long long)epoch->number);
+	if (check_began(epoch, c->st, err) < 0)
+		return err->code;
 	r = open_text(&base, c, "base", epoch, (struct bytes){ 0 }, err);
 	if (r == 0 && container_seal(c, "delta").ptr)
 		r = open_text(&out->running, c, "delta", epoch, buf_bytes(&base), err);
@@ -541,7 +549,7 @@ static int fetch_snapshot(struct container *out, struct buf *bytes, struct opene
 		return error_set(err, CLI_ABSENT, "'%s' has no such revision; see: holdfast log %s", d->name, d->name);
 	if (r < 0)
 		return r;
-	if (check_snapshot(o, c.st, d, wanted, err) < 0) {
+	if (check_said(o, c.st, d, wanted, err) < 0) {
 		container_done(&c);
 		return refuse(err, path);
 	}
@@ -586,4 +594,69 @@ void opened_done(struct opened *opened)
 uint64_t opened_number(const struct opened *opened)
 {
 	return statement_number(opened->st, "number");
+}
+
+/* ---- verdicts ---- */
+
+static int fetch_verdict(struct container *out, struct buf *bytes, struct opener *o, const struct open_device *d,
+			 const struct open_wanted *wanted, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = wanted->number ?
+						  mem_printf("/v1/devices/%s/verdicts/%llu", d->id, (unsigned long long)wanted->number) :
+						  mem_printf("/v1/devices/%s/verdict", d->id);
+	struct container c;
+	int r = fetch(&c, bytes, o, path, STATEMENT_VERDICT, err);
+
+	if (r == CLI_ABSENT && wanted->number)
+		return error_set(err, CLI_ABSENT, "'%s' has no verdict %llu; see: holdfast policy history", d->name,
+				 (unsigned long long)wanted->number);
+	if (r == CLI_ABSENT)
+		return error_set(err, CLI_ABSENT, "'%s' has said nothing of policies yet; see: holdfast policy publish", d->name);
+	if (r < 0)
+		return r;
+	if (check_said(o, c.st, d, wanted, err) < 0) {
+		container_done(&c);
+		return refuse(err, path);
+	}
+	*out = c;
+	return 0;
+}
+
+static int open_findings(struct opened_verdict *out, struct opener *o, const struct container *c, struct error *err)
+{
+	const struct known_epoch *epoch;
+	int r = find_epoch(&epoch, o, out->device, statement_number(c->st, "epoch"), err);
+
+	if (r == 0)
+		r = check_began(epoch, c->st, err);
+	return r == 0 ? open_text(&out->findings, c, "findings", epoch, (struct bytes){ 0 }, err) : r;
+}
+
+int opener_verdict(struct opened_verdict *out, struct opener *o, const struct open_wanted *wanted, bool with_findings, struct error *err)
+{
+	_cleanup_(buf_done) struct buf bytes = { 0 };
+	_cleanup_(container_done) struct container c = { 0 };
+	_cleanup_(opened_verdict_done) struct opened_verdict opened = { 0 };
+	int r = opener_device(&opened.device, o, wanted->id, err);
+
+	if (r == 0)
+		r = fetch_verdict(&c, &bytes, o, opened.device, wanted, err);
+	if (r < 0)
+		return r;
+	r = check_seen(o, c.st, err);
+	if (r == 0 && with_findings)
+		r = open_findings(&opened, o, &c, err);
+	if (r < 0)
+		return error_add(err, "'%s' verdict %llu", opened.device->name, (unsigned long long)statement_number(c.st, "number"));
+	opened.st = steal(c.st);
+	*out = opened;
+	opened = (struct opened_verdict){ 0 };
+	return 0;
+}
+
+void opened_verdict_done(struct opened_verdict *verdict)
+{
+	statement_free(verdict->st);
+	buf_done(&verdict->findings);
+	*verdict = (struct opened_verdict){ 0 };
 }
