@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "cli/cli.h"
 #include "cli/output.h"
+#include "cli/remedy.h"
 #include "cli/show.h"
 
 #include <stdlib.h>
@@ -96,34 +97,26 @@ char *policing_text(const char *text)
 
 /* ---- the plan ---- */
 
-static bool is_one_place(const char *context)
+static bool can_plan(const struct rule *rule, const char *driver)
 {
-	return !strpbrk(context, "*|<") && !strstr(context, "...");
-}
+	_cleanup_(buf_done) struct buf ignored = { 0 };
 
-static bool can_plan(const struct rule *rule)
-{
 	for (size_t i = 0; i < rule->remedy_count; i++)
-		if (!is_one_place(rule->remedy[i].context))
+		if (!remedy_put(&ignored, &rule->remedy[i], driver))
 			return false;
 	return rule->remedy_count > 0;
 }
 
-/* Blocks are indented, as all drivers read them; one that ends with a word of its own gets it. */
+/* As YAML wants a block of text. */
 static void add_remedy(struct buf *out, const struct remedy *remedy, const char *driver)
 {
-	const char *at = remedy->context;
-	unsigned depth = 0;
+	_cleanup_(buf_done) struct buf lines = { 0 };
+	struct bytes rest, line;
 
-	while (*(at += strcspn(at, "/"))) {
-		size_t len = strcspn(++at, "/");
-
-		buf_addf(out, "  %*s%.*s\n", (int)depth++, "", (int)len, at);
-	}
-	for (size_t i = 0; i < remedy->line_count; i++)
-		buf_addf(out, "  %*s%s\n", (int)depth, "", remedy->lines[i]);
-	for (; depth && !strcmp(driver, "weos"); depth--)
-		buf_addf(out, "  %*send\n", (int)depth, "");
+	if (!remedy_put(&lines, remedy, driver))
+		return;
+	for (rest = buf_bytes(&lines); bytes_next_line(&rest, &line);)
+		buf_addf(out, "  %.*s\n", (int)line.len, (const char *)line.ptr);
 }
 
 static bool fails(const struct policed *device, size_t rule)
@@ -154,7 +147,7 @@ static void add_devices(struct buf *out, const struct policed *devices, size_t c
 static bool is_target(const struct policy *policy, const struct policed *device)
 {
 	for (size_t i = 0; i < policy->count; i++)
-		if (fails(device, i) && can_plan(&policy->rules[i]))
+		if (fails(device, i) && can_plan(&policy->rules[i], policy->driver))
 			return true;
 	return false;
 }
@@ -184,7 +177,7 @@ size_t policing_plan(struct buf *out, size_t *by_hand, const struct policy *poli
 
 		if (!anybody_fails(devices, count, i))
 			continue;
-		if (!can_plan(rule)) {
+		if (!can_plan(rule, policy->driver)) {
 			++*by_hand;
 			continue;
 		}

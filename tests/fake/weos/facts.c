@@ -55,6 +55,7 @@ static const struct {
 	{ VENDOR, "upgrade [force] [no-reboot] all|pri|sec|boot URI or ADDRESS FILE; no promise for a downgrade: configuration may be lost" },
 	{ VENDOR, "scp both ways over the SSH port, /cfg/ only" },
 	{ INVENTED, "what upgrade prints, the format of a package; startup saved by a newer release does not apply after a downgrade" },
+	{ INVENTED, "'ssh-key TYPE KEY' in aaa/user; that 'management' replaces what an interface had, and 'no management' takes all of it" },
 	{ INVENTED, "two sessions each edit a copy of their own, the last 'leave' wins" },
 	{ INVENTED, "all faults" },
 };
