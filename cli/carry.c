@@ -107,11 +107,11 @@ static int wait_for(struct cli *cli, const char *id, const struct args *args, st
 	return args_has(args, "no-wait") ? carry_leave(cli, &r, err) : carry_follow(cli, &r, args, true, true, err);
 }
 
-int carry_out(struct making *o, const struct batch_terms *terms, const struct args *args, const char *question, struct error *err)
+int carry_post(char id[static ID_LEN + 1], struct making *o, const struct batch_terms *terms, const struct args *args, const char *question,
+	       struct error *err)
 {
 	_cleanup_(batch_file_done) struct batch_file file = { 0 };
 	struct buf bytes = { 0 };
-	char id[ID_LEN + 1];
 	int r = making_draft(&bytes, o, terms, err);
 
 	if (r == 0)
@@ -127,5 +127,13 @@ int carry_out(struct making *o, const struct batch_terms *terms, const struct ar
 	if (r < 0)
 		return r;
 	output_note("Signed and posted: batch %s", id);
-	return wait_for(o->cli, id, args, err);
+	return 0;
+}
+
+int carry_out(struct making *o, const struct batch_terms *terms, const struct args *args, const char *question, struct error *err)
+{
+	char id[ID_LEN + 1];
+	int r = carry_post(id, o, terms, args, question, err);
+
+	return r < 0 ? r : wait_for(o->cli, id, args, err);
 }

@@ -16,6 +16,9 @@
 
 /* --reason, or or_else when it is not given; CLI_USAGE when there is neither. */
 int carry_reason(const char **out, const struct args *args, const char *or_else, struct error *err) _must_check_;
+/* Shows the rows, asks, signs and posts; id: of the batch. question: as below. */
+int carry_post(char id[static ID_LEN + 1], struct making *o, const struct batch_terms *terms, const struct args *args, const char *question,
+	       struct error *err) _must_check_;
 /* question: asked on the terminal unless --yes; NULL: nothing is asked. Returns the exit status. */
 int carry_out(struct making *o, const struct batch_terms *terms, const struct args *args, const char *question, struct error *err)
 	_must_check_;

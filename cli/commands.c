@@ -177,6 +177,45 @@ static const struct option_def policy_check_options[] = {
 	{ 0 },
 };
 
+static const struct option_def policy_publish_options[] = {
+	{ "pack", 0, "PACK", "a file, or an installed pack: it is added, or takes the place of the one of its name", true },
+	{ "without", 0, "NAME", "a pack that goes", true },
+	{ "commit", 0, "KEY=VALUE,...", "mode=observe|remind|commit|revert, quiet=S, remind-after=S instead of the agent's settings; default: these again",
+	  false },
+	{ "exempt", 0, "WINDOW", "in which nothing is saved or returned, as 'mon-fri 06:00-18:00' (UTC); none: no window", true },
+	{ "clear", 0, NULL, "begin with nothing, whatever the devices had", false },
+	CARRY_OPTIONS,
+	{ 0 },
+};
+static const struct option_def policy_waive_options[] = {
+	{ "until", 0, "WHEN", "a day, a time, or a duration: then the rule counts again", false },
+	CARRY_OPTIONS,
+	{ 0 },
+};
+static const struct option_def policy_status_options[] = {
+	{ "check", 0, NULL, "exit 1 when something fails, is unknown, stale or not said", false },
+	{ 0 },
+};
+static const struct option_def policy_findings_options[] = {
+	{ "all", 0, NULL, "also what passes, and what is not applicable", false },
+	{ 0 },
+};
+static const struct option_def policy_history_options[] = {
+	{ "limit", 0, "N", "how many verdicts of each device are looked at (default 100)", false },
+	{ 0 },
+};
+static const struct option_def policy_fix_options[] = {
+	{ "set", 0, "NAME=VALUE", "a value that a remedy has a place for", true },
+	{ "set-file", 0, "NAME=FILE", "the same, a secret: the line of a file that is yours alone (0600)", true },
+	{ "level", 0, "LEVEL", "of a whole pack: fundamental, or all (default)", false },
+	{ "except", 0, "RULE", "of a whole pack: not this one", true },
+	{ "confirm", 0, "DURATION", "within which it must have proved healthy, or it returns (10s to 1h)", false },
+	{ "probe", 0, "PROBE", "what must hold then: 'ping ADDRESS', 'tcp HOST:PORT', 'show COMMAND =~ PATTERN'", true },
+	{ "management", 0, "ADDRESS", "say whether the way to this address is touched", false },
+	CARRY_OPTIONS,
+	{ 0 },
+};
+
 #define RETIRE_OPTIONS                                                                                                     \
 	{ "method", 0, "METHOD", "factory-reset, purge, or lost for a device that is gone", false },                       \
 	{ "hold", 0, "DURATION", "how long the archive is kept before it is shredded (default 30d; 0: not)", false },      \
@@ -318,10 +357,27 @@ const struct command commands[] = {
 	{ "retire", "witness", "DEVICE --reason TEXT", "say what you saw on site", 1, 1, cmd_retire_witness, reason_options },
 	{ "policy", "check", "PACK SELECTOR...|DEVICE@NUMBER... [--fix-plan]", "hold rules against archived configurations; exit 1 when one fails, or cannot be told",
 	  2, ANY, cmd_policy_check, policy_check_options },
+	{ "policy", "findings", "DEVICE[@N] [--all]", "open what a device's newest verdict, or verdict N, found; exit 1 when something fails", 1, 1,
+	  cmd_policy_findings, policy_findings_options },
+	{ "policy", "fix", "PACK[/RULE] SELECTOR... [--set NAME=VALUE]...",
+	  "put right what a rule finds wrong, by its remedy; done when the device itself says that it passes", 2, ANY, cmd_policy_fix, policy_fix_options },
+	{ "policy", "history", "PACK/RULE [SELECTOR...]", "what devices said of a rule over time", 1, ANY, cmd_policy_history, policy_history_options },
 	{ "policy", "lint", "FILE...", "say whether packs of rules are well formed, and where not; exit 1 when one is not", 1, ANY, cmd_policy_lint,
 	  NULL },
+	{ "policy", "publish", "SELECTOR... [--pack PACK]... [--commit KEY=VALUE,...] [--exempt WINDOW]...",
+	  "give devices the rules that they judge themselves by, and what they do about unsaved changes", 1, ANY, cmd_policy_publish,
+	  policy_publish_options },
 	{ "policy", "show", "PACK [RULE]", "list the rules of a pack, or explain one", 1, 2, cmd_policy_show, NULL },
 	{ "policy", "test", "PACK", "try a pack on the examples beside it; exit 1 when a verdict is another one", 1, 1, cmd_policy_test, NULL },
+	{ "policy", "status", "[SELECTOR...] [--check]", "what devices say of themselves: signed verdicts, and which of them are stale", 0, ANY,
+	  cmd_policy_status, policy_status_options },
+	{ "policy", "unwaive", "PACK/RULE SELECTOR...", "take a waiver away: the rule counts again", 2, ANY, cmd_policy_unwaive, order_options },
+	{ "policy", "waive", "PACK/RULE SELECTOR... --until WHEN --reason TEXT", "answer for a rule that does not hold, until a day", 2, ANY,
+	  cmd_policy_waive, policy_waive_options },
+	{ "baseline", "set", "DEVICE@N...", "say what devices should look like; what differs is drift", 1, ANY, cmd_baseline_set, order_options },
+	{ "baseline", "show", "[SELECTOR...]", "list baselines, and who drifted", 0, ANY, cmd_baseline_show, NULL },
+	{ "baseline", "diff", "DEVICE", "compare what runs with the baseline; exit 1 when it differs", 1, 1, cmd_baseline_diff, NULL },
+	{ "baseline", "clear", "SELECTOR...", "forget baselines", 1, ANY, cmd_baseline_clear, order_options },
 	{ "audit", NULL, "MIRROR.git [FILE...] | FILE... [-o FILE]",
 	  "verify a whole clone of the archive, and checkpoints that others kept, offline", 1, ANY, cmd_audit, audit_options },
 	{ "witness", "init", "CARD|FILE|- --name NAME", "make a witness's key and folder, on another machine than the server", 1, 1,

@@ -88,6 +88,17 @@ int cmd_policy_lint(struct cli *cli, const struct args *args, struct error *err)
 int cmd_policy_test(struct cli *cli, const struct args *args, struct error *err);
 int cmd_policy_show(struct cli *cli, const struct args *args, struct error *err);
 int cmd_policy_check(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_publish(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_waive(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_unwaive(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_status(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_findings(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_history(struct cli *cli, const struct args *args, struct error *err);
+int cmd_policy_fix(struct cli *cli, const struct args *args, struct error *err);
+int cmd_baseline_set(struct cli *cli, const struct args *args, struct error *err);
+int cmd_baseline_show(struct cli *cli, const struct args *args, struct error *err);
+int cmd_baseline_clear(struct cli *cli, const struct args *args, struct error *err);
+int cmd_baseline_diff(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_show(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_export(struct cli *cli, const struct args *args, struct error *err);
 int cmd_root_card(struct cli *cli, const struct args *args, struct error *err);

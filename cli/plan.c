@@ -118,23 +118,29 @@ static int take_change(struct plan *plan, const char *path, struct error *err)
 	return r;
 }
 
-/* A value that must not stand in the plan: one line of a file of its own. */
+int plan_read_value(char **out, const char *name, const char *path, struct error *err)
+{
+	_cleanup_(secret_done) struct secret text = { 0 };
+	size_t len;
+	int r = secret_load(&text, path, SECRET_FILE_MAX, err);
+
+	if (r == FS_ABSENT)
+		return error_set(err, CLI_ABSENT, "variable '%s': there is no '%s'", name, path);
+	if (r < 0)
+		return error_add(err, "variable '%s'", name);
+	len = text.len && text.ptr[text.len - 1] == '\n' ? text.len - 1 : text.len;
+	if (memchr(text.ptr, 0, len) || memchr(text.ptr, '\n', len))
+		return error_set(err, E_FORMAT, "variable '%s': '%s' is not one line of text", name, path);
+	*out = mem_strndup((const char *)text.ptr, len);
+	return 0;
+}
+
+/* What the plan names lies beside it. */
 static int read_secret(struct plan_variable *v, const char *path, struct error *err)
 {
 	_cleanup_(mem_freep) char *full = beside(path, v->file);
-	_cleanup_(secret_done) struct secret text = { 0 };
-	size_t len;
-	int r = secret_load(&text, full, SECRET_FILE_MAX, err);
 
-	if (r == FS_ABSENT)
-		return error_set(err, CLI_ABSENT, "variable '%s': there is no '%s'", v->name, full);
-	if (r < 0)
-		return error_add(err, "variable '%s'", v->name);
-	len = text.len && text.ptr[text.len - 1] == '\n' ? text.len - 1 : text.len;
-	if (memchr(text.ptr, 0, len) || memchr(text.ptr, '\n', len))
-		return error_set(err, E_FORMAT, "variable '%s': '%s' is not one line of text", v->name, full);
-	v->value = mem_strndup((const char *)text.ptr, len);
-	return 0;
+	return plan_read_value(&v->value, v->name, full, err);
 }
 
 static bool is_builtin(const char *name)

@@ -46,6 +46,9 @@ int plan_load(struct plan **out, const char *path, int64_t now_s, struct error *
 struct plan *plan_free(struct plan *plan);
 void plan_freep(struct plan **plan);
 
+/* A value that must not be said in a plan or an argument: the one line of a file that is nobody else's to read. */
+int plan_read_value(char **out, const char *name, const char *path, struct error *err) _must_check_;
+
 /* ---- who ---- */
 
 struct plan_target {

@@ -89,7 +89,7 @@ static bool is_wanting(const struct walk *w, uint32_t node)
 
 static void put_node(struct walk *w, uint32_t node)
 {
-	char *blocks[POLICY_STEPS_MAX];
+	char *blocks[POLICY_STEPS_MAX] = { NULL };
 	size_t count = w->way->count;
 	uint32_t at = node;
 
