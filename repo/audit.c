@@ -9,6 +9,7 @@
 #include "repo/git.h"
 #include "repo/history.h"
 #include "repo/layout.h"
+#include "repo/mirror.h"
 #include "repo/repo.h"
 
 #include "crypto/judgement.h"
@@ -19,11 +20,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A statement of a chain. */
+struct moment {
+	uint64_t number;
+	uint8_t hash[HASH_LEN];
+};
+
 struct chain {
 	char id[ID_LEN + 1];
 	struct sign_pub key;
 	uint64_t number;
 	uint8_t head[HASH_LEN], enrol[HASH_LEN];
+	struct moment *snapshots; /* what a verdict may be about */
+	size_t snapshot_count;
 	bool admitted;
 	bool is_retired;  /* its key was destroyed, or given up */
 	bool is_shredded; /* the archive said so, in: */
@@ -45,6 +54,7 @@ struct audit {
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	git_repository *git;
 	struct root *root;
+	uint8_t levels[ROOT_CHAIN_MAX + 1]; /* by version of the root: 1 and its enum metadata; 0: it has not come yet */
 	struct merkle log;
 	void *chains; /* tsearch(3) tree of struct chain by id */
 	struct order_book *orders;
@@ -62,6 +72,12 @@ static void found(struct audit *a, const char *kind, const char *where, const ch
 static int chain_cmp(const void *a, const void *b)
 {
 	return strcmp(((const struct chain *)a)->id, ((const struct chain *)b)->id);
+}
+
+static void chain_free(void *ptr)
+{
+	free(((struct chain *)ptr)->snapshots);
+	free(ptr);
 }
 
 static struct chain *chain_of(struct audit *a, const char *id)
@@ -187,6 +203,8 @@ static void audit_root(struct audit *a, const struct history_item *item)
 	}
 	root_free(a->root);
 	a->root = next;
+	if (root_version(next) <= ROOT_CHAIN_MAX)
+		a->levels[root_version(next)] = (uint8_t)(1 + root_metadata(next));
 }
 
 static void audit_enrol(struct audit *a, const struct history_item *item)
@@ -233,7 +251,8 @@ static void audit_admit(struct audit *a, const struct history_item *item)
 static void audit_seals(struct audit *a, const struct history_item *item, const git_oid *commit)
 {
 	struct seal_ref refs[CONTAINER_SEALS_MAX];
-	size_t n = statement_type(item->st) == STATEMENT_SNAPSHOT ? statement_seals(refs, item->st) : 0;
+	enum statement_type type = statement_type(item->st);
+	size_t n = type == STATEMENT_SNAPSHOT || type == STATEMENT_VERDICT ? statement_seals(refs, item->st) : 0; /* the rest is not in git */
 
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_(mem_freep) char *name = mem_printf("%s.age", refs[i].name);
@@ -244,12 +263,12 @@ static void audit_seals(struct audit *a, const struct history_item *item, const 
 
 		layout_device_path(path, statement_get(item->st, "device"), name);
 		if (git_read_file(&seal, a->git, commit, path, CONTAINER_MAX, &err) != 0) {
-			found(a, "seal", path, err.code ? err.text : "it is named by the snapshot and not there");
+			found(a, "seal", path, err.code ? err.text : "it is named by a statement and not there");
 			continue;
 		}
 		sha256(hash, buf_bytes(&seal));
 		if (seal.len != refs[i].len || memcmp(hash, refs[i].hash, HASH_LEN) != 0)
-			found(a, "seal", path, "it is not the one that the snapshot names");
+			found(a, "seal", path, "it is not the one that the statement names");
 		a->out->seals++;
 	}
 }
@@ -277,6 +296,56 @@ static void audit_chain(struct audit *a, const struct history_item *item, const 
 	memcpy(chain->head, statement_hash(item->st), HASH_LEN);
 	audit_echo(a, item);
 	audit_seals(a, item, commit);
+}
+
+/* ---- verdicts ---- */
+
+static void note_snapshot(struct audit *a, const struct statement *st)
+{
+	struct chain *chain = chain_of(a, statement_get(st, "device"));
+	size_t n;
+
+	if (!chain)
+		return;
+	n = chain->snapshot_count++;
+	if (!(n & (n - 1)))
+		chain->snapshots = mem_grow(chain->snapshots, (n ? 2 * n : 1) * sizeof(*chain->snapshots));
+	chain->snapshots[n].number = statement_number(st, "number");
+	memcpy(chain->snapshots[n].hash, statement_hash(st), HASH_LEN);
+}
+
+static bool has_snapshot(const struct chain *chain, uint64_t number, const uint8_t hash[static HASH_LEN])
+{
+	for (size_t i = chain->snapshot_count; i--;) /* mostly it is the newest */
+		if (chain->snapshots[i].number == number)
+			return !memcmp(chain->snapshots[i].hash, hash, HASH_LEN);
+	return false;
+}
+
+/* What a verdict says in the clear must be no more than the root allows that the device knew. */
+static bool says_too_much(struct audit *a, const struct statement *st)
+{
+	static const char *const counts[] = { "pass", "fail", "unknown", "waived", "not-applicable" };
+	uint64_t version = statement_number(st, "root");
+	unsigned level = version <= ROOT_CHAIN_MAX ? a->levels[version] : 0;
+	bool has_counts = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
+		has_counts |= statement_get(st, counts[i]) != NULL;
+	return level && ((has_counts && level <= METADATA_MINIMAL + 1U) || (statement_count(st, "section") && level <= METADATA_COUNTS + 1U));
+}
+
+static void audit_verdict(struct audit *a, const struct history_item *item)
+{
+	struct chain *chain = chain_of(a, statement_get(item->st, "device"));
+	uint8_t judged[HASH_LEN];
+	uint64_t number = 0;
+
+	statement_get_point(&number, judged, item->st, "snapshot");
+	if (chain && !has_snapshot(chain, number, judged))
+		found(a, "verdict", item->path, "it judges a snapshot that is not in the device's chain");
+	if (says_too_much(a, item->st))
+		found(a, "verdict", item->path, "it says more in the clear than the root's 'metadata' allows");
 }
 
 /* Evidence: a statement that the device did sign and that does not fit. It is no fault of the archive, but somebody must know. */
@@ -395,6 +464,7 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 		audit_root(a, item);
 		return;
 	case STATEMENT_INVITE:
+	case STATEMENT_FIRMWARE:
 		if (!a->root || root_verify(a->root, item->st, &err) < 0)
 			found(a, "statement-signature", item->path, a->root ? err.text : "there is no root yet");
 		return;
@@ -405,8 +475,15 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 		audit_admit(a, item);
 		return;
 	case STATEMENT_EPOCH:
+		audit_chain(a, item, commit);
+		return;
 	case STATEMENT_SNAPSHOT:
 		audit_chain(a, item, commit);
+		note_snapshot(a, item->st);
+		return;
+	case STATEMENT_VERDICT:
+		audit_chain(a, item, commit);
+		audit_verdict(a, item);
 		return;
 	case STATEMENT_RECEIPT:
 		audit_chain(a, item, commit);
@@ -436,9 +513,7 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
-	case STATEMENT_FIRMWARE:
 		found(a, "layout", item->path, "a statement of this type has no place here");
 		return;
 	}
@@ -533,22 +608,6 @@ static int audit_commit(void *ctx, const struct history_commit *commit, uint64_t
 	return 0;
 }
 
-/* Opens a bare repository of anybody's making; replacement objects are not looked at (libgit2 knows none). */
-static int open_mirror(struct git_store **out, git_oid *tip, const char *path, struct error *err)
-{
-	int r = git_store_open(out, path, false, err);
-
-	if (r < 0)
-		return r;
-	r = git_store_check(*out, err);
-	if (r == 0)
-		r = git_store_tip(tip, *out, err);
-	if (r == 0)
-		return 0;
-	*out = git_store_close(*out);
-	return r < 0 ? error_add(err, "'%s'", path) : error_set(err, E_FORMAT, "'%s' has no branch 'main'", path);
-}
-
 int repo_audit(struct repo_audit *out, const char *path, const char *fleet, const char *must_contain, repo_finding_fn fn, void *ctx,
 	       void (*progress)(void *ctx, uint64_t done, uint64_t total), struct error *err)
 {
@@ -556,7 +615,7 @@ int repo_audit(struct repo_audit *out, const char *path, const char *fleet, cons
 	struct git_store *git = NULL;
 	struct merkle_hash root;
 	git_oid tip;
-	int r = open_mirror(&git, &tip, path, err);
+	int r = mirror_open(&git, &tip, path, err);
 
 	*out = (struct repo_audit){ 0 };
 	if (r < 0)
@@ -572,139 +631,9 @@ int repo_audit(struct repo_audit *out, const char *path, const char *fleet, cons
 	root = merkle_root(&a.log);
 	memcpy(out->log_root, root.b, HASH_LEN);
 	free(a.points);
-	tdestroy(a.chains, free);
+	tdestroy(a.chains, chain_free);
 	order_book_free(a.orders);
 	root_free(a.root);
 	git_store_close(git);
 	return r;
-}
-
-/* ---- the log of a mirror ---- */
-
-struct leaves {
-	struct merkle_hash *list;
-	size_t count;
-};
-
-static int add_leaves(void *ctx, const struct history_commit *commit, uint64_t index _unused_, uint64_t total _unused_,
-		      struct error *err _unused_)
-{
-	struct leaves *l = ctx;
-
-	for (size_t i = 0; i < commit->count; i++) {
-		if (!(l->count & (l->count - 1)))
-			l->list = mem_grow(l->list, (l->count ? 2 * l->count : 1) * sizeof(*l->list));
-		l->list[l->count++] = merkle_leaf(statement_text(commit->items[i].st));
-	}
-	return 0;
-}
-
-static int leaf_at(void *ctx, uint64_t i, struct merkle_hash *out, struct error *err _unused_)
-{
-	*out = ((const struct leaves *)ctx)->list[i];
-	return 0;
-}
-
-int repo_mirror_growth(struct merkle_growth *out, struct buf *checkpoint, const char *path, uint64_t from, struct error *err)
-{
-	struct leaves leaves = { 0 };
-	struct git_store *git = NULL;
-	git_oid tip;
-	int r = open_mirror(&git, &tip, path, err);
-
-	if (r < 0)
-		return r;
-	r = git_read_file(checkpoint, git_store_repository(git), &tip, "log/checkpoint", STATEMENT_MAX, err);
-	if (r > 0)
-		r = error_set(err, E_FORMAT, "'%s' has no checkpoint", path);
-	if (r == 0)
-		r = history_walk(git_store_repository(git), &tip, NULL, add_leaves, &leaves, err);
-	if (r == 0 && (!from || from > leaves.count))
-		r = 1;
-	else if (r == 0)
-		r = merkle_prove_growth(out, from, leaves.count, leaf_at, NULL, &leaves, err);
-	free(leaves.list);
-	git_store_close(git);
-	return r;
-}
-
-/* ---- devices of a mirror ---- */
-
-struct mirror {
-	bool is_stopped; /* by fn, which is no failure */
-	git_repository *git;
-	git_oid tip;
-	repo_device_fn fn;
-	void *ctx;
-	struct error *err;
-};
-
-static int read_whole(struct statement **out, const struct mirror *m, const char *path)
-{
-	_cleanup_(buf_done) struct buf text = { 0 };
-	int r = git_read_file(&text, m->git, &m->tip, path, STATEMENT_MAX, m->err);
-
-	if (r != 0)
-		return r;
-	return statement_parse(out, buf_bytes(&text), false, NULL, m->err);
-}
-
-static int mirror_device(struct mirror *m, const char *enrol_path)
-{
-	_cleanup_(statement_freep) struct statement *enrol = NULL, *admit = NULL;
-	struct repo_device device = { 0 };
-	char path[PATH_MAX_LEN];
-	int r = read_whole(&enrol, m, enrol_path);
-
-	if (r == 0)
-		r = sign_pub_parse(&device.key, bytes_str(statement_get(enrol, "key")), false, m->err);
-	if (r == 0)
-		r = age_recipient_parse(&device.box, bytes_str(statement_get(enrol, "box")), m->err);
-	if (r != 0)
-		return r;
-	memcpy(device.id, statement_get(enrol, "device"), sizeof(device.id));
-	layout_device_path(path, device.id, "admit");
-	r = read_whole(&admit, m, path);
-	if (r < 0)
-		return r;
-	if (r == 0) {
-		const char *name = statement_get(admit, "device-name");
-
-		device.admitted = true;
-		memcpy(device.name, name, strlen(name) + 1);
-	}
-	m->is_stopped = m->fn(m->ctx, &device);
-	return m->is_stopped;
-}
-
-static int visit_entry(const char *folder, const git_tree_entry *entry, void *payload)
-{
-	_cleanup_(mem_freep) char *path = NULL;
-
-	if (strcmp(git_tree_entry_name(entry), "enrol") != 0 || strncmp(folder, "devices/", 8) != 0)
-		return 0;
-	path = mem_printf("%s%s", folder, git_tree_entry_name(entry));
-	return mirror_device(payload, path) ? -1 : 0;
-}
-
-int repo_mirror_devices(const char *path, repo_device_fn fn, void *ctx, struct error *err)
-{
-	struct mirror m = { .fn = fn, .ctx = ctx, .err = err };
-	struct git_store *git = NULL;
-	git_commit *commit = NULL;
-	git_tree *tree = NULL;
-	int r = open_mirror(&git, &m.tip, path, err);
-
-	if (r < 0)
-		return r;
-	err->code = 0;
-	m.git = git_store_repository(git);
-	if (git_commit_lookup(&commit, m.git, &m.tip) < 0 || git_commit_tree(&tree, commit) < 0)
-		git_fail(err, "is a pack missing? run git fsck, restore it from a mirror");
-	else if (git_tree_walk(tree, GIT_TREEWALK_PRE, visit_entry, &m) < 0 && !err->code && !m.is_stopped)
-		git_fail(err, "cannot walk the tree");
-	git_tree_free(tree);
-	git_commit_free(commit);
-	git_store_close(git);
-	return err->code;
 }

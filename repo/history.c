@@ -220,6 +220,7 @@ static int rank(const struct history_item *item)
 	case STATEMENT_ADMIT:
 		return 3;
 	case STATEMENT_BATCH:
+	case STATEMENT_FIRMWARE:
 		return 4;
 	case STATEMENT_ORDER:
 	case STATEMENT_CONTROL:
@@ -228,6 +229,7 @@ static int rank(const struct history_item *item)
 	case STATEMENT_EPOCH:
 	case STATEMENT_SNAPSHOT:
 	case STATEMENT_RECEIPT:
+	case STATEMENT_VERDICT:
 		return 6;
 	case STATEMENT_SHREDDED: /* the archive first: "alice" is before "archive" by path */
 		return strcmp(statement_get(item->st, "by"), "archive") != 0 ? 8 : 7;
@@ -236,9 +238,7 @@ static int rank(const struct history_item *item)
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
-	case STATEMENT_FIRMWARE:
 		break;
 	}
 	return RANK_FORK;

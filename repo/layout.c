@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const snapshot_seals[] = { "base", "delta", "secrets", "startup" };
+/* The seals that lie beside a statement; what such a one does not list any more goes. */
+static const char *const snapshot_seals[] = { "base", "delta", "secrets", "startup" }, *const verdict_seals[] = { "findings" };
 
 void layout_device_path(char out[static PATH_MAX_LEN], const char *id, const char *name)
 {
@@ -92,6 +93,11 @@ void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool
 		snprintf(out, PATH_MAX_LEN, "root");
 	} else if (type == STATEMENT_CHECKPOINT) {
 		snprintf(out, PATH_MAX_LEN, "log/checkpoint");
+	} else if (type == STATEMENT_FIRMWARE) {
+		char id[ID_LEN + 1];
+
+		id_of_hash(id, statement_hash(st));
+		snprintf(out, PATH_MAX_LEN, "firmware/%.2s/%s", id, id);
 	} else if (type == STATEMENT_INVITE) {
 		snprintf(out, PATH_MAX_LEN, "invites/%s/invite", statement_get(st, "invite"));
 	} else if (type == STATEMENT_BATCH || type == STATEMENT_ORDER || type == STATEMENT_CONTROL) {
@@ -109,30 +115,42 @@ void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool
 	}
 }
 
+static size_t seal_changes(struct change *out, const struct container *c, const char *const names[], size_t count)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct bytes seal = container_seal(c, names[i]);
+		struct seal_ref ref;
+		bool listed = statement_seal(&ref, c->st, names[i]);
+		char name[32];
+
+		if (listed && !seal.ptr)
+			continue; /* stays as it is */
+		out[n] = (struct change){ .blob = seal, .remove = !listed };
+		snprintf(name, sizeof(name), "%s.age", names[i]);
+		layout_device_path(out[n++].path, statement_get(c->st, "device"), name);
+	}
+	return n;
+}
+
 size_t layout_changes(struct change out[static CHANGES_MAX], const struct container *c, bool is_fork)
 {
+	enum statement_type type = statement_type(c->st);
 	size_t n = 0;
 
 	out[n] = (struct change){ .blob = statement_whole(c->st) };
 	layout_path(out[n++].path, c->st, is_fork);
 	if (is_fork)
 		return n;
-	if (statement_type(c->st) == STATEMENT_INVITE) {
+	if (type == STATEMENT_INVITE) {
 		out[n] = (struct change){ .blob = container_seal(c, "secret") };
 		snprintf(out[n++].path, PATH_MAX_LEN, "invites/%s/secret.age", statement_get(c->st, "invite"));
 	}
-	for (size_t i = 0; statement_type(c->st) == STATEMENT_SNAPSHOT && i < ARRAY_SIZE(snapshot_seals); i++) {
-		struct bytes seal = container_seal(c, snapshot_seals[i]);
-		struct seal_ref ref;
-		bool listed = statement_seal(&ref, c->st, snapshot_seals[i]);
-		char name[32];
-
-		if (listed && !seal.ptr)
-			continue; /* stays as it is */
-		out[n] = (struct change){ .blob = seal, .remove = !listed };
-		snprintf(name, sizeof(name), "%s.age", snapshot_seals[i]);
-		layout_device_path(out[n++].path, statement_get(c->st, "device"), name);
-	}
+	if (type == STATEMENT_SNAPSHOT)
+		n += seal_changes(out + n, c, snapshot_seals, ARRAY_SIZE(snapshot_seals));
+	if (type == STATEMENT_VERDICT)
+		n += seal_changes(out + n, c, verdict_seals, ARRAY_SIZE(verdict_seals));
 	return n;
 }
 
@@ -177,6 +195,7 @@ static const struct {
 	{ "devices/F/F/I/admit", LAYOUT_NEWEST },
 	{ "devices/F/F/I/epoch", LAYOUT_NEWEST },
 	{ "devices/F/F/I/snapshot", LAYOUT_NEWEST },
+	{ "devices/F/F/I/verdict", LAYOUT_NEWEST },
 	{ "devices/F/F/I/receipts/N", LAYOUT_ONCE },
 	{ "devices/F/F/I/shredded/P", LAYOUT_ONCE },
 	{ "devices/F/F/I/certificate", LAYOUT_ONCE },
@@ -185,10 +204,12 @@ static const struct {
 	{ "devices/F/F/I/delta.age", LAYOUT_SEAL },
 	{ "devices/F/F/I/secrets.age", LAYOUT_SEAL },
 	{ "devices/F/F/I/startup.age", LAYOUT_SEAL },
+	{ "devices/F/F/I/findings.age", LAYOUT_SEAL },
 	{ "batches/I/batch", LAYOUT_ONCE },
 	{ "batches/I/control/X", LAYOUT_ONCE },
 	{ "batches/I/orders/F/I", LAYOUT_ONCE },
 	{ "advisories/F/I/X", LAYOUT_ONCE },
+	{ "firmware/F/I", LAYOUT_ONCE },
 };
 
 enum layout_kind layout_kind(const char *path)

@@ -49,6 +49,16 @@ int repo_open_orders(struct repo *repo, const char *device, repo_order_fn fn, vo
 	return r;
 }
 
+int repo_policy(struct repo_order *out, struct repo *repo, const char *device, bool is_done, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_policy(out, repo->reading, device, is_done, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
 /* ---- texts ---- */
 
 /* A file of the newest tree, which everything acknowledged so far is in. */
@@ -324,15 +334,18 @@ struct expiry {
 static int has_expired(void *ctx, const char *batch, const char *device, int64_t written_s, struct error *err)
 {
 	const struct expiry *e = ctx;
+	bool is_kept = false;
 	int64_t end_s = 0;
 	int r;
 
 	pthread_mutex_lock(&e->repo->reading_lock);
 	r = store_order_end(&end_s, e->repo->reading, batch, device, err);
+	if (r == 0)
+		r = store_is_policy_kept(&is_kept, e->repo->reading, batch, device, err);
 	pthread_mutex_unlock(&e->repo->reading_lock);
 	if (r == REPO_ABSENT) /* its order was not taken in the end: a disk was full, for instance */
 		return written_s < e->before_s;
-	return r < 0 ? r : end_s && end_s < e->before_s;
+	return r < 0 ? r : !is_kept && end_s && end_s < e->before_s;
 }
 
 int repo_payloads_expire(size_t *count, struct repo *repo, int64_t before_s, struct error *err)

@@ -138,6 +138,48 @@ int repo_snapshot(struct buf *out, struct repo *repo, const char *id, uint64_t n
 	return r ? r == 1 ? REPO_ABSENT : r : read_container(out, repo, &commit, id, "snapshot", true, err);
 }
 
+int repo_verdict(struct buf *out, struct repo *repo, const char *id, uint64_t number, struct error *err)
+{
+	git_oid commit;
+	int r = find_packed(&commit, repo, id, STATEMENT_VERDICT, number, err);
+
+	return r ? r == 1 ? REPO_ABSENT : r : read_container(out, repo, &commit, id, "verdict", true, err);
+}
+
+int repo_verdicts(struct repo *repo, const char *id, uint64_t below, unsigned limit, repo_verdict_fn fn, void *ctx, struct error *err)
+{
+	struct repo_device device;
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_device(&device, repo->reading, id, err);
+	if (r == 0)
+		r = store_verdicts(repo->reading, id, below, limit, fn, ctx, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
+int repo_firmware(struct buf *out, struct repo *repo, uint64_t from, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_firmware(out, repo->reading, from, CONTAINER_MAX, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
+int repo_firmware_named(struct repo *repo, const char *image, uint64_t size, struct error *err)
+{
+	bool is_named = false;
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_has_image(&is_named, repo->reading, image, size, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r < 0 ? r : is_named ? 0 : REPO_ABSENT;
+}
+
 int repo_statement(struct buf *out, struct repo *repo, const char *id, enum statement_type type, uint64_t number, struct error *err)
 {
 	git_oid commit;

@@ -58,8 +58,8 @@ struct repo_outcome {
 };
 typedef void (*repo_done_fn)(void *ctx, const struct repo_outcome *outcome);
 
-/* Queues one container (its bytes are copied): root, invite, enrol, admit, epoch, snapshot, batch, order, control, receipt. Bounded at 4,096
- * items or 64 MiB: REPO_BUSY beyond, and done is not called. Returns 0 when queued. */
+/* Queues one container (its bytes are copied): root, invite, enrol, admit, epoch, snapshot, verdict, batch, order, control, receipt, firmware,
+ * what is said of retirement. Bounded at 4,096 items or 64 MiB: REPO_BUSY beyond, and done is not called. Returns 0 when queued. */
 int repo_submit(struct repo *repo, struct bytes container, repo_done_fn done, void *ctx, struct error *err) _must_check_;
 /* The same with several, all of them queued or none; done is called for each, in their order. A list is taken while there is room for one
  * more item, however many it has. */
@@ -84,6 +84,18 @@ int repo_root_get(const struct root **out, struct repo *repo, struct error *err)
 void repo_root_put(struct repo *repo, const struct root *root);
 /* Appends the whole statements of root versions from..newest. */
 int repo_roots(struct buf *out, struct repo *repo, uint64_t from_version, struct error *err) _must_check_;
+
+/* What a device said of its configuration by the policies in force, in the clear (docs/reference/formats.md section 10). */
+struct repo_verdict {
+	uint64_t number; /* 0: there is none */
+	int64_t time_s;  /* as the device says */
+	uint8_t hash[HASH_LEN];
+	uint64_t snapshot; /* what was judged */
+	uint8_t snapshot_hash[HASH_LEN];
+	uint64_t policy; /* number and leaf of the order that brought the policies */
+	uint8_t leaf[HASH_LEN];
+	int64_t pass, fail, unknown, waived, not_applicable; /* rules; -1: not said */
+};
 
 struct repo_device {
 	char id[ID_LEN + 1];
@@ -112,6 +124,11 @@ struct repo_device {
 	unsigned shreds;     /* orders to shred it, whatever became of them */
 	unsigned misuses;    /* of the forks: statements by a key that is retired */
 	bool certified;
+	char hold_by[912];   /* who holds it, and why; "" */
+	char drift[8];       /* against the baseline: yes, no, unknown, "" without one */
+	int64_t drift_since_s;
+	char changed_by[912]; /* by the device's own log, "" */
+	struct repo_verdict verdict; /* the newest */
 	int64_t ahead_since_s;  /* since when it says that its chain is longer than what is archived; 0: it is not */
 };
 
@@ -120,7 +137,8 @@ int repo_device_get(struct repo_device *out, struct repo *repo, const char *id, 
 /* All devices in order of name, then id; fn returns non-zero to stop. */
 typedef int (*repo_device_fn)(void *ctx, const struct repo_device *device);
 int repo_devices(struct repo *repo, repo_device_fn fn, void *ctx, struct error *err) _must_check_;
-/* Notes a status: seen now, what it says of saved, unsaved-since, mode, hold, order, head, challenge. Not archived, not durable. */
+/* Notes a status: seen now, what it says of saved, unsaved-since, mode, hold, drift, changed-by, order, head, challenge. Not archived, not
+ * durable. */
 void repo_touch(struct repo *repo, const struct statement *status, int64_t now_s);
 
 struct repo_entry {
@@ -153,6 +171,13 @@ int repo_snapshots_at(struct repo *repo, const char *after, int64_t at_s, unsign
 
 /* Appends the full container (statement and every seal it lists) of snapshot `number` (0: newest). REPO_ABSENT. */
 int repo_snapshot(struct buf *out, struct repo *repo, const char *id, uint64_t number, struct error *err) _must_check_;
+/* The same of verdict `number` (0: newest), and its findings. */
+int repo_verdict(struct buf *out, struct repo *repo, const char *id, uint64_t number, struct error *err) _must_check_;
+/* A device's verdicts, newest first, at most limit, numbers below `below` (0: from the newest); fn returns non-zero to stop, and does not
+ * call into repo/. REPO_ABSENT: there is no such device. */
+typedef int (*repo_verdict_fn)(void *ctx, const struct repo_verdict *verdict);
+int repo_verdicts(struct repo *repo, const char *id, uint64_t below, unsigned limit, repo_verdict_fn fn, void *ctx, struct error *err)
+	_must_check_;
 /* Appends the statement with signatures of one type: enrol, admit, or epoch (newest; number = epoch, 0 newest). No seals. */
 int repo_statement(struct buf *out, struct repo *repo, const char *id, enum statement_type type, uint64_t number, struct error *err) _must_check_;
 /* Appends the epoch's full container: statement, body-key, secrets-key from the keyring. REPO_ABSENT when shredded. */
@@ -163,6 +188,13 @@ int repo_rewrap_put(struct repo *repo, const char *id, uint64_t epoch, const cha
 int repo_rewrap(struct buf *out, struct repo *repo, const char *id, uint64_t epoch, const char *part, struct error *err) _must_check_;
 /* Appends, for every invite (id NULL) or one: the full invite container. */
 int repo_invites(struct buf *out, struct repo *repo, const char *id, struct error *err) _must_check_;
+
+/* ---- firmware ----------------------------------------------------------------------------------------------- */
+
+/* Appends firmware statements by their time, leaving out the first `from`, at most 8 MiB: the rest is asked for with a larger `from`. */
+int repo_firmware(struct buf *out, struct repo *repo, uint64_t from, struct error *err) _must_check_;
+/* Does an archived firmware statement name the image with this SHA-256 (in hex) and size? REPO_ABSENT: none does. */
+int repo_firmware_named(struct repo *repo, const char *image, uint64_t size, struct error *err) _must_check_;
 
 /* ---- orders ------------------------------------------------------------------------------------------------- */
 
@@ -205,6 +237,9 @@ typedef int (*repo_order_fn)(void *ctx, const struct repo_order *order);
 int repo_orders(struct repo *repo, const char *batch, uint32_t from, uint32_t to, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
 /* Orders without a last receipt: a device's by number, or everybody's (NULL). */
 int repo_open_orders(struct repo *repo, const char *device, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
+/* The policies of a device: its newest order of kind policy; is_done: the newest of those that it carried out, which are in force. REPO_ABSENT:
+ * there is none. */
+int repo_policy(struct repo_order *out, struct repo *repo, const char *device, bool is_done, struct error *err) _must_check_;
 /* Appends an order's container; without its payload, when with_payload is false. REPO_ABSENT also when it had one that is destroyed. */
 int repo_order(struct buf *out, struct repo *repo, const char *batch, const char *device, bool with_payload, struct error *err) _must_check_;
 /* The receipts, healthy or last, of the others in the atomic group of a device's order: appended to out (may be NULL); then fn (may be NULL) for
@@ -219,7 +254,8 @@ int repo_batch_receipts(struct buf *out, struct repo *repo, const char *batch, s
 /* Destroys payloads: of a batch, of a device, or of both; NULL means all. What is only journaled is packed first, so that nothing brings them
  * back. Returns 0 also when there are none; *count: how many there were. */
 int repo_payloads_destroy(size_t *count, struct repo *repo, const char *batch, const char *device, struct error *err) _must_check_;
-/* Destroys those whose order has had its last receipt, or has expired without one, before this time; and leaves their texts to git. */
+/* Destroys those whose order has had its last receipt, or has expired without one, before this time; and leaves their texts to git. What
+ * repo_policy() finds stays. */
 int repo_payloads_expire(size_t *count, struct repo *repo, int64_t before_s, struct error *err) _must_check_;
 
 /* ---- advisories ---------------------------------------------------------------------------------------------- */

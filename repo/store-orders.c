@@ -53,8 +53,7 @@ static int find_batch(const struct statement **out, int64_t *seq, struct store *
 	return r < 0 ? error_add(err, "batch '%s' in the index", id) : 0;
 }
 
-/* An author cannot know a root that is not in force yet. */
-static int check_root(const struct statement *st, const struct root *root, struct error *err)
+int store_check_root(const struct statement *st, const struct root *root, struct error *err)
 {
 	const char *type = statement_type_name(statement_type(st));
 
@@ -74,7 +73,7 @@ int store_judge_batch(struct store *store, const struct statement *st, const str
 
 	if (r <= 0)
 		return r < 0 ? r : REPO_SEEN;
-	r = check_root(st, root, err);
+	r = store_check_root(st, root, err);
 	return r < 0 ? r : batch_verify(st, root, err);
 }
 
@@ -107,7 +106,7 @@ int store_judge_control(struct store *store, const struct statement *st, const s
 		return err->code;
 	if (same)
 		return REPO_SEEN;
-	if (check_root(st, root, err) < 0 || control_verify(st, batch, root, err) < 0 || count_controls(&aborts, store, seq, "abort", err) < 0 ||
+	if (store_check_root(st, root, err) < 0 || control_verify(st, batch, root, err) < 0 || count_controls(&aborts, store, seq, "abort", err) < 0 ||
 	    count_controls(&all, store, seq, NULL, err) < 0)
 		return err->code;
 	if (aborts)
@@ -548,6 +547,35 @@ int store_order(struct repo_order *out, struct buf *text, struct buf *receipt, s
 		sql_blob(receipt, q, ORDER_COLUMN_COUNT + 1);
 	sql_done(q);
 	return 0;
+}
+
+int store_policy(struct repo_order *out, struct store *store, const char *device, bool is_done, struct error *err)
+{
+	sqlite3_stmt *q = sql_query(store, ORDER_COLUMNS " FROM orders o JOIN batch b ON b.seq = o.batch WHERE o.device = ?1 AND o.kind = 'policy'"
+				    " AND (NOT ?2 OR o.outcome = 'done') ORDER BY o.number DESC LIMIT 1", "si", device, (int64_t)is_done);
+	int r = sql_row(store, q, err);
+
+	if (r != 0)
+		return r;
+	take_order(out, q);
+	sql_done(q);
+	return 0;
+}
+
+int store_is_policy_kept(bool *out, struct store *store, const char *batch, const char *device, struct error *err)
+{
+	struct repo_order order;
+	int64_t retired = 0;
+	int r = 0;
+
+	*out = false;
+	if (sql_count(store, sql_query(store, "SELECT retired != '' FROM device WHERE id = ?", "s", device), &retired, err) < 0)
+		return err->code;
+	for (int i = 0; i < 2 && r >= 0 && !*out && !retired; i++) {
+		r = store_policy(&order, store, device, i, err);
+		*out = r == 0 && !strcmp(order.batch, batch);
+	}
+	return r < 0 ? r : 0;
 }
 
 int store_receipts(struct store *store, const char *batch, store_receipt_fn fn, void *ctx, struct error *err)

@@ -9,6 +9,9 @@
 extern const char store_order_schema[];
 #define STORE_ORDER_TABLES "batch", "wave", "control", "orders", "order_text"
 
+/* An author cannot know a root that is not in force yet: E_DENIED. root: the one in force; NULL: none. */
+int store_check_root(const struct statement *st, const struct root *root, struct error *err) _must_check_;
+
 /* As store_judge(): a batch and a control are verified by the root in force, an order by its batch. */
 int store_judge_batch(struct store *store, const struct statement *st, const struct root *root, struct error *err) _must_check_;
 int store_judge_control(struct store *store, const struct statement *st, const struct root *root, struct error *err) _must_check_;

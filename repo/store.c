@@ -1,6 +1,8 @@
 /* repo/store.c -- the index in SQLite. */
+#include "repo/store-firmware.h"
 #include "repo/store-judge.h"
 #include "repo/store-retire.h"
+#include "repo/store-state.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -10,7 +12,7 @@
 enum {
 	ENROLS_PER_INVITE = 8,
 	FORKS_PER_DEVICE = 16,
-	SCHEMA_VERSION = 5, /* raised with every change of the schema: an index of another version is made anew */
+	SCHEMA_VERSION = 6, /* raised with every change of the schema: an index of another version is made anew */
 };
 
 static const char schema[] =
@@ -23,7 +25,9 @@ static const char schema[] =
 	" epoch INTEGER NOT NULL DEFAULT 0, saved TEXT NOT NULL DEFAULT '', unsaved_since_s INTEGER NOT NULL DEFAULT 0,"
 	" mode TEXT NOT NULL DEFAULT '', hold_s INTEGER NOT NULL DEFAULT 0, enrolled_s INTEGER, seen_s INTEGER NOT NULL DEFAULT 0,"
 	" status_order INTEGER NOT NULL DEFAULT 0, status_head INTEGER NOT NULL DEFAULT 0, ahead_since_s INTEGER NOT NULL DEFAULT 0,"
-	" challenge TEXT NOT NULL DEFAULT '', retired TEXT NOT NULL DEFAULT '', shreds INTEGER NOT NULL DEFAULT 0);"
+	" challenge TEXT NOT NULL DEFAULT '', retired TEXT NOT NULL DEFAULT '', shreds INTEGER NOT NULL DEFAULT 0,"
+	" hold_by TEXT NOT NULL DEFAULT '', drift TEXT NOT NULL DEFAULT '', drift_since_s INTEGER NOT NULL DEFAULT 0,"
+	" changed_by TEXT NOT NULL DEFAULT '', verdict BLOB, verdict_number INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX IF NOT EXISTS device_by_name ON device(name, id);"
 	"CREATE INDEX IF NOT EXISTS device_by_invite ON device(invite);"
 	"CREATE TABLE IF NOT EXISTS chain(device TEXT, number INTEGER, type INTEGER, time_s INTEGER, position INTEGER, reason TEXT, saved TEXT,"
@@ -40,7 +44,7 @@ static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS unpacked(leaf BLOB PRIMARY KEY) WITHOUT ROWID;";
 
 static const char *const tables[] = { "meta", "root", "invite", "device", "chain", "fork", "log", "unpacked", STORE_ORDER_TABLES, STORE_RETIRE_TABLES,
-				       STORE_JUDGE_TABLES };
+				     STORE_STATE_TABLES, STORE_FIRMWARE_TABLES, STORE_JUDGE_TABLES };
 
 /* "DROP TABLE IF EXISTS meta;" or "DELETE FROM meta;" and so on for all. */
 static int each_table(struct store *store, const char *what, struct error *err)
@@ -62,10 +66,11 @@ static int make_tables(struct store *store, struct error *err)
 		return 0;
 	if (each_table(store, "DROP TABLE IF EXISTS", err) < 0 || sql_exec(store, schema, err) < 0 ||
 	    sql_exec(store, store_order_schema, err) < 0 || sql_exec(store, store_retire_schema, err) < 0 ||
+	    sql_exec(store, store_state_schema, err) < 0 || sql_exec(store, store_firmware_schema, err) < 0 ||
 	    sql_exec(store, store_judge_schema, err) < 0)
 		return err->code;
-	static_assert(SCHEMA_VERSION == 5, "the number is part of a text");
-	return sql_exec(store, "PRAGMA user_version = 5", err);
+	static_assert(SCHEMA_VERSION == 6, "the number is part of a text");
+	return sql_exec(store, "PRAGMA user_version = 6", err);
 }
 
 int store_open(struct store **out, const char *path, struct error *err)
@@ -184,31 +189,8 @@ static int judge_admit(struct store *store, const struct statement *st, struct e
 	return 0;
 }
 
-/* Every seal that is referred to must be the one that the newest snapshot has. */
-static int judge_seals(const struct repo_device *device, struct bytes newest, const struct container *c, struct error *err)
-{
-	_cleanup_(statement_freep) struct statement *before = NULL;
-
-	if (newest.len && statement_parse(&before, newest, false, NULL, err) < 0)
-		return err->code;
-	for (size_t i = 0; i < c->count; i++) {
-		struct seal_ref old;
-
-		if (c->seals[i].ptr)
-			continue;
-		if (!before || !statement_seal(&old, before, c->refs[i].name) || old.number != c->refs[i].number ||
-		    memcmp(old.hash, c->refs[i].hash, HASH_LEN) != 0)
-			return REPO_GAP;
-	}
-	if (statement_number(c->st, "epoch") != device->epoch)
-		return error_set(err, E_DENIED, "snapshot names epoch %s, the device is in epoch %llu", statement_get(c->st, "epoch"),
-				 (unsigned long long)device->epoch);
-	return 0;
-}
-
 static int judge_chain(struct store *store, const struct container *c, bool *keep_fork, struct error *err)
 {
-	_cleanup_(buf_done) struct buf newest = { 0 };
 	const char *id = statement_get(c->st, "device");
 	uint64_t number = statement_number(c->st, "number");
 	struct repo_device device;
@@ -245,10 +227,7 @@ static int judge_chain(struct store *store, const struct container *c, bool *kee
 	if (statement_type(c->st) == STATEMENT_EPOCH)
 		return statement_number(c->st, "epoch") == device.epoch + 1 ? 0 :
 		       error_set(err, E_DENIED, "epoch %s does not follow epoch %llu", statement_get(c->st, "epoch"), (unsigned long long)device.epoch);
-	r = store_newest(&newest, store, id, STATEMENT_SNAPSHOT, err);
-	if (r < 0)
-		return r;
-	return judge_seals(&device, buf_bytes(&newest), c, err);
+	return store_judge_state(store, &device, c, err);
 }
 
 int store_judge(struct store *store, const struct container *c, const struct root *root, bool *keep_fork, struct error *err)
@@ -275,6 +254,7 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 	case STATEMENT_EPOCH:
 	case STATEMENT_SNAPSHOT:
 	case STATEMENT_RECEIPT:
+	case STATEMENT_VERDICT:
 		return judge_chain(store, c, keep_fork, err);
 	case STATEMENT_BATCH:
 		return store_judge_batch(store, c->st, root, err);
@@ -287,12 +267,12 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 		return store_judge_said(store, c->st, err);
 	case STATEMENT_JUDGEMENT:
 		return store_judge_judgement(store, c->st, err);
+	case STATEMENT_FIRMWARE:
+		return store_judge_firmware(store, c->st, root, err);
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
-	case STATEMENT_FIRMWARE:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(statement_type(c->st)));
@@ -352,17 +332,6 @@ static int enter_head(struct store *store, const struct statement *st, struct er
 				(int64_t)statement_number(st, "number"), statement_hash(st), epoch, statement_get(st, "device")), err);
 }
 
-static int enter_snapshot(struct store *store, const struct statement *st, struct error *err)
-{
-	return sql_run(store, sql_query(store,
-				"UPDATE device SET snapshot = ?, snapshot_number = ?, snapshot_s = ?, saved = ?, unsaved_since_s = ?, mode = ?, hold_s = ?,"
-				" model = coalesce(?, model), serial = coalesce(?, serial), firmware = coalesce(?, firmware) WHERE id = ?",
-				"biisisissss", statement_whole(st), (int64_t)statement_number(st, "number"), statement_time(st, "time"),
-				statement_get(st, "saved"), statement_time(st, "unsaved-since"), statement_get(st, "mode"),
-				statement_time(st, "hold"), statement_get(st, "model"), statement_get(st, "serial"), statement_get(st, "firmware"),
-				statement_get(st, "device")), err);
-}
-
 /* From here on the index knows a statement that only the journal holds. */
 static int enter_unpacked(struct store *store, const struct statement *st, struct error *err)
 {
@@ -395,11 +364,15 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 	case STATEMENT_SNAPSHOT:
 		if (enter_chain(store, st, err) < 0 || enter_head(store, st, err) < 0)
 			return err->code;
-		return enter_snapshot(store, st, err);
+		return store_enter_snapshot(store, st, err);
 	case STATEMENT_RECEIPT:
 		if (enter_chain(store, st, err) < 0 || enter_head(store, st, err) < 0)
 			return err->code;
 		return store_enter_receipt(store, st, err);
+	case STATEMENT_VERDICT:
+		if (enter_chain(store, st, err) < 0 || enter_head(store, st, err) < 0)
+			return err->code;
+		return store_enter_verdict(store, st, err);
 	case STATEMENT_BATCH:
 		return store_enter_batch(store, st, err);
 	case STATEMENT_ORDER:
@@ -411,12 +384,12 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 		return store_enter_said(store, st, err);
 	case STATEMENT_JUDGEMENT:
 		return store_enter_judgement(store, st, err);
+	case STATEMENT_FIRMWARE:
+		return store_enter_firmware(store, st, err);
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
-	case STATEMENT_FIRMWARE:
 		break;
 	}
 	return error_set(err, E_FORMAT, "a %s is not archived", statement_type_name(statement_type(st)));
@@ -568,84 +541,6 @@ int store_root(struct buf *out, struct store *store, uint64_t version, struct er
 	return 0;
 }
 
-#define DEVICE_COLUMNS                                                                                                               \
-	"SELECT id, name, labels, driver, model, serial, firmware, admit IS NOT NULL, key, box, head, head_hash, snapshot_number,"    \
-	" snapshot_s, epoch, saved, unsaved_since_s, mode, hold_s, (SELECT count(*) FROM fork f WHERE f.device = d.id), enrolled_s,"  \
-	" seen_s, invite, max(status_order, (SELECT coalesce(max(number), 0) FROM orders o WHERE o.device = d.id)), status_order,"        \
-	" status_head, ahead_since_s, challenge, retired, shreds, (SELECT count(*) FROM fork f WHERE f.device = d.id AND misuse),"        \
-	" (SELECT count(*) FROM said s WHERE s.device = d.id AND s.type = 14) FROM device d "
-
-static_assert(STATEMENT_CERTIFICATE == 14, "the number is part of a text");
-
-static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *err)
-{
-	struct bytes key = bytes_of(sqlite3_column_text(q, 8), (size_t)sqlite3_column_bytes(q, 8));
-	struct bytes box = bytes_of(sqlite3_column_text(q, 9), (size_t)sqlite3_column_bytes(q, 9));
-
-	*out = (struct repo_device){ 0 };
-	sql_text(out->id, sizeof(out->id), q, 0);
-	sql_text(out->name, sizeof(out->name), q, 1);
-	sql_text(out->labels, sizeof(out->labels), q, 2);
-	sql_text(out->driver, sizeof(out->driver), q, 3);
-	sql_text(out->model, sizeof(out->model), q, 4);
-	sql_text(out->serial, sizeof(out->serial), q, 5);
-	sql_text(out->firmware, sizeof(out->firmware), q, 6);
-	out->admitted = sqlite3_column_int(q, 7);
-	if (sign_pub_parse(&out->key, key, false, err) < 0 || age_recipient_parse(&out->box, box, err) < 0)
-		return error_add(err, "device '%s' in the index", out->id);
-	out->head_number = (uint64_t)sqlite3_column_int64(q, 10);
-	sql_hash(out->head_hash, q, 11);
-	out->snapshot_number = (uint64_t)sqlite3_column_int64(q, 12);
-	out->snapshot_s = sqlite3_column_int64(q, 13);
-	out->epoch = (uint64_t)sqlite3_column_int64(q, 14);
-	sql_text(out->saved, sizeof(out->saved), q, 15);
-	out->unsaved_since_s = sqlite3_column_int64(q, 16);
-	sql_text(out->mode, sizeof(out->mode), q, 17);
-	out->hold_s = sqlite3_column_int64(q, 18);
-	out->forks = (unsigned)sqlite3_column_int(q, 19);
-	out->enrolled_s = sqlite3_column_int64(q, 20);
-	out->seen_s = sqlite3_column_int64(q, 21);
-	sql_text(out->invite, sizeof(out->invite), q, 22);
-	out->order = (uint64_t)sqlite3_column_int64(q, 23);
-	out->status_order = (uint64_t)sqlite3_column_int64(q, 24);
-	out->status_head = (uint64_t)sqlite3_column_int64(q, 25);
-	out->ahead_since_s = out->status_head > out->head_number ? sqlite3_column_int64(q, 26) : 0;
-	sql_text(out->challenge, sizeof(out->challenge), q, 27);
-	sql_text(out->retired, sizeof(out->retired), q, 28);
-	out->shreds = (unsigned)sqlite3_column_int(q, 29);
-	out->misuses = (unsigned)sqlite3_column_int(q, 30);
-	out->certified = sqlite3_column_int(q, 31);
-	return 0;
-}
-
-int store_device(struct repo_device *out, struct store *store, const char *id, struct error *err)
-{
-	sqlite3_stmt *q = sql_query(store, DEVICE_COLUMNS "WHERE id = ?", "s", id);
-	int r = sql_row(store, q, err);
-
-	if (r != 0)
-		return r;
-	r = take_device(out, q, err);
-	sql_done(q);
-	return r;
-}
-
-int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct error *err)
-{
-	sqlite3_stmt *q = sql_query(store, DEVICE_COLUMNS "ORDER BY name, id", "");
-	int r;
-
-	while ((r = sql_row(store, q, err)) == 0) {
-		struct repo_device device;
-
-		if (take_device(&device, q, err) < 0 || fn(ctx, &device)) {
-			sql_done(q);
-			return err->code;
-		}
-	}
-	return r < 0 ? r : 0;
-}
-
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err)
 {
 	sqlite3_stmt *q = sql_query(store,
@@ -747,28 +642,12 @@ int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), voi
 	return r < 0 ? r : 0;
 }
 
-int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err)
-{
-	uint8_t hash[HASH_LEN];
-	uint64_t head = 0;
-	const char *challenge = statement_get(status, "challenge");
-
-	statement_get_point(&head, hash, status, "head");
-	return sql_run(store, sql_query(store,
-				"UPDATE device SET seen_s = ?1, saved = ?2, unsaved_since_s = ?3, mode = ?4, hold_s = ?5, status_order = ?7, status_head = ?8,"
-				" challenge = ?9,"
-				" ahead_since_s = CASE WHEN ?8 <= head THEN 0 WHEN ahead_since_s AND status_head > head THEN ahead_since_s ELSE ?1 END"
-				" WHERE id = ?6",
-				"isisisiis", now_s, statement_get(status, "saved"), statement_time(status, "unsaved-since"),
-				statement_get(status, "mode"), statement_time(status, "hold"), statement_get(status, "device"),
-				(int64_t)statement_number(status, "order"), (int64_t)head, challenge ? challenge : ""), err);
-}
-
 int store_newest(struct buf *out, struct store *store, const char *id, enum statement_type type, struct error *err)
 {
 	const char *sql = type == STATEMENT_ENROL ? "SELECT enrol FROM device WHERE id = ?" :
 			  type == STATEMENT_ADMIT ? "SELECT admit FROM device WHERE id = ?" :
-						    "SELECT snapshot FROM device WHERE id = ?";
+			  type == STATEMENT_VERDICT ? "SELECT verdict FROM device WHERE id = ?" :
+						      "SELECT snapshot FROM device WHERE id = ?";
 	sqlite3_stmt *q = sql_query(store, sql, "s", id);
 	int r = sql_row(store, q, err);
 

@@ -49,14 +49,24 @@ int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct erro
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err) _must_check_;
 int store_snapshots_at(struct store *store, const char *after, int64_t at_s, unsigned limit, repo_moment_fn fn, void *ctx, struct error *err)
 	_must_check_;
-/* Where a chain statement lies. number 0: the newest snapshot. epoch (type EPOCH): by epoch number, 0: the newest. commit is "" while unpacked. */
+/* Where a chain statement lies. number 0: the newest of this type. epoch (type EPOCH): by epoch number, 0: the newest. commit is "" while unpacked. */
 int store_find(char commit[static 41], struct store *store, const char *id, enum statement_type type, uint64_t number, struct error *err) _must_check_;
 bool store_has_invite(struct store *store, const char *id);
 /* Ids of invites. */
 int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), void *ctx, struct error *err) _must_check_;
 int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err) _must_check_;
-/* Whole statement of the newest snapshot, enrol or admit of a device. */
+/* Whole statement of the newest snapshot, verdict, enrol or admit of a device. */
 int store_newest(struct buf *out, struct store *store, const char *id, enum statement_type type, struct error *err) _must_check_;
+
+/* A device's verdicts, newest first, at most limit, numbers below `below` (0: from the newest). */
+int store_verdicts(struct store *store, const char *id, uint64_t below, unsigned limit, repo_verdict_fn fn, void *ctx, struct error *err) _must_check_;
+
+/* ---- firmware (store-firmware.c) ---- */
+
+/* Appends whole statements by time, leaving out the first `from`: as many as fit, at least one when there is one. */
+int store_firmware(struct buf *out, struct store *store, uint64_t from, size_t bytes_max, struct error *err) _must_check_;
+/* Does a statement name this image with this size? */
+int store_has_image(bool *out, struct store *store, const char *image, uint64_t size, struct error *err) _must_check_;
 
 /* ---- orders (store-orders.c): as the functions of repo.h ---- */
 
@@ -70,6 +80,10 @@ int store_open_shreds(struct store *store, repo_order_fn fn, void *ctx, struct e
 /* One order; its text and the receipt that counts are appended (NULL: not asked for) when the index still has them. */
 int store_order(struct repo_order *out, struct buf *text, struct buf *receipt, struct store *store, const char *batch, const char *device,
 		struct error *err) _must_check_;
+/* A device's newest order of kind policy; or the newest of those that were done. REPO_ABSENT. */
+int store_policy(struct repo_order *out, struct store *store, const char *device, bool is_done, struct error *err) _must_check_;
+/* Is the device's order in this batch one of these two, and is the device in the fleet? Then what it brought is kept. */
+int store_is_policy_kept(bool *out, struct store *store, const char *batch, const char *device, struct error *err) _must_check_;
 /* The receipts that count of a whole batch, by index: whole, or empty when only git has it. */
 typedef int (*store_receipt_fn)(void *ctx, const char *device, uint64_t number, struct bytes whole);
 int store_receipts(struct store *store, const char *batch, store_receipt_fn fn, void *ctx, struct error *err) _must_check_;

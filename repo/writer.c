@@ -52,22 +52,25 @@ static int enter_item(struct repo *repo, struct item *item, struct error *err)
 	return store_enter(repo->store, st, err);
 }
 
-/* An order that is there, and whose payload was lost: somebody who still has it brings it back. Of an order that has ended it stays gone. */
+/* An order that is there, and whose payload was lost: somebody who still has it brings it back. Of an order that has ended it stays gone,
+ * unless it is kept for good. */
 static int mend_payload(struct repo *repo, const struct item *item, bool *mended, struct error *err)
 {
 	const char *device = statement_get(item->c.st, "device");
 	struct repo_order order;
 	char batch[ID_LEN + 1];
 	int64_t end_s = 0;
+	bool is_kept;
 
 	if (statement_type(item->c.st) != STATEMENT_ORDER)
 		return 0;
 	id_of_hash(batch, statement_proof(item->c.st)->batch);
 	if (payloads_has(repo->payloads, batch, device) || shred_has_begun(repo, device))
 		return 0;
-	if (store_order(&order, NULL, NULL, repo->store, batch, device, err) < 0 || store_order_end(&end_s, repo->store, batch, device, err) < 0)
+	if (store_order(&order, NULL, NULL, repo->store, batch, device, err) < 0 || store_order_end(&end_s, repo->store, batch, device, err) < 0 ||
+	    store_is_policy_kept(&is_kept, repo->store, batch, device, err) < 0)
 		return err->code;
-	if (order.is_settled || end_s <= clock_now_s())
+	if (!is_kept && (order.is_settled || end_s <= clock_now_s()))
 		return 0;
 	*mended = true;
 	return put_payload(repo, &item->c, err);

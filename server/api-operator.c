@@ -1,5 +1,5 @@
 /* server/api-operator.c -- what operators call: login by a signed challenge, and reads. Nothing here changes a device. */
-#include "server/http.h"
+#include "server/api.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -168,14 +168,6 @@ static int count_device(void *ctx, const struct repo_device *device _unused_)
 	return 0;
 }
 
-static json_t *time_text(int64_t time_s)
-{
-	char text[CLOCK_TEXT_LEN];
-
-	clock_text(text, time_s);
-	return json_string(text);
-}
-
 static int get_fleet(struct call *call, struct error *err)
 {
 	_cleanup_(put_root) struct root_in_force in_force = { .repo = call->server->repo };
@@ -193,7 +185,7 @@ static int get_fleet(struct call *call, struct error *err)
 	return call_json(call, json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:s, s:o}", "fleet", root_fleet(in_force.root), "name",
 					 root_name(in_force.root), "root", (json_int_t)root_version(in_force.root), "commit", head.commit,
 					 "log-size", (json_int_t)head.log_size, "devices", devices, "version", SERVER_VERSION, "time",
-					 time_text(clock_now_s())));
+					 api_time(clock_now_s())));
 }
 
 /* A witness is nobody of the root and has no session. What this tells anybody is how long the log is, and hashes. */
@@ -268,18 +260,6 @@ static int get_consistency(struct call *call, struct error *err)
 
 /* ---- devices ---- */
 
-static void put_text(json_t *json, const char *key, const char *text)
-{
-	if (text[0])
-		json_object_set_new(json, key, json_string(text));
-}
-
-static void put_time(json_t *json, const char *key, int64_t time_s)
-{
-	if (time_s)
-		json_object_set_new(json, key, time_text(time_s));
-}
-
 static json_t *labels_json(const char *labels)
 {
 	json_t *list = json_array();
@@ -300,22 +280,28 @@ static json_t *device_json(const struct repo_device *d, const struct pending *pe
 				 "admitted", (int)d->admitted, "head", (json_int_t)d->head_number, "snapshot", (json_int_t)d->snapshot_number,
 				 "epoch", (json_int_t)d->epoch, "forks", (int)d->forks);
 
-	put_text(json, "driver", d->driver);
-	put_text(json, "model", d->model);
-	put_text(json, "serial", d->serial);
-	put_text(json, "firmware", d->firmware);
-	put_text(json, "saved", d->saved);
-	put_text(json, "mode", d->mode);
-	put_text(json, "invite", d->invite);
-	put_text(json, "challenge", d->challenge);
-	put_time(json, "snapshot-time", d->snapshot_s);
-	put_time(json, "unsaved-since", d->unsaved_since_s);
-	put_time(json, "hold", d->hold_s);
-	put_time(json, "enrolled", d->enrolled_s);
-	put_time(json, "seen", d->seen_s);
+	api_put_text(json, "driver", d->driver);
+	api_put_text(json, "model", d->model);
+	api_put_text(json, "serial", d->serial);
+	api_put_text(json, "firmware", d->firmware);
+	api_put_text(json, "saved", d->saved);
+	api_put_text(json, "mode", d->mode);
+	api_put_text(json, "invite", d->invite);
+	api_put_text(json, "challenge", d->challenge);
+	api_put_text(json, "hold-by", d->hold_by);
+	api_put_text(json, "drift", d->drift);
+	api_put_text(json, "changed-by", d->changed_by);
+	api_put_time(json, "snapshot-time", d->snapshot_s);
+	api_put_time(json, "unsaved-since", d->unsaved_since_s);
+	api_put_time(json, "hold", d->hold_s);
+	api_put_time(json, "drift-since", d->drift_since_s);
+	api_put_time(json, "enrolled", d->enrolled_s);
+	api_put_time(json, "seen", d->seen_s);
 	json_object_set_new(json, "order", json_integer((json_int_t)d->order));
 	json_object_set_new(json, "pending", json_integer(pending_count(pending, d)));
-	put_text(json, "retired", d->retired);
+	if (d->verdict.number)
+		json_object_set_new(json, "verdict", api_verdict(&d->verdict));
+	api_put_text(json, "retired", d->retired);
 	if (d->certified)
 		json_object_set_new(json, "certified", json_true());
 	if (d->misuses)
@@ -355,26 +341,15 @@ static int get_devices(struct call *call, struct error *err)
 	return call_json(call, json_pack("{s:o}", "devices", l.list));
 }
 
-/* The id in the address: refuses what cannot be one, so that it never reaches a path or a query. */
-static const char *device_id(struct call *call)
-{
-	return id_is_valid(bytes_str(call->args[0])) ? call->args[0] : NULL;
-}
-
-static int no_device(struct call *call)
-{
-	return call_refuse(call, REFUSE_ABSENT, "there is no device '%s' here, or not that of it", call->args[0]);
-}
-
 static int get_device(struct call *call, struct error *err)
 {
 	_cleanup_(pending_freep) struct pending *pending = NULL;
-	const char *id = device_id(call);
+	const char *id = api_device_id(call);
 	struct repo_device device;
 	int r = id ? repo_device_get(&device, call->server->repo, id, err) : REPO_ABSENT;
 
 	if (r == REPO_ABSENT)
-		return no_device(call);
+		return api_no_device(call);
 	if (r == 0)
 		r = pending_new(&pending, call->server->repo, call->server->rollouts, id, err);
 	return r < 0 ? r : call_json(call, device_json(&device, pending));
@@ -389,43 +364,36 @@ static int append_entry(void *ctx, const struct repo_entry *e)
 	json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "type", statement_type_name(e->type), "number", (json_int_t)e->number, "position",
 			 (json_int_t)e->position, "epoch", (json_int_t)e->epoch, "added", (json_int_t)e->lines_added, "removed",
 			 (json_int_t)e->lines_removed, "hash", hash);
-	put_time(json, "time", e->time_s);
-	put_text(json, "reason", e->reason);
-	put_text(json, "saved", e->saved);
-	put_text(json, "mode", e->mode);
-	put_text(json, "note", e->note);
-	put_text(json, "commit", e->commit);
+	api_put_time(json, "time", e->time_s);
+	api_put_text(json, "reason", e->reason);
+	api_put_text(json, "saved", e->saved);
+	api_put_text(json, "mode", e->mode);
+	api_put_text(json, "note", e->note);
+	api_put_text(json, "commit", e->commit);
 	if (e->type == STATEMENT_RECEIPT) {
 		json_object_set_new(json, "order", json_integer((json_int_t)e->order));
-		put_text(json, "batch", e->batch);
-		put_text(json, "outcome", e->outcome);
-		put_text(json, "check", e->check);
-		put_text(json, "evidence", e->evidence);
+		api_put_text(json, "batch", e->batch);
+		api_put_text(json, "outcome", e->outcome);
+		api_put_text(json, "check", e->check);
+		api_put_text(json, "evidence", e->evidence);
 	}
 	json_array_append_new(ctx, json);
 	return 0;
 }
 
-static bool number_argument(uint64_t *out, const struct call *call, const char *key)
-{
-	const char *text = call_argument(call, key);
-
-	return !text || number_parse(out, bytes_str(text));
-}
-
 static int get_log(struct call *call, struct error *err)
 {
 	uint64_t below = 0, limit = LOG_LIMIT_DEFAULT;
-	const char *id = device_id(call);
+	const char *id = api_device_id(call);
 	struct repo_device device;
 	json_t *list;
 	int r;
 
-	if (!number_argument(&below, call, "below") || !number_argument(&limit, call, "limit") || limit < 1 || limit > LOG_LIMIT_MAX)
+	if (!api_number(&below, call, "below") || !api_number(&limit, call, "limit") || limit < 1 || limit > LOG_LIMIT_MAX)
 		return call_refuse(call, REFUSE_MALFORMED, "'below' must be a number, 'limit' 1 to %d", LOG_LIMIT_MAX);
 	r = id ? repo_device_get(&device, call->server->repo, id, err) : REPO_ABSENT;
 	if (r == REPO_ABSENT)
-		return no_device(call);
+		return api_no_device(call);
 	if (r < 0)
 		return r;
 	list = json_array();
@@ -443,7 +411,7 @@ static int append_moment(void *ctx, const struct repo_moment *m)
 
 	if (m->number)
 		json_object_set_new(json, "snapshot", json_integer((json_int_t)m->number));
-	put_time(json, "time", m->time_s);
+	api_put_time(json, "time", m->time_s);
 	json_array_append_new(ctx, json);
 	return 0;
 }
@@ -458,7 +426,7 @@ static int get_snapshots(struct call *call, struct error *err)
 
 	if (!at || !clock_parse(&at_s, bytes_str(at)))
 		return call_refuse(call, REFUSE_MALFORMED, "'at' must be a time, as 2026-03-01T00:00:00Z");
-	if ((after && !id_is_valid(bytes_str(after))) || !number_argument(&limit, call, "limit") || limit < 1 || limit > LOG_LIMIT_MAX)
+	if ((after && !id_is_valid(bytes_str(after))) || !api_number(&limit, call, "limit") || limit < 1 || limit > LOG_LIMIT_MAX)
 		return call_refuse(call, REFUSE_MALFORMED, "'after' must be a device's id, 'limit' 1 to %d", LOG_LIMIT_MAX);
 	list = json_array();
 	r = repo_snapshots_at(call->server->repo, after ? after : "", at_s, (unsigned)limit, append_moment, list, err);
@@ -471,40 +439,26 @@ static int get_snapshots(struct call *call, struct error *err)
 
 /* ---- statements with their seals ---- */
 
-/* "newest" is 0, which is no number of a statement. */
-static bool number_in_address(uint64_t *out, const char *text)
-{
-	*out = 0;
-	return !strcmp(text, "newest") || (number_parse(out, bytes_str(text)) && *out);
-}
-
-static int give(struct call *call, int r, struct buf *found)
-{
-	if (r == REPO_ABSENT)
-		return no_device(call);
-	return r < 0 ? r : call_containers(call, found);
-}
-
 static int get_snapshot(struct call *call, struct error *err)
 {
 	_cleanup_(buf_done) struct buf found = { 0 };
-	const char *id = device_id(call);
+	const char *id = api_device_id(call);
 	uint64_t number;
 
-	if (!id || !number_in_address(&number, call->args[1]))
-		return no_device(call);
-	return give(call, repo_snapshot(&found, call->server->repo, id, number, err), &found);
+	if (!id || !api_number_in_address(&number, call->args[1]))
+		return api_no_device(call);
+	return api_give(call, repo_snapshot(&found, call->server->repo, id, number, err), &found);
 }
 
 static int get_epoch(struct call *call, struct error *err)
 {
 	_cleanup_(buf_done) struct buf found = { 0 };
-	const char *id = device_id(call);
+	const char *id = api_device_id(call);
 	uint64_t number;
 
-	if (!id || !number_in_address(&number, call->args[1]))
-		return no_device(call);
-	return give(call, repo_epoch(&found, call->server->repo, id, number, err), &found);
+	if (!id || !api_number_in_address(&number, call->args[1]))
+		return api_no_device(call);
+	return api_give(call, repo_epoch(&found, call->server->repo, id, number, err), &found);
 }
 
 /* A copy for people who came later. It cannot harm: it is only looked at by whom the epoch's own seals do not open to, and counts only if
@@ -512,12 +466,12 @@ static int get_epoch(struct call *call, struct error *err)
 static int post_rewrap(struct call *call, const char *part, struct error *err)
 {
 	_cleanup_(put_root) struct root_in_force in_force = { .repo = call->server->repo };
-	const char *id = device_id(call);
+	const char *id = api_device_id(call);
 	uint64_t number;
 	int r;
 
-	if (!id || !number_in_address(&number, call->args[1]))
-		return no_device(call);
+	if (!id || !api_number_in_address(&number, call->args[1]))
+		return api_no_device(call);
 	r = repo_root_get(&in_force.root, call->server->repo, err);
 	if (r < 0)
 		return r;
@@ -527,7 +481,7 @@ static int post_rewrap(struct call *call, const char *part, struct error *err)
 		return call_refuse(call, REFUSE_MALFORMED, "this takes an age file to recipients");
 	r = repo_rewrap_put(call->server->repo, id, number, part, buf_bytes(&call->body), err);
 	if (r == REPO_ABSENT)
-		return no_device(call);
+		return api_no_device(call);
 	if (r < 0)
 		return r;
 	log_notice("rewrapped device=%s epoch=%llu part=%s person=%s", id, (unsigned long long)number, part, call->person);
@@ -537,12 +491,12 @@ static int post_rewrap(struct call *call, const char *part, struct error *err)
 static int get_rewrap(struct call *call, const char *part, struct error *err)
 {
 	_cleanup_(buf_done) struct buf found = { 0 };
-	const char *id = device_id(call);
+	const char *id = api_device_id(call);
 	uint64_t number;
 
-	if (!id || !number_in_address(&number, call->args[1]))
-		return no_device(call);
-	return give(call, repo_rewrap(&found, call->server->repo, id, number, part, err), &found);
+	if (!id || !api_number_in_address(&number, call->args[1]))
+		return api_no_device(call);
+	return api_give(call, repo_rewrap(&found, call->server->repo, id, number, part, err), &found);
 }
 
 static int post_body_key(struct call *call, struct error *err)
@@ -568,11 +522,11 @@ static int get_secrets_key(struct call *call, struct error *err)
 static int get_statement(struct call *call, enum statement_type type, struct error *err)
 {
 	_cleanup_(buf_done) struct buf found = { 0 };
-	const char *id = device_id(call);
+	const char *id = api_device_id(call);
 
 	if (!id)
-		return no_device(call);
-	return give(call, repo_statement(&found, call->server->repo, id, type, 0, err), &found);
+		return api_no_device(call);
+	return api_give(call, repo_statement(&found, call->server->repo, id, type, 0, err), &found);
 }
 
 static int get_enrol(struct call *call, struct error *err)
@@ -596,7 +550,7 @@ static int get_invites(struct call *call, struct error *err)
 static int get_invite(struct call *call, struct error *err)
 {
 	_cleanup_(buf_done) struct buf found = { 0 };
-	const char *id = device_id(call);
+	const char *id = api_device_id(call);
 	int r = id ? repo_invites(&found, call->server->repo, id, err) : REPO_ABSENT;
 
 	if (r == REPO_ABSENT || (r == 0 && !found.len))
@@ -607,7 +561,7 @@ static int get_invite(struct call *call, struct error *err)
 static int get_said(struct call *call, enum statement_type type, struct error *err)
 {
 	_cleanup_(buf_done) struct buf found = { 0 };
-	const char *id = device_id(call);
+	const char *id = api_device_id(call);
 	int r = id ? repo_said(&found, call->server->repo, id, type, err) : 0;
 
 	if (r == 0 && !found.len)
@@ -650,7 +604,7 @@ static int get_judgements(struct call *call, struct error *err)
 	struct judgements_page page = { 0 };
 	int r;
 
-	if (!number_argument(&page.next, call, "from") || page.next > INT64_MAX)
+	if (!api_number(&page.next, call, "from") || page.next > INT64_MAX)
 		return call_refuse(call, REFUSE_MALFORMED, "'from' must be a number");
 	page.list = json_array();
 	r = repo_judgements(call->server->repo, page.next, JUDGEMENTS_LIMIT, append_judgement, &page, err);

@@ -119,7 +119,7 @@ static bool match(char args[CALL_ARGS_MAX][CALL_ARG_LEN], const char *pattern, c
 
 static int find_route(struct call *call, const char *method, const char *path)
 {
-	static const struct route *const tables[] = { device_routes, operator_routes, order_routes };
+	static const struct route *const tables[] = { device_routes, operator_routes, order_routes, policy_routes };
 	const struct route *other = NULL;
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {

@@ -64,7 +64,7 @@ struct route {
 	call_fn run;
 };
 
-extern const struct route device_routes[], operator_routes[], order_routes[]; /* each ends with one whose method is NULL */
+extern const struct route device_routes[], operator_routes[], order_routes[], policy_routes[]; /* each ends with one whose method is NULL */
 
 enum refusal { REFUSE_MALFORMED, REFUSE_LOGIN, REFUSE_DENIED, REFUSE_ABSENT, REFUSE_METHOD, REFUSE_CLAIMED, REFUSE_FORK, REFUSE_GAP,
 	       REFUSE_LENGTH, REFUSE_LARGE, REFUSE_FAILED, REFUSE_BUSY, REFUSE_STORAGE, REFUSE_STOPPING };

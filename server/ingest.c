@@ -242,11 +242,13 @@ int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct
 	switch (type) {
 	case STATEMENT_INVITE:
 	case STATEMENT_ADMIT:
+	case STATEMENT_FIRMWARE:
 		return root_verify(in_force.root, c->st, err);
 	case STATEMENT_ENROL:
 		return check_enrol(repo, c->st, now_s, err);
 	case STATEMENT_EPOCH:
 	case STATEMENT_SNAPSHOT:
+	case STATEMENT_VERDICT:
 	case STATEMENT_RECEIPT:
 		return check_device(repo, c->st, err);
 	case STATEMENT_BATCH:
@@ -264,9 +266,7 @@ int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
 	case STATEMENT_LOGIN:
-	case STATEMENT_VERDICT:
 	case STATEMENT_WAIVER:
-	case STATEMENT_FIRMWARE:
 		break;
 	}
 	return error_set(err, E_DENIED, "a %s is not archived", statement_type_name(type));
@@ -361,6 +361,8 @@ static void describe(struct submission *sub, const struct container *c)
 		batch_id(sub->subject, c->st);
 	else if (statement_get_hash(about, c->st, "batch"))
 		id_of_hash(sub->subject, about);
+	else if (sub->type == STATEMENT_FIRMWARE)
+		id_of_hash(sub->subject, statement_hash(c->st));
 	statement_hash_hex(sub->hash, c->st);
 }
 
@@ -511,7 +513,7 @@ void ingest_note(const struct submission *sub)
 		return;
 	if (sub->type == STATEMENT_ROOT || sub->type == STATEMENT_INVITE || sub->type == STATEMENT_ENROL || sub->type == STATEMENT_ADMIT ||
 	    sub->type == STATEMENT_BATCH || sub->type == STATEMENT_CONTROL || sub->type == STATEMENT_SHREDDED || sub->type == STATEMENT_CERTIFICATE ||
-	    sub->type == STATEMENT_JUDGEMENT)
+	    sub->type == STATEMENT_JUDGEMENT || sub->type == STATEMENT_FIRMWARE)
 		log_notice("archived type=%s subject=%s hash=%s", type, sub->subject[0] ? sub->subject : "-", sub->hash);
 	else
 		log_info("archived type=%s device=%s hash=%s", type, sub->subject, sub->hash);

@@ -1,7 +1,7 @@
 /* server/ingest.h -- what is posted: who must have signed it, and its way into the archive.
  *
- * Operators' statements (root, invite, admit, batch, control, shredded, certificate) are judged by the root in force, a device's (enrol,
- * epoch, snapshot, receipt) by the device's own key; all but its enrolment only once the device is admitted; an order by its batch. What
+ * Operators' statements (root, invite, admit, batch, control, firmware, shredded, certificate) are judged by the root in force, a device's (enrol,
+ * epoch, snapshot, verdict, receipt) by the device's own key; all but its enrolment only once the device is admitted; an order by its batch. What
  * needs history (chains, numbers) the repository checks. */
 #pragma once
 

@@ -304,9 +304,48 @@ void fleet_snapshot(struct buf *out, const struct fleet *fleet, struct fleet_dev
 	}
 	statement_add(&text, "secrets", "%s", device->secrets_ref);
 	finish(out, device, &text);
+	device->snapshot_number = device->number;
+	memcpy(device->snapshot_hash, device->head, HASH_LEN);
 	buf_add_bytes(out, buf_bytes(&base));
 	buf_add_bytes(out, buf_bytes(&delta));
 	buf_add_bytes(out, buf_bytes(&sealed));
+}
+
+void fleet_verdict(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const char *says, const char *findings)
+{
+	static const uint8_t leaf[HASH_LEN] = { 1 };
+	_cleanup_(buf_done) struct buf text = { 0 }, sealed = { 0 };
+	struct error err = { 0 };
+
+	chain_head(&text, STATEMENT_VERDICT, fleet, device);
+	statement_add_point(&text, "snapshot", device->snapshot_number, device->snapshot_hash);
+	statement_add_point(&text, "policy", 1, leaf);
+	buf_add_str(&text, says);
+	must(seal_text(&sealed, &device->body.pub, bytes_str(findings), (struct bytes){ 0 }, &err), &err);
+	statement_add_seal(&text, "findings", device->number, buf_bytes(&sealed));
+	finish(out, device, &text);
+	buf_add_bytes(out, buf_bytes(&sealed));
+}
+
+void fleet_firmware(struct buf *out, const struct fleet *fleet, const char *version, struct bytes image)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+	uint8_t hash[HASH_LEN];
+
+	sha256(hash, image);
+	statement_begin(&text, STATEMENT_FIRMWARE);
+	statement_add(&text, "fleet", "%s", fleet->id);
+	statement_add(&text, "driver", "weos");
+	statement_add(&text, "part", "system");
+	statement_add(&text, "version", "%s", version);
+	statement_add(&text, "size", "%zu", image.len);
+	statement_add_hash(&text, "image", hash);
+	statement_add(&text, "person", "alice");
+	statement_add_time(&text, "time", clock_now_s());
+	statement_add(&text, "root", "1");
+	must(statement_sign(&text, &fleet->operator, &err), &err);
+	buf_add_bytes(out, buf_bytes(&text));
 }
 
 void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, unsigned wait_s)

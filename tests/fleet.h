@@ -20,6 +20,8 @@ struct fleet_device {
 	uint64_t number, epoch, base_number;
 	int64_t clock_s; /* what its clock says; 0: the time that it is */
 	uint8_t head[HASH_LEN];
+	uint64_t snapshot_number; /* the newest one */
+	uint8_t snapshot_hash[HASH_LEN];
 	struct buf base, base_seal, secrets_line; /* plaintext of the base; its seal; its "secrets:" value and name */
 	char base_line[128], secrets_ref[128];
 	uint8_t seeds[4][32]; /* while it rests */
@@ -43,6 +45,10 @@ void fleet_admit(struct buf *out, const struct fleet *fleet, const struct fleet_
 void fleet_epoch(struct buf *out, const struct fleet *fleet, struct fleet_device *device);
 /* The next snapshot with this running text: a base when there is none in this epoch, else a delta. */
 void fleet_snapshot(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const char *running, const char *secrets);
+/* What it says of its newest snapshot by the policies of order 1. says: lines of counts and sections, or ""; findings: the text to be sealed. */
+void fleet_verdict(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const char *says, const char *findings);
+/* A firmware statement by the operator about this image, for every model of driver weos. */
+void fleet_firmware(struct buf *out, const struct fleet *fleet, const char *version, struct bytes image);
 /* Makes fleet->root the next root: as the one before, but for version and prev. */
 void fleet_next_root(struct fleet *fleet);
 /* A poll that waits, and alice's login to a server. */

@@ -508,6 +508,68 @@ TEST(payloads_are_destroyed_when_their_order_has_ended_and_texts_are_left_to_git
 	plant_done(&p);
 }
 
+static const char *policy_of(struct plant *p, size_t i, bool is_done)
+{
+	static struct repo_order order;
+	struct error err;
+	int r = repo_policy(&order, p->w.repo, p->devices[i]->id, is_done, &err);
+
+	CHECK(r >= 0);
+	return r == 0 ? order.batch : "-";
+}
+
+static void expire_all(struct plant *p)
+{
+	struct error err;
+	size_t ignored;
+
+	CHECK_OK(repo_payloads_expire(&ignored, p->w.repo, clock_now_s() + 90 * 86400, &err));
+}
+
+TEST(the_newest_policies_of_a_device_and_those_in_force_are_kept_until_it_leaves)
+{
+	struct orders_batch first = { 0 };
+	struct plant p;
+
+	plant_init(&p);
+	CHECK_STR(policy_of(&p, 0, false), "-");
+	post_batch(&p, &(struct orders_plan){ .kind = "policy", .number = 1 });
+	post_receipt(&p, 0, "done", NULL);
+	post_receipt(&p, 1, "done", NULL);
+	first = p.batch;
+	p.batch = (struct orders_batch){ 0 };
+	post_batch(&p, &(struct orders_plan){ .kind = "policy", .number = 2 });
+	post_receipt(&p, 0, "refused", "policy");
+	post_receipt(&p, 1, "done", NULL);
+	CHECK_STR(policy_of(&p, 0, false), p.batch.id);
+	CHECK_STR(policy_of(&p, 0, true), first.id); /* what was refused changed nothing */
+	CHECK_STR(policy_of(&p, 1, true), p.batch.id);
+	CHECK_STR(policy_of(&p, 2, true), "-");
+	expire_all(&p);
+	for (size_t i = 0; i < 3; i++)
+		CHECK_EQ(get_order(&p, i), 0);
+	/* one whose key is gone needs no policies */
+	{
+		struct orders_batch erase = { 0 };
+		_cleanup_(buf_done) struct buf receipt = { 0 };
+
+		orders_batch_make(&erase, &p.w.fleet, p.devices, DEVICES, &(struct orders_plan){ .kind = "purge", .number = 3 });
+		posted(&p, buf_bytes(&erase.whole));
+		posted(&p, buf_bytes(&erase.orders[2]));
+		orders_receipt(&receipt, &p.w.fleet, p.devices[2], &erase, 2, "done", NULL);
+		posted(&p, buf_bytes(&receipt));
+		orders_batch_done(&erase);
+	}
+	expire_all(&p);
+	CHECK_EQ(get_order(&p, 2), REPO_ABSENT);
+	CHECK_EQ(get_order(&p, 0), 0);
+	orders_batch_done(&p.batch);
+	p.batch = first;
+	CHECK_EQ(get_order(&p, 0), 0); /* still in force */
+	CHECK_EQ(get_order(&p, 1), REPO_ABSENT);
+	plant_done(&p);
+}
+
 TEST(who_posts_an_order_again_brings_back_a_payload_that_was_lost_but_not_one_that_is_not_needed_any_more)
 {
 	_cleanup_(mem_freep) char *path = NULL, *settled = NULL;

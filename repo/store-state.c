@@ -1,0 +1,253 @@
+/* repo/store-state.c -- the index of what devices say of themselves: snapshots, statuses, and verdicts; and what is known of a device. */
+#include "repo/store-state.h"
+
+#include <assert.h>
+#include <string.h>
+
+const char store_state_schema[] =
+	/* counts are NULL when they were not said */
+	"CREATE TABLE verdict(device TEXT, number INTEGER, time_s INTEGER, hash BLOB, snapshot_number INTEGER, snapshot_hash BLOB, policy INTEGER,"
+	" leaf BLOB, pass INTEGER, fail INTEGER, unsure INTEGER, waived INTEGER, not_applicable INTEGER, PRIMARY KEY(device, number)) WITHOUT ROWID;";
+
+/* ---- judging ---- */
+
+/* Every seal that is referred to must be the one that the newest statement of this type has. */
+static int judge_seals(struct bytes newest, const struct container *c, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *before = NULL;
+
+	if (newest.len && statement_parse(&before, newest, false, NULL, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < c->count; i++) {
+		struct seal_ref old;
+
+		if (c->seals[i].ptr)
+			continue;
+		if (!before || !statement_seal(&old, before, c->refs[i].name) || old.number != c->refs[i].number ||
+		    memcmp(old.hash, c->refs[i].hash, HASH_LEN) != 0)
+			return REPO_GAP;
+	}
+	return 0;
+}
+
+/* It judges a snapshot of its own chain. */
+static int judge_subject(struct store *store, const struct statement *st, struct error *err)
+{
+	uint8_t hash[HASH_LEN];
+	uint64_t number = 0;
+	int64_t n = 0;
+
+	statement_get_point(&number, hash, st, "snapshot");
+	if (sql_count(store, sql_query(store, "SELECT count(*) FROM chain WHERE device = ? AND number = ? AND hash = ? AND type = 5", "sih",
+				       statement_get(st, "device"), (int64_t)number, hash), &n, err) < 0)
+		return err->code;
+	return n ? 0 : error_set(err, E_DENIED, "the verdict is about snapshot %llu, and the device's chain has another one, or none", (unsigned long long)number);
+}
+
+static_assert(STATEMENT_SNAPSHOT == 5, "the number is part of a text");
+
+int store_judge_state(struct store *store, const struct repo_device *device, const struct container *c, struct error *err)
+{
+	_cleanup_(buf_done) struct buf newest = { 0 };
+	int r = store_newest(&newest, store, device->id, statement_type(c->st), err);
+
+	if (r >= 0)
+		r = judge_seals(buf_bytes(&newest), c, err);
+	if (r != 0)
+		return r;
+	if (statement_number(c->st, "epoch") != device->epoch)
+		return error_set(err, E_DENIED, "%s names epoch %s, the device is in epoch %llu", statement_type_name(statement_type(c->st)),
+				 statement_get(c->st, "epoch"), (unsigned long long)device->epoch);
+	return statement_type(c->st) == STATEMENT_VERDICT ? judge_subject(store, c->st, err) : 0;
+}
+
+/* ---- entering ---- */
+
+/* Text that is not said is "". */
+static const char *said(const struct statement *st, const char *key)
+{
+	const char *value = statement_get(st, key);
+
+	return value ? value : "";
+}
+
+int store_enter_snapshot(struct store *store, const struct statement *st, struct error *err)
+{
+	return sql_run(store, sql_query(store,
+				"UPDATE device SET snapshot = ?, snapshot_number = ?, snapshot_s = ?, saved = ?, unsaved_since_s = ?, mode = ?, hold_s = ?,"
+				" hold_by = ?, drift = ?, drift_since_s = ?, changed_by = ?,"
+				" model = coalesce(?, model), serial = coalesce(?, serial), firmware = coalesce(?, firmware) WHERE id = ?",
+				"biisisississsss", statement_whole(st), (int64_t)statement_number(st, "number"), statement_time(st, "time"),
+				statement_get(st, "saved"), statement_time(st, "unsaved-since"), statement_get(st, "mode"),
+				statement_time(st, "hold"), said(st, "hold-by"), said(st, "drift"), statement_time(st, "drift-since"),
+				said(st, "changed-by"), statement_get(st, "model"), statement_get(st, "serial"), statement_get(st, "firmware"),
+				statement_get(st, "device")), err);
+}
+
+int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err)
+{
+	uint8_t hash[HASH_LEN];
+	uint64_t head = 0;
+
+	statement_get_point(&head, hash, status, "head");
+	return sql_run(store, sql_query(store,
+				"UPDATE device SET seen_s = ?1, saved = ?2, unsaved_since_s = ?3, mode = ?4, hold_s = ?5, status_order = ?7, status_head = ?8,"
+				" challenge = ?9, hold_by = ?10, drift = ?11, drift_since_s = ?12, changed_by = ?13,"
+				" ahead_since_s = CASE WHEN ?8 <= head THEN 0 WHEN ahead_since_s AND status_head > head THEN ahead_since_s ELSE ?1 END"
+				" WHERE id = ?6",
+				"isisisiisssis", now_s, statement_get(status, "saved"), statement_time(status, "unsaved-since"),
+				statement_get(status, "mode"), statement_time(status, "hold"), statement_get(status, "device"),
+				(int64_t)statement_number(status, "order"), (int64_t)head, said(status, "challenge"), said(status, "hold-by"),
+				said(status, "drift"), statement_time(status, "drift-since"), said(status, "changed-by")), err);
+}
+
+int store_enter_verdict(struct store *store, const struct statement *st, struct error *err)
+{
+	const char *id = statement_get(st, "device");
+	uint64_t number = statement_number(st, "number"), snapshot = 0, policy = 0;
+	uint8_t judged[HASH_LEN], leaf[HASH_LEN];
+
+	statement_get_point(&snapshot, judged, st, "snapshot");
+	statement_get_point(&policy, leaf, st, "policy");
+	if (sql_run(store, sql_query(store,
+				     "INSERT OR REPLACE INTO verdict(device, number, time_s, hash, snapshot_number, snapshot_hash, policy, leaf, pass, fail, unsure,"
+				     " waived, not_applicable) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "siihihihsssss", id, (int64_t)number,
+				     statement_time(st, "time"), statement_hash(st), (int64_t)snapshot, judged, (int64_t)policy, leaf,
+				     statement_get(st, "pass"), statement_get(st, "fail"), statement_get(st, "unknown"), statement_get(st, "waived"),
+				     statement_get(st, "not-applicable")), err) < 0)
+		return err->code;
+	return sql_run(store, sql_query(store, "UPDATE device SET verdict = ?, verdict_number = ? WHERE id = ?", "bis", statement_whole(st), (int64_t)number,
+					id), err);
+}
+
+/* ---- rows ---- */
+
+#define VERDICT_COLUMNS \
+	"v.number, v.time_s, v.hash, v.snapshot_number, v.snapshot_hash, v.policy, v.leaf, v.pass, v.fail, v.unsure, v.waived, v.not_applicable"
+
+static int64_t count_at(sqlite3_stmt *q, int column)
+{
+	return sqlite3_column_type(q, column) == SQLITE_NULL ? -1 : sqlite3_column_int64(q, column);
+}
+
+/* at: of the first of VERDICT_COLUMNS. */
+static void take_verdict(struct repo_verdict *out, sqlite3_stmt *q, int at)
+{
+	*out = (struct repo_verdict){ .number = (uint64_t)sqlite3_column_int64(q, at) };
+	if (!out->number)
+		return;
+	out->time_s = sqlite3_column_int64(q, at + 1);
+	sql_hash(out->hash, q, at + 2);
+	out->snapshot = (uint64_t)sqlite3_column_int64(q, at + 3);
+	sql_hash(out->snapshot_hash, q, at + 4);
+	out->policy = (uint64_t)sqlite3_column_int64(q, at + 5);
+	sql_hash(out->leaf, q, at + 6);
+	out->pass = count_at(q, at + 7);
+	out->fail = count_at(q, at + 8);
+	out->unknown = count_at(q, at + 9);
+	out->waived = count_at(q, at + 10);
+	out->not_applicable = count_at(q, at + 11);
+}
+
+int store_verdicts(struct store *store, const char *id, uint64_t below, unsigned limit, repo_verdict_fn fn, void *ctx, struct error *err)
+{
+	sqlite3_stmt *q = sql_query(store, "SELECT " VERDICT_COLUMNS " FROM verdict v WHERE v.device = ? AND v.number < ? ORDER BY v.number DESC LIMIT ?",
+				    "sii", id, below ? (int64_t)below : INT64_MAX, (int64_t)limit);
+	struct repo_verdict verdict;
+	int r;
+
+	while ((r = sql_row(store, q, err)) == 0) {
+		take_verdict(&verdict, q, 0);
+		if (fn(ctx, &verdict)) {
+			sql_done(q);
+			return 0;
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+#define DEVICE_COLUMNS                                                                                                               \
+	"SELECT id, name, labels, driver, model, serial, firmware, admit IS NOT NULL, key, box, head, head_hash, d.snapshot_number,"    \
+	" snapshot_s, epoch, saved, unsaved_since_s, mode, hold_s, (SELECT count(*) FROM fork f WHERE f.device = d.id), enrolled_s,"  \
+	" seen_s, invite, max(status_order, (SELECT coalesce(max(number), 0) FROM orders o WHERE o.device = d.id)), status_order,"        \
+	" status_head, ahead_since_s, challenge, retired, shreds, (SELECT count(*) FROM fork f WHERE f.device = d.id AND misuse),"        \
+	" (SELECT count(*) FROM said s WHERE s.device = d.id AND s.type = 14), hold_by, drift, drift_since_s, changed_by, "                \
+	VERDICT_COLUMNS " FROM device d LEFT JOIN verdict v ON v.device = d.id AND v.number = d.verdict_number "
+
+static_assert(STATEMENT_CERTIFICATE == 14, "the number is part of a text");
+
+static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *err)
+{
+	struct bytes key = bytes_of(sqlite3_column_text(q, 8), (size_t)sqlite3_column_bytes(q, 8));
+	struct bytes box = bytes_of(sqlite3_column_text(q, 9), (size_t)sqlite3_column_bytes(q, 9));
+
+	*out = (struct repo_device){ 0 };
+	sql_text(out->id, sizeof(out->id), q, 0);
+	sql_text(out->name, sizeof(out->name), q, 1);
+	sql_text(out->labels, sizeof(out->labels), q, 2);
+	sql_text(out->driver, sizeof(out->driver), q, 3);
+	sql_text(out->model, sizeof(out->model), q, 4);
+	sql_text(out->serial, sizeof(out->serial), q, 5);
+	sql_text(out->firmware, sizeof(out->firmware), q, 6);
+	out->admitted = sqlite3_column_int(q, 7);
+	if (sign_pub_parse(&out->key, key, false, err) < 0 || age_recipient_parse(&out->box, box, err) < 0)
+		return error_add(err, "device '%s' in the index", out->id);
+	out->head_number = (uint64_t)sqlite3_column_int64(q, 10);
+	sql_hash(out->head_hash, q, 11);
+	out->snapshot_number = (uint64_t)sqlite3_column_int64(q, 12);
+	out->snapshot_s = sqlite3_column_int64(q, 13);
+	out->epoch = (uint64_t)sqlite3_column_int64(q, 14);
+	sql_text(out->saved, sizeof(out->saved), q, 15);
+	out->unsaved_since_s = sqlite3_column_int64(q, 16);
+	sql_text(out->mode, sizeof(out->mode), q, 17);
+	out->hold_s = sqlite3_column_int64(q, 18);
+	out->forks = (unsigned)sqlite3_column_int(q, 19);
+	out->enrolled_s = sqlite3_column_int64(q, 20);
+	out->seen_s = sqlite3_column_int64(q, 21);
+	sql_text(out->invite, sizeof(out->invite), q, 22);
+	out->order = (uint64_t)sqlite3_column_int64(q, 23);
+	out->status_order = (uint64_t)sqlite3_column_int64(q, 24);
+	out->status_head = (uint64_t)sqlite3_column_int64(q, 25);
+	out->ahead_since_s = out->status_head > out->head_number ? sqlite3_column_int64(q, 26) : 0;
+	sql_text(out->challenge, sizeof(out->challenge), q, 27);
+	sql_text(out->retired, sizeof(out->retired), q, 28);
+	out->shreds = (unsigned)sqlite3_column_int(q, 29);
+	out->misuses = (unsigned)sqlite3_column_int(q, 30);
+	out->certified = sqlite3_column_int(q, 31);
+	sql_text(out->hold_by, sizeof(out->hold_by), q, 32);
+	sql_text(out->drift, sizeof(out->drift), q, 33);
+	out->drift_since_s = sqlite3_column_int64(q, 34);
+	sql_text(out->changed_by, sizeof(out->changed_by), q, 35);
+	take_verdict(&out->verdict, q, 36);
+	return 0;
+}
+
+int store_device(struct repo_device *out, struct store *store, const char *id, struct error *err)
+{
+	sqlite3_stmt *q = sql_query(store, DEVICE_COLUMNS "WHERE id = ?", "s", id);
+	int r = sql_row(store, q, err);
+
+	if (r != 0)
+		return r;
+	r = take_device(out, q, err);
+	sql_done(q);
+	return r;
+}
+
+int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct error *err)
+{
+	sqlite3_stmt *q = sql_query(store, DEVICE_COLUMNS "ORDER BY name, id", "");
+	int r;
+
+	while ((r = sql_row(store, q, err)) == 0) {
+		struct repo_device device;
+
+		if (take_device(&device, q, err) < 0 || fn(ctx, &device)) {
+			sql_done(q);
+			return err->code;
+		}
+	}
+	return r < 0 ? r : 0;
+}
+
+
