@@ -267,6 +267,9 @@ static int fix(size_t *done, size_t *left, size_t *by_hand, struct cli *cli, con
 	_cleanup_(fixing_done) struct fixing f = {.wish = wish, .is_whole = is_whole};
 	int r = fixing_plan(&f, cli, &args->value[1], args->count - 1, err);
 
+	if (r == 0 && !f.looked_at)
+		r = error_set(err, CLI_ABSENT, "none of these devices has '%s' among its policies; see: holdfast policy publish",
+			      args->value[0]);
 	if (r < 0)
 		return r;
 	*left = f.left;

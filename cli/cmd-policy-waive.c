@@ -9,6 +9,7 @@
 #include "cli/rule-name.h"
 #include "cli/sign.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +18,10 @@ enum { DEVICES_OF_A_WAIVER = 64 };
 struct waiving {
 	struct rule_name name;
 	const struct args *args;
+	const struct home *home;
 	struct buf *waivers; /* one for each 64 devices; unwaive has none */
 	size_t waiver_count;
+	bool *is_signed;
 	struct fleet_list meant; /* in the order in which they stand in the waivers */
 	size_t without;          /* devices that had no waiver to take away */
 };
@@ -28,6 +31,7 @@ static void waiving_done(struct waiving *w)
 	for (size_t i = 0; i < w->waiver_count; i++)
 		buf_done(&w->waivers[i]);
 	free(w->waivers);
+	free(w->is_signed);
 	fleet_list_done(&w->meant);
 }
 
@@ -55,25 +59,44 @@ static size_t drop_waivers(struct policy_set *set, const struct rule_name *name)
 	return had - kept;
 }
 
-static const struct buf *waiver_of(const struct waiving *w, const struct fleet_member *m)
+static size_t waiver_of(const struct waiving *w, const struct fleet_member *m)
 {
-	for (size_t i = 0; i < w->meant.count; i++)
-		if (!strcmp(w->meant.members[i].id, m->id))
-			return &w->waivers[i / DEVICES_OF_A_WAIVER];
-	return NULL;
+	size_t i = 0;
+
+	while (i < w->meant.count && strcmp(w->meant.members[i].id, m->id) != 0)
+		i++;
+	return i / DEVICES_OF_A_WAIVER;
+}
+
+/* Once it is known that there is something to waive. */
+static int sign_waiver(struct waiving *w, size_t i, struct error *err)
+{
+	_cleanup_(mem_freep) char *key = home_signing_key(w->home);
+
+	if (w->is_signed[i])
+		return 0;
+	fputs(buf_text(&w->waivers[i]), stderr);
+	if (!args_has(w->args, "yes") && passphrase_confirm("Sign this waiver?", err) < 0)
+		return err->code;
+	w->is_signed[i] = true;
+	return sign_statement(&w->waivers[i], key, err);
 }
 
 static int add_waiver(void *ctx, struct policy_set *set, const struct fleet_member *m, struct error *err)
 {
-	const struct waiving *w = ctx;
-	const struct buf *waiver = waiver_of(w, m);
+	struct waiving *w = ctx;
+	size_t i = waiver_of(w, m);
 
 	if (!policy_set_has_rule(set, w->name.pack, w->name.rule))
 		return error_set(err, CLI_ABSENT, "its policies have no rule '%s/%s'; publish the pack first", w->name.pack, w->name.rule);
+	if (i == w->waiver_count)
+		return error_set(err, CLI_CONFLICT, "it came just now; say it again");
 	drop_waivers(set, &w->name);
 	if (set->waiver_count == POLICY_SET_WAIVERS_MAX)
 		return error_set(err, E_LIMIT, "it has %d waivers already", POLICY_SET_WAIVERS_MAX);
-	set->waivers[set->waiver_count++] = buf_bytes(waiver);
+	if (sign_waiver(w, i, err) < 0)
+		return err->code;
+	set->waivers[set->waiver_count++] = buf_bytes(&w->waivers[i]);
 	return 0;
 }
 
@@ -112,23 +135,11 @@ static int write_waivers(struct waiving *w, const struct home *home, int64_t unt
 {
 	size_t count = (w->meant.count + DEVICES_OF_A_WAIVER - 1) / DEVICES_OF_A_WAIVER;
 
+	w->home = home;
 	w->waivers = mem_alloc((count + 1) * sizeof(*w->waivers));
+	w->is_signed = mem_alloc((count + 1) * sizeof(*w->is_signed));
 	for (; w->waiver_count < count; w->waiver_count++)
 		if (write_waiver(&w->waivers[w->waiver_count], w, home, w->waiver_count * DEVICES_OF_A_WAIVER, until_s, reason, err) < 0)
-			return err->code;
-	return 0;
-}
-
-static int sign_waivers(struct waiving *w, const struct home *home, struct error *err)
-{
-	_cleanup_(mem_freep) char *key = home_signing_key(home);
-
-	for (size_t i = 0; i < w->waiver_count; i++)
-		output_note("%s", buf_text(&w->waivers[i]));
-	if (!args_has(w->args, "yes") && passphrase_confirm("Sign this waiver?", err) < 0)
-		return err->code;
-	for (size_t i = 0; i < w->waiver_count; i++)
-		if (sign_statement(&w->waivers[i], key, err) < 0)
 			return err->code;
 	return 0;
 }
@@ -180,8 +191,6 @@ int cmd_policy_waive(struct cli *cli, const struct args *args, struct error *err
 		r = fleet_list_select(&p.orders.list, &args->value[1], args->count - 1, err);
 	if (r == 0)
 		r = write_waivers(&w, cli->home, until_s, reason, err);
-	if (r == 0)
-		r = sign_waivers(&w, cli->home, err);
 	return r < 0 ? r : publishing_run(&p, args, reason, NULL, err);
 }
 

@@ -296,6 +296,7 @@ static int fix_one(struct fixing *f, const struct fleet_member *m, struct error 
 		output_note("holdfast: '%s' is left out: %s", m->name[0] ? m->name : m->id, why);
 		return 0;
 	}
+	f->looked_at++;
 	result = making_open(&r.base, &f->orders, m, 0, err);
 	if (result == 0)
 		result = judge(&r, err);

@@ -35,8 +35,9 @@ struct fixing {
 	const struct fix_wish *wish;
 	struct making orders;
 	struct open_source source;
-	bool is_whole; /* files that are changed as a whole; else lines */
-	size_t left;   /* rules that the other way is for */
+	bool is_whole;    /* files that are changed as a whole; else lines */
+	size_t looked_at; /* devices that have the rules */
+	size_t left;      /* rules that the other way is for */
 	size_t by_hand;
 	size_t count;
 	struct fix_device *devices;
