@@ -22,6 +22,7 @@ enum {
 struct api {
 	struct transfer line;
 	struct home *home; /* NULL when bare */
+	bool is_again;
 	char token[TOKEN_MAX + 1];
 };
 
@@ -197,7 +198,7 @@ int api_get(struct buf *out, struct api *api, const char *path, size_t max, stru
 		return plain_get(out, api, path, max, err);
 	if (api->token[0])
 		r = get_with_token(out, api, path, max, err);
-	if (r != CLI_LOGIN)
+	if (r != CLI_LOGIN || api->is_again)
 		return r;
 	r = login(api, err);
 	return r < 0 ? r : get_with_token(out, api, path, max, err);
@@ -327,6 +328,19 @@ int api_open_bare(struct api **out, const char *address, const uint8_t pin[stati
 	memcpy(pins[0], pin, 32);
 	transfer_pin(&(*out)->line, pins, 1);
 	snprintf((*out)->line.address, sizeof((*out)->line.address), "%s", address);
+	return 0;
+}
+
+int api_open_again(struct api **out, const struct api *api, struct error *err)
+{
+	int r = api_new(out, api->home, err);
+
+	if (r < 0)
+		return r;
+	(*out)->is_again = true;
+	strcpy((*out)->line.address, api->line.address);
+	strcpy((*out)->token, api->token);
+	buf_add_bytes(&(*out)->line.pins, buf_bytes(&api->line.pins));
 	return 0;
 }
 

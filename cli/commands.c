@@ -174,6 +174,7 @@ static const struct option_def decide_options[] = {
 
 static const struct option_def policy_check_options[] = {
 	{ "fix-plan", 0, NULL, "print a plan for holdfast rollout plan, with the remedies of what fails", false },
+	{ "summary", 0, NULL, "print how many pass and fail, by rule", false },
 	{ 0 },
 };
 
@@ -355,7 +356,7 @@ const struct command commands[] = {
 	{ "retire", "verify", "FILE [--fleet ID | --roots FILE]", "verify the proof of a retirement, offline", 1, 1, cmd_retire_verify,
 	  retire_verify_options },
 	{ "retire", "witness", "DEVICE --reason TEXT", "say what you saw on site", 1, 1, cmd_retire_witness, reason_options },
-	{ "policy", "check", "PACK SELECTOR...|DEVICE@NUMBER... [--fix-plan]", "hold rules against archived configurations; exit 1 when one fails, or cannot be told",
+	{ "policy", "check", "PACK SELECTOR[@TIME]...|DEVICE@NUMBER... [--summary|--fix-plan]", "hold rules against archived configurations; exit 1 when one fails, or cannot be told",
 	  2, ANY, cmd_policy_check, policy_check_options },
 	{ "policy", "findings", "DEVICE[@N] [--all]", "open what a device's newest verdict, or verdict N, found; exit 1 when something fails", 1, 1,
 	  cmd_policy_findings, policy_findings_options },

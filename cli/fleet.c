@@ -301,20 +301,108 @@ int fleet_identify(const struct open_device **out, struct opener *opener, const 
 	return 0;
 }
 
-int fleet_open(struct opened *out, struct opener *opener, const struct fleet_list *list, const struct revision_ref *ref, struct error *err)
+int fleet_open_member(struct opened *out, struct opener *opener, const struct fleet_member *member, uint64_t number, struct error *err)
 {
-	struct open_wanted wanted = { .number = ref->number };
-	const struct fleet_member *member;
+	struct open_wanted wanted = { .id = member->id, .number = number, .at_least = member->snapshot };
 	const struct open_device *device;
-	int r = fleet_find(&member, list, ref->device, err);
+	int r = fleet_identify(&device, opener, member, err);
 
-	if (r == 0)
-		r = fleet_identify(&device, opener, member, err);
 	if (r < 0)
 		return r;
-	if (!wanted.number && !member->snapshot)
+	if (!number && !member->snapshot)
 		return error_set(err, CLI_ABSENT, "'%s' has sent no snapshot yet", device->name);
-	wanted.id = member->id;
-	wanted.at_least = member->snapshot;
 	return opener_open(out, opener, &wanted, err);
+}
+
+int fleet_open(struct opened *out, struct opener *opener, const struct fleet_list *list, const struct revision_ref *ref, struct error *err)
+{
+	const struct fleet_member *member;
+	int r = fleet_find(&member, list, ref->device, err);
+
+	return r < 0 ? r : fleet_open_member(out, opener, member, ref->number, err);
+}
+
+/* ---- what was in force ---- */
+
+enum { MOMENTS_PAGE = 1000 };
+
+static int by_id(const void *a, const void *b)
+{
+	const struct fleet_member *const *x = a, *const *y = b;
+
+	return strcmp((*x)->id, (*y)->id);
+}
+
+/* The members by id, which is how the server goes through them. */
+static const struct fleet_member **order_by_id(const struct fleet_list *list)
+{
+	const struct fleet_member **order = mem_alloc((list->count + 1) * sizeof(*order));
+
+	for (size_t i = 0; i < list->count; i++)
+		order[i] = &list->members[i];
+	qsort(order, list->count, sizeof(*order), by_id);
+	return order;
+}
+
+struct moments {
+	uint64_t *numbers;
+	const struct fleet_list *list;
+	const struct fleet_member **order;
+	size_t at; /* in order */
+	char after[ID_LEN + 1];
+};
+
+/* False: malformed. Entries of devices that nobody asked for are passed over. */
+static bool take_moment(struct moments *m, const json_t *entry)
+{
+	const char *id = json_string_value(json_object_get(entry, "id"));
+	uint64_t number = 0;
+
+	if (!id || !id_is_valid(bytes_str(id)) || strcmp(id, m->after) <= 0 || !take_number(&number, entry, "snapshot"))
+		return false;
+	strcpy(m->after, id);
+	while (m->at < m->list->count && strcmp(m->order[m->at]->id, id) < 0)
+		m->at++;
+	if (m->at < m->list->count && !strcmp(m->order[m->at]->id, id))
+		m->numbers[m->order[m->at] - m->list->members] = number;
+	return true;
+}
+
+/* 1: it was the last. */
+static int get_moments(struct moments *m, struct cli *cli, const char *at, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/snapshots?at=%s&limit=%d%s%s", at, MOMENTS_PAGE, *m->after ? "&after=" : "", m->after);
+	json_t *answer = NULL;
+	const json_t *list;
+	size_t count;
+	int r = api_get_json(&answer, cli->api, path, err);
+
+	if (r < 0)
+		return r;
+	list = json_object_get(answer, "snapshots");
+	count = json_array_size(list);
+	if (!json_is_array(list) || count > MOMENTS_PAGE)
+		r = error_set(err, E_PEER, "the server's list of snapshots is none");
+	for (size_t i = 0; i < count && r == 0; i++)
+		if (!take_moment(m, json_array_get(list, i)))
+			r = error_set(err, E_PEER, "the server's list of snapshots is malformed at entry %zu", i + 1);
+	json_decref(answer);
+	return r < 0 ? r : count < MOMENTS_PAGE;
+}
+
+int fleet_at(uint64_t numbers[], struct cli *cli, const struct fleet_list *list, int64_t at_s, struct error *err)
+{
+	struct moments m = { .numbers = numbers, .list = list };
+	char at[CLOCK_TEXT_LEN];
+	int r = cli_api(cli, err);
+
+	if (r < 0)
+		return r;
+	memset(numbers, 0, list->count * sizeof(*numbers));
+	clock_text(at, at_s);
+	m.order = order_by_id(list);
+	while (r == 0)
+		r = get_moments(&m, cli, at, err);
+	free(m.order);
+	return r < 0 ? r : 0;
 }

@@ -55,10 +55,15 @@ int fleet_find(const struct fleet_member **out, const struct fleet_list *list, c
 
 /* The home's keys and roots, and the server's bytes. Connects if need be. */
 int fleet_source(struct open_source *out, struct cli *cli, struct error *err) _must_check_;
+/* What was in force at a time, by the server's index: for each member the number of its newest snapshot until then, 0 when it had none. */
+int fleet_at(uint64_t numbers[], struct cli *cli, const struct fleet_list *list, int64_t at_s, struct error *err) _must_check_;
 /* An opener over these. */
 int fleet_opener(struct opener **out, struct cli *cli, struct error *err) _must_check_;
 /* Verifies who a listed device is: E_SEAL when it was admitted under another name than the list says. */
 int fleet_identify(const struct open_device **out, struct opener *opener, const struct fleet_member *member, struct error *err)
+	_must_check_;
+/* Opens a revision of a listed device; number 0: the newest. */
+int fleet_open_member(struct opened *out, struct opener *opener, const struct fleet_member *member, uint64_t number, struct error *err)
 	_must_check_;
 /* Opens the revision that the operator named. */
 int fleet_open(struct opened *out, struct opener *opener, const struct fleet_list *list, const struct revision_ref *ref, struct error *err)

@@ -184,6 +184,18 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total)
 		(unsigned long long)total, (unsigned long long)(done * 1000 / (took ? took : 1)), left, in_place ? "\033[K" : "\n");
 }
 
+void progress_count(struct progress *progress, uint64_t done, uint64_t total)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!progress->began_ms)
+		progress->began_ms = progress->shown_ms = now;
+	if (now - progress->shown_ms < TERMINAL_STEP_MS || !isatty(STDERR_FILENO))
+		return;
+	progress->shown_ms = now;
+	fprintf(stderr, "\r%llu of %llu\033[K", (unsigned long long)done, (unsigned long long)total);
+}
+
 void progress_end(struct progress *progress)
 {
 	if (progress->began_ms && progress->shown_ms != progress->began_ms && isatty(STDERR_FILENO))

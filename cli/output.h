@@ -37,4 +37,6 @@ struct progress {
 };
 /* Count, rate and time left on standard error: in place on a terminal, a line every 10 s elsewhere. */
 void progress_show(struct progress *progress, uint64_t done, uint64_t total);
+/* "123 of 1000", on a terminal only. */
+void progress_count(struct progress *progress, uint64_t done, uint64_t total);
 void progress_end(struct progress *progress);

@@ -46,8 +46,17 @@ void policed_done(struct policed *p)
 	free(p->revision);
 	free(p->device);
 	free(p->failed);
-	report_done(&p->report);
+	free(p->verdicts);
 	*p = (struct policed){ 0 };
+}
+
+void policed_take(struct policed *out, const char *device, const char *revision, const struct report *report)
+{
+	*out = (struct policed){ .device = mem_strdup(device), .revision = mem_strdup(revision), .rules = report->count,
+				 .verdicts = mem_alloc(report->count + 1) };
+	for (size_t i = 0; i < report->count; i++)
+		out->verdicts[i] = (uint8_t)report->rulings[i].verdict;
+	memcpy(out->counts, report->counts, sizeof(out->counts));
 }
 
 static const char *fact(const struct opened *opened, const char *key)
@@ -57,7 +66,7 @@ static const char *fact(const struct opened *opened, const char *key)
 	return text ? text : statement_get(opened->device->enrol, key);
 }
 
-void policing_judge(struct policed *out, const struct policy *policy, const struct opened *opened)
+void policing_judge(struct policed *out, struct report *report, const struct policy *policy, const struct opened *opened)
 {
 	const struct policy_facts facts = { .driver = statement_get(opened->device->enrol, "driver"), .model = fact(opened, "model"),
 					    .firmware = fact(opened, "firmware") };
@@ -67,16 +76,17 @@ void policing_judge(struct policed *out, const struct policy *policy, const stru
 	bool is_read = tree_read(&tree, facts.driver, buf_bytes(&opened->running), &why) == 0;
 
 	show_revision(revision, opened);
-	*out = (struct policed){ .revision = mem_strdup(revision), .device = mem_strdup(opened->device->name) };
-	policy_evaluate(&out->report, policy, is_read ? &tree : NULL, why.text, &facts, &policy_limits_operator);
+	policy_evaluate(report, policy, is_read ? &tree : NULL, why.text, &facts, &policy_limits_operator);
+	policed_take(out, opened->device->name, revision, report);
 }
 
-void policing_give_up(struct policed *out, const struct policy *policy, const char *device, const char *driver, const struct error *err)
+void policing_give_up(struct policed *out, struct report *report, const struct policy *policy, const char *device, const char *driver,
+		      const char *why_not)
 {
 	const struct policy_facts facts = { .driver = driver && *driver ? driver : NULL };
 
-	*out = (struct policed){ .revision = mem_strdup(device), .device = mem_strdup(device), .failed = mem_strdup(err->text), .code = err->code };
-	policy_evaluate(&out->report, policy, NULL, "it could not be opened", &facts, &policy_limits_operator);
+	policy_evaluate(report, policy, NULL, why_not, &facts, &policy_limits_operator);
+	policed_take(out, device, device, report);
 }
 
 char *policing_text(const char *text)
@@ -121,7 +131,7 @@ static void add_remedy(struct buf *out, const struct remedy *remedy, const char 
 
 static bool fails(const struct policed *device, size_t rule)
 {
-	return device->report.rulings[rule].verdict == VERDICT_FAIL;
+	return device->verdicts[rule] == VERDICT_FAIL;
 }
 
 static bool anybody_fails(const struct policed *devices, size_t count, size_t rule)

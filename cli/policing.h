@@ -12,18 +12,23 @@ int policing_read_file(struct buf *out, const char *path, size_t max, struct err
 
 /* One revision of a device, and what the rules say of it. */
 struct policed {
-	char *revision; /* "r1@7", or the device's name when nothing could be opened */
+	char *revision; /* "r1@7", or the device's name when nothing was opened */
 	char *device;   /* its name, as admitted where that is known */
-	char *failed;   /* why it could not be opened; NULL: it was */
+	char *failed;   /* why it could not be opened; NULL: it was, or there was none to open */
 	int code;       /* of that failure */
-	struct report report; /* all unknown when it could not be opened */
+	size_t rules;
+	uint8_t *verdicts; /* enum verdict, by rule */
+	size_t counts[VERDICTS];
 };
 void policed_done(struct policed *p);
 
 /* Evaluates the running configuration of what was opened. Facts come from what the device signed. */
-void policing_judge(struct policed *out, const struct policy *policy, const struct opened *opened);
-/* The same for a device that could not be opened; borrows nothing. driver: as the server lists it. */
-void policing_give_up(struct policed *out, const struct policy *policy, const char *device, const char *driver, const struct error *err);
+void policing_judge(struct policed *out, struct report *report, const struct policy *policy, const struct opened *opened);
+/* The same for a device of which nothing is opened; borrows nothing. driver: as the server lists it; why_not: why no rule can be told. */
+void policing_give_up(struct policed *out, struct report *report, const struct policy *policy, const char *device, const char *driver,
+		      const char *why_not);
+/* What is kept of a report. */
+void policed_take(struct policed *out, const char *device, const char *revision, const struct report *report);
 
 /* Text of a configuration or a pack with what stands for secrets as dots, and without what could drive a terminal. */
 char *policing_text(const char *text);

@@ -91,7 +91,7 @@ int books_read(struct record **out, size_t *count, const char *folder, struct er
 int books_keep(const char *folder, const struct fleet *fleet, struct error *err)
 {
 	_cleanup_(mem_freep) char *key = path_in(folder, "operator.key"), *whole = path_in(folder, "root"), *signers = path_in(folder, "allowed_signers");
-	_cleanup_(mem_freep) char *reading = path_in(folder, "reading.key");
+	_cleanup_(mem_freep) char *reading = path_in(folder, "reading.key"), *id = path_in(folder, "fleet");
 	_cleanup_(buf_done) struct buf text = { 0 }, reader = { 0 };
 	_cleanup_(root_freep) struct root *root = NULL;
 	struct statement *st = NULL;
@@ -103,7 +103,7 @@ int books_keep(const char *folder, const struct fleet *fleet, struct error *err)
 		return err->code;
 	age_identity_text(&reader, &fleet->reader);
 	buf_add_char(&reader, '\n');
-	if (fs_write(reading, buf_bytes(&reader), 0600, err) < 0)
+	if (fs_write(reading, buf_bytes(&reader), 0600, err) < 0 || fs_write(id, bytes_str(fleet->id), 0600, err) < 0)
 		return err->code;
 	return fs_write(signers, buf_bytes(&text), 0600, err);
 }

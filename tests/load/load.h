@@ -7,7 +7,8 @@
  *                    "<type> <device, invite or -> <number> <SHA-256 of the text> <SHA-256 of text and signatures>"
  *   allowed_signers  of the fleet's root, for git verify-commit and ssh-keygen -Y verify
  *   operator.key     alice's seed: for check and answers; a key of this test's own making, good for nothing else
- *   reading.key      her reading key, so that her command opens what was posted */
+ *   reading.key      her reading key, so that her command opens what was posted
+ *   fleet            the fleet's id */
 #pragma once
 
 #include "tests/load/server.h"
