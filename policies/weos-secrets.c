@@ -213,6 +213,7 @@ struct json {
 	unsigned secret_at;  /* the depth at which all became secret; 0: it is not */
 	bool is_next_secret; /* the value to come, by its name */
 	bool is_next_known;
+	bool is_next_password; /* named so, and nothing more */
 };
 
 /* The string that begins at the quote; without quotes. It ends at the line's end at the latest. */
@@ -240,16 +241,31 @@ static void take_name(struct json *j, struct bytes name)
 {
 	if (j->depth <= 1)
 		j->is_next_known = is_known(name);
+	j->is_next_password = bytes_is(name, "password");
 	j->is_next_secret = is_promise(name) && !bytes_is(name, "encrypt-secrets");
+}
+
+/* "alg sha512 hash $6$...": as in a command, how it is kept may be read. What is left is the secret. */
+static struct bytes behind_algorithm(struct bytes value)
+{
+	struct bytes words[4];
+	size_t count = words_split(words, ARRAY_SIZE(words), value);
+
+	if (count != 4 || words[0].ptr != value.ptr || !bytes_is(words[0], "alg") || words[1].len > 16 ||
+	    (!bytes_is(words[2], "hash") && !bytes_is(words[2], "secret")) || has_key_shape(words[1]))
+		return value;
+	return bytes_from(value, (size_t)(words[3].ptr - value.ptr));
 }
 
 static void take_value(struct json *j, struct bytes value, bool is_string)
 {
 	bool is_secret = j->secret_at || j->is_next_secret || !j->is_next_known || (is_string && has_key_shape(value));
 
+	if (is_string && j->is_next_password && !j->secret_at && j->is_next_known)
+		value = behind_algorithm(value);
 	if (is_secret && value.len)
 		j->found(j->ctx, (size_t)(value.ptr - j->text.ptr), value.len);
-	j->is_next_secret = false;
+	j->is_next_secret = j->is_next_password = false;
 }
 
 static void take_bare(struct json *j)

@@ -3,8 +3,10 @@
 
 #include "cli/cli.h"
 #include "cli/policing.h"
+#include "cli/rule-name.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char pack[] = "holdfast-policy: 1\npack: p\ntitle: T\ndriver: weos\nrules:\n"
 			   "- {id: in-a-block, title: T, level: fundamental, severity: low, context: config/system, check: {present: location *},"
@@ -84,4 +86,22 @@ TEST(a_pack_that_is_not_there_is_absent)
 
 	CHECK_EQ(policing_read(&policy, &path, "no-such-pack", &err), CLI_ABSENT);
 	CHECK_EQ(policing_read(&policy, &path, "/nowhere/p.yaml", &err), CLI_ABSENT);
+}
+
+TEST(a_rule_is_named_by_its_pack_and_its_id)
+{
+	static const char *const none[] = { "", "/", "weos/", "/x", "weos/a/b", "Weos/x", "weos/x y", "./weos.yaml/x", "weos/..",
+					    "weos/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+	struct rule_name name;
+	struct error err = { 0 };
+
+	CHECK_OK(rule_name_parse(&name, "weos/default-admin-4", &err));
+	CHECK_STR(name.pack, "weos");
+	CHECK_STR(name.rule, "default-admin-4");
+	CHECK_OK(rule_name_parse_any(&name, "linux-gateway", &err));
+	CHECK_STR(name.rule, "");
+	CHECK_EQ(rule_name_parse(&name, "linux-gateway", &err), CLI_USAGE);
+	CHECK(strstr(err.text, "which rule of 'linux-gateway'"));
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++)
+		CHECK_EQ(rule_name_parse_any(&name, none[i], &err), CLI_USAGE);
 }

@@ -203,6 +203,18 @@ TEST(in_json_the_same_rules_hold)
 	check_masked("{\"aaa\": {\"password\": \"cut", "{\"aaa\": {\"password\": \"<>");
 }
 
+TEST(in_json_how_a_password_is_kept_stays_readable_and_the_password_does_not)
+{
+	check_masked("{\"aaa\": {\"user\": {\"a\": {\"password\": \"alg sha512 hash $6$a$b\"}}}}",
+		     "{\"aaa\": {\"user\": {\"a\": {\"password\": \"alg sha512 hash <>\"}}}}");
+	check_masked("{\"aaa\": {\"password\": \"alg sha512 secret hunter2 and more\"}}", "{\"aaa\": {\"password\": \"alg sha512 secret <>\"}}");
+	check_masked("{\"aaa\": {\"password\": \"alg sha512 hunter2\"}}", "{\"aaa\": {\"password\": \"<>\"}}");
+	check_masked("{\"aaa\": {\"password\": \"alg $6$ab$cd hash x\"}}", "{\"aaa\": {\"password\": \"<>\"}}");
+	check_masked("{\"aaa\": {\"password\": \" alg sha512 hash x\", \"password2\": \"alg sha512 hash x\"}}",
+		     "{\"aaa\": {\"password\": \"<>\", \"password2\": \"<>\"}}");
+	check_masked("{\"tunnel\": {\"password\": \"alg sha512 hash x\"}}", "{\"tunnel\": {\"password\": \"<>\"}}");
+}
+
 /* ---- what a device is given ---- */
 
 TEST(commands_that_leave_configuration_are_refused_however_short)
