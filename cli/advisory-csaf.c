@@ -280,10 +280,28 @@ static int take_document(struct advisory *a, const json_t *document, struct erro
 	a->title = advisory_text(document, "title");
 	a->status = advisory_text(tracking, "status");
 	a->released = advisory_text(tracking, "current_release_date");
+	a->published = advisory_text(tracking, "initial_release_date");
 	a->severity = advisory_text(json_object_get(document, "aggregate_severity"), "text");
 	if (a->status && !strcmp(a->status, "draft"))
 		advisory_note(a, "it is a draft");
 	return advisory_check_id(a->id, err);
+}
+
+/* What remediations and flags may name in place of products. */
+static void take_groups(struct advisory *a, const json_t *groups)
+{
+	a->groups = json_object();
+	for (size_t i = 0; i < json_array_size(groups); i++) {
+		const char *id = advisory_text(json_array_get(groups, i), "group_id");
+		const json_t *products = array_at(json_array_get(groups, i), "product_ids");
+
+		if (!id || !products)
+			advisory_note(a, "a product group has no id or no products");
+		else if (json_object_get(a->groups, id))
+			advisory_note(a, "product group '%.80s' is explained twice", id);
+		else
+			json_object_set(a->groups, id, (json_t *)(uintptr_t)products);
+	}
 }
 
 static int take_tree(struct tree *t, struct error *err)
@@ -291,6 +309,7 @@ static int take_tree(struct tree *t, struct error *err)
 	const json_t *tree = json_object_get(t->a->json, "product_tree"), *relationships = array_at(tree, "relationships");
 	static const struct path nothing = { 0 };
 
+	take_groups(t->a, array_at(tree, "product_groups"));
 	if (take_branches(t, array_at(tree, "branches"), &nothing, 0, err) < 0 ||
 	    take_full_names(t, array_at(tree, "full_product_names"), err) < 0 || declare_joined(t, relationships, err) < 0)
 		return err->code;
@@ -316,9 +335,8 @@ static int take_all(struct tree *t, struct error *err)
 int advisory_read_csaf(struct advisory *a, struct error *err)
 {
 	struct tree t = { a, json_object() };
-	int r = take_all(&t, err);
 
 	a->form = ADVISORY_CSAF;
-	json_decref(t.ids);
-	return r;
+	a->ids = t.ids;
+	return take_all(&t, err);
 }

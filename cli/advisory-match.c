@@ -29,6 +29,7 @@ struct advisory_match {
 	const struct advisory_facts *facts;
 	bool has_vendor; /* some product is of this device's vendor */
 	struct decided *decided;
+	json_t *group_done; /* group id -> whether this device is in it */
 };
 
 /* ---- facts ---- */
@@ -385,7 +386,7 @@ static enum answer name_with_family(const struct decided *d, const struct adviso
 				    const struct models *models)
 {
 	struct advisory_facts facts = *m->facts;
-	struct advisory_match again = { m->a, &facts, m->has_vendor, NULL };
+	struct advisory_match again = { .a = m->a, .facts = &facts, .has_vendor = m->has_vendor };
 	struct decided other = { 0 };
 
 	if (d->name != ANSWER_UNKNOWN || p->is_joined || !*models->family || *facts.family)
@@ -574,34 +575,126 @@ static void judge_features(struct advisory_finding *out, const struct advisory_m
 	}
 }
 
-static void put_fix(struct advisory_finding *out, struct advisory_match *m, const struct advisory_vuln *v)
+/* One release that is said to be good. The nearest above the device's own is the one: of its series first, since another series may be
+ * another product. */
+struct fix {
+	const struct advisory_product *product;
+	struct version version;
+	bool is_version, is_above, is_series;
+};
+
+static struct fix fix_of(const struct advisory_match *m, const struct advisory_product *p)
 {
-	static const enum advisory_status lists[] = { ADVISORY_FIXED, ADVISORY_RECOMMENDED };
+	struct fix f = { .product = p };
+	struct version own;
 
-	for (size_t l = 0; l < ARRAY_SIZE(lists); l++) {
-		for (size_t i = 0; i < v->items[lists[l]].count; i++) {
-			const struct advisory_product *p = &m->a->products[v->items[lists[l]].product[i]];
+	f.is_version = version_parse(&f.version, p->version);
+	if (!f.is_version || !version_parse(&own, p->is_loader ? m->facts->loader : m->facts->firmware))
+		return f;
+	f.is_above = version_places(&f.version, &own, true) == VERSION_ABOVE;
+	f.is_series = f.version.number[0] == own.number[0];
+	return f;
+}
 
-			if (p->is_listed && decide_product(m, v->items[lists[l]].product[i], 0)->name == ANSWER_YES) {
-				snprintf(out->fix, sizeof(out->fix), "%s", p->version);
-				return;
-			}
-		}
+static bool is_better(const struct fix *a, const struct fix *b)
+{
+	if (!b->product)
+		return true;
+	if (a->is_above != b->is_above)
+		return a->is_above;
+	if (a->is_series != b->is_series)
+		return a->is_series;
+	return a->is_above && version_places(&a->version, &b->version, true) == VERSION_BELOW;
+}
+
+static bool find_listed_fix(struct advisory_finding *out, struct advisory_match *m, const struct advisory_items *items)
+{
+	struct fix best = { 0 };
+
+	for (size_t i = 0; i < items->count; i++) {
+		const struct advisory_product *p = &m->a->products[items->product[i]];
+		struct fix f;
+
+		if (!p->is_listed || decide_product(m, items->product[i], 0)->name != ANSWER_YES)
+			continue;
+		f = fix_of(m, p);
+		if (is_better(&f, &best))
+			best = f;
 	}
-	/* the end of what is affected, if one release is that */
-	for (size_t i = 0; i < v->items[ADVISORY_AFFECTED].count; i++) {
-		size_t index = v->items[ADVISORY_AFFECTED].product[i];
-		const struct range *r = &m->a->products[index].range;
+	if (!best.product)
+		return false;
+	snprintf(out->fix, sizeof(out->fix), "%s", best.product->version);
+	out->fix_is_loader = best.product->is_loader;
+	return true;
+}
+
+/* The end of what is affected, if one release is that. */
+static void find_end(struct advisory_finding *out, struct advisory_match *m, const struct advisory_items *items)
+{
+	for (size_t i = 0; i < items->count; i++) {
+		const struct advisory_product *p = &m->a->products[items->product[i]];
+		const struct range *r = &p->range;
 		const struct range_part *last = r->count ? &r->part[r->count - 1] : NULL;
-		const struct decided *d = decide_product(m, index, 0);
+		const struct decided *d = decide_product(m, items->product[i], 0);
 
 		if (!last || last->places != VERSION_BELOW || answer_and(d->name, d->version) == ANSWER_NO)
 			continue;
 		for (unsigned k = 0, used = 0; k < last->bound.count; k++)
 			used += (unsigned)snprintf(out->fix + used, sizeof(out->fix) - used, "%s%u", k ? "." : "", last->bound.number[k]);
 		snprintf(out->fix + strlen(out->fix), sizeof(out->fix) - strlen(out->fix), "%s", last->bound.suffix);
+		out->fix_is_loader = p->is_loader;
 		return;
 	}
+}
+
+static void put_fix(struct advisory_finding *out, struct advisory_match *m, const struct advisory_vuln *v)
+{
+	if (!find_listed_fix(out, m, &v->items[ADVISORY_FIXED]) && !find_listed_fix(out, m, &v->items[ADVISORY_RECOMMENDED]))
+		find_end(out, m, &v->items[ADVISORY_AFFECTED]);
+}
+
+/* ---- what may be done ---- */
+
+static bool is_this_device(struct advisory_match *m, const char *id)
+{
+	const json_t *place = id ? json_object_get(m->a->ids, id) : NULL;
+	const struct decided *d = place ? decide_product(m, (size_t)json_integer_value(place), 0) : NULL;
+
+	return id && (!d || answer_and(d->name, d->version) != ANSWER_NO);
+}
+
+static bool has_device(struct advisory_match *m, const json_t *ids)
+{
+	for (size_t i = 0; i < json_array_size(ids); i++)
+		if (is_this_device(m, json_string_value(json_array_get(ids, i))))
+			return true;
+	return false;
+}
+
+/* A group that nobody explains may be of this device. Each is looked at once, however often it is named. */
+static bool group_has_device(struct advisory_match *m, const char *id)
+{
+	const json_t *known = json_object_get(m->group_done, id), *ids = json_object_get(m->a->groups, id);
+
+	if (!known) {
+		if (!m->group_done)
+			m->group_done = json_object();
+		json_object_set_new(m->group_done, id, json_boolean(!ids || has_device(m, ids)));
+		known = json_object_get(m->group_done, id);
+	}
+	return json_is_true(known);
+}
+
+bool advisory_match_concerns(struct advisory_match *m, const json_t *item)
+{
+	const json_t *ids = json_object_get(item, "product_ids"), *groups = json_object_get(item, "group_ids");
+
+	if (has_device(m, ids))
+		return true;
+	for (size_t i = 0; i < json_array_size(groups); i++)
+		if (json_is_string(json_array_get(groups, i)) && group_has_device(m, json_string_value(json_array_get(groups, i))))
+			return true;
+	return !json_array_size(ids) && !json_array_size(groups);
 }
 
 /* ---- the device ---- */
@@ -620,8 +713,10 @@ struct advisory_match *advisory_match_new(const struct advisory *a, const struct
 
 void advisory_match_freep(struct advisory_match **m)
 {
-	if (*m)
+	if (*m) {
 		free((*m)->decided);
+		json_decref((*m)->group_done);
+	}
 	free(*m);
 	*m = NULL;
 }

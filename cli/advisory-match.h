@@ -33,6 +33,7 @@ struct advisory_finding {
 	enum answer affected;
 	char reason[ADVISORY_REASON_MAX];
 	char fix[64]; /* first version that is not affected any more, as the advisory says it; "" */
+	bool fix_is_loader; /* of the boot loader, not of the firmware */
 };
 
 /* Remembers for one device what was decided of each product. */
@@ -43,5 +44,8 @@ void advisory_match_freep(struct advisory_match **m);
 void advisory_match_vuln(struct advisory_finding *out, struct advisory_match *m, size_t vuln);
 /* The worst of all: affected by one is affected. */
 void advisory_match_all(struct advisory_finding *out, struct advisory_match *m);
+
+/* A remediation or a flag: does it name a product, or a group with one, that is (or may be) this device? Also true when it names none. */
+bool advisory_match_concerns(struct advisory_match *m, const json_t *item);
 
 const char *advisory_answer_name(enum answer affected); /* "affected", "not-affected", "unknown" */

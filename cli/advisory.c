@@ -178,7 +178,10 @@ static int read_form(struct advisory *a, struct error *err)
 
 static void put_defaults(struct advisory *a)
 {
-	const char **texts[] = { &a->publisher, &a->title, &a->version, &a->released, &a->status, &a->severity };
+	const char **texts[] = { &a->publisher, &a->title, &a->version, &a->released, &a->published, &a->status, &a->severity };
+
+	if (!a->published)
+		a->published = a->released;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		if (!*texts[i])
@@ -220,6 +223,8 @@ struct advisory *advisory_free(struct advisory *a)
 		free(a->notes[i]);
 	free(a->products);
 	free(a->vulns);
+	json_decref(a->ids);
+	json_decref(a->groups);
 	json_decref(a->json);
 	json_decref(a->made);
 	free(a);

@@ -65,8 +65,10 @@ struct advisory_vuln {
 
 struct advisory {
 	enum advisory_form form;
+	json_t *ids, *groups; /* of CSAF: product id -> place in products, group id -> product ids; or NULL */
 	json_t *json, *made; /* made: texts of our own, which no key of the document is */
-	const char *id, *publisher, *title, *version, *released, *status, *severity; /* "" where nothing is said */
+	const char *id, *publisher, *title, *version, *status, *severity; /* "" where nothing is said */
+	const char *released, *published; /* when this version came, and when the first one did */
 	size_t product_count, vuln_count, item_count;
 	struct advisory_product *products;
 	struct advisory_vuln *vulns;

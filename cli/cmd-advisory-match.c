@@ -1,10 +1,12 @@
 /* cli/cmd-advisory-match.c -- holdfast advisory match: which devices are affected by which advisories.
  *
- * Advisories are read one after the other, so memory does not grow with their number; devices of which the same is known are decided
- * once. What is not affected is left out unless asked for; what is unknown never is. */
+ * Advisories are read one after the other, so memory does not grow with their number (a second time, to look behind the fixes that they name);
+ * devices of which the same is known are decided once. What is not affected is left out unless asked for; what is unknown never is. */
 #include "cli/commands.h"
 
 #include "base/clock.h"
+#include "cli/advisory-age.h"
+#include "cli/advisory-behind.h"
 #include "cli/advisory-facts.h"
 #include "cli/advisory-judge.h"
 #include "cli/advisory-sync.h"
@@ -29,6 +31,9 @@ struct row {
 	double score;
 	const struct judgement *judged; /* NULL: nobody did */
 	bool is_stale;
+	int64_t days, over;  /* since it was published, -1: nobody says; over: more than --max-age */
+	size_t question;     /* about its fix, to behind_ids(); 0: none */
+	const char *remedy;  /* static: the best kind of what may be done; NULL */
 	char *severity, *reason, *fix;
 	json_t *vulns; /* with --json */
 };
@@ -42,6 +47,10 @@ struct report {
 	struct judgements judgements;
 	size_t count, counts[STATES];
 	size_t unplaced; /* devices without a vendor */
+	size_t overdue;
+	int64_t now_s;
+	struct age_limits limits;
+	struct behind *behind;
 	struct row *rows;
 };
 
@@ -55,6 +64,7 @@ static void report_done(struct report *r)
 	}
 	free(r->rows);
 	free(r->same);
+	behind_free(r->behind);
 	judgements_done(&r->judgements);
 	advisory_devices_done(&r->devices);
 	advisory_store_done(&r->store);
@@ -80,6 +90,83 @@ static struct row *add_row(struct report *r)
 	return &r->rows[r->count++];
 }
 
+/* ---- what may be done ---- */
+
+/* The best first. */
+static const char *const remedy_kinds[] = { "vendor_fix", "workaround", "mitigation", "no_fix_planned", "none_available" };
+
+static size_t rank_of(const char *category)
+{
+	size_t rank = 0;
+
+	while (rank < ARRAY_SIZE(remedy_kinds) && (!category || strcmp(category, remedy_kinds[rank]) != 0))
+		rank++;
+	return rank;
+}
+
+static const char *best_remedy(struct advisory_match *m, const struct advisory *a)
+{
+	size_t best = ARRAY_SIZE(remedy_kinds);
+
+	for (size_t i = 0; i < a->vuln_count; i++) {
+		const json_t *list = a->vulns[i].remediations;
+		struct advisory_finding f;
+
+		advisory_match_vuln(&f, m, i);
+		for (size_t k = 0; f.affected != ANSWER_NO && k < json_array_size(list); k++) {
+			const json_t *remedy = json_array_get(list, k);
+			size_t rank = rank_of(advisory_text(remedy, "category"));
+
+			if (rank < best && advisory_match_concerns(m, remedy))
+				best = rank;
+		}
+	}
+	return best < ARRAY_SIZE(remedy_kinds) ? remedy_kinds[best] : NULL;
+}
+
+/* Takes list over. What is empty is left out: there may be millions of rows. */
+static void put_list(json_t *to, const char *key, json_t *list)
+{
+	if (json_array_size(list))
+		json_object_set(to, key, list);
+	json_decref(list);
+}
+
+static void put_if_text(json_t *to, const char *key, const json_t *from, const char *from_key)
+{
+	const char *text = advisory_text(from, from_key);
+
+	if (text)
+		json_object_set_new(to, key, show_text(bytes_str(text)));
+}
+
+static void put_remedies(json_t *to, struct advisory_match *m, const struct advisory_vuln *v)
+{
+	json_t *remedies = json_array(), *flags = json_array();
+
+	for (size_t i = 0; i < json_array_size(v->remediations); i++) {
+		const json_t *remedy = json_array_get(v->remediations, i);
+		json_t *one;
+
+		if (!advisory_match_concerns(m, remedy))
+			continue;
+		one = json_object();
+		put_if_text(one, "category", remedy, "category");
+		put_if_text(one, "details", remedy, "details");
+		put_if_text(one, "url", remedy, "url");
+		put_if_text(one, "restart", json_object_get(remedy, "restart_required"), "category");
+		json_array_append_new(remedies, one);
+	}
+	for (size_t i = 0; i < json_array_size(v->flags); i++) {
+		const char *label = advisory_text(json_array_get(v->flags, i), "label");
+
+		if (label && advisory_match_concerns(m, json_array_get(v->flags, i)))
+			json_array_append_new(flags, show_text(bytes_str(label)));
+	}
+	put_list(to, "remedies", remedies);
+	put_list(to, "flags", flags);
+}
+
 static json_t *vulns_json(struct advisory_match *m, const struct advisory *a)
 {
 	json_t *list = json_array();
@@ -94,6 +181,7 @@ static json_t *vulns_json(struct advisory_match *m, const struct advisory *a)
 		json_object_set_new(one, "reason", show_text(bytes_str(f.reason)));
 		json_object_set_new(one, "score", json_real(a->vulns[i].score));
 		show_put_text(one, "fix", f.fix);
+		put_remedies(one, m, &a->vulns[i]);
 		json_array_append_new(list, one);
 	}
 	return list;
@@ -101,8 +189,19 @@ static json_t *vulns_json(struct advisory_match *m, const struct advisory *a)
 
 struct decision {
 	struct advisory_finding finding;
+	const char *remedy; /* static, or NULL */
 	json_t *vulns;
 };
+
+/* Only what nobody answered can be overdue. */
+static void put_age(struct report *r, struct row *row, const struct advisory *a)
+{
+	bool is_open = row->state == STATE_AFFECTED || row->state == STATE_UNKNOWN;
+
+	row->days = age_days(a, r->now_s);
+	row->over = is_open ? age_over(&r->limits, age_severity_of(a), row->days) : 0;
+	r->overdue += row->over > 0;
+}
 
 static void put(struct report *r, const struct advisory *a, const struct advisory_entry *e, const struct advisory_device *d,
 		const struct decision *decision)
@@ -126,7 +225,11 @@ static void put(struct report *r, const struct advisory *a, const struct advisor
 			     .severity = mem_strdup(a->severity),
 			     .reason = mem_strdup(decision->finding.reason),
 			     .fix = mem_strdup(decision->finding.fix),
+			     .remedy = decision->remedy,
 			     .vulns = json_incref(decision->vulns) };
+	put_age(r, row, a);
+	if (*row->fix && state != STATE_NOT_AFFECTED)
+		row->question = behind_ask(r->behind, &d->facts, row->fix, decision->finding.fix_is_loader);
 }
 
 /* One advisory, all devices. */
@@ -141,6 +244,8 @@ static void match_one(struct report *r, const struct advisory *a, const struct a
 			_cleanup_(advisory_match_freep) struct advisory_match *m = advisory_match_new(a, &r->devices.list[i].facts);
 
 			advisory_match_all(&d->finding, m);
+			if (d->finding.affected != ANSWER_NO && !*d->finding.fix)
+				d->remedy = best_remedy(m, a);
 			if (r->cli->json && (d->finding.affected != ANSWER_NO || r->shows_all))
 				d->vulns = vulns_json(m, a);
 		}
@@ -210,16 +315,6 @@ static int by_urgency(const void *a, const void *b)
 	return r ? r : strcmp(x->device->name, y->device->name);
 }
 
-/* Days since it was published: what service levels are counted from. */
-static int64_t age_days(const struct advisory_entry *e, int64_t now_s)
-{
-	char text[CLOCK_TEXT_LEN];
-	int64_t released_s;
-
-	snprintf(text, sizeof(text), "%.19sZ", e->released);
-	return clock_parse(&released_s, bytes_str(text)) && released_s <= now_s ? (now_s - released_s) / 86400 : -1;
-}
-
 static void put_reason(struct buf *out, const struct row *row)
 {
 	if (row->judged)
@@ -228,31 +323,55 @@ static void put_reason(struct buf *out, const struct row *row)
 		buf_addf(out, "%s%s", row->is_stale ? "judged for another version, look again; " : "", row->reason);
 }
 
+/* WeOS 4 and 5 are two systems for different devices, with configurations of different form. */
+static bool is_other_series(const struct row *row)
+{
+	struct version own, fix;
+
+	return !strcmp(row->device->facts.system, "WeOS") && version_parse(&own, row->device->facts.firmware) && version_parse(&fix, row->fix) &&
+	       own.number[0] != fix.number[0];
+}
+
+static void put_fix(struct buf *out, const struct report *r, const struct row *row)
+{
+	size_t open;
+	const char *ids = behind_ids(r->behind, row->question, &open);
+
+	if (!*row->fix && row->remedy)
+		buf_addf(out, "(%s)", row->remedy);
+	buf_add_str(out, row->fix);
+	if (*ids)
+		buf_addf(out, ", affected by %.*s%s", (int)strcspn(ids, "\n"), ids, strchr(ids, '\n') ? " and others" : "");
+	if (*row->fix && is_other_series(row))
+		buf_add_str(out, ", another series");
+}
+
+static void put_days(char out[static 48], const struct row *row)
+{
+	if (row->days < 0)
+		snprintf(out, 48, "%s", row->over ? "?, overdue" : "");
+	else if (row->over)
+		snprintf(out, 48, "%lld, overdue by %lld", (long long)row->days, (long long)row->over);
+	else
+		snprintf(out, 48, "%lld", (long long)row->days);
+}
+
 static int print_rows(const struct report *r, struct error *err)
 {
 	static const char *const heads[] = { "DEVICE", "STATUS", "ADVISORY", "SEVERITY", "DAYS", "FIRMWARE", "FIX", "REASON" };
 	_cleanup_(table_done) struct table table;
-	int64_t now_s = clock_now_s();
 
 	table_init(&table, ARRAY_SIZE(heads), heads);
 	for (size_t i = 0; i < r->count; i++) {
 		const struct row *row = &r->rows[i];
-		_cleanup_(buf_done) struct buf reason = { 0 };
-		char days[24] = "";
-		const char *cells[] = { row->device->name,
-					state_names[row->state],
-					row->entry->id,
-					row->severity,
-					days,
-					row->device->facts.firmware,
-					row->fix,
-					NULL };
+		_cleanup_(buf_done) struct buf reason = { 0 }, fix = { 0 };
+		char days[48];
 
+		put_days(days, row);
+		put_fix(&fix, r, row);
 		put_reason(&reason, row);
-		cells[7] = buf_text(&reason);
-		if (age_days(row->entry, now_s) >= 0)
-			snprintf(days, sizeof(days), "%lld", (long long)age_days(row->entry, now_s));
-		table_add(&table, cells);
+		table_add(&table, (const char *const[]){ row->device->name, state_names[row->state], row->entry->id, row->severity, days,
+							 row->device->facts.firmware, buf_text(&fix), buf_text(&reason) });
 	}
 	return table_print(&table, err);
 }
@@ -264,7 +383,25 @@ static json_t *judged_json(const struct row *row)
 			 statement_get(row->judged->st, "reason"));
 }
 
-static json_t *row_json(const struct row *row, int64_t now_s)
+/* What is known of the version that it should have. */
+static void put_fix_json(json_t *json, const struct report *r, const struct row *row)
+{
+	_cleanup_(mem_freep) char *ids = NULL;
+	json_t *list = json_array();
+	char *save;
+	size_t open;
+
+	ids = mem_strdup(behind_ids(r->behind, row->question, &open));
+	for (char *id = strtok_r(ids, "\n", &save); id; id = strtok_r(NULL, "\n", &save))
+		json_array_append_new(list, json_string(id));
+	put_list(json, "fix-affected-by", list);
+	if (open)
+		json_object_set_new(json, "fix-unknown", json_integer((json_int_t)open));
+	if (is_other_series(row))
+		json_object_set_new(json, "fix-other-series", json_true());
+}
+
+static json_t *row_json(const struct report *r, const struct row *row)
 {
 	json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:f}", "advisory", row->entry->id, "publisher", row->entry->publisher,
 				 "version", row->entry->version, "status", state_names[row->state], "computed",
@@ -276,8 +413,14 @@ static json_t *row_json(const struct row *row, int64_t now_s)
 	json_object_set_new(json, "severity", show_text(bytes_str(row->severity)));
 	json_object_set_new(json, "reason", show_text(bytes_str(row->reason)));
 	show_put_text(json, "fix", row->fix);
-	if (age_days(row->entry, now_s) >= 0)
-		json_object_set_new(json, "days", json_integer(age_days(row->entry, now_s)));
+	if (*row->fix)
+		put_fix_json(json, r, row);
+	if (row->remedy)
+		show_put_text(json, "remedy", row->remedy);
+	if (row->days >= 0)
+		json_object_set_new(json, "days", json_integer(row->days));
+	if (row->over)
+		json_object_set_new(json, "overdue", json_integer(row->over));
 	if (row->judged)
 		json_object_set_new(json, "judged", judged_json(row));
 	if (row->is_stale)
@@ -290,16 +433,15 @@ static json_t *row_json(const struct row *row, int64_t now_s)
 static int print_json(const struct report *r, struct error *err)
 {
 	json_t *list = json_array(), *counts = json_object();
-	int64_t now_s = clock_now_s();
 
 	for (size_t i = 0; i < r->count; i++)
-		json_array_append_new(list, row_json(&r->rows[i], now_s));
+		json_array_append_new(list, row_json(r, &r->rows[i]));
 	for (size_t i = 0; i < STATES; i++)
 		json_object_set_new(counts, state_names[i], json_integer((json_int_t)r->counts[i]));
 	return output_json("advisory-match",
-			   json_pack("{s:I, s:I, s:I, s:o, s:o}", "advisories", (json_int_t)r->store.count, "devices",
-				     (json_int_t)r->devices.count, "without-vendor", (json_int_t)r->unplaced, "counts", counts, "matches",
-				     list),
+			   json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "advisories", (json_int_t)r->store.count, "devices",
+				     (json_int_t)r->devices.count, "without-vendor", (json_int_t)r->unplaced, "overdue", (json_int_t)r->overdue,
+				     "counts", counts, "matches", list),
 			   err);
 }
 
@@ -308,6 +450,8 @@ static void tell(const struct report *r)
 	output_note("%zu devices, %zu advisories: %zu affected, %zu unknown, %zu mitigated, %zu accepted, %zu not affected",
 		    r->devices.count, r->store.count, r->counts[STATE_AFFECTED], r->counts[STATE_UNKNOWN], r->counts[STATE_MITIGATED],
 		    r->counts[STATE_ACCEPTED], r->counts[STATE_NOT_AFFECTED]);
+	if (r->limits.are_there)
+		output_note("%zu of them are overdue", r->overdue);
 	if (r->unplaced)
 		output_note("Of %zu devices no vendor is known, so what could concern them is unknown: give them the label vendor:NAME.",
 			    r->unplaced);
@@ -342,12 +486,18 @@ static int gather(struct report *r, const struct args *args, struct error *err)
 int cmd_advisory_match(struct cli *cli, const struct args *args, struct error *err)
 {
 	_cleanup_(report_done) struct report r = { .cli = cli, .shows_all = args_has(args, "all"), .store = { .lock = -1 } };
-	int result = gather(&r, args, err);
+	int result = age_limits_parse(&r.limits, args_get(args, "max-age"), err);
 
+	r.now_s = clock_now_s();
+	r.behind = behind_new();
+	if (result == 0)
+		result = gather(&r, args, err);
 	if (result < 0)
 		return result;
 	find_same(&r);
 	result = match_all(&r, args_get(args, "advisory"), err);
+	if (result == 0)
+		result = behind_answer(r.behind, &r.store, &r.judgements, err);
 	if (result < 0)
 		return result;
 	if (r.count)
@@ -356,5 +506,7 @@ int cmd_advisory_match(struct cli *cli, const struct args *args, struct error *e
 	tell(&r);
 	if (result < 0)
 		return result;
+	if (r.overdue)
+		return EXIT_FINDING;
 	return args_has(args, "check") && r.counts[STATE_AFFECTED] + r.counts[STATE_UNKNOWN] ? EXIT_FINDING : EXIT_DONE;
 }

@@ -3,7 +3,9 @@
 #include "tests/test.h"
 
 #include "base/fs.h"
+#include "cli/advisory-age.h"
 #include "cli/advisory-match.h"
+#include "cli/cli.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,6 +223,77 @@ TEST(a_range_with_its_fix_says_what_to_install)
 	expect("range-and-fix", "L210-F2G", "", "5.24.0", NO);
 	expect("range-and-fix", "L210-F2G", "", "5.25.0", NO);
 	expect("range-and-fix", "L210-F2G", "", "4.33.0", NO);
+}
+
+static void expect_fix(const char *model, const char *firmware, const char *fix)
+{
+	_cleanup_(advisory_freep) struct advisory *a = load("groups");
+	struct advisory_facts f = weos(model, "", firmware);
+	struct advisory_finding is = found(a, &f);
+
+	CHECK_EQ(is.affected, YES);
+	CHECK_STR(is.fix, fix);
+}
+
+TEST(of_several_fixes_the_next_one_of_its_own_series_is_named)
+{
+	expect_fix("L210-F2G", "4.33.1", "4.34.0");
+	expect_fix("L210-F2G", "5.23.0", "5.26.0");
+}
+
+/* Which of the three remedies concern a device, as bits. */
+static unsigned concerned(const char *model, const char *firmware)
+{
+	_cleanup_(advisory_freep) struct advisory *a = load("groups");
+	struct advisory_facts f = weos(model, "", firmware);
+	_cleanup_(advisory_match_freep) struct advisory_match *m = advisory_match_new(a, &f);
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < json_array_size(a->vulns[0].remediations); i++)
+		bits |= (unsigned)advisory_match_concerns(m, json_array_get(a->vulns[0].remediations, i)) << i;
+	return bits;
+}
+
+TEST(what_to_do_is_said_to_the_products_and_groups_that_it_names)
+{
+	CHECK_EQ(concerned("L210-F2G", "4.33.1"), 1 | 4);
+	CHECK_EQ(concerned("L210-F2G", "5.23.0"), 1);
+	CHECK_EQ(concerned("Viper-112", "5.23.0"), 1 | 2 | 4);
+}
+
+TEST(a_group_without_products_is_noted)
+{
+	_cleanup_(advisory_freep) struct advisory *a = load("groups");
+
+	CHECK_EQ(a->note_count, 1);
+	CHECK_STR(a->notes[0], "a product group has no id or no products");
+}
+
+/* ---- how old ---- */
+
+TEST(age_counts_from_the_first_publication_and_limits_go_by_severity)
+{
+	_cleanup_(advisory_freep) struct advisory *a = load("groups");
+	const int64_t jan_20_s = 1768867200;
+	struct age_limits limits;
+	struct error err = { 0 };
+
+	CHECK_EQ(age_days(a, jan_20_s), 10);
+	CHECK_EQ(age_days(a, jan_20_s - 11 * 86400), 0); /* of the future: new */
+	CHECK_EQ(age_severity_of(a), AGE_HIGH);
+	CHECK_OK(age_limits_parse(&limits, "critical=7d,high=9d", &err));
+	CHECK_EQ(age_over(&limits, AGE_HIGH, 10), 1);
+	CHECK_EQ(age_over(&limits, AGE_HIGH, 9), 0);
+	CHECK_EQ(age_over(&limits, AGE_LOW, 1000), 0);
+	CHECK_EQ(age_over(&limits, AGE_CRITICAL, -1), 1); /* nobody says when */
+	CHECK_OK(age_limits_parse(&limits, "36h", &err));
+	CHECK_EQ(age_over(&limits, AGE_NONE, 3), 1);
+	CHECK_OK(age_limits_parse(&limits, NULL, &err));
+	CHECK_EQ(age_over(&limits, AGE_CRITICAL, -1), 0);
+	CHECK_EQ(age_limits_parse(&limits, "", &err), CLI_USAGE);
+	CHECK_EQ(age_limits_parse(&limits, "30", &err), CLI_USAGE);
+	CHECK_EQ(age_limits_parse(&limits, "urgent=3d", &err), CLI_USAGE);
+	CHECK_EQ(age_limits_parse(&limits, "high=", &err), CLI_USAGE);
 }
 
 TEST(a_model_beside_a_range_narrows_it_and_other_models_are_unknown)
