@@ -183,6 +183,53 @@ bool apply_erased_get(struct apply_erased *out, struct reader *rd)
 	return true;
 }
 
+void apply_upgrade_put(struct buf *out, enum device_upgrade step, const struct device_image *image)
+{
+	buf_add_u32be(out, step);
+	put_field(out, bytes_str(image->part));
+	put_field(out, bytes_str(image->version));
+	put_field(out, bytes_str(image->slot));
+	buf_add_u32be(out, (uint32_t)(image->size >> 32));
+	buf_add_u32be(out, (uint32_t)image->size);
+	buf_add(out, image->hash, sizeof(image->hash));
+}
+
+bool apply_upgrade_get(struct apply_upgrade *out, struct bytes in)
+{
+	struct reader rd = reader_over(in);
+	struct bytes hash;
+	uint32_t step = read_u32(&rd);
+
+	if (!get_text_field(&rd, out->part, sizeof(out->part)) || !get_text_field(&rd, out->version, sizeof(out->version)) ||
+	    !get_text_field(&rd, out->slot, sizeof(out->slot)) || step >= DEVICE_UPGRADES)
+		return false;
+	out->step = (enum device_upgrade)step;
+	out->image = (struct device_image){ .part = out->part, .version = out->version, .slot = out->slot, .path = "", .size = read_u64(&rd) };
+	hash = read_bytes(&rd, HASH_LEN);
+	if (!reader_done(&rd))
+		return false;
+	memcpy(out->image.hash, hash.ptr, HASH_LEN);
+	return true;
+}
+
+void apply_images_put(struct buf *out, const struct device_images *images)
+{
+	put_field(out, bytes_str(images->slot));
+	put_field(out, bytes_str(images->version));
+	put_field(out, bytes_str(images->other));
+	put_field(out, bytes_str(images->failure));
+	buf_add_u32be(out, images->is_fallback);
+}
+
+bool apply_images_get(struct device_images *out, struct reader *rd)
+{
+	if (!get_text_field(rd, out->slot, sizeof(out->slot)) || !get_text_field(rd, out->version, sizeof(out->version)) ||
+	    !get_text_field(rd, out->other, sizeof(out->other)) || !get_text_field(rd, out->failure, sizeof(out->failure)))
+		return false;
+	out->is_fallback = read_u32(rd) != 0;
+	return reader_done(rd);
+}
+
 void apply_digest(uint8_t out[static APPLY_DIGEST_LEN], struct bytes text, bool is_there)
 {
 	_cleanup_(buf_done) struct buf all = { 0 };
@@ -434,6 +481,26 @@ static int do_erase(struct apply *a, struct bytes body, struct buf *out, struct 
 	return 0;
 }
 
+static int do_upgrade(struct apply *a, struct bytes body, struct buf *out, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/image", a->state_dir);
+	struct device_images images = { 0 };
+	struct apply_upgrade ask;
+
+	if (!apply_upgrade_get(&ask, body))
+		return error_set(err, E_FORMAT, "a step of an upgrade of another form");
+	if (!a->driver->upgrade || !(device_capabilities(a->driver, a->dev) & DEVICE_UPGRADE))
+		return error_set(err, E_DENIED, "driver '%s' cannot do this as it is configured", a->driver->name);
+	ask.image.path = path;
+	a->has_glance = false;
+	if (a->driver->upgrade(&images, a->dev, ask.step, &ask.image, err) < 0)
+		return err->code;
+	apply_result_put(out, 0, "");
+	if (ask.step == DEVICE_UPGRADE_SEE)
+		apply_images_put(out, &images);
+	return 0;
+}
+
 static int act(struct apply *a, const struct ipc_msg *msg, const struct apply_ask *ask, struct buf *out, struct error *err)
 {
 	if (msg->kind == IPC_CHECK)
@@ -463,6 +530,8 @@ static int answer_one(struct apply *a, const struct ipc_msg *msg, struct error *
 		r = do_show(a, msg->body, &out, &failure);
 	else if (msg->kind == IPC_ERASE)
 		r = do_erase(a, msg->body, &out, &failure);
+	else if (msg->kind == IPC_UPGRADE)
+		r = do_upgrade(a, msg->body, &out, &failure);
 	else if (is_ask(msg->kind) && apply_ask_get(&ask, msg->body))
 		r = act(a, msg, &ask, &out, &failure);
 	else

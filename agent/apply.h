@@ -52,6 +52,19 @@ void apply_erased_put(struct buf *out, const struct apply_erased *answer);
 /* False for one of another form, too: an area or a text that a receipt could not carry. */
 bool apply_erased_get(struct apply_erased *out, struct reader *rd);
 
+/* IPC_UPGRADE: a step and its image, whose file is the one in the device's folder (agent/fetch.h); it is hashed once more before a byte of it is
+ * given to the device. Answered with a result and, for SEE, what was seen. Nothing is looked at before: what may be done, and when, core's journal
+ * knows (agent/upgrade.h). */
+void apply_upgrade_put(struct buf *out, enum device_upgrade step, const struct device_image *image);
+struct apply_upgrade {
+	enum device_upgrade step;
+	struct device_image image; /* texts are the struct's own: */
+	char part[DEVICE_WORD_MAX], version[DEVICE_WORD_MAX], slot[DEVICE_SLOT_MAX];
+};
+bool apply_upgrade_get(struct apply_upgrade *out, struct bytes in);
+void apply_images_put(struct buf *out, const struct device_images *images);
+bool apply_images_get(struct device_images *out, struct reader *rd);
+
 void apply_ask_put(struct buf *out, const struct apply_ask *ask);
 bool apply_ask_get(struct apply_ask *out, struct bytes in);
 void apply_look_put(struct buf *out, const struct apply_look *look);

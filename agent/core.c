@@ -36,6 +36,11 @@ static int net_took(struct child *child, const struct ipc_msg *msg, struct error
 	bool is_probe = msg->kind == IPC_PROBE_DONE, is_taken = false;
 	struct http_answer answer = { 0 };
 
+	if (msg->kind == IPC_HTTP_PART) {
+		for (size_t i = 0; i < core->count && !is_taken; i++)
+			is_taken = fetch_part(&core->duties[i], msg->id, msg->body);
+		return 0;
+	}
 	if (!is_probe && (msg->kind != IPC_HTTP_DONE || !http_answer_get(&answer, msg->body)))
 		return error_set(err, E_PEER, "an answer of another form");
 	rest_later(core);
@@ -44,7 +49,8 @@ static int net_took(struct child *child, const struct ipc_msg *msg, struct error
 		struct duty *d = &core->duties[i];
 
 		is_taken = is_probe ? health_probe(d, msg->id, msg->body) :
-				      uplink_answer(d, msg->id, &answer) || health_http(d, msg->id, &answer);
+				      uplink_answer(d, msg->id, &answer) || health_http(d, msg->id, &answer) ||
+				      fetch_answer(d, msg->id, &answer);
 	}
 	return 0;
 }
@@ -55,6 +61,7 @@ static void net_lost(struct child *child)
 
 	for (size_t i = 0; i < core->count; i++) {
 		uplink_lost(&core->duties[i]);
+		fetch_lost(&core->duties[i]);
 		health_lost(&core->duties[i], "the process that speaks to the network ended");
 	}
 }
@@ -63,8 +70,10 @@ static void net_began(struct child *child)
 {
 	struct core *core = container_of(child, struct core, net);
 
-	for (size_t i = 0; i < core->count; i++)
+	for (size_t i = 0; i < core->count; i++) {
 		uplink_kick(&core->duties[i]);
+		fetch_kick(&core->duties[i]);
+	}
 }
 
 static void on_signal(void *ctx, int signal)

@@ -1,6 +1,6 @@
 /* agent/device.h -- the one door to a kind of device: a table of functions.
  *
- * look, glance, save, revert, check, apply, show, erase and facts touch the device and run in the apply process only; they may wait (each
+ * look, glance, save, revert, check, apply, show, erase, upgrade and facts touch the device and run in the apply process only; they may wait (each
  * has its deadline).
  * canonical, secrets and capable are pure and run wherever text is compared or sealed. */
 #pragma once
@@ -11,7 +11,7 @@
 
 enum { DEVICE_TEXT_MAX = 1 << 20, DEVICE_WORD_MAX = 128, DEVICE_GLANCE_LEN = 32, DEVICE_SHOW_MAX = 256 << 10, DEVICE_NOTE_MAX = 256 };
 enum { DEVICE_AREAS_MAX = 8, DEVICE_LEFTS_MAX = 8, DEVICE_LEFT_MAX = 256 };
-enum { DEVICE_ERASE_MORE = 1, DEVICE_ERASE_MS = 600000 };
+enum { DEVICE_ERASE_MORE = 1, DEVICE_ERASE_MS = 600000, DEVICE_UPGRADE_MS = 3600000, DEVICE_SLOT_MAX = 32 };
 
 enum device_capability {
 	DEVICE_STARTUP = 1 << 0, /* what will boot can be read */
@@ -21,6 +21,7 @@ enum device_capability {
 	DEVICE_REBOOT = 1 << 4, /* no driver of today */
 	DEVICE_FACTORY_RESET = 1 << 5,
 	DEVICE_PURGE = 1 << 6,
+	DEVICE_UPGRADE = 1 << 7,
 };
 
 enum device_apply {
@@ -41,6 +42,35 @@ struct device_erased {
 	size_t left_count;
 	bool has_transcript;
 	uint8_t transcript[HASH_LEN]; /* of what the console said, without secrets */
+};
+
+/* What is done with a firmware image, step by step; each may be done again. */
+enum device_upgrade {
+	DEVICE_UPGRADE_SEE,     /* nothing: what runs? */
+	DEVICE_UPGRADE_INSTALL, /* into the image that did not run when it began */
+	DEVICE_UPGRADE_START,   /* restarts into that image; the one that ran stays what the device falls back to */
+	DEVICE_UPGRADE_KEEP,    /* the new one was seen to work: it takes the place of the one that ran, too */
+	DEVICE_UPGRADE_RESTART, /* as it starts by itself */
+	DEVICE_UPGRADE_RETURN,  /* restarts into the image that ran when it began, unless that runs */
+};
+enum { DEVICE_UPGRADES = DEVICE_UPGRADE_RETURN + 1 };
+
+struct device_image {
+	const char *part;    /* "system", "boot" or "bundle" */
+	const char *version; /* that it has */
+	const char *slot;    /* the image that ran when it began, as the driver called it then; "" at the first SEE */
+	const char *path;    /* the image, verified; INSTALL and KEEP only */
+	uint64_t size;
+	uint8_t hash[HASH_LEN];
+};
+
+/* What SEE saw. */
+struct device_images {
+	char slot[DEVICE_SLOT_MAX];     /* a name for the image that runs; "" when there is only one */
+	char version[DEVICE_WORD_MAX];  /* of the part that was asked for: what runs */
+	char other[DEVICE_WORD_MAX];    /* of the image that does not run; "" when nobody knows */
+	char failure[DEVICE_NOTE_MAX];  /* why it counts as being in a failure mode; "" when it does not */
+	bool is_fallback;               /* it runs an image that it does not start by itself */
 };
 
 struct device_facts {
@@ -99,6 +129,11 @@ struct device_driver {
 	 * is to be called again at once. A failure may mend itself: a few are tried again. At most DEVICE_ERASE_MS in one call. */
 	int (*erase)(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir,
 		     struct error *err);
+	/* One step of giving it other firmware. NULL when no device of this kind can. out is filled by SEE only. INSTALL and KEEP read back what
+	 * they did; START, RESTART and RETURN return when the device answers again, or when it was told and restarts this machine. E_DENIED: it
+	 * refuses this image, and will again; any other failure may mend itself. At most DEVICE_UPGRADE_MS in one call. */
+	int (*upgrade)(struct device_images *out, const struct settings_device *dev, enum device_upgrade step, const struct device_image *image,
+		       struct error *err);
 	/* The folder and name of the startup file, for quick notice; NULL: it is on the device. */
 	const char *(*startup_path)(const struct settings_device *dev);
 	/* Lines that change running and harm nothing, for the conformance suite; NULL: there are none. */

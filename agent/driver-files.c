@@ -199,7 +199,8 @@ static int files_facts(struct device_facts *out, const struct settings_device *d
 	if (uname(&uts) < 0)
 		return error_sys(err, "cannot ask the kernel for its release");
 	take_os_release(out->model, dev->files);
-	put_fact(out->firmware, bytes_str(uts.release));
+	if (!files_version(out->firmware, dev))
+		put_fact(out->firmware, bytes_str(uts.release));
 	for (size_t i = 0; i < ARRAY_SIZE(serials) && !*out->serial; i++) {
 		_cleanup_(buf_done) struct buf text = { 0 };
 
@@ -633,6 +634,7 @@ const struct device_driver driver_files = {
 	.apply = files_apply,
 	.capable = files_capable,
 	.erase = files_erase,
+	.upgrade = files_upgrade,
 	.startup_path = files_startup_path,
 	.trial = "add table inet holdfast_trial\n",
 	.canonical = files_canonical,

@@ -173,7 +173,7 @@ static void take_remarks(struct device_look *out, const struct weos_facts *facts
 {
 	unsigned warnings = weos_warnings(buf_bytes(&out->running));
 
-	if (!strncmp(facts->active, "Backup", 6) || !strncmp(facts->active, "Secondary", 9))
+	if (weos_runs_backup(facts))
 		add_remark(out, "it runs from its backup image");
 	if (!*boot->order)
 		add_remark(out, "it does not say what it boots");
@@ -182,7 +182,12 @@ static void take_remarks(struct device_look *out, const struct weos_facts *facts
 			add_remark(out, weos_warning_text((enum weos_warning)bit));
 }
 
-static int read_facts(struct weos *w, struct weos_facts *out, struct error *err)
+bool weos_runs_backup(const struct weos_facts *facts)
+{
+	return !strncmp(facts->active, "Backup", 6) || !strncmp(facts->active, "Secondary", 9);
+}
+
+int weos_read_facts(struct weos *w, struct weos_facts *out, struct error *err)
 {
 	_cleanup_(buf_done) struct buf shown = { 0 };
 
@@ -254,7 +259,7 @@ static int look_here(struct weos *w, struct device_look *out, struct error *err)
 	struct weos_facts facts;
 	struct weos_boot boot;
 
-	if (take_incarnation(w, out, err) < 0 || read_surely(w, out, err) < 0 || read_boot(w, &boot, err) < 0 || read_facts(w, &facts, err) < 0)
+	if (take_incarnation(w, out, err) < 0 || read_surely(w, out, err) < 0 || read_boot(w, &boot, err) < 0 || weos_read_facts(w, &facts, err) < 0)
 		return err->code;
 	out->is_whole = true;
 	weos_boot_doubt(out->doubt, sizeof(out->doubt), &boot);
@@ -286,7 +291,7 @@ static int weos_look(struct device_look *out, const struct settings_device *dev,
 
 static int do_facts(struct weos *w, void *ctx, struct error *err)
 {
-	return read_facts(w, ctx, err);
+	return weos_read_facts(w, ctx, err);
 }
 
 static int weos_facts(struct device_facts *out, const struct settings_device *dev, struct error *err)
@@ -298,7 +303,7 @@ static int weos_facts(struct device_facts *out, const struct settings_device *de
 		return err->code;
 	if (!*facts.model || !*facts.main)
 		return error_set(err, E_FORMAT, "'show system-information' tells no model, or no firmware");
-	is_backup = !strncmp(facts.active, "Backup", 6) || !strncmp(facts.active, "Secondary", 9);
+	is_backup = weos_runs_backup(&facts);
 	snprintf(out->model, sizeof(out->model), "%s", facts.model);
 	snprintf(out->serial, sizeof(out->serial), "%s", facts.serial);
 	snprintf(out->firmware, sizeof(out->firmware), "%s", is_backup ? facts.backup : facts.main);
@@ -405,6 +410,7 @@ const struct device_driver driver_weos = {
 	.saves = weos_saves,
 	.capable = weos_capable,
 	.erase = weos_erase,
+	.upgrade = weos_upgrade,
 	.show = weos_show_command,
 	.trial = "system\n\tlocation holdfast-trial\n\tend\n",
 	.canonical = weos_canonical,

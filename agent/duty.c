@@ -326,6 +326,18 @@ static int took_erase(struct duty *d, struct reader *rd, struct error *err)
 	return 0;
 }
 
+static int took_upgrade(struct duty *d, struct reader *rd, struct error *err)
+{
+	struct device_images seen = { 0 };
+	struct error failure = { 0 };
+
+	if (!apply_result_get(rd, &failure) || (failure.code == 0 && d->obey.is_seeing && !apply_images_get(&seen, rd)))
+		return error_set(err, E_PEER, "an answer of another form");
+	obey_upgraded(d, &failure, d->obey.is_seeing ? &seen : NULL);
+	duty_finish_step(d);
+	return 0;
+}
+
 static int took_facts(struct duty *d, struct reader *rd, struct error *err)
 {
 	struct error failure = { 0 };
@@ -355,6 +367,8 @@ static int took(struct duty *d, enum ipc_kind asked, struct reader *rd, struct e
 		return took_show(d, rd, err);
 	if (asked == IPC_ERASE)
 		return took_erase(d, rd, err);
+	if (asked == IPC_UPGRADE)
+		return took_upgrade(d, rd, err);
 	return took_change(d, asked, rd, err);
 }
 

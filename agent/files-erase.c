@@ -13,10 +13,12 @@
 /* Every part has its factory file, or says that it has none. */
 unsigned files_capable(const struct settings_device *dev)
 {
+	unsigned upgrade = dev->files->upgrade ? DEVICE_UPGRADE : 0;
+
 	for (unsigned i = 0; i < dev->files->parts_count; i++)
 		if (!dev->files->parts[i].factory)
-			return 0;
-	return DEVICE_FACTORY_RESET | (dev->media ? DEVICE_PURGE : 0);
+			return upgrade;
+	return upgrade | DEVICE_FACTORY_RESET | (dev->media ? DEVICE_PURGE : 0);
 }
 
 static bool is_absent(const struct settings_part *part)

@@ -81,6 +81,13 @@ int files_reload(const struct settings_part *part, struct error *err) _must_chec
 unsigned files_capable(const struct settings_device *dev);
 int files_factory_reset(struct device_erased *out, const struct settings_device *dev, struct error *err) _must_check_;
 
+/* ---- firmware (agent/files-upgrade.c) ---- */
+
+int files_upgrade(struct device_images *out, const struct settings_device *dev, enum device_upgrade step, const struct device_image *image,
+		  struct error *err);
+/* What its program says that runs. False: there is none, or it does not say. */
+bool files_version(char out[static DEVICE_WORD_MAX], const struct settings_device *dev);
+
 /* ---- nftables (agent/files-nft.c) ---- */
 
 enum { FILES_NOT_LOADABLE = 1 };

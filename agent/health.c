@@ -17,7 +17,7 @@ static void note_probe(struct duty *d, size_t i, const char *why)
 {
 	char what[160];
 
-	snprintf(what, sizeof(what), "probe '%.120s' fails", statement_at(d->obey.change.order, "probe", i));
+	snprintf(what, sizeof(what), "probe '%.120s' fails", statement_at(obey_order(d), "probe", i));
 	note_failure(&d->obey.health, what, why);
 }
 
@@ -58,7 +58,7 @@ static bool ask_probe(struct duty *d, size_t i, const struct probe *probe)
 /* The order was judged, so its probes parse. */
 static bool probe_at(struct probe *out, const struct duty *d, size_t i)
 {
-	const char *text = statement_at(d->obey.change.order, "probe", i);
+	const char *text = statement_at(obey_order(d), "probe", i);
 	struct error never;
 
 	return text && probe_parse(out, text, &never) == 0;

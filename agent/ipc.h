@@ -29,6 +29,7 @@ enum ipc_kind {
 	IPC_APPLY,
 	IPC_SHOW,
 	IPC_ERASE,
+	IPC_UPGRADE,
 	/* apply -> core, unasked: the startup file was touched */
 	IPC_NOTICE,
 };

@@ -50,7 +50,9 @@ static int start_change(struct duty *d, struct error *err)
 
 int obey_start(struct duty *d, struct error *err)
 {
-	return start_change(d, err) < 0 ? err->code : obey_start_erase(d, err);
+	if (start_change(d, err) < 0 || obey_start_erase(d, err) < 0)
+		return err->code;
+	return obey_start_upgrade(d, err);
 }
 
 void obey_stop(struct duty *d)
@@ -58,10 +60,12 @@ void obey_stop(struct duty *d)
 	struct obey *o = &d->obey;
 
 	health_cancel(d);
+	fetch_stop(d);
 	while (o->count)
 		obey_drop(o, o->count - 1);
 	change_done(&o->change);
 	erase_done(&o->erase);
+	upgrade_done(&o->upgrade);
 	loop_disarm(&o->tick);
 	buf_done(&o->text);
 }
@@ -96,6 +100,8 @@ bool obey_begin(struct duty *d, const struct orders_item *item)
 
 	if (order_kind_parse(&kind, statement_get(item->st, "kind")) && order_kind_erases(kind))
 		return obey_begin_erase(d, item);
+	if (kind == ORDER_UPGRADE)
+		return obey_begin_upgrade(d, item);
 	return begin_change(d, item);
 }
 
@@ -335,6 +341,10 @@ void obey_drive(struct duty *d)
 		obey_drive_erase(d);
 		return;
 	}
+	if (upgrade_is_open(&d->obey.upgrade)) {
+		obey_drive_upgrade(d);
+		return;
+	}
 	while (change_is_open(c) && !d->asked && d->apply.pid) {
 		if (c->phase != CHANGE_PROVING)
 			health_cancel(d);
@@ -348,10 +358,10 @@ void obey_drive(struct duty *d)
 		duty_look_in(d, OBEY_LOOK_MS);
 }
 
-/* Until its time to be erased has come the device is a member of the fleet as before: what is to be saved is saved. */
+/* Until its time to be erased has come, or its image is here, the device is a member of the fleet as before: what is to be saved is saved. */
 static bool is_concern(const struct duty *d)
 {
-	return d->asked || obey_is_changing(d) || (erase_is_open(&d->obey.erase) && d->obey.erase.phase != ERASE_ARMED);
+	return d->asked || obey_is_changing(d) || upgrade_is_under_way(&d->obey.upgrade) || (erase_is_open(&d->obey.erase) && d->obey.erase.phase != ERASE_ARMED);
 }
 
 bool obey_act(struct duty *d, bool is_recorded, const char *why)
@@ -372,6 +382,11 @@ bool obey_act(struct duty *d, bool is_recorded, const char *why)
 	}
 	memcpy(seen.running, d->view.running, sizeof(seen.running));
 	memcpy(seen.startup, d->view.startup, sizeof(seen.startup));
+	if (upgrade_is_open(&d->obey.upgrade)) {
+		upgrade_looked(&d->obey.upgrade, &seen, is_recorded);
+		obey_drive(d);
+		return is_concern(d);
+	}
 	change_looked(c, &seen);
 	if (c->phase == CHANGE_PROVING && !is_recorded) {
 		/* what is not recorded is not saved */
@@ -390,6 +405,8 @@ void obey_unseen(struct duty *d, const char *why)
 	}
 	if (erase_is_open(&d->obey.erase))
 		erase_unseen(&d->obey.erase, clock_mono_ms());
+	else if (upgrade_is_open(&d->obey.upgrade))
+		upgrade_unseen(&d->obey.upgrade, why);
 	else
 		change_unseen(change_of(d), clock_mono_ms(), why);
 	obey_drive(d);
@@ -432,11 +449,13 @@ void obey_lost(struct duty *d, enum ipc_kind asked)
 		obey_erased(d, &gone, NULL);
 	health_cancel(d);
 	change_lost(change_of(d), clock_mono_ms());
+	upgrade_lost(&d->obey.upgrade, clock_mono_ms());
 }
 
 void obey_proved(struct duty *d, uint64_t began_ms, const char *why)
 {
 	change_proved(change_of(d), began_ms, clock_mono_ms(), why);
+	upgrade_proved(&d->obey.upgrade, began_ms, clock_mono_ms(), why);
 	obey_drive(d);
 	duty_finish_step(d);
 }
@@ -450,7 +469,14 @@ bool obey_is_changing(const struct duty *d)
 
 bool obey_is_busy(const struct duty *d)
 {
-	return change_is_open(&d->obey.change) || erase_is_open(&d->obey.erase);
+	return change_is_open(&d->obey.change) || erase_is_open(&d->obey.erase) || upgrade_is_open(&d->obey.upgrade);
+}
+
+uint64_t obey_number(const struct duty *d)
+{
+	const struct obey *o = &d->obey;
+
+	return erase_is_open(&o->erase) ? o->erase.number : upgrade_is_open(&o->upgrade) ? o->upgrade.number : o->change.number;
 }
 
 bool obey_is_waiting(const struct duty *d)
@@ -484,6 +510,10 @@ void obey_say(char *out, size_t size, const struct duty *d)
 
 	if (erase_is_open(&o->erase)) {
 		obey_say_erase(out, size, d);
+		return;
+	}
+	if (upgrade_is_open(&o->upgrade)) {
+		obey_say_upgrade(out, size, d);
 		return;
 	}
 	clock_text(until, c->deadline_s);

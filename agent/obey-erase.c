@@ -297,6 +297,8 @@ void obey_acknowledged(struct duty *d)
 {
 	if (erase_is_open(erase_of(d)))
 		obey_drive_erase(d);
+	else if (upgrade_is_open(&d->obey.upgrade))
+		obey_drive_upgrade(d);
 }
 
 void obey_erased(struct duty *d, const struct error *failure, const struct apply_erased *answer)

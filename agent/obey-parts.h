@@ -23,6 +23,14 @@ bool obey_begin_erase(struct duty *d, const struct orders_item *item);
 int obey_start_erase(struct duty *d, struct error *err) _must_check_;
 void obey_drive_erase(struct duty *d);
 void obey_say_erase(char *out, size_t size, const struct duty *d);
+/* The payload is in o->text. False: it was refused by j. */
+bool obey_judge_upgrade(struct duty *d, struct orders_judgement *j, struct statement **firmware);
+bool obey_begin_upgrade(struct duty *d, const struct orders_item *item);
+int obey_start_upgrade(struct duty *d, struct error *err) _must_check_;
+void obey_drive_upgrade(struct duty *d);
+void obey_say_upgrade(char *out, size_t size, const struct duty *d);
+/* The number of the order in hand. */
+uint64_t obey_number(const struct duty *d);
 /* Says in the status, and logs, why an order waits; NULL: it does not any more. */
 void obey_trouble(struct duty *d, const char *what, const struct error *err);
 /* So that nothing saves what an order left half done. */

@@ -187,7 +187,7 @@ bool obey_brought(struct duty *d, struct orders_item *item)
 		return false;
 	}
 	if (j.verdict == ORDERS_OBEY && is_busy_for(d, item))
-		orders_refuse(&j, CHECK_BUSY, "order %llu is being carried out, and a group cannot wait for it", (unsigned long long)(erase_is_open(&o->erase) ? o->erase.number : o->change.number));
+		orders_refuse(&j, CHECK_BUSY, "order %llu is being carried out, and a group cannot wait for it", (unsigned long long)obey_number(d));
 	/* what is refused uses its number up, so one that is genuine has to wait for those before it */
 	if (j.verdict == ORDERS_REFUSE && (!j.is_genuine || has_turn || j.check == CHECK_BUSY)) {
 		refuse(d, item, &j);
@@ -269,6 +269,22 @@ static void ask_check(struct duty *d, size_t i)
 	duty_ask(d, IPC_CHECK, buf_bytes(&body), OBEY_CHECK_DEADLINE_MS);
 }
 
+static bool is_upgrade(const struct orders_item *item)
+{
+	return !strcmp(statement_get(item->st, "kind"), "upgrade");
+}
+
+/* Of what the payload says, which nobody could see before it was opened. */
+static void judge_payload(struct orders_judgement *j, struct duty *d, const struct orders_item *item)
+{
+	struct statement *firmware = NULL;
+
+	if (!is_upgrade(item) || j->verdict != ORDERS_OBEY)
+		return;
+	(void)obey_judge_upgrade(d, j, &firmware);
+	statement_free(firmware);
+}
+
 /* The device is as it was seen, and all of it is recorded. False: the order was refused. */
 static bool begin_at_device(struct duty *d, size_t i)
 {
@@ -281,6 +297,7 @@ static bool begin_at_device(struct duty *d, size_t i)
 	orders_judge_device(&j, item, &device);
 	if (j.verdict == ORDERS_OBEY)
 		orders_open(&j, &o->text, item, &d->state.box);
+	judge_payload(&j, d, item);
 	if (j.verdict != ORDERS_OBEY) {
 		refuse(d, item, &j);
 		obey_drop(o, i);

@@ -7,8 +7,10 @@
 
 #include "agent/change.h"
 #include "agent/erase.h"
+#include "agent/fetch.h"
 #include "agent/health.h"
 #include "agent/orders.h"
+#include "agent/upgrade.h"
 
 enum {
 	OBEY_QUEUE_MAX = 8,
@@ -41,6 +43,9 @@ struct obey {
 	bool wants_snapshot;
 
 	struct erase erase;     /* open: the order in hand is one that erases, and change is not */
+	struct upgrade upgrade; /* likewise: one that gives it other firmware */
+	struct fetch fetch;
+	bool is_seeing; /* what apply was asked for is what runs, and not a step */
 	struct loop_timer tick; /* when its machine has to be asked again */
 	uint64_t polled_ms;     /* a poll that began before says too little */
 
@@ -81,6 +86,12 @@ void obey_changed(struct duty *d, enum ipc_kind kind, const struct error *failur
 void obey_lost(struct duty *d, enum ipc_kind asked);
 /* A round of agent/health.h is over. */
 void obey_proved(struct duty *d, uint64_t began_ms, const char *why);
+
+void obey_upgraded(struct duty *d, const struct error *failure, const struct device_images *seen); /* seen: NULL but for SEE */
+/* The image is here: code 0; or is not what was signed. */
+void obey_fetched(struct duty *d, const struct error *result);
+/* The order in hand; NULL: there is none whose probes could be asked. */
+const struct statement *obey_order(const struct duty *d);
 
 /* Did an order begin to erase the device? Then nobody looks at it any more. */
 bool obey_is_erasing(const struct duty *d);

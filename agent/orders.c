@@ -41,6 +41,12 @@ static const struct {
 	[CHECK_OPEN] = { "open", "it was sealed for another key: fetch the device's enrolment anew, and plan it again" },
 	[CHECK_SYNTAX] = { "syntax", "mend the configuration and plan it again; nothing was changed" },
 	[CHECK_CANCELLED] = { "cancelled", "ask who stopped it; if it is still wanted, plan it again" },
+	[CHECK_FIRMWARE] = { "firmware", "sign a statement about the image (holdfast firmware import), then assign it again" },
+	[CHECK_MODEL] = { "model", "assign it to the devices that it is for" },
+	[CHECK_MINIMUM] = { "minimum", "bring the device to that version first, then assign this one again" },
+	[CHECK_DOWNGRADE] = { "downgrade", "if it is wanted, sign a statement that says what it does to the configuration, then assign that" },
+	[CHECK_SPACE] = { "space", "make room on the agent's disk or raise its bound, then assign it again" },
+	[CHECK_IMAGE] = { "image", "look at the server: it delivered another image than the one that was signed" },
 };
 
 const char *orders_check_name(enum orders_check check)
@@ -226,7 +232,7 @@ static void judge_capability(struct orders_judgement *out, const struct orders_i
 		[ORDER_PURGE] = DEVICE_PURGE,
 		[ORDER_SHRED] = ~0U, /* the archive's, never a device's */
 		[ORDER_POLICY] = ~0U,
-		[ORDER_UPGRADE] = ~0U,
+		[ORDER_UPGRADE] = DEVICE_UPGRADE | DEVICE_STARTUP,
 	};
 	enum order_kind kind = ORDER_APPLY;
 
@@ -309,7 +315,7 @@ void orders_judge_device(struct orders_judgement *out, const struct orders_item 
 		orders_refuse(out, CHECK_HELD, "it is held by %s", device->held_by);
 	else if (kind != ORDER_SAVE && !device->has_startup)
 		orders_refuse(out, CHECK_UNSAVED, "the device has no startup configuration to return to");
-	else if (kind == ORDER_APPLY && device->is_unsaved)
+	else if ((kind == ORDER_APPLY || kind == ORDER_UPGRADE) && device->is_unsaved)
 		orders_refuse(out, CHECK_UNSAVED, "running differs from startup, and what somebody changed would be lost");
 	else if (statement_get_point(&number, hash, item->st, "base") && !is_base(device, number, hash))
 		orders_refuse(out, CHECK_BASE, "it was planned for snapshot %llu, and running changed since (snapshot %llu)",

@@ -47,8 +47,14 @@ enum orders_check {
 	CHECK_OPEN,
 	CHECK_SYNTAX,
 	CHECK_CANCELLED,
+	CHECK_FIRMWARE,
+	CHECK_MODEL,
+	CHECK_MINIMUM,
+	CHECK_DOWNGRADE,
+	CHECK_SPACE,
+	CHECK_IMAGE,
 };
-enum { CHECKS = CHECK_CANCELLED + 1 };
+enum { CHECKS = CHECK_IMAGE + 1 };
 const char *orders_check_name(enum orders_check check);
 
 /* ---- what is remembered ---- */

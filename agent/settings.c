@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-enum { QUIET_DEFAULT = 30, REMIND_DEFAULT = 900, WATCH_DEFAULT = 10, SPOOL_DEFAULT = 1000, WAIT_DEFAULT = 600 };
-enum { SECONDS_MAX = 604800, SPOOL_MOST = 100000, WAIT_MOST = 3600, MEDIA_MOST = 6 /* areas of a receipt, without running and startup */ };
+enum { QUIET_DEFAULT = 30, REMIND_DEFAULT = 900, WATCH_DEFAULT = 10, SPOOL_DEFAULT = 1000, WAIT_DEFAULT = 600, IMAGE_DEFAULT = 512 };
+enum { SECONDS_MAX = 604800, SPOOL_MOST = 100000, WAIT_MOST = 3600, RATE_MOST = 1000000, IMAGE_MOST = 65536, MEDIA_MOST = 6 /* areas of a receipt, without running and startup */ };
 
 static const cyaml_strval_t modes[] = {
 	{ "observe", MODE_OBSERVE },
@@ -47,6 +47,7 @@ static const cyaml_schema_value_t part_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG
 
 static const cyaml_schema_field_t files_fields[] = {
 	CYAML_FIELD_STRING_PTR("root", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_files, root, 1, 1024),
+	CYAML_FIELD_SEQUENCE("upgrade", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_files, upgrade, &text_schema, 1, 24),
 	CYAML_FIELD_SEQUENCE("parts", CYAML_FLAG_POINTER, struct settings_files, parts, &part_schema, 1, 64),
 	CYAML_FIELD_END,
 };
@@ -63,6 +64,7 @@ static const cyaml_schema_field_t weos_fields[] = {
 	CYAML_FIELD_WEOS("identity", identity, 1024),
 	CYAML_FIELD_WEOS("known-hosts", known_hosts, 1024),
 	CYAML_FIELD_UINT_PTR("speed", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_weos, speed_set),
+	CYAML_FIELD_WEOS("serve", serve, 63),
 	CYAML_FIELD_WEOS("credential", credential, 1024),
 	CYAML_FIELD_WEOS("factory-credential", factory_credential, 1024),
 	CYAML_FIELD_END,
@@ -89,11 +91,18 @@ static const cyaml_schema_field_t device_fields[] = {
 
 static const cyaml_schema_value_t device_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct settings_device, device_fields) };
 
+static const cyaml_schema_field_t firmware_fields[] = {
+	CYAML_FIELD_UINT_PTR("rate", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_firmware, rate_set),
+	CYAML_FIELD_UINT_PTR("most", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_firmware, most_set),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_STRING_PTR("state", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, state, 1, 4000),
 	CYAML_FIELD_STRING_PTR("user", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, user, 1, 63),
 	CYAML_FIELD_UINT_PTR("spool", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, spool_set),
 	CYAML_FIELD_UINT_PTR("wait", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, wait_set),
+	CYAML_FIELD_MAPPING_PTR("firmware", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, firmware, firmware_fields),
 	CYAML_FIELD_SEQUENCE("devices", CYAML_FLAG_POINTER, struct settings, devices, &device_schema, 1, SETTINGS_DEVICES_MAX),
 	CYAML_FIELD_END,
 };
@@ -259,6 +268,10 @@ static int weos_way_check(const struct settings_weos *weos, struct error *err)
 		return error_set(err, E_FORMAT, "'identity' and 'known-hosts' belong to 'ssh'");
 	if (weos->ssh && !weos->known_hosts)
 		return error_set(err, E_FORMAT, "'ssh' needs 'known-hosts': the file with the device's key");
+	if (weos->ssh && weos->serve)
+		return error_set(err, E_FORMAT, "'serve' is for a device that is reached by its console: without it no image can be started");
+	if (weos->serve && strspn(weos->serve, "0123456789abcdefABCDEF.:[]") != strlen(weos->serve))
+		return error_set(err, E_FORMAT, "'serve' is an address of this machine, maybe with a port: 192.0.2.1");
 	if (!weos->serial && !weos->rfc2217 && weos->speed_set)
 		return error_set(err, E_FORMAT, "'speed' belongs to 'serial' and 'rfc2217'");
 	return 0;
@@ -350,6 +363,17 @@ static int device_check(const struct settings *s, unsigned i, struct error *err)
 	return 0;
 }
 
+static int firmware_check(struct settings *s, struct error *err)
+{
+	const struct settings_firmware *f = s->firmware;
+
+	if (f && f->rate_set && number_check(&s->firmware_rate, f->rate_set, 0, RATE_MOST, "rate", err) < 0)
+		return error_add(err, "firmware");
+	if (number_check(&s->firmware_most, f ? f->most_set : NULL, IMAGE_DEFAULT, IMAGE_MOST, "most", err) < 0)
+		return error_add(err, "firmware");
+	return 0;
+}
+
 static int check(struct settings *s, struct error *err)
 {
 	if (!s->state)
@@ -358,6 +382,8 @@ static int check(struct settings *s, struct error *err)
 		s->user = mem_strdup("nobody");
 	if (number_check(&s->spool, s->spool_set, SPOOL_DEFAULT, SPOOL_MOST, "spool", err) < 0 ||
 	    number_check(&s->wait, s->wait_set, WAIT_DEFAULT, WAIT_MOST, "wait", err) < 0)
+		return err->code;
+	if (firmware_check(s, err) < 0)
 		return err->code;
 	if (s->state[0] != '/')
 		return error_set(err, E_FORMAT, "'state' must be an absolute path");

@@ -36,6 +36,8 @@ struct settings_part {
 
 struct settings_files {
 	char *root; /* folder that paths are below; absent: "/" */
+	char **upgrade; /* program that does each step of an upgrade (agent/files-upgrade.c) */
+	unsigned upgrade_count;
 	struct settings_part *parts;
 	unsigned parts_count;
 	char *first; /* root and the path of the first part; not a key */
@@ -49,6 +51,7 @@ struct settings_weos {
 	char *identity;            /* private key for ssh; absent: the password of the credential */
 	char *known_hosts;         /* file that pins the device's key, for ssh */
 	unsigned *speed_set, speed; /* bits per second, of serial and rfc2217 */
+	char *serve;               /* address of this machine, as the switch reaches it, from which it fetches firmware; absent: it gets none */
 	char *credential;          /* sealed password; absent: below the state folder */
 	char *factory_credential;  /* as credential, of the account that the device has when it is as the factory made it; absent: likewise */
 	/* not keys: */
@@ -78,12 +81,19 @@ struct settings_device {
 	unsigned media_count;
 };
 
+/* How images of firmware come here. */
+struct settings_firmware {
+	unsigned *rate_set, *most_set; /* what the file says; NULL: nothing */
+};
+
 struct settings {
 	char *state;    /* folder; one folder per device below it */
 	char *user;     /* what the network process becomes when started as root */
 	unsigned spool; /* snapshots kept for a server that is away */
 	unsigned wait;  /* seconds that a poll may wait, at most 3600 */
 	unsigned *spool_set, *wait_set; /* what the file says; NULL: nothing */
+	struct settings_firmware *firmware;
+	unsigned firmware_rate, firmware_most; /* kB per second, 0: as fast as it goes; MB of one image */
 	struct settings_device *devices;
 	unsigned devices_count;
 };

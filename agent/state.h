@@ -7,7 +7,8 @@
  *   chain                    head, epoch, texts, orders seen (agent/chain.c); the one file whose replacement makes a statement count
  *   spool/                   what the server has not acknowledged
  *   hold  floor              agent/hold.h, agent/floor.h
- *   change  erase            the order in hand (agent/change.h, agent/erase.h)
+ *   change  erase  upgrade   the order in hand (agent/change.h, agent/erase.h, agent/upgrade.h)
+ *   image                    the firmware that it is about, as far as it is here (agent/fetch.h)
  *   challenge                agent/challenge.h
  *   retired  retired-<id>    what is left of devices that were erased (agent/retired.h)
  *   contradiction            two checkpoints of the server's that cannot both be true; only if it lied

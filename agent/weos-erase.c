@@ -255,7 +255,7 @@ static int prove(struct erasing *e, struct error *err)
 
 /* ---- by console ---- */
 
-static int load_password(struct secret *out, const struct settings_weos *weos, struct error *err)
+int weos_load_password(struct secret *out, const struct settings_weos *weos, struct error *err)
 {
 	int r = credential_load(out, weos->credential, weos->key, err);
 
@@ -309,9 +309,9 @@ static int by_console(struct erasing *e, struct error *err)
 
 	if (!is_behind(e))
 		look_before(e);
-	r = load_password(&password, e->dev->weos, err);
+	r = weos_load_password(&password, e->dev->weos, err);
 	if (r == 0)
-		r = load_password(&factory, &e->factory_way, err);
+		r = weos_load_password(&factory, &e->factory_way, err);
 	if (r == 0)
 		r = run_console(e, &password, &factory, err);
 	secret_done(&password);
@@ -402,23 +402,29 @@ static int by_ssh(struct erasing *e, struct error *err)
 
 unsigned weos_capable(const struct settings_device *dev)
 {
-	return DEVICE_FACTORY_RESET | (dev->weos->ssh ? 0 : DEVICE_PURGE);
+	unsigned by_console = DEVICE_PURGE | (dev->weos->serve ? DEVICE_UPGRADE : 0);
+
+	return DEVICE_FACTORY_RESET | (dev->weos->ssh ? 0 : by_console);
 }
 
-/* WeOS 5 as documented; the sources differ about WeOS 4, so there, the credential says it. */
 #define FACTORY_PASSWORD "admin"
 static char factory_user[] = "admin";
+
+void weos_factory_login(struct settings_weos *way, struct settings_device *factory, const struct settings_device *dev)
+{
+	*factory = *dev;
+	*way = *dev->weos;
+	factory->weos = way;
+	way->user = factory_user;
+	way->identity = NULL;
+	way->credential = dev->weos->factory_credential;
+	way->default_password = FACTORY_PASSWORD;
+}
 
 static void begin(struct erasing *e, const struct settings_device *dev)
 {
 	e->dev = dev;
-	e->factory = *dev;
-	e->factory_way = *dev->weos;
-	e->factory.weos = &e->factory_way;
-	e->factory_way.user = factory_user;
-	e->factory_way.identity = NULL;
-	e->factory_way.credential = dev->weos->factory_credential;
-	e->factory_way.default_password = FACTORY_PASSWORD;
+	weos_factory_login(&e->factory_way, &e->factory, dev);
 	e->dialogue = e->how == DEVICE_ERASE_PURGE ? &weos_purge : &weos_reset;
 	e->point = e->how == DEVICE_ERASE_PURGE ? WEOS_PURGE_POINT : WEOS_RESET_POINT;
 }

@@ -6,6 +6,7 @@
 
 #include "agent/console.h"
 #include "agent/device.h"
+#include "crypto/secret.h"
 #include "policies/weos-text.h"
 
 enum {
@@ -31,9 +32,17 @@ struct weos {
 	struct console *console;
 	struct console_seen seen;
 	bool is_in;     /* logged in */
+	bool is_denied; /* it did not take user and password */
 	bool is_broken; /* nothing is known any more of where it is */
 	bool saw_end;   /* of the startup file: its footer came with the last answer */
 };
+
+/* The account that it has when it is as the factory made it. WeOS 5 as documented; the sources differ about WeOS 4, so there, the credential
+ * says it. way and dev are the caller's. */
+void weos_factory_login(struct settings_weos *way, struct settings_device *factory, const struct settings_device *dev);
+int weos_load_password(struct secret *out, const struct settings_weos *weos, struct error *err) _must_check_;
+int weos_read_facts(struct weos *w, struct weos_facts *out, struct error *err) _must_check_;
+bool weos_runs_backup(const struct weos_facts *facts);
 
 /* The way to its console or command line. */
 int weos_line(struct line **out, const struct settings_weos *weos, struct error *err) _must_check_;
@@ -70,4 +79,6 @@ int weos_check(const struct settings_device *dev, struct bytes text, enum device
 int weos_apply(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
 unsigned weos_capable(const struct settings_device *dev);
 int weos_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir, struct error *err);
+int weos_upgrade(struct device_images *out, const struct settings_device *dev, enum device_upgrade step, const struct device_image *image,
+		 struct error *err);
 bool weos_saves(struct bytes text, enum device_apply how);

@@ -1,7 +1,7 @@
-/* agent/weos-purge.c -- both ways of a WeOS device back to how the factory made it: shapes and states. */
+/* agent/weos-purge.c -- both ways of a WeOS device back to how the factory made it, and those to start one of its images: shapes and states. */
 #include "agent/weos-purge.h"
 
-enum shape { EXEC, CONTEXT, LOGIN, PASSWORD, SURE, ERASE, MENU, MENU_PLACED, ENV_OK, ENV_FAIL, SYSTEM_OK, SYSTEM_FAIL, SUCCESS, RESTART, WRONG, HINT, BOOT, LOGGED };
+enum shape { EXEC, CONTEXT, LOGIN, PASSWORD, SURE, ERASE, MENU, MENU_PLACED, ENV_OK, ENV_FAIL, SYSTEM_OK, SYSTEM_FAIL, SUCCESS, RESTART, WRONG, HINT, LOADER, BAD, BOOT, LOGGED };
 
 #define IN CONSOLE_SET
 #define HOST "[A-Za-z0-9_.+:\\[\\]-]+"
@@ -24,7 +24,9 @@ static const struct console_shape shapes[] = {
 	[RESTART] = { CONSOLE_REMARK, "restart", "The device will now reboot\\." },
 	[WRONG] = { CONSOLE_REMARK, "login refused", "Login incorrect" },
 	[HINT] = { CONSOLE_BOOTING, "autoboot", "Hit .* to stop autoboot:.*" },
-	[BOOT] = { CONSOLE_BOOTING, "boot", "barebox .*|Loading (?:primary|secondary) partition.*|Starting .*|.*Booting Linux.*" },
+	[LOADER] = { CONSOLE_BOOTING, "boot loader", "barebox .*" },
+	[BAD] = { CONSOLE_REMARK, "image refused", "Failed verifying signature!" },
+	[BOOT] = { CONSOLE_BOOTING, "boot", "Loading (?:primary|secondary) partition.*|Starting .*|.*Booting Linux.*" },
 	[LOGGED] = { CONSOLE_LOG, "logged",
 		     "(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} .*|[a-z0-9_-]+(?:\\[[0-9]+\\])?: .*|\\[ *[0-9.]+\\] .*|<[0-9]{1,3}>.*)" },
 };
@@ -34,6 +36,7 @@ const struct console_grammar weos_purge_grammar = {
 };
 
 #define MENUS (IN(MENU) | IN(MENU_PLACED))
+#define BOOTS (IN(LOADER) | IN(BOOT))
 enum { SHORT_MS = 15000, BOOT_MS = 300000, ERASE_MS = 180000 };
 
 /* Who may be asked to restart or reset it: the agent's own account, or the factory's, when an earlier run came further than it could tell. */
@@ -67,17 +70,17 @@ static const struct dialogue_state purge_states[] = {
 		       { IN(HINT), "stop" } } },
 	STATES_LOGIN("restart"),
 	{ "restart", DIALOGUE_LINE, "reboot", .timeout_ms = SHORT_MS,
-	  .answers = { { IN(SURE), "restart-sure" }, { IN(HINT) | IN(BOOT), "stop" } }, .resume = "look" },
-	{ "restart-sure", DIALOGUE_PICK, "y", .timeout_ms = BOOT_MS, .answers = { { IN(HINT) | IN(BOOT), "stop" } }, .resume = "look" },
+	  .answers = { { IN(SURE), "restart-sure" }, { IN(HINT) | BOOTS, "stop" } }, .resume = "look" },
+	{ "restart-sure", DIALOGUE_PICK, "y", .timeout_ms = BOOT_MS, .answers = { { IN(HINT) | BOOTS, "stop" } }, .resume = "look" },
 	{ "stop", DIALOGUE_STOP, "\x03", .when = IN(HINT), .timeout_ms = BOOT_MS, .answers = { { MENUS, "menu" } }, .resume = "look" },
 	{ "menu", DIALOGUE_PICK, "4", .timeout_ms = SHORT_MS, .answers = { { IN(ERASE), "confirm" } }, .resume = "look" },
 	{ WEOS_PURGE_POINT, DIALOGUE_PICK, "y", .timeout_ms = ERASE_MS,
 	  .answers = { { IN(ENV_OK), "erased-settings" }, { IN(ENV_FAIL), "half" }, { MENUS, "refused" } }, .resume = "look" },
 	{ "erased-settings", DIALOGUE_LISTEN, .timeout_ms = ERASE_MS,
-	  .answers = { { IN(SYSTEM_OK), "erased-configuration" }, { IN(SYSTEM_FAIL) | IN(BOOT) | IN(HINT) | IN(LOGIN) | MENUS, "half" } }, .late = "half",
+	  .answers = { { IN(SYSTEM_OK), "erased-configuration" }, { IN(SYSTEM_FAIL) | BOOTS | IN(HINT) | IN(LOGIN) | MENUS, "half" } }, .late = "half",
 	  .resume = "look" },
 	{ "erased-configuration", DIALOGUE_LISTEN, .timeout_ms = SHORT_MS,
-	  .answers = { { IN(SUCCESS), "success" }, { IN(BOOT) | IN(HINT) | IN(LOGIN) | MENUS, "half" } }, .late = "half", .resume = "look" },
+	  .answers = { { IN(SUCCESS), "success" }, { BOOTS | IN(HINT) | IN(LOGIN) | MENUS, "half" } }, .late = "half", .resume = "look" },
 	STATES_VERIFY("success"),
 	{ "done", DIALOGUE_END, .end = DIALOGUE_DONE, .says = "erased by the boot loader, and it came up as the factory made it", .resume = "verify" },
 	{ "refused", DIALOGUE_END, .end = DIALOGUE_NOTHING, .says = "the boot loader did not take the confirmation", .resume = "look" },
@@ -93,7 +96,7 @@ static const struct dialogue_state reset_states[] = {
 	{ "reset", DIALOGUE_LINE, "factory-reset", .timeout_ms = SHORT_MS, .answers = { { IN(SURE), WEOS_RESET_POINT }, { IN(EXEC), "refused" } },
 	  .resume = "look" },
 	{ WEOS_RESET_POINT, DIALOGUE_PICK, "y", .timeout_ms = ERASE_MS,
-	  .answers = { { IN(HINT) | IN(BOOT), "restarting" }, { IN(EXEC) | IN(CONTEXT), "refused" }, { IN(LOGIN), "half" } }, .late = "half",
+	  .answers = { { IN(HINT) | BOOTS, "restarting" }, { IN(EXEC) | IN(CONTEXT), "refused" }, { IN(LOGIN), "half" } }, .late = "half",
 	  .resume = "look" },
 	STATES_VERIFY("restarting"),
 	{ "done", DIALOGUE_END, .end = DIALOGUE_DONE, .says = "reset by its command line, and it came up as the factory made it", .resume = "verify" },
@@ -102,3 +105,41 @@ static const struct dialogue_state reset_states[] = {
 };
 
 const struct dialogue weos_reset = { "factory reset by the command line", reset_states, ARRAY_SIZE(reset_states) };
+
+/* Into one image, by the boot loader's menu. What was said before may have been heard or not, so after any cut it looks again. */
+#define STATES_START(digit) \
+	{ "look", DIALOGUE_LOOK, .timeout_ms = BOOT_MS, \
+	  .answers = { { IN(EXEC), "restart" }, { IN(LOGIN), "login" }, { IN(CONTEXT), "drop" }, { MENUS, "menu" }, { IN(HINT), "stop" } } }, \
+	STATES_LOGIN("restart"), \
+	{ "restart", DIALOGUE_LINE, "reboot", .timeout_ms = SHORT_MS, \
+	  .answers = { { IN(SURE), "restart-sure" }, { IN(HINT) | BOOTS, "stop" } }, .resume = "look" }, \
+	{ "restart-sure", DIALOGUE_PICK, "y", .timeout_ms = BOOT_MS, .answers = { { IN(HINT) | BOOTS, "stop" } }, .resume = "look" }, \
+	{ "stop", DIALOGUE_STOP, "\x03", .when = IN(HINT), .timeout_ms = BOOT_MS, .answers = { { MENUS, "menu" } }, .resume = "look" }, \
+	{ "menu", DIALOGUE_PICK, digit, .timeout_ms = SHORT_MS, .answers = { { IN(BOOT), "coming" }, { IN(BAD), "bad" } }, .resume = "look" }, \
+	{ "coming", DIALOGUE_BOOT, .timeout_ms = BOOT_MS, \
+	  .answers = { { IN(LOGIN), "done" }, { IN(BAD) | MENUS, "bad" }, { IN(LOADER) | IN(HINT), "again" } }, .resume = "look" }, \
+	{ "done", DIALOGUE_END, .end = DIALOGUE_DONE, .says = "started", .resume = "look" }, \
+	{ "bad", DIALOGUE_END, .end = DIALOGUE_NOTHING, .says = "the boot loader refuses the image", .resume = "look" }, \
+	{ "again", DIALOGUE_END, .end = DIALOGUE_UNKNOWN, .says = "it restarted by itself while the image started", .resume = "look" }
+
+static const struct dialogue_state first_states[] = { STATES_START("1") };
+static const struct dialogue_state second_states[] = { STATES_START("2") };
+
+const struct dialogue weos_start_first = { "start of the primary image", first_states, ARRAY_SIZE(first_states) };
+const struct dialogue weos_start_second = { "start of the secondary image", second_states, ARRAY_SIZE(second_states) };
+
+/* As it starts by itself: nothing is typed while it does. */
+static const struct dialogue_state restart_states[] = {
+	{ "look", DIALOGUE_LOOK, .timeout_ms = BOOT_MS,
+	  .answers = { { IN(EXEC), "restart" }, { IN(LOGIN), "login" }, { IN(CONTEXT), "drop" }, { MENUS, "menu" } } },
+	STATES_LOGIN("restart"),
+	{ "restart", DIALOGUE_LINE, "reboot", .timeout_ms = SHORT_MS,
+	  .answers = { { IN(SURE), "restart-sure" }, { IN(HINT) | BOOTS, "coming" } }, .resume = "look" },
+	{ "restart-sure", DIALOGUE_PICK, "y", .timeout_ms = BOOT_MS, .answers = { { IN(HINT) | BOOTS, "coming" } }, .resume = "look" },
+	{ "menu", DIALOGUE_PICK, "1", .timeout_ms = SHORT_MS, .answers = { { IN(BOOT), "coming" }, { IN(BAD), "bad" } }, .resume = "look" },
+	{ "coming", DIALOGUE_BOOT, .timeout_ms = BOOT_MS, .answers = { { IN(LOGIN), "done" }, { MENUS, "bad" } }, .resume = "look" },
+	{ "done", DIALOGUE_END, .end = DIALOGUE_DONE, .says = "started", .resume = "look" },
+	{ "bad", DIALOGUE_END, .end = DIALOGUE_NOTHING, .says = "the boot loader starts no image by itself", .resume = "look" },
+};
+
+const struct dialogue weos_restart = { "restart", restart_states, ARRAY_SIZE(restart_states) };

@@ -20,3 +20,7 @@ enum { WEOS_PURGE_USER };
 
 extern const struct console_grammar weos_purge_grammar;
 extern const struct dialogue weos_purge, weos_reset;
+
+/* Ways into one of its two images, by the boot loader's menu, and a restart as it starts by itself: each ends at a login. Only entry and order of
+ * the menu are the vendor's word. DIALOGUE_NOTHING: the boot loader does not start it; DIALOGUE_UNKNOWN: it restarted while it came up. */
+extern const struct dialogue weos_start_first, weos_start_second, weos_restart;

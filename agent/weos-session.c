@@ -103,10 +103,11 @@ int weos_show(struct weos *w, struct buf *out, const char *command, struct error
 
 /* ---- beginning ---- */
 
-static int denied(const struct weos *w, struct error *err)
+static int denied(struct weos *w, struct error *err)
 {
 	const struct settings_weos *weos = w->dev->weos;
 
+	w->is_denied = true;
 	return error_set(err, E_PEER, "the device does not let user '%s' in", weos->user);
 }
 

@@ -504,6 +504,9 @@ TEST(the_tables_of_dialogues_lead_somewhere)
 
 	CHECK_OK(dialogue_check(&weos_purge, &err));
 	CHECK_OK(dialogue_check(&weos_reset, &err));
+	CHECK_OK(dialogue_check(&weos_start_first, &err));
+	CHECK_OK(dialogue_check(&weos_start_second, &err));
+	CHECK_OK(dialogue_check(&weos_restart, &err));
 	CHECK_EQ(dialogue_check(&d, &err), E_FORMAT);
 	d.states = silence;
 	CHECK_EQ(dialogue_check(&d, &err), E_FORMAT);

@@ -102,6 +102,35 @@ static void drop_steps(struct device *dev)
 
 /* ---- which configuration applies ---- */
 
+static bool was_saved_by(char out[static 32], const struct device *dev)
+{
+	_cleanup_(buf_done) struct buf saved_by = { 0 };
+
+	return flash_get(&saved_by, NULL, &dev->flash, FLASH_CONFIG, "meta/saved-by") && sscanf(buf_text(&saved_by), "%31s", out) == 1;
+}
+
+/* For the faults of an image: is it new here? */
+static bool is_new_image(const struct device *dev)
+{
+	char version[32];
+
+	return was_saved_by(version, dev) && strcmp(version, dev->version) != 0;
+}
+
+/* Nothing of startup applies, and the name tells; the file stays. */
+static void load_failure(struct device *dev)
+{
+	char name[48];
+
+	snprintf(name, sizeof(name), "failed-%.5s", dev->unit.mac + strlen(dev->unit.mac) - 5);
+	for (char *c = name; *c; c++)
+		*c = *c == ':' ? '-' : *c;
+	device_set_running(dev, device_factory(dev));
+	device_set_host(dev, name);
+	device_log(dev, "bootstrap[12]: startup-config does not apply, failure mode");
+	device_console_write(dev, bytes_str("ERROR: Corrupt startup-config, system has reverted to default login credentials\r\n"));
+}
+
 /* Saved by a release that this image does not know: after a downgrade. */
 static bool is_from_newer(const struct device *dev)
 {
@@ -168,7 +197,10 @@ static void console_write(void *ctx, struct bytes out)
 
 static void come_up(struct device *dev)
 {
-	load_config(dev);
+	if (dev->fault[FAULT_IMAGE_FAILS] && is_new_image(dev))
+		load_failure(dev);
+	else
+		load_config(dev);
 	dev->phase = PHASE_UP;
 	dev->up_since_ms = clock_mono_ms();
 	if (dev->fault[FAULT_BOOT_INTEGRITY])
@@ -185,6 +217,12 @@ static void come_up(struct device *dev)
 
 static void open_menu(struct device *dev);
 
+/* What the watchdog does. */
+static void die(struct device *dev)
+{
+	device_reboot(dev);
+}
+
 static void start_image(struct device *dev, enum flash_part part)
 {
 	_cleanup_(mem_freep) char *hello = NULL;
@@ -195,6 +233,11 @@ static void start_image(struct device *dev, enum flash_part part)
 	hello = mem_printf("Starting WeOS v%s ...\r\n[    0.000000] Booting Linux on physical CPU 0x0\r\n", dev->version);
 	add_step(dev, 0, hello, NULL);
 	add_step(dev, third, "[    1.204311] switchcore: 8 ports\r\n", NULL);
+	if (dev->fault[FAULT_IMAGE_PANICS] && is_new_image(dev)) {
+		add_step(dev, third, "[    1.910022] Kernel panic - not syncing: no working init found\r\n", die);
+		arm(dev);
+		return;
+	}
 	add_step(dev, third, "Starting system services ...... [ OK ]\r\n", NULL);
 	add_step(dev, third, "Bootstrapping configuration ... [ OK ]\r\n", come_up);
 	arm(dev);

@@ -309,7 +309,7 @@ int device_clear(struct device *dev, struct error *err)
 	return r;
 }
 
-static void set_host(struct device *dev, const char *to)
+void device_set_host(struct device *dev, const char *to)
 {
 	_cleanup_(mem_freep) char *name = mem_strdup(to);
 	struct error err = { 0 };
@@ -474,7 +474,7 @@ void device_fault(struct device *dev, enum fault fault, bool on)
 		session_leave_behind(dev->console, fault == FAULT_LEFT_IN_CONFIG);
 		dev->fault[fault] = false;
 	} else if (fault == FAULT_HOST_NAME && on && dev->running) {
-		set_host(dev, "renamed-by-alice");
+		device_set_host(dev, "renamed-by-alice");
 		dev->fault[fault] = false;
 	} else if (fault == FAULT_BOOT_ORDER_MISSING) {
 		change_order(dev, on);
@@ -503,7 +503,7 @@ static int first_start(struct device *dev, const char *name, const char *version
 		return r;
 	snprintf(dev->version, sizeof(dev->version), "%s", version ? version : dev->unit.weos == 4 ? "4.32.3" : "5.24.0");
 	dev->running = device_factory(dev);
-	set_host(dev, name);
+	device_set_host(dev, name);
 	r = device_save(dev, err);
 	dev->running = node_free(dev->running);
 	return r;

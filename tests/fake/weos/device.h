@@ -73,6 +73,7 @@ void device_drop_wire(void *dev); /* whoever is at the console's wire is cut off
 
 void device_log(struct device *dev, const char *fmt, ...) _printf_(2, 3);
 const char *device_host(const struct device *dev);
+void device_set_host(struct device *dev, const char *name); /* of running */
 const char *device_family(unsigned weos);
 /* What an SSH server in front of the device is told by way of nss_wrapper: users and hashes of running, in STATE/people. */
 void device_publish_people(const struct device *dev);

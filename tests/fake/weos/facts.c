@@ -56,6 +56,9 @@ static const struct {
 	{ VENDOR, "scp both ways over the SSH port, /cfg/ only" },
 	{ INVENTED, "what upgrade prints, the format of a package; startup saved by a newer release does not apply after a downgrade" },
 	{ INVENTED, "'ssh-key TYPE KEY' in aaa/user; that 'management' replaces what an interface had, and 'no management' takes all of it" },
+	{ VENDOR, "the boot loader's menu starts either image; by itself it tries the primary one first" },
+	{ INVENTED, "a failure mode: factory settings under the name failed-..., a line on the console; the same makers' Infix does so" },
+	{ INVENTED, "an image that dies is started anew by a watchdog, as the boot loader starts by itself" },
 	{ INVENTED, "two sessions each edit a copy of their own, the last 'leave' wins" },
 	{ INVENTED, "all faults" },
 };

@@ -42,6 +42,9 @@ const struct fault_info faults[FAULT_COUNT] = {
 	[FAULT_XONXOFF] = { "xonxoff", false, "XOFF and XON stand in the middle of answers" },
 	[FAULT_SLOW_ERASE] = { "slow-erase", false, "each erase of the boot menu takes four seconds" },
 	[FAULT_ERASE_LIES] = { "erase-lies", false, "the boot menu says that it erased the configuration, and did not" },
+	[FAULT_IMAGE_PANICS] = { "image-panics", false, "an image of another version than the one that saved startup dies while it starts" },
+	[FAULT_IMAGE_FAILS] = { "image-fails", false, "an image of another version than the one that saved startup comes up in a failure mode" },
+	[FAULT_POWER_CUT_UPGRADE] = { "power-cut-upgrade", false, "power is lost once, while an image is being programmed" },
 	[FAULT_LOG_STORM] = { "log-storm", false, "a log line stands before every prompt, also that of an empty line" },
 };
 

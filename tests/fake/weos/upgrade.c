@@ -96,8 +96,14 @@ static void erase_target(struct session *s)
 
 static void write_target(struct session *s)
 {
+	struct device *dev = s->dev;
 	struct error err = { 0 };
 
+	if (dev->fault[FAULT_POWER_CUT_UPGRADE]) {
+		dev->fault[FAULT_POWER_CUT_UPGRADE] = false;
+		device_power_cut(dev);
+		return;
+	}
 	if (boot_image_put(s->dev, s->upgrade->target[s->upgrade->done++], s->upgrade->version, &err) != 0)
 		fprintf(stderr, "weos-sim: %s\n", err.text);
 }
