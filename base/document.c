@@ -105,6 +105,34 @@ static bool has_control(const char *text, size_t len)
 	return false;
 }
 
+/* What makes people read something else than is there: marks, embeddings and isolates of bidirectional text, zero width, C1 controls.
+ * libyaml takes well-formed UTF-8 only, so bytes are enough. */
+static bool has_trick(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+
+	for (size_t i = 0; i + 1 < len; i++) {
+		unsigned third = i + 2 < len ? p[i + 2] : 0;
+
+		if ((p[i] == 0xc2 && p[i + 1] < 0xa0) || (p[i] == 0xd8 && p[i + 1] == 0x9c))
+			return true;
+		if (p[i] == 0xe2 && p[i + 1] == 0x80 && ((third >= 0x8b && third <= 0x8f) || (third >= 0xa8 && third <= 0xae)))
+			return true;
+		if ((p[i] == 0xe2 && p[i + 1] == 0x81 && third >= 0xa0 && third <= 0xaf) || (p[i] == 0xef && p[i + 1] == 0xbb && third == 0xbf))
+			return true;
+	}
+	return false;
+}
+
+static int check_scalar(struct reading *rd, const yaml_event_t *ev)
+{
+	const char *text = (const char *)ev->data.scalar.value;
+
+	if (has_control(text, ev->data.scalar.length))
+		return refuse(rd, ev, "a control character");
+	return has_trick(text, ev->data.scalar.length) ? refuse(rd, ev, "a character that hides or turns around what is read") : 0;
+}
+
 static bool is_in_map(const struct reading *rd)
 {
 	return rd->depth && rd->doc->nodes[rd->open[rd->depth - 1]].kind == DOCUMENT_MAP;
@@ -119,8 +147,8 @@ static int take_key(struct reading *rd, const yaml_event_t *ev)
 
 	if (ev->type != YAML_SCALAR_EVENT)
 		return refuse(rd, ev, "a key must be a text");
-	if (has_control((const char *)ev->data.scalar.value, ev->data.scalar.length))
-		return refuse(rd, ev, "a control character");
+	if (check_scalar(rd, ev) < 0)
+		return rd->err->code;
 	if (map->count == KEYS_MAX)
 		return refuse(rd, ev, "more than 64 keys in one place");
 	if (document_get(rd->doc, map, (const char *)ev->data.scalar.value))
@@ -161,8 +189,8 @@ static int take_node(struct reading *rd, const yaml_event_t *ev)
 	if (rd->doc->count == DOCUMENT_NODES_MAX)
 		return refuse(rd, ev, "more than 1048576 values");
 	if (ev->type == YAML_SCALAR_EVENT) {
-		if (has_control((const char *)ev->data.scalar.value, ev->data.scalar.length))
-			return refuse(rd, ev, "a control character");
+		if (check_scalar(rd, ev) < 0)
+			return rd->err->code;
 		node = add_node(rd, ev, DOCUMENT_TEXT);
 		node->text = mem_strndup((const char *)ev->data.scalar.value, ev->data.scalar.length);
 		return 0;

@@ -26,16 +26,23 @@ static char *where_of(const struct finding *finding)
 	return finding->line ? mem_printf("%s:%u", path, finding->line) : mem_strdup(path);
 }
 
+/* What was found first; of what cannot be told also why. */
+static char *what_of(const struct ruling *r)
+{
+	_cleanup_(mem_freep) char *both = r->count && *r->why ? mem_printf("%s: %s", r->why, r->findings[0].text) : NULL;
+
+	return cell(both ? both : r->count ? r->findings[0].text : r->why);
+}
+
 void policed_lines_of(struct policed_lines *out, const struct policed *device, const struct report *report)
 {
 	*out = (struct policed_lines){ .at = mem_alloc((report->counts[VERDICT_FAIL] + report->counts[VERDICT_UNKNOWN] + 1) * sizeof(*out->at)) };
 	for (size_t i = 0; i < report->count; i++) {
 		const struct ruling *r = &report->rulings[i];
-		const struct finding *f = r->count ? &r->findings[0] : NULL;
 
 		if (r->verdict == VERDICT_FAIL || r->verdict == VERDICT_UNKNOWN)
 			out->at[out->count++] = (struct policed_line){ .rule = (uint32_t)i, .verdict = r->verdict, .revision = mem_strdup(device->revision),
-								       .where = where_of(f), .what = cell(f ? f->text : r->why) };
+								       .where = where_of(r->count ? &r->findings[0] : NULL), .what = what_of(r) };
 	}
 }
 

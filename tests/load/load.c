@@ -11,7 +11,7 @@
 static int usage(void)
 {
 	fputs("usage:\n"
-	      "  load run FOLDER [--devices N] [--in-flight N] [--rate N] [--join-ms N] [--posts N] [--bytes N] [--moment TIME]...\n"
+	      "  load run FOLDER [--devices N] [--in-flight N] [--rate N] [--join-ms N] [--posts N] [--bytes N] [--moment TIME [--config FILE]]...\n"
 	      "  load check FOLDER SERVER-FOLDER\n"
 	      "  load answers FOLDER\n"
 	      "  load hear FOLDER ROUNDS\n"
@@ -24,7 +24,7 @@ static int run(int argc, char **argv, struct error *err)
 	static const struct option known[] = {
 		{ "devices", required_argument, NULL, 'd' }, { "in-flight", required_argument, NULL, 'f' }, { "rate", required_argument, NULL, 'r' },
 		{ "join-ms", required_argument, NULL, 'j' }, { "posts", required_argument, NULL, 'p' },     { "bytes", required_argument, NULL, 'b' },
-		{ "moment", required_argument, NULL, 'm' },
+		{ "moment", required_argument, NULL, 'm' },   { "config", required_argument, NULL, 'c' },
 		{ 0 },
 	};
 	struct load_options o = { .folder = argv[1], .devices = 100, .in_flight = 32, .bytes = 2000 };
@@ -48,6 +48,8 @@ static int run(int argc, char **argv, struct error *err)
 			o.bytes = n;
 		else if (c == 'm' && o.moment_count < LOAD_MOMENTS_MAX && clock_parse(&o.moments[o.moment_count], bytes_str(optarg)))
 			o.moment_count++;
+		else if (c == 'c' && o.config_count < o.moment_count)
+			o.configs[o.config_count++] = optarg;
 		else
 			return usage();
 	}

@@ -26,6 +26,8 @@ struct load_options {
 	 * syslog, those of the last do not. */
 	int64_t moments[LOAD_MOMENTS_MAX];
 	size_t moment_count;
+	const char *configs[LOAD_MOMENTS_MAX]; /* files with what is posted at each moment in place of those; NULL: none */
+	size_t config_count;
 };
 
 /* Claims the server, lets devices join and post until SIGTERM (or options->posts), retries what was not acknowledged, and ends once all is.

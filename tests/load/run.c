@@ -56,6 +56,14 @@ static void on_signal(int sig _unused_)
 
 /* ---- what is posted ---- */
 
+static int read_config(struct buf *out, const struct run *run, const struct node *node, struct error *err)
+{
+	const char *path = run->options->configs[node->snapshots];
+	int r = fs_read(out, path, CONFIG_MAX, err);
+
+	return r == FS_ABSENT ? error_set(err, E_SYS, "no file '%s'", path) : r;
+}
+
 static void make_config(struct buf *out, const struct run *run, const struct node *node)
 {
 	size_t bytes = run->options->bytes;
@@ -69,31 +77,37 @@ static void make_config(struct buf *out, const struct run *run, const struct nod
 	buf_add_str(out, "password {{secret 0011223344556677}}\n");
 }
 
-static void make_body(struct run *run, struct node *node)
+static int make_body(struct run *run, struct node *node, struct error *err)
 {
 	_cleanup_(buf_done) struct buf config = { 0 };
 
 	switch (node->step) {
 	case STEP_INVITE:
 		fleet_invite(&node->body, &run->fleet, node->device.name, node->secret);
-		return;
+		return 0;
 	case STEP_ENROL:
 		fleet_enrol(&node->body, &run->fleet, &node->device, node->secret);
-		return;
+		return 0;
 	case STEP_ADMIT:
 		fleet_admit(&node->body, &run->fleet, &node->device);
-		return;
+		return 0;
 	case STEP_EPOCH:
 		node->device.clock_s = run->options->moment_count ? run->options->moments[0] - 1 : 0;
 		fleet_epoch(&node->body, &run->fleet, &node->device);
-		return;
+		return 0;
 	case STEP_SNAPSHOT:
 		if (run->options->moment_count)
 			node->device.clock_s = run->options->moments[node->snapshots];
-		make_config(&config, run, node);
+		if (run->options->config_count > node->snapshots) {
+			if (read_config(&config, run, node, err) < 0)
+				return err->code;
+		} else {
+			make_config(&config, run, node);
+		}
 		fleet_snapshot(&node->body, &run->fleet, &node->device, buf_text(&config), "0011223344556677 aHVudGVyMg==\n");
-		return;
+		return 0;
 	}
+	return 0;
 }
 
 static enum step step_after(struct node *node)
@@ -172,7 +186,8 @@ static int begin(struct run *run, struct slot *slot, struct node *node, struct e
 {
 	if (!node->body.len) {
 		fleet_device_wake(&node->device);
-		make_body(run, node);
+		if (make_body(run, node, err) < 0)
+			return err->code;
 		fleet_device_rest(&node->device);
 		run->made++;
 		if (record_of(&node->record, buf_bytes(&node->body), err) < 0)

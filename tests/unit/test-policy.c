@@ -227,6 +227,8 @@ TEST(a_refusal_names_file_line_and_column)
 	check_refused("- *a\n", "p.yaml:6:3: an alias");
 	check_refused("- !x {id: a}\n", "p.yaml:6:3: an anchor or a tag");
 	check_refused("- {id: a, title: \"a\\e[31m\"}\n", "p.yaml:6:18: a control character");
+	check_refused("- {id: a, title: \"a\u202eb\"}\n", "p.yaml:6:18: a character that hides or turns around");
+	check_refused("- {id: a, title: \"a\\u2066b\"}\n", "p.yaml:6:18: a character that hides or turns around");
 	check_refused("- {id: A}\n", "p.yaml:6:8: a name has small letters");
 	check_refused("- {id: a, title: T, level: basic}\n", "p.yaml:6:28: 'basic' is not known here");
 	check_refused("- {id: a, title: T, level: fundamental, severity: low, context: aaa}\n", "p.yaml:6:65: the context of a rule begins with 'config'");
