@@ -263,6 +263,14 @@ static const struct option_def retire_execute_options[] = {
 	{ 0 },
 };
 
+static const struct option_def report_options[] = {
+	{ "output", 'o', "FILE", "where to write it (.tar.gz, or an age file with --to)", false },
+	{ "to", 0, "RECIPIENT", "seal it to this age recipient", true },
+	{ "without", 0, "PART", "leave out: configuration, log, receipts, or name (with the serial number)", true },
+	{ "show", 0, NULL, "print all that it holds", false },
+	{ "yes", 'y', NULL, "do not ask", false },
+	{ 0 },
+};
 static const struct option_def advisory_import_options[] = {
 	{ "checksum", 0, NULL, "refuse what has no .sha256 or .sha512 beside it", false },
 	{ "keyring", 0, "FILE", "take only what is signed by a key of this OpenPGP keyring (gpgv)", false },
@@ -416,6 +424,8 @@ const struct command commands[] = {
 	{ "key", "drill", "FILE|- [SELECTOR...]", "try a reading key that lies in escrow on every device, and show nothing of them", 1, ANY, cmd_key_drill,
 	  NULL },
 	{ "keyring", "export", "DIR", "write the sealed epoch keys of all devices", 1, 1, cmd_keyring_export, NULL },
+	{ "report", NULL, "DEVICE[@N] -o FILE [--to age1...]... [--without PART]... [--show] [--yes]",
+	  "write what a vendor needs to know of a device: facts, log, and its configuration without secrets", 1, 1, cmd_report, report_options },
 	{ "import", NULL, "FILE|DIR...", "post what holdfast-agent export wrote", 1, ANY, cmd_import, NULL },
 	{ "help", NULL, "[COMMAND]", "explain a command", 0, 2, cmd_help, NULL },
 	{ "completion", NULL, "bash|zsh|fish", "print a completion script for a shell", 1, 1, cmd_completion, NULL },

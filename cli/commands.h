@@ -3,6 +3,8 @@
 
 #include "cli/args.h"
 
+#define HOLDFAST_VERSION "0.1.0"
+
 struct command {
 	const char *noun, *verb; /* verb: NULL for a command of one word */
 	const char *synopsis;    /* what follows the words */
@@ -111,6 +113,7 @@ int cmd_key_rewrap(struct cli *cli, const struct args *args, struct error *err);
 int cmd_key_drill(struct cli *cli, const struct args *args, struct error *err);
 int cmd_key_exposed(struct cli *cli, const struct args *args, struct error *err);
 int cmd_keyring_export(struct cli *cli, const struct args *args, struct error *err);
+int cmd_report(struct cli *cli, const struct args *args, struct error *err);
 int cmd_import(struct cli *cli, const struct args *args, struct error *err);
 int cmd_help(struct cli *cli, const struct args *args, struct error *err);
 int cmd_completion(struct cli *cli, const struct args *args, struct error *err);

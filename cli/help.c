@@ -224,5 +224,5 @@ int cmd_help(struct cli *cli _unused_, const struct args *args, struct error *er
 
 int cmd_version(struct cli *cli _unused_, const struct args *args _unused_, struct error *err)
 {
-	return output_raw(bytes_str("holdfast 0.1.0\n"), err);
+	return output_raw(bytes_str("holdfast " HOLDFAST_VERSION "\n"), err);
 }
