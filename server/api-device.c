@@ -1,5 +1,5 @@
 /* server/api-device.c -- what devices call, and what anybody may: health, roots, the claim, objects, the poll that waits. */
-#include "server/http.h"
+#include "server/api.h"
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -288,28 +288,52 @@ static int post_claim(struct call *call, struct error *err)
 
 /* ---- the poll ---- */
 
-/* Verifies a status and notes it: afterwards call->statement holds it. */
-static int take_status(struct call *call, struct error *err)
+static bool is_fleet_ours(struct repo *repo, const struct statement *st)
+{
+	struct error ignored = { 0 };
+	const struct root *root;
+	bool ours;
+
+	if (repo_root_get(&root, repo, &ignored) != 0)
+		return false;
+	ours = !strcmp(root_fleet(root), statement_get(st, "fleet"));
+	repo_root_put(repo, root);
+	return ours;
+}
+
+int api_status(struct statement **out, struct repo_device *device, struct call *call, struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
-	struct repo_device device;
 	size_t used = 0;
 	int r = statement_parse(&st, buf_bytes(&call->body), false, &used, err);
 
 	if (r < 0)
 		return r;
 	if (used != call->body.len || statement_type(st) != STATEMENT_STATUS)
-		return error_set(err, E_FORMAT, "a poll takes one status and nothing else");
-	r = repo_device_get(&device, call->server->repo, statement_get(st, "device"), err);
+		return error_set(err, E_FORMAT, "this takes one status and nothing else");
+	r = repo_device_get(device, call->server->repo, statement_get(st, "device"), err);
 	if (r < 0)
 		return r;
 	if (r == REPO_ABSENT)
 		return error_set(err, E_DENIED, "device '%s' has not enrolled here", statement_get(st, "device"));
-	r = statement_verify_by(st, &device.key, err);
+	r = statement_verify_by(st, &device->key, err);
 	if (r < 0)
 		return r;
-	repo_touch(call->server->repo, st, clock_now_s());
-	call->statement = steal(st);
+	if (!is_fleet_ours(call->server->repo, st))
+		return error_set(err, E_DENIED, "status is of another fleet");
+	*out = steal(st);
+	return 0;
+}
+
+/* Verifies a status and notes it: afterwards call->statement holds it. */
+static int take_status(struct call *call, struct error *err)
+{
+	struct repo_device device;
+	int r = api_status(&call->statement, &device, call, err);
+
+	if (r < 0)
+		return r;
+	repo_touch(call->server->repo, call->statement, clock_now_s());
 	call_drop_body(call);
 	return 0;
 }
@@ -379,19 +403,6 @@ static int answer_poll(struct call *call, struct buf *news, struct error *err)
 	return call_containers(call, news);
 }
 
-static bool is_fleet_ours(struct repo *repo, const struct statement *st)
-{
-	struct error ignored = { 0 };
-	const struct root *root;
-	bool ours;
-
-	if (repo_root_get(&root, repo, &ignored) != 0)
-		return false;
-	ours = !strcmp(root_fleet(root), statement_get(st, "fleet"));
-	repo_root_put(repo, root);
-	return ours;
-}
-
 static int begin_poll(struct call *call, struct error *err)
 {
 	uint64_t wait_s;
@@ -399,8 +410,6 @@ static int begin_poll(struct call *call, struct error *err)
 
 	if (r < 0)
 		return r;
-	if (!is_fleet_ours(call->server->repo, call->statement))
-		return error_set(err, E_DENIED, "status is of another fleet");
 	wait_s = statement_number(call->statement, "wait");
 	call->waiter.conn = call->conn;
 	call->waiter.fd = call->fd;

@@ -49,11 +49,14 @@ static bool has_role_for(const struct root *root, const char *person, enum need 
 		return root_has_role(root, person, ROLE_READER);
 	case NEED_ADMIN:
 		return root_has_role(root, person, ROLE_ADMIN);
+	case NEED_DEPLOYER:
+		return root_has_role(root, person, ROLE_DEPLOYER);
 	}
 	return false;
 }
 
-static const char *const role_names[] = { [NEED_READER] = "reader or auditor", [NEED_PAYLOADS] = "reader", [NEED_ADMIN] = "admin" };
+static const char *const role_names[] = { [NEED_READER] = "reader or auditor", [NEED_PAYLOADS] = "reader", [NEED_ADMIN] = "admin",
+					  [NEED_DEPLOYER] = "deployer" };
 
 /* A session holds a key, not a name: who it is and what they may is asked of the root in force, each time. */
 int operator_check(struct call *call, enum need need, struct error *err)

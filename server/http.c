@@ -28,6 +28,8 @@ enum {
 	BACKLOG = 4096,
 	IDLE_SECONDS = 15,           /* between requests */
 	ANSWER_SECONDS = 60,         /* to take an answer, and 1 s more per 64 KiB */
+	FILE_BYTES = 32 << 10,       /* of a file that are read at a time: who does not take so many in stall-seconds is cut */
+	STREAM_BYTES = 64 << 10,     /* of a body that is not gathered: who does not send so many is cut */
 	SPARE_FDS = 256,             /* for git, SQLite, pipes */
 	STEP_MS = 250,               /* how finely waits and deadlines are kept */
 	GRACE_SECONDS = 10,
@@ -85,6 +87,11 @@ static void call_free(struct call *call)
 	buf_done(&call->reply.body);
 	statement_free(call->statement);
 	posted_list_free(call->posted);
+	upload_rest(call->upload, clock_mono_ms());
+	if (call->is_fetching)
+		firmware_leave(call->server->firmware, call->fd);
+	if (call->reply.file > 0)
+		close(call->reply.file); /* it was not given out after all */
 	atomic_fetch_sub(&call->server->calls, 1);
 	free(call);
 }
@@ -119,7 +126,7 @@ static bool match(char args[CALL_ARGS_MAX][CALL_ARG_LEN], const char *pattern, c
 
 static int find_route(struct call *call, const char *method, const char *path)
 {
-	static const struct route *const tables[] = { device_routes, operator_routes, order_routes, policy_routes };
+	static const struct route *const tables[] = { device_routes, operator_routes, order_routes, policy_routes, firmware_routes };
 	const struct route *other = NULL;
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
@@ -193,26 +200,59 @@ static int check_room(struct call *call)
 {
 	if (!call->route->always && server_is_stopping(call->server))
 		return call_refuse(call, REFUSE_STOPPING, "the server is stopping"), CALL_REFUSED;
-	if (atomic_load(&call->server->body_bytes) + call->announced > BODIES_MAX)
+	if (!call->route->open && atomic_load(&call->server->body_bytes) + call->announced > BODIES_MAX)
 		return call_refuse(call, REFUSE_BUSY, "too many bodies at a time"), CALL_REFUSED;
 	return 0;
 }
 
 static enum MHD_Result answer(struct call *call, const char *method);
 
+/* Who idles longer than others may is not cut by the library's own clock either. */
+static void be_patient(struct call *call, unsigned seconds)
+{
+	MHD_set_connection_option(call->conn, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
+	call->is_patient = seconds != (unsigned)IDLE_SECONDS;
+}
+
+/* A body that goes to its handler as it comes: who sends it and what it is are judged before. */
+static int open_stream(struct call *call)
+{
+	struct error err = { 0 };
+	int r = operator_check(call, call->route->need, &err);
+
+	if (r == 0)
+		r = call->route->open(call, &err);
+	if (r < 0)
+		call_refuse_error(call, &err);
+	if (r != 0)
+		return CALL_REFUSED;
+	be_patient(call, call->server->settings->stall_seconds);
+	sweeper_set(call->server->sweeper, call->fd, in_seconds(call->server->settings->stall_seconds));
+	return 0;
+}
+
+/* Who asks before sending is answered at once; what others send is read to its end, if that is not far. */
+static bool is_worth_draining(const struct call *call)
+{
+	bool is_refused = call->reply.status == 413 || (call->route && call->route->open);
+
+	return is_refused && call->announced && call->announced <= DRAIN_MAX && !call_request_header(call, "Expect");
+}
+
 /* All that can be judged before a body is read. */
 static enum MHD_Result begin(struct call *call, const char *method, const char *path)
 {
 	const struct server *server = call->server;
 
-	if (find_route(call, method, path) != 0 || check_length(call) != 0 || check_room(call) != 0) {
-		/* who asks before sending is answered at once */
-		call->is_drained = call->reply.status == 413 && call->announced <= DRAIN_MAX && !call_request_header(call, "Expect");
+	if (find_route(call, method, path) != 0 || check_length(call) != 0 || check_room(call) != 0 ||
+	    (call->route->open && open_stream(call) != 0)) {
+		call->is_drained = is_worth_draining(call);
 		if (!call->is_drained)
 			return answer(call, method);
 	}
-	sweeper_set(server->sweeper, call->fd,
-		    call->announced ? in_seconds(server->settings->body_seconds + call->announced / (64 << 10)) : 0);
+	if (!call->upload)
+		sweeper_set(server->sweeper, call->fd,
+			    call->announced ? in_seconds(server->settings->body_seconds + call->announced / (64 << 10)) : 0);
 	return MHD_YES;
 }
 
@@ -235,6 +275,22 @@ static void take_body(struct call *call, const char *data, size_t len)
 	buf_add(&call->body, data, len);
 }
 
+/* No answer can be given before the body ends: so a failure ends the connection, and the log says why. */
+static enum MHD_Result take_part(struct call *call, struct bytes part)
+{
+	uint64_t before = call->streamed / STREAM_BYTES;
+	struct error err = { 0 };
+
+	if (call->route->take(call, part, &err) < 0) {
+		log_failure(LOG_ERROR, "body-refused", &err);
+		return MHD_NO;
+	}
+	call->streamed += part.len;
+	if (call->streamed / STREAM_BYTES != before)
+		sweeper_set(call->server->sweeper, call->fd, in_seconds(call->server->settings->stall_seconds));
+	return MHD_YES;
+}
+
 /* ---- answers ---- */
 
 static void log_call(const struct call *call, const char *method)
@@ -243,17 +299,74 @@ static void log_call(const struct call *call, const char *method)
 		  (unsigned long long)(clock_mono_ms() - call->begun_ms));
 }
 
+/* A part of a file on its way out. */
+struct file_stream {
+	struct sweeper *sweeper;
+	int fd, conn;
+	unsigned stall_seconds;
+	uint64_t from;
+};
+
+/* Called whenever what was read before has gone out. */
+static ssize_t read_file(void *ctx, uint64_t at, char *out, size_t max)
+{
+	struct file_stream *s = ctx;
+	ssize_t n;
+
+	do
+		n = pread(s->fd, out, max, (off_t)(s->from + at));
+	while (n < 0 && errno == EINTR);
+	if (n <= 0) {
+		log_warning("file-cut errno=%d: it became shorter, or the disk fails", n < 0 ? errno : 0);
+		return MHD_CONTENT_READER_END_WITH_ERROR;
+	}
+	sweeper_set(s->sweeper, s->conn, in_seconds(s->stall_seconds));
+	return n;
+}
+
+static void file_stream_free(void *ctx)
+{
+	struct file_stream *s = ctx;
+
+	close(s->fd);
+	free(s);
+}
+
+static struct MHD_Response *file_response(struct call *call)
+{
+	struct file_stream *s = mem_alloc(sizeof(*s));
+	struct MHD_Response *response;
+
+	*s = (struct file_stream){ call->server->sweeper, call->reply.file, call->fd, call->server->settings->stall_seconds, call->reply.file_from };
+	response = MHD_create_response_from_callback(call->reply.file_len, FILE_BYTES, read_file, s, file_stream_free);
+	if (response)
+		call->reply.file = 0;
+	else
+		free(s);
+	return response;
+}
+
+static struct MHD_Response *body_response(struct reply *reply)
+{
+	size_t len = reply->body.len;
+
+	/* the empty body has no buffer to hand over */
+	return MHD_create_response_from_buffer(len, len ? buf_steal_text(&reply->body) : (void *)(uintptr_t)"",
+					       len ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result answer(struct call *call, const char *method)
 {
 	struct reply *reply = &call->reply;
-	size_t len = reply->body.len;
-	/* the empty body has no buffer to hand over */
-	struct MHD_Response *response = MHD_create_response_from_buffer(len, len ? buf_steal_text(&reply->body) : (void *)(uintptr_t)"",
-									len ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	bool is_file = reply->file > 0;
+	uint64_t seconds = is_file ? call->server->settings->stall_seconds : ANSWER_SECONDS + reply->body.len / (64 << 10);
+	struct MHD_Response *response = is_file ? file_response(call) : body_response(reply);
 	enum MHD_Result r;
 
 	if (!response)
 		return MHD_NO;
+	if (is_file)
+		be_patient(call, call->server->settings->stall_seconds);
 	if (reply->type)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->type);
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
@@ -261,7 +374,7 @@ static enum MHD_Result answer(struct call *call, const char *method)
 		MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
 	if (server_is_stopping(call->server))
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	sweeper_set(call->server->sweeper, call->fd, in_seconds(ANSWER_SECONDS + len / (64 << 10)));
+	sweeper_set(call->server->sweeper, call->fd, in_seconds(seconds));
 	call->is_answered = true;
 	r = MHD_queue_response(call->conn, reply->status, response);
 	MHD_destroy_response(response);
@@ -275,7 +388,7 @@ static int run(struct call *call, struct error *err)
 
 	if (call->is_overloaded)
 		return call_refuse(call, REFUSE_BUSY, "too many bodies at a time");
-	r = operator_check(call, call->route->need, err);
+	r = call->route->open ? 0 : operator_check(call, call->route->need, err); /* was asked before the body, which may have taken long */
 	if (r != 0)
 		return r == CALL_REFUSED ? 0 : r;
 	return call->route->run(call, err);
@@ -311,9 +424,13 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 		return begin(call, method, path);
 	}
 	if (*len) {
-		if (!call->is_drained)
-			take_body(call, data, *len);
+		struct bytes part = bytes_of(data, *len);
+
 		*len = 0;
+		if (call->upload)
+			return take_part(call, part);
+		if (!call->is_drained)
+			take_body(call, (const char *)part.ptr, part.len);
 		return MHD_YES;
 	}
 	if (call->is_answered)
@@ -321,7 +438,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	return call->is_drained ? answer(call, method) : proceed(call, method);
 }
 
-static void on_completed(void *ctx, struct MHD_Connection *conn _unused_, void **state, enum MHD_RequestTerminationCode why _unused_)
+static void on_completed(void *ctx, struct MHD_Connection *conn _unused_, void **state, enum MHD_RequestTerminationCode why)
 {
 	struct http *http = ctx;
 	struct call *call = *state;
@@ -330,6 +447,8 @@ static void on_completed(void *ctx, struct MHD_Connection *conn _unused_, void *
 		return;
 	/* the library's idle timeout ends a silent connection earlier; this one ends a request that trickles in */
 	sweeper_set(http->server->sweeper, call->fd, in_seconds(IDLE_SECONDS + http->server->settings->header_seconds));
+	if (call->is_patient && why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		be_patient(call, IDLE_SECONDS);
 	call_free(call);
 	*state = NULL;
 }
@@ -363,6 +482,7 @@ static void *attend(void *ctx)
 		size_t cut;
 
 		wait_step(http->server->wait, STEP_MS);
+		firmware_tidy(http->server->firmware, clock_mono_ms());
 		cut = sweeper_run(http->server->sweeper, clock_mono_ms());
 		if (cut)
 			log_info("cut connections=%zu: handshake, headers, body or answer took too long", cut);

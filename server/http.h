@@ -11,17 +11,19 @@
 #include <jansson.h>
 
 enum { CALL_SUSPENDED = 1 };
-enum { CALL_ARGS_MAX = 2, CALL_ARG_LEN = 64, REPLY_HEADERS_MAX = 3 };
+enum { CALL_ARGS_MAX = 2, CALL_ARG_LEN = 72, REPLY_HEADERS_MAX = 4 };
 
 struct reply_header {
 	const char *name;
-	char value[64];
+	char value[80];
 };
 
 struct reply {
 	unsigned status;
 	const char *type; /* media type, static */
 	struct buf body;
+	int file; /* > 0: a part of this file in place of the body; ours */
+	uint64_t file_from, file_len;
 	struct reply_header headers[REPLY_HEADERS_MAX];
 	size_t header_count;
 };
@@ -49,12 +51,18 @@ struct call {
 	uint64_t poll_due_ms;
 	struct posted_list *posted;
 	struct statement *statement;
+	/* of firmware */
+	struct upload *upload; /* the body goes here as it comes */
+	bool is_fetching;
+	uint64_t streamed;   /* bytes of a body that is not gathered */
+	bool is_patient;     /* the library's clock for this connection is set to more than the usual */
 };
 
 /* What a route asks of the caller before its handler runs. */
-enum need { NEED_NOTHING, NEED_SESSION, NEED_READER, NEED_PAYLOADS, NEED_ADMIN };
+enum need { NEED_NOTHING, NEED_SESSION, NEED_READER, NEED_PAYLOADS, NEED_ADMIN, NEED_DEPLOYER };
 
 typedef int (*call_fn)(struct call *call, struct error *err);
+typedef int (*call_part_fn)(struct call *call, struct bytes part, struct error *err);
 
 struct route {
 	const char *method, *path; /* '*' stands for one part of a path */
@@ -62,18 +70,24 @@ struct route {
 	enum need need;
 	bool always; /* answered while stopping, too */
 	call_fn run;
+	/* of a body that is not gathered in memory: open, before any of it is read, answers CALL_REFUSED (the answer is in call->reply) or 0, and
+	 * then take gets every part as it comes; when that fails, the connection is ended */
+	call_fn open;
+	call_part_fn take;
 };
 
-extern const struct route device_routes[], operator_routes[], order_routes[], policy_routes[]; /* each ends with one whose method is NULL */
+extern const struct route device_routes[], operator_routes[], order_routes[], policy_routes[], firmware_routes[]; /* each ends with one whose method is NULL */
 
 enum refusal { REFUSE_MALFORMED, REFUSE_LOGIN, REFUSE_DENIED, REFUSE_ABSENT, REFUSE_METHOD, REFUSE_CLAIMED, REFUSE_FORK, REFUSE_GAP,
-	       REFUSE_LENGTH, REFUSE_LARGE, REFUSE_FAILED, REFUSE_BUSY, REFUSE_STORAGE, REFUSE_STOPPING };
+	       REFUSE_LENGTH, REFUSE_LARGE, REFUSE_RANGE, REFUSE_FAILED, REFUSE_BUSY, REFUSE_STORAGE, REFUSE_STOPPING };
 
 void call_header(struct call *call, const char *name, const char *fmt, ...) _printf_(3, 4);
 /* All of these return 0, for `return call_json(...)`. */
 int call_text(struct call *call, unsigned status, const char *text);
 int call_json(struct call *call, json_t *json); /* takes json over */
 int call_containers(struct call *call, struct buf *body); /* takes the body over */
+/* Bytes of a file; takes the descriptor over. Whoever does not go on taking them is cut after a while. */
+void call_file(struct call *call, unsigned status, int fd, uint64_t from, uint64_t len);
 /* problem+json. The detail says what failed; what to do about it is added from a table. */
 int call_refuse(struct call *call, enum refusal why, const char *fmt, ...) _printf_(3, 4);
 int call_refuse_with(struct call *call, enum refusal why, json_t *more, const char *detail); /* takes more over; may be NULL */

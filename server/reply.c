@@ -25,6 +25,7 @@ static const struct {
 	[REFUSE_GAP] = { 409, "gap", "Not the next one", "send what lies between the head and this one first", false },
 	[REFUSE_LENGTH] = { 411, "length", "A length is needed", "send exactly one Content-Length", false },
 	[REFUSE_LARGE] = { 413, "too-large", "Too large", NULL, false },
+	[REFUSE_RANGE] = { 416, "range", "Not this part", NULL, false },
 	[REFUSE_FAILED] = { 500, "failed", "The server failed", "the server's log says more", false },
 	[REFUSE_BUSY] = { 503, "busy", "Busy", "nothing was taken; try again after Retry-After", true },
 	[REFUSE_STORAGE] = { 503, "storage", "The disk refuses writes", "nothing was taken; try again once there is space", true },
@@ -84,6 +85,15 @@ int call_containers(struct call *call, struct buf *body)
 	call->reply.status = 200;
 	call->reply.type = "application/vnd.holdfast";
 	return 0;
+}
+
+void call_file(struct call *call, unsigned status, int fd, uint64_t from, uint64_t len)
+{
+	call->reply.status = status;
+	call->reply.type = "application/octet-stream";
+	call->reply.file = fd;
+	call->reply.file_from = from;
+	call->reply.file_len = len;
 }
 
 int call_refuse_with(struct call *call, enum refusal why, json_t *more, const char *detail)

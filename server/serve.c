@@ -19,6 +19,7 @@ static void server_done(struct server *server)
 	server->repo = repo_close(server->repo); /* its threads call on_news() until here */
 	server->rollouts = rollouts_free(server->rollouts);
 	server->deliveries = deliveries_free(server->deliveries);
+	server->firmware = firmware_free(server->firmware);
 	server->sessions = sessions_free(server->sessions);
 	server->wait = wait_free(server->wait);
 	server->sweeper = sweeper_free(server->sweeper);
@@ -113,6 +114,9 @@ static int server_init(struct server *server, const char *dir, struct error *err
 	if (r < 0)
 		return r;
 	server->deliveries = deliveries_new();
+	r = firmware_new(&server->firmware, dir, server->settings->downloads, err);
+	if (r < 0)
+		return r;
 	r = rollouts_new(&server->rollouts, server->repo, server->wait, err);
 	if (r < 0)
 		return r;

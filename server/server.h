@@ -3,6 +3,7 @@
 
 #include "repo/repo.h"
 #include "server/deliver.h"
+#include "server/firmware.h"
 #include "server/session.h"
 #include "server/settings.h"
 #include "server/shredder.h"
@@ -25,6 +26,7 @@ struct server {
 	struct rollouts *rollouts;
 	struct deliveries *deliveries;
 	struct shredder *shredder;
+	struct firmware *firmware;
 	size_t fds; /* limit of open files: descriptors are below */
 	_Atomic bool disk_refuses; /* the last write failed for lack of space, or the like */
 	atomic_size_t body_bytes;  /* of bodies in memory */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/yaml.h"
+#include "server/firmware.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -15,6 +16,10 @@ enum {
 	HEADER_SECONDS_DEFAULT = 10,
 	BODY_SECONDS_DEFAULT = 20,
 	SECONDS_MAX = 600,
+	STALL_SECONDS_DEFAULT = 120,
+	DOWNLOADS_DEFAULT = 64,
+	FIRMWARE_MIB_DEFAULT = 2048,
+	FIRMWARE_MIB_MAX = 65536,
 };
 
 static const cyaml_strval_t levels[] = {
@@ -33,6 +38,9 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_UINT("connections", CYAML_FLAG_OPTIONAL, struct settings, connections),
 	CYAML_FIELD_UINT("header-seconds", CYAML_FLAG_OPTIONAL, struct settings, header_seconds),
 	CYAML_FIELD_UINT("body-seconds", CYAML_FLAG_OPTIONAL, struct settings, body_seconds),
+	CYAML_FIELD_UINT("stall-seconds", CYAML_FLAG_OPTIONAL, struct settings, stall_seconds),
+	CYAML_FIELD_UINT("downloads", CYAML_FLAG_OPTIONAL, struct settings, downloads),
+	CYAML_FIELD_UINT("firmware-max-mib", CYAML_FLAG_OPTIONAL, struct settings, firmware_max_mib),
 	CYAML_FIELD_SEQUENCE("copies", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, copies, &copy_schema, 0, SETTINGS_COPIES_MAX),
 	CYAML_FIELD_SEQUENCE("security-contact", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, contact, &contact_schema, 1,
 			     SETTINGS_CONTACTS_MAX),
@@ -152,6 +160,9 @@ static int check(struct settings *s, struct error *err)
 		return err->code;
 	if (in_range(&s->threads, default_threads(), THREADS_MAX, "threads", err) < 0 ||
 	    in_range(&s->connections, CONNECTIONS_DEFAULT, CONNECTIONS_MAX, "connections", err) < 0 ||
+	    in_range(&s->stall_seconds, STALL_SECONDS_DEFAULT, SECONDS_MAX, "stall-seconds", err) < 0 ||
+	    in_range(&s->downloads, DOWNLOADS_DEFAULT, FIRMWARE_DOWNLOADS_MAX, "downloads", err) < 0 ||
+	    in_range(&s->firmware_max_mib, FIRMWARE_MIB_DEFAULT, FIRMWARE_MIB_MAX, "firmware-max-mib", err) < 0 ||
 	    in_range(&s->header_seconds, HEADER_SECONDS_DEFAULT, SECONDS_MAX, "header-seconds", err) < 0)
 		return err->code;
 	return in_range(&s->body_seconds, BODY_SECONDS_DEFAULT, SECONDS_MAX, "body-seconds", err);
@@ -192,12 +203,15 @@ void settings_text(struct buf *out, const char *const *addresses, size_t count, 
 		 "# Open connections at a time; every waiting device is one. The limit of open files must be above it.\n#connections: %d\n\n"
 		 "# How long handshake and headers, and a body (and 1 s more per 64 KiB), may take altogether.\n"
 		 "#header-seconds: %d\n#body-seconds: %d\n\n"
+		 "# Images of firmware: how many may be fetched at a time, the largest that is taken, and how long\n# one may make no progress (32 KiB out, 64 KiB in).\n"
+		 "#downloads: %d\n#firmware-max-mib: %d\n#stall-seconds: %d\n\n"
 		 "# Other copies of this folder, and until when each lasts: stands in what is said when a device is shredded.\n"
 		 "#copies:\n#  - \"nightly backup of the keyring, kept for 30 days\"\n\n"
 		 "# Whom to tell of a vulnerability in this installation, served as /.well-known/security.txt; see holdfastd.yaml(5).\n"
 		 "#security-contact:\n#  - \"mailto:security@example.com\"\n#security-expires: \"2027-01-31T00:00:00Z\"\n\n"
 		 "# error, warning, notice, info or debug (a line per request)\nlog: info\n",
-		 CONNECTIONS_DEFAULT, HEADER_SECONDS_DEFAULT, BODY_SECONDS_DEFAULT);
+		 CONNECTIONS_DEFAULT, HEADER_SECONDS_DEFAULT, BODY_SECONDS_DEFAULT, DOWNLOADS_DEFAULT, FIRMWARE_MIB_DEFAULT,
+		 STALL_SECONDS_DEFAULT);
 }
 
 bool settings_security_text(struct buf *out, const struct settings *settings, int64_t now_s)

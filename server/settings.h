@@ -22,6 +22,9 @@ struct settings {
 	unsigned threads;     /* of the HTTP side; 0 in the file: as many as cores, at most 4 */
 	unsigned connections; /* open at a time */
 	unsigned header_seconds, body_seconds; /* absolute deadlines: handshake and headers; body */
+	unsigned stall_seconds;    /* how long an image may make no progress, either way */
+	unsigned downloads;        /* of firmware, at a time */
+	unsigned firmware_max_mib; /* of one image */
 	char **copies;          /* other copies of this server's folder, and until when each lasts: stands in what is said of shredding */
 	unsigned copies_count;
 	enum log_level log;
