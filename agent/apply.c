@@ -1,5 +1,5 @@
 /* agent/apply.c -- the process that alone touches one device. */
-#include "agent/apply.h"
+#include "agent/apply-judge.h"
 
 #include "agent/confine.h"
 #include "agent/hold.h"
@@ -454,6 +454,33 @@ static int do_show(struct apply *a, struct bytes body, struct buf *out, struct e
 	return 0;
 }
 
+static int judge(struct apply *a, const struct apply_judge *ask, struct buf *out, struct error *err)
+{
+	_cleanup_(device_look_done) struct device_look look = { 0 };
+	_cleanup_(buf_done) struct buf running = { 0 }, startup = { 0 };
+	_cleanup_(verdict_sum_done) struct verdict_sum sum = { .section_count = 0 };
+	struct apply_expect seen;
+
+	if (look_whole(a, &look, &running, &startup, &seen, err) < 0)
+		return err->code;
+	if (memcmp(ask->running, seen.running, sizeof(seen.running)) != 0)
+		return error_set(err, E_DENIED, "the configuration changed since it was looked at");
+	if (apply_judge(&sum, ask, a->driver->name, buf_bytes(&running), err) < 0)
+		return err->code;
+	apply_result_put(out, 0, "");
+	apply_sum_put(out, &sum);
+	return 0;
+}
+
+static int do_judge(struct apply *a, struct bytes body, struct buf *out, struct error *err)
+{
+	struct apply_judge *ask = mem_alloc(sizeof(*ask)); /* too much for a stack */
+	int r = apply_judge_get(ask, body) ? judge(a, ask, out, err) : error_set(err, E_FORMAT, "policies of another form");
+
+	free(ask);
+	return r;
+}
+
 static unsigned erase_capability(enum device_erase how)
 {
 	return how == DEVICE_ERASE_PURGE ? DEVICE_PURGE : DEVICE_FACTORY_RESET;
@@ -532,6 +559,8 @@ static int answer_one(struct apply *a, const struct ipc_msg *msg, struct error *
 		r = do_erase(a, msg->body, &out, &failure);
 	else if (msg->kind == IPC_UPGRADE)
 		r = do_upgrade(a, msg->body, &out, &failure);
+	else if (msg->kind == IPC_JUDGE)
+		r = do_judge(a, msg->body, &out, &failure);
 	else if (is_ask(msg->kind) && apply_ask_get(&ask, msg->body))
 		r = act(a, msg, &ask, &out, &failure);
 	else

@@ -1,13 +1,14 @@
 /* agent/chain.c -- a device's chain as bytes: one file, replaced whole.
  *
  * All integers big-endian; every text is a 32-bit length and its bytes; the SHA-256 of all that at the end, since one bit that a
- * disk turned would break the chain for ever. The magic changes with the layout; version 1 knew no orders. */
+ * disk turned would break the chain for ever. The magic changes with the layout; version 1 knew no orders, version 2 no
+ * policies. */
 #include "agent/snapshot.h"
 
 #include <sodium.h>
 #include <string.h>
 
-static const char magic[] = "holdfast-agent-chain/2\n", magic_1[] = "holdfast-agent-chain/1\n";
+static const char magic[] = "holdfast-agent-chain/3\n", magic_2[] = "holdfast-agent-chain/2\n", magic_1[] = "holdfast-agent-chain/1\n";
 
 static void put_u64(struct buf *out, uint64_t value)
 {
@@ -63,6 +64,14 @@ static void write_body(struct buf *out, const struct chain *c)
 	buf_add(out, c->running_key, sizeof(c->running_key));
 	buf_add(out, c->running_digest, HASH_LEN);
 	orders_seen_write(out, &c->orders);
+	put_u64(out, c->policy.order);
+	buf_add(out, c->policy.leaf, HASH_LEN);
+	buf_add(out, c->policy.payload, HASH_LEN);
+	put_u64(out, c->verdict.number);
+	buf_add(out, c->verdict.of, HASH_LEN);
+	for (size_t i = 0; i < STANDINGS; i++)
+		put_u64(out, c->verdict.counts[i]);
+	put_u64(out, (uint64_t)c->drift_since_s);
 }
 
 void chain_write(struct buf *out, const struct chain *c)
@@ -147,6 +156,18 @@ static void get_orders(struct chain *c, struct reader *rd)
 	orders_seen_read(&c->orders, rd);
 }
 
+static void get_policy(struct chain *c, struct reader *rd)
+{
+	c->policy.order = read_u64(rd);
+	get_fixed(c->policy.leaf, HASH_LEN, rd);
+	get_fixed(c->policy.payload, HASH_LEN, rd);
+	c->verdict.number = read_u64(rd);
+	get_fixed(c->verdict.of, HASH_LEN, rd);
+	for (size_t i = 0; i < STANDINGS; i++)
+		c->verdict.counts[i] = read_u64(rd);
+	c->drift_since_s = (int64_t)read_u64(rd);
+}
+
 static bool has_magic(struct bytes in, const char *which)
 {
 	return in.len >= sizeof(magic) - 1 && !memcmp(in.ptr, which, sizeof(magic) - 1);
@@ -155,10 +176,10 @@ static bool has_magic(struct bytes in, const char *which)
 int chain_read(struct chain *out, struct bytes in, struct error *err)
 {
 	_cleanup_(chain_done) struct chain c = { 0 };
-	bool is_old = has_magic(in, magic_1);
+	unsigned version = has_magic(in, magic) ? 3 : has_magic(in, magic_2) ? 2 : has_magic(in, magic_1) ? 1 : 0;
 	struct reader rd;
 
-	if (!has_magic(in, magic) && !is_old)
+	if (!version)
 		return error_set(err, E_FORMAT, "not a chain file of this version");
 	if (!digest_holds(&in))
 		return error_set(err, E_FORMAT, "chain file of %zu bytes is damaged: its digest does not hold", in.len);
@@ -174,8 +195,10 @@ int chain_read(struct chain *out, struct bytes in, struct error *err)
 	get_seal(&c.startup, "startup", &rd);
 	get_seal(&c.secrets, "secrets", &rd);
 	get_texts(&c, &rd);
-	if (!is_old)
+	if (version >= 2)
 		get_orders(&c, &rd);
+	if (version >= 3)
+		get_policy(&c, &rd);
 	if (!reader_done(&rd))
 		return error_set(err, E_FORMAT, "chain file of %zu bytes is cut short or too long", in.len);
 	*out = c;

@@ -71,7 +71,7 @@ void change_begin(struct change *c, const struct change_order *from, const struc
 {
 	static const enum change_phase first[ORDER_KINDS] = {
 		[ORDER_APPLY] = CHANGE_APPLYING, [ORDER_SAVE] = CHANGE_SAVING,   [ORDER_REVERT] = CHANGE_RETURNING, [ORDER_SNAPSHOT] = CHANGE_DOING,
-		[ORDER_HOLD] = CHANGE_DOING,	 [ORDER_RELEASE] = CHANGE_DOING, [ORDER_REBOOT] = CHANGE_DOING,
+		[ORDER_HOLD] = CHANGE_DOING,	 [ORDER_RELEASE] = CHANGE_DOING, [ORDER_REBOOT] = CHANGE_DOING,	 [ORDER_POLICY] = CHANGE_DOING,
 	};
 	struct error never;
 

@@ -8,12 +8,17 @@ enum { RETRY_MAX_MS = 3600000, RETRY_DOUBLINGS_MAX = 10 };
 void commit_init(struct commit *c, const struct settings_commit *settings, int64_t unsaved_since_s, bool is_blocked)
 {
 	*c = (struct commit){
-		.mode = settings->mode,
-		.quiet_ms = settings->quiet * 1000ULL,
-		.remind_ms = settings->remind * 1000ULL,
 		.unsaved_since_s = unsaved_since_s,
 		.is_blocked = is_blocked,
 	};
+	commit_set(c, settings);
+}
+
+void commit_set(struct commit *c, const struct settings_commit *settings)
+{
+	c->mode = settings->mode;
+	c->quiet_ms = settings->quiet * 1000ULL;
+	c->remind_ms = settings->remind * 1000ULL;
 }
 
 /* Remembers the view; tells whether it differs from the one before. */
@@ -57,6 +62,8 @@ static struct commit_decision decide(struct commit *c, const struct commit_view 
 		return waits(c, WHY_MODE);
 	if (view->is_held)
 		return waits(c, WHY_HELD);
+	if (view->is_exempt && d.action != COMMIT_REMIND)
+		return waits(c, WHY_EXEMPT);
 	if (c->is_blocked && d.action == COMMIT_SAVE)
 		return waits(c, WHY_RESTARTED);
 	if (d.action == COMMIT_RETURN && !view->has_startup)

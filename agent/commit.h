@@ -6,7 +6,7 @@
  *           differs              quiet for `quiet` s
  *   saved ----------> unsaved ----------------------> act (save, return, remind) ---> saved
  *                       ^  further change: the clock starts anew
- *                       '-- hold, restart, part missing: wait and say so
+ *                       '-- hold, exempt time, restart, part missing: wait and say so
  *
  * After a restart nothing is saved until running equalled startup once (a boot does that, and so does saving by
  * hand): a daemon that came back empty looks exactly like an engineer who removed its configuration.
@@ -22,7 +22,7 @@ enum { COMMIT_DIGEST_LEN = 32 };
 
 enum commit_saved { SAVED_UNKNOWN, SAVED_NO, SAVED_YES };
 enum commit_action { COMMIT_NOTHING, COMMIT_REMIND, COMMIT_SAVE, COMMIT_RETURN };
-enum commit_why { WHY_NONE, WHY_MODE, WHY_QUIET, WHY_HELD, WHY_RESTARTED, WHY_NOT_WHOLE, WHY_FAILED, WHY_DOUBTFUL };
+enum commit_why { WHY_NONE, WHY_MODE, WHY_QUIET, WHY_HELD, WHY_RESTARTED, WHY_NOT_WHOLE, WHY_FAILED, WHY_DOUBTFUL, WHY_EXEMPT };
 
 /* What was seen of the device at one moment. */
 struct commit_view {
@@ -31,6 +31,7 @@ struct commit_view {
 	bool is_restarted; /* since the view before */
 	bool has_startup;
 	bool is_held;
+	bool is_exempt;   /* by policy nothing is saved or returned at this time */
 	bool is_doubtful; /* something else than startup may boot */
 	uint8_t running[COMMIT_DIGEST_LEN];
 	uint8_t startup[COMMIT_DIGEST_LEN];
@@ -60,6 +61,8 @@ struct commit_decision {
 
 /* unsaved_since_s and is_blocked: as remembered from before a restart of the agent (0, false: nothing). */
 void commit_init(struct commit *c, const struct settings_commit *settings, int64_t unsaved_since_s, bool is_blocked);
+/* Other settings from now on; what was seen stays. */
+void commit_set(struct commit *c, const struct settings_commit *settings);
 struct commit_decision commit_step(struct commit *c, const struct commit_view *view, uint64_t mono_ms, int64_t now_s);
 /* The save or return that was decided did not succeed: wait longer each time, an hour at most. */
 void commit_failed(struct commit *c, uint64_t mono_ms);

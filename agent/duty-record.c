@@ -119,10 +119,11 @@ int duty_remember(struct duty *d, const char *incarnation, struct error *err)
 	struct chain *c = &d->state.chain;
 	bool is_other = incarnation != c->incarnation && strcmp(c->incarnation, incarnation);
 
-	if (c->is_blocked == d->commit.is_blocked && c->unsaved_since_s == d->commit.unsaved_since_s && !is_other)
+	if (c->is_blocked == d->commit.is_blocked && c->unsaved_since_s == d->commit.unsaved_since_s && c->drift_since_s == d->drift_since_s && !is_other)
 		return 0;
 	c->is_blocked = d->commit.is_blocked;
 	c->unsaved_since_s = d->commit.unsaved_since_s;
+	c->drift_since_s = d->drift_since_s;
 	if (is_other)
 		snprintf(c->incarnation, sizeof(c->incarnation), "%s", incarnation);
 	return state_store_chain(&d->state, err);

@@ -1,5 +1,5 @@
 /* agent/duty-say.c -- what a duty says of its device: in statuses and snapshots, and in the file that `holdfast-agent status` prints. */
-#include "agent/duty.h"
+#include "agent/duty-parts.h"
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -21,6 +21,7 @@ static const char *why_text(enum commit_why why)
 	case WHY_QUIET:
 	case WHY_HELD:
 	case WHY_DOUBTFUL:
+	case WHY_EXEMPT:
 		return "";
 	}
 	return "";
@@ -46,6 +47,7 @@ void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], 
 		add_note(note, "the root has expired: no order is obeyed until the next one is there");
 	add_note(note, d->uplink.trouble);
 	add_note(note, d->trouble);
+	add_note(note, d->policy_trouble);
 	add_note(note, why_text(d->decision.why));
 	if (*d->doubt)
 		add_note(note, "what boots may be something else");
@@ -61,8 +63,11 @@ void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], 
 		.driver = d->driver,
 		.saved = d->decision.saved,
 		.unsaved_since_s = d->decision.unsaved_since_s,
-		.mode = settings_mode_name(d->dev->commit->mode),
+		.mode = settings_mode_name(d->commit.mode),
 		.hold_s = d->is_held ? d->hold.until_s : 0,
+		.hold_by = d->hold_by,
+		.drift = duty_drift(d),
+		.drift_since_s = duty_drift(d) ? d->drift_since_s : 0,
 		.note = note,
 		.facts = &d->facts,
 		.order = d->state.chain.orders.last,

@@ -101,7 +101,9 @@ static void decide(struct duty *d)
 
 	note_hold(d);
 	d->view.is_held = d->is_held;
+	duty_policies_before(d);
 	d->decision = commit_step(&d->commit, &d->view, clock_mono_ms(), state_now(&d->state));
+	duty_policies_behind(d);
 	if (d->decision.saved != before)
 		log_notice("saved device=%s is=%s was=%s", d->dev->name, commit_saved_name(d->decision.saved), commit_saved_name(before));
 }
@@ -130,6 +132,7 @@ static void take_recorded(struct duty *d, int r, bool is_recorded, const struct 
 		else
 			duty_look_later(d);
 	}
+	duty_judge(d);
 	duty_finish_step(d);
 }
 
@@ -208,6 +211,8 @@ static void take_same(struct duty *d)
 		else
 			duty_look_later(d);
 	}
+	if (r == 0)
+		duty_judge(d);
 	duty_finish_step(d);
 }
 
@@ -369,6 +374,8 @@ static int took(struct duty *d, enum ipc_kind asked, struct reader *rd, struct e
 		return took_erase(d, rd, err);
 	if (asked == IPC_UPGRADE)
 		return took_upgrade(d, rd, err);
+	if (asked == IPC_JUDGE)
+		return duty_judged(d, rd, err);
 	return took_change(d, asked, rd, err);
 }
 
@@ -397,6 +404,8 @@ static void duty_lost(struct child *child)
 
 	if ((asked == IPC_SAVE || asked == IPC_REVERT) && !obey_is_changing(d))
 		commit_failed(&d->commit, clock_mono_ms());
+	if (asked == IPC_JUDGE)
+		duty_judge_lost(d);
 	d->asked = 0;
 	d->wants_texts = true;
 	loop_disarm(&d->deadline);
@@ -433,7 +442,9 @@ static int start_joined(struct duty *d, struct error *err)
 		return err->code;
 	d->is_joined = true;
 	commit_init(&d->commit, d->dev->commit, c->unsaved_since_s, c->is_blocked);
-	log_notice("duty device=%s id=%s mode=%s admitted=%s", d->dev->name, d->state.id, settings_mode_name(d->dev->commit->mode),
+	d->drift_since_s = c->drift_since_s;
+	duty_policies_load(d);
+	log_notice("duty device=%s id=%s mode=%s admitted=%s", d->dev->name, d->state.id, settings_mode_name(d->commit.mode),
 		   d->state.admit ? "yes" : "no");
 	duty_write_status(d);
 	uplink_kick(d);
@@ -537,6 +548,7 @@ void duty_retire(struct duty *d)
 	child_stop(&d->apply, 0);
 	d->asked = 0;
 	loop_disarm(&d->deadline);
+	policies_done(&d->policies);
 	state_done(&d->state);
 	d->uplink = (struct uplink){ 0 };
 	d->has_digest = false;
@@ -581,6 +593,7 @@ void duty_stop(struct duty *d, uint64_t until_ms)
 	loop_disarm(&d->deadline);
 	if (d->is_joined)
 		state_done(&d->state);
+	policies_done(&d->policies);
 	free(d->dir);
 	d->dir = NULL;
 }

@@ -12,7 +12,9 @@
 #include "agent/child.h"
 #include "agent/commit.h"
 #include "agent/hold.h"
+#include "agent/judge.h"
 #include "agent/obey.h"
+#include "agent/policy.h"
 #include "agent/state.h"
 #include "agent/uplink.h"
 
@@ -53,6 +55,13 @@ struct duty {
 	char doubt[DEVICE_NOTE_MAX], remark[DEVICE_NOTE_MAX]; /* of the last look */
 	char status_text[2400];      /* as last written to the file `status` */
 
+	/* policies */
+	struct policies policies;
+	struct judge judge;
+	char hold_by[DUTY_NOTE_MAX];        /* who keeps it from being saved, and why; "" when nobody does */
+	char policy_trouble[DUTY_NOTE_MAX]; /* why the set in force does not count; "" when it does */
+	int64_t drift_since_s;              /* 0: running is the baseline, or there is none, or nobody knows */
+
 	struct uplink uplink;
 	struct obey obey;
 };
@@ -76,5 +85,9 @@ void duty_ask(struct duty *d, enum ipc_kind kind, struct bytes body, uint64_t de
 void duty_look_in(struct duty *d, uint64_t ms);
 /* The last receipt of an order that erased it is archived, or waited long enough: its keys and its folder go. */
 void duty_retire(struct duty *d);
+/* A set that an order brought: checked, and stored durably. E_FORMAT and others say why it is not taken; E_SYS: the disk. */
+int duty_policies_check(const struct duty *d, struct bytes text, struct error *err) _must_check_;
+/* Reads the set that the chain names, and counts by it from now on. */
+void duty_policies_load(struct duty *d);
 /* Says what is so now. */
 void duty_finish_step(struct duty *d);

@@ -30,6 +30,7 @@ enum ipc_kind {
 	IPC_SHOW,
 	IPC_ERASE,
 	IPC_UPGRADE,
+	IPC_JUDGE,
 	/* apply -> core, unasked: the startup file was touched */
 	IPC_NOTICE,
 };

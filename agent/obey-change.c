@@ -147,6 +147,8 @@ static bool end_change(struct duty *d)
 	obey_trouble(d, NULL, NULL);
 	if (change_remove(d->dir, &err) < 0)
 		log_failure(LOG_WARNING, "journal-stays", &err); /* it is known to be over */
+	if (c->kind == ORDER_POLICY)
+		duty_policies_load(d);
 	change_close(c);
 	buf_done(&d->obey.text);
 	d->obey.wants_snapshot = false;
@@ -220,6 +222,8 @@ static void do_kind(struct duty *d)
 		(void)!hold_for(d, statement_time(c->order, "until"), c->person, c->reason, &err);
 	else if (c->kind == ORDER_RELEASE)
 		(void)!hold_release(d->dir, &err);
+	else if (c->kind == ORDER_POLICY)
+		(void)!obey_do_policies(d, &err);
 	else
 		error_set(&err, E_DENIED, "'%s' is not for this device", order_kind_name(c->kind));
 	change_did(c, &err, clock_mono_ms());

@@ -40,6 +40,8 @@ int obey_receipt(struct duty *d, const struct receipt_input *in, enum obey_note 
 	duty_by(&by, d);
 	chain_copy(&next, &d->state.chain);
 	note(&next.orders, how, in);
+	if (how == OBEY_NOTE_CLOSED)
+		obey_note_policies(&next.policy, d, in);
 	if (receipt_make(&next, in, &by, err) < 0) {
 		chain_done(&next);
 		return error_add(err, "receipt");
@@ -76,7 +78,7 @@ static bool may_answer(struct obey *o, enum orders_check check)
 }
 
 /* That the receipt cannot be written leaves the order as if it had not come: the server brings it again. */
-static void refuse(struct duty *d, const struct orders_item *item, const struct orders_judgement *j)
+void obey_refuse(struct duty *d, const struct orders_item *item, const struct orders_judgement *j)
 {
 	struct receipt_input in = { .order = item->number, .batch = batch_of(item), .leaf = item->leaf, .outcome = "refused",
 				    .check = orders_check_name(j->check), .note = j->note };
@@ -99,7 +101,7 @@ static void refuse_by(struct duty *d, const struct orders_item *item, enum order
 	struct orders_judgement j = { .is_genuine = true };
 
 	orders_refuse(&j, check, "%s", why);
-	refuse(d, item, &j);
+	obey_refuse(d, item, &j);
 }
 
 static void supersede(struct duty *d, const struct orders_item *item, uint64_t by)
@@ -190,7 +192,7 @@ bool obey_brought(struct duty *d, struct orders_item *item)
 		orders_refuse(&j, CHECK_BUSY, "order %llu is being carried out, and a group cannot wait for it", (unsigned long long)obey_number(d));
 	/* what is refused uses its number up, so one that is genuine has to wait for those before it */
 	if (j.verdict == ORDERS_REFUSE && (!j.is_genuine || has_turn || j.check == CHECK_BUSY)) {
-		refuse(d, item, &j);
+		obey_refuse(d, item, &j);
 		orders_item_done(item);
 		return true;
 	}
@@ -299,7 +301,7 @@ static bool begin_at_device(struct duty *d, size_t i)
 		orders_open(&j, &o->text, item, &d->state.box);
 	judge_payload(&j, d, item);
 	if (j.verdict != ORDERS_OBEY) {
-		refuse(d, item, &j);
+		obey_refuse(d, item, &j);
 		obey_drop(o, i);
 		return false;
 	}
@@ -314,7 +316,7 @@ static bool needs_device(const struct orders_item *item)
 {
 	const char *kind = statement_get(item->st, "kind");
 
-	return strcmp(kind, "hold") != 0 && strcmp(kind, "release") != 0;
+	return strcmp(kind, "hold") != 0 && strcmp(kind, "release") != 0 && strcmp(kind, "policy") != 0;
 }
 
 static bool is_erasing(const struct orders_item *item)
@@ -333,7 +335,10 @@ static bool begin(struct duty *d, size_t i, const char *why, bool *waits)
 	if (!why || !needs_device(item)) {
 		if (needs_device(item))
 			return begin_at_device(d, i);
-		take(d, i);
+		if (!strcmp(statement_get(item->st, "kind"), "policy") && !obey_take_policies(d, i, waits))
+			return false;
+		if (!*waits)
+			take(d, i);
 		return true;
 	}
 	if (clock_mono_ms() - o->queue[i].since_ms < OBEY_PATIENCE_MS) {
@@ -365,7 +370,7 @@ void obey_next(struct duty *d, const char *why)
 		} else if (j.verdict == ORDERS_KNOWN) {
 			obey_drop(o, i);
 		} else if (j.verdict == ORDERS_REFUSE) {
-			refuse(d, item_at(o, i), &j);
+			obey_refuse(d, item_at(o, i), &j);
 			obey_drop(o, i);
 		} else if ((by = superseded_by(d, i))) {
 			supersede(d, item_at(o, i), by);

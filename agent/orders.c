@@ -40,6 +40,7 @@ static const struct {
 	[CHECK_PAYLOAD] = { "payload", "the server delivered another payload: look at the server, and plan it again" },
 	[CHECK_OPEN] = { "open", "it was sealed for another key: fetch the device's enrolment anew, and plan it again" },
 	[CHECK_SYNTAX] = { "syntax", "mend the configuration and plan it again; nothing was changed" },
+	[CHECK_POLICY] = { "policy", "mend the set of policies and publish it again; what was in force still is" },
 	[CHECK_CANCELLED] = { "cancelled", "ask who stopped it; if it is still wanted, plan it again" },
 	[CHECK_FIRMWARE] = { "firmware", "sign a statement about the image (holdfast firmware import), then assign it again" },
 	[CHECK_MODEL] = { "model", "assign it to the devices that it is for" },
@@ -231,7 +232,6 @@ static void judge_capability(struct orders_judgement *out, const struct orders_i
 		[ORDER_FACTORY_RESET] = DEVICE_FACTORY_RESET,
 		[ORDER_PURGE] = DEVICE_PURGE,
 		[ORDER_SHRED] = ~0U, /* the archive's, never a device's */
-		[ORDER_POLICY] = ~0U,
 		[ORDER_UPGRADE] = DEVICE_UPGRADE | DEVICE_STARTUP,
 	};
 	enum order_kind kind = ORDER_APPLY;

@@ -53,8 +53,9 @@ enum orders_check {
 	CHECK_DOWNGRADE,
 	CHECK_SPACE,
 	CHECK_IMAGE,
+	CHECK_POLICY,
 };
-enum { CHECKS = CHECK_IMAGE + 1 };
+enum { CHECKS = CHECK_POLICY + 1 };
 const char *orders_check_name(enum orders_check check);
 
 /* ---- what is remembered ---- */

@@ -2,6 +2,7 @@
 #include "agent/policy.h"
 
 #include "agent/apply.h"
+#include "base/fs.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,61 @@ void policies_done(struct policies *p)
 {
 	free(p->waivers);
 	*p = (struct policies){ 0 };
+}
+
+/* ---- on disk ---- */
+
+static char *path_of(const char *dir, bool is_next)
+{
+	return mem_printf("%s/policies.%s", dir, is_next ? "next" : "age");
+}
+
+/* Is it there, and has it this hash? */
+static bool read_file(struct buf *out, const char *dir, bool is_next, const uint8_t payload[static HASH_LEN])
+{
+	_cleanup_(mem_freep) char *path = path_of(dir, is_next);
+	uint8_t hash[HASH_LEN];
+	struct error ignored;
+
+	if (fs_read(out, path, SEAL_MAX, &ignored) != 0)
+		return false;
+	sha256(hash, buf_bytes(out));
+	return !memcmp(hash, payload, HASH_LEN);
+}
+
+int policies_store(const char *dir, struct bytes sealed, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = path_of(dir, true);
+
+	return fs_write(path, sealed, 0600, err);
+}
+
+bool policies_stored(const char *dir, const uint8_t payload[static HASH_LEN])
+{
+	_cleanup_(buf_done) struct buf sealed = { 0 };
+
+	return read_file(&sealed, dir, true, payload);
+}
+
+int policies_adopt(const char *dir, const uint8_t payload[static HASH_LEN], struct error *err)
+{
+	_cleanup_(mem_freep) char *path = path_of(dir, false), *next = path_of(dir, true);
+	_cleanup_(buf_done) struct buf old = { 0 }, sealed = { 0 };
+
+	if (read_file(&old, dir, false, payload))
+		return 0;
+	if (!read_file(&sealed, dir, true, payload))
+		return error_set(err, E_FORMAT, "'%s' is not the set that was put in force", path);
+	return fs_write(path, buf_bytes(&sealed), 0600, err) < 0 ? err->code : fs_remove(next, err);
+}
+
+int policies_open(struct buf *text, const char *dir, const uint8_t payload[static HASH_LEN], const struct age_identity *box, struct error *err)
+{
+	_cleanup_(buf_done) struct buf sealed = { 0 };
+
+	if (!read_file(&sealed, dir, false, payload))
+		return error_set(err, E_FORMAT, "'%s/policies.age' is not the set that was put in force", dir);
+	return seal_open_secret(text, box, buf_bytes(&sealed), err);
 }
 
 /* ---- asking ---- */

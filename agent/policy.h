@@ -12,8 +12,6 @@
 #include "agent/snapshot.h"
 #include "policies/policy-set.h"
 
-enum { POLICIES_ABSENT = 1 };
-
 struct policies_waiver {
 	char pack[64], rule[64];
 	int64_t until_s;
@@ -47,6 +45,20 @@ struct policies_owner {
  * force already, a waiver whose signer lost the role since waives nothing, and is no error. */
 int policies_check(struct policies *out, struct bytes text, const struct policies_owner *owner, bool is_new, struct error *err) _must_check_;
 void policies_done(struct policies *p);
+
+/* ---- on disk, in the device's folder ---- */
+
+/* What an order brought, durably, until it has its receipt. */
+int policies_store(const char *dir, struct bytes sealed, struct error *err) _must_check_;
+/* Is what was stored the payload with this hash? */
+bool policies_stored(const char *dir, const uint8_t payload[static HASH_LEN]);
+/* Makes the one with this hash the set in force, if it is not that already. E_FORMAT when neither file is it. */
+int policies_adopt(const char *dir, const uint8_t payload[static HASH_LEN], struct error *err) _must_check_;
+/* Opens the set in force. */
+int policies_open(struct buf *text, const char *dir, const uint8_t payload[static HASH_LEN], const struct age_identity *box, struct error *err) _must_check_;
+
+/* ---- asking ---- */
+
 /* The waivers that hold at this time; borrowed. Returns how many, at most POLICY_SET_WAIVERS_MAX. */
 size_t policies_waived(struct waived *out, const struct policies *p, int64_t now_s);
 /* The window in which nothing is saved or returned now; NULL: none. */

@@ -304,6 +304,11 @@ static void add_saved(struct buf *text, const struct snapshot_input *in)
 	statement_add(text, "mode", "%s", in->mode);
 	if (in->hold_s)
 		statement_add_time(text, "hold", in->hold_s);
+	add_text(text, "hold-by", in->hold_by ? in->hold_by : "");
+	add_text(text, "drift", in->drift ? in->drift : "");
+	if (in->drift_since_s)
+		statement_add_time(text, "drift-since", in->drift_since_s);
+	add_text(text, "changed-by", in->changed_by ? in->changed_by : "");
 }
 
 /* Each epoch has its own tokens: across two of them only the place of a secret can be compared. */

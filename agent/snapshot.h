@@ -10,6 +10,7 @@
 #include "agent/orders.h"
 #include "crypto/root.h"
 #include "crypto/seal.h"
+#include "policies/verdict.h"
 
 enum {
 	SNAPSHOT_DELTAS_MAX = 32,
@@ -24,6 +25,18 @@ struct chain_seal {
 	bool is_there;
 	struct seal_ref ref;
 	uint8_t digest[HASH_LEN]; /* keyed digest of the plaintext; zero for base */
+};
+
+/* The set of policies in force: of which order, and the SHA-256 of its payload as it came. order 0: none is. */
+struct chain_policy {
+	uint64_t order;
+	uint8_t leaf[HASH_LEN], payload[HASH_LEN];
+};
+
+struct chain_verdict {
+	uint64_t number; /* 0: none yet */
+	uint8_t of[HASH_LEN]; /* what was judged (agent/judge.h) */
+	uint64_t counts[STANDINGS];
 };
 
 /* Everything about a device's chain that outlives the process. The archive can be asked for none of it. */
@@ -58,6 +71,10 @@ struct chain {
 	uint8_t running_digest[HASH_LEN];            /* of the canonical text, keyed */
 
 	struct orders_seen orders;
+
+	struct chain_policy policy;
+	struct chain_verdict verdict; /* the newest */
+	int64_t drift_since_s;        /* 0: running is the baseline, or there is none, or nobody knows */
 };
 
 void chain_done(struct chain *c); /* wipes; accepts a zeroed one */
@@ -90,6 +107,10 @@ struct snapshot_input {
 	int64_t unsaved_since_s;
 	const char *mode;
 	int64_t hold_s; /* 0: none */
+	const char *hold_by; /* who keeps it from being saved, and why; NULL or "": nobody */
+	const char *drift;   /* as `saved`; NULL: there is no baseline */
+	int64_t drift_since_s; /* 0: it is none */
+	const char *changed_by; /* by the device's own log; NULL or "": it does not say */
 	const char *note; /* "" for none; what is not printable becomes '?' */
 	const struct device_facts *facts;
 	const uint8_t *challenge; /* status: the one in force, or NULL */

@@ -192,8 +192,9 @@ static void said_now(char *out, size_t size, const struct snapshot_input *in, co
 
 	if (in->challenge)
 		hex_encode(challenge, in->challenge, HASH_LEN);
-	snprintf(out, size, "%.8s %d %lld %lld %s %llu %llu %.300s", challenge, (int)in->saved, (long long)in->unsaved_since_s, (long long)in->hold_s, in->mode,
-		 (unsigned long long)in->order, (unsigned long long)root_version(s->root), in->note);
+	snprintf(out, size, "%.8s %d %lld %lld %s %s %lld %llu %llu %.100s %.300s", challenge, (int)in->saved, (long long)in->unsaved_since_s,
+		 (long long)in->hold_s, in->mode, in->drift ? in->drift : "", (long long)in->drift_since_s, (unsigned long long)in->order,
+		 (unsigned long long)root_version(s->root), in->hold_by ? in->hold_by : "", in->note);
 }
 
 static void keep_challenge(struct duty *d)

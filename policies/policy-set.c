@@ -272,7 +272,6 @@ static int read_pack(struct set_reader *rd, size_t i, size_t *said)
 static int take_parts(struct set_reader *rd)
 {
 	struct policy_set *set = rd->set;
-	size_t said = 0;
 
 	if (set->has_baseline && take_part(&set->baseline, rd, rd->baseline_len, "baseline", 1) < 0)
 		return rd->err->code;
@@ -285,24 +284,41 @@ static int take_parts(struct set_reader *rd)
 	for (size_t i = 0; i < rd->rest.len; i++)
 		if (rd->rest.ptr[i] != '\n')
 			return error_set(rd->err, E_FORMAT, "there is something behind the last part of the set");
-	for (size_t i = 0; i < set->pack_count; i++)
+	return 0;
+}
+
+static int read_packs(struct set_reader *rd)
+{
+	size_t said = 0;
+
+	for (size_t i = 0; i < rd->set->pack_count; i++)
 		if (read_pack(rd, i, &said) < 0)
 			return rd->err->code;
 	return 0;
 }
 
-int policy_set_read(struct policy_set *out, struct bytes text, struct error *err)
+static int read_set(struct policy_set *out, struct bytes text, bool has_packs, struct error *err)
 {
 	_cleanup_(policy_set_done) struct policy_set set = { .person = "" };
 	struct set_reader rd = { .set = &set, .rest = text, .err = err };
 
 	if (text.len > POLICY_SET_BYTES_MAX)
 		return error_set(err, E_LIMIT, "a set of %zu bytes is over %d", text.len, POLICY_SET_BYTES_MAX);
-	if (take_head(&rd) < 0 || take_parts(&rd) < 0)
+	if (take_head(&rd) < 0 || take_parts(&rd) < 0 || (has_packs && read_packs(&rd) < 0))
 		return err->code;
 	*out = set;
 	set.pack_count = 0;
 	return 0;
+}
+
+int policy_set_read(struct policy_set *out, struct bytes text, struct error *err)
+{
+	return read_set(out, text, true, err);
+}
+
+int policy_set_parts(struct policy_set *out, struct bytes text, struct error *err)
+{
+	return read_set(out, text, false, err);
 }
 
 void policy_set_done(struct policy_set *set)

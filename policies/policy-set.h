@@ -57,6 +57,8 @@ struct policy_set {
 /* Reads a set with all of its packs, which may be for several drivers. E_FORMAT, E_LIMIT: "line 3 of the set: why", or "pack 2:14:3: why" for
  * line and column of a pack. */
 int policy_set_read(struct policy_set *out, struct bytes text, struct error *err) _must_check_;
+/* The same without reading the packs: `policy` is NULL in each. */
+int policy_set_parts(struct policy_set *out, struct bytes text, struct error *err) _must_check_;
 void policy_set_done(struct policy_set *set);
 /* Appends the set. Lines that are empty at the end of a part go: the seal takes them off too. E_FORMAT, E_LIMIT for what could not be read
  * back; each pack is read for that. */

@@ -2,9 +2,10 @@
  * byte says which. */
 #include "tests/fuzz/fuzz.h"
 
-#include "agent/apply.h"
+#include "agent/apply-judge.h"
 #include "agent/net.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool ends(const char *text, size_t size)
@@ -60,16 +61,42 @@ static bool take_answer(struct buf *out, struct bytes in)
 	return true;
 }
 
+static bool take_judge(struct buf *out, struct bytes in)
+{
+	struct apply_judge *ask = mem_alloc(sizeof(*ask));
+	bool is_read = apply_judge_get(ask, in);
+
+	if (is_read) {
+		MUST(ends(ask->model, sizeof(ask->model)) && ends(ask->firmware, sizeof(ask->firmware)));
+		MUST(ask->pack_count <= POLICY_SET_PACKS_MAX && ask->waived_count <= POLICY_SET_WAIVERS_MAX);
+		apply_judge_put(out, ask);
+	}
+	free(ask);
+	return is_read;
+}
+
+static bool take_sum(struct buf *out, struct bytes in)
+{
+	struct reader rd = reader_over(in);
+	_cleanup_(verdict_sum_done) struct verdict_sum sum = { .section_count = 0 };
+
+	if (!apply_sum_get(&sum, &rd))
+		return false;
+	MUST(sum.section_count <= VERDICT_SECTIONS_MAX && sum.findings.len <= VERDICT_FINDINGS_MAX);
+	apply_sum_put(out, &sum);
+	return true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool (*const kinds[])(struct buf *, struct bytes) = { take_look, take_result, take_request, take_answer };
+	static bool (*const kinds[])(struct buf *, struct bytes) = { take_look, take_result, take_request, take_answer, take_judge, take_sum };
 	_cleanup_(buf_done) struct buf once = { 0 }, twice = { 0 };
 
 	if (!size)
 		return 0;
-	if (!kinds[data[0] % 4](&once, bytes_of(data + 1, size - 1)))
+	if (!kinds[data[0] % ARRAY_SIZE(kinds)](&once, bytes_of(data + 1, size - 1)))
 		return 0;
-	MUST(kinds[data[0] % 4](&twice, buf_bytes(&once)));
+	MUST(kinds[data[0] % ARRAY_SIZE(kinds)](&twice, buf_bytes(&once)));
 	MUST(bytes_equal(buf_bytes(&once), buf_bytes(&twice)));
 	return 0;
 }

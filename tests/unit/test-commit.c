@@ -164,6 +164,42 @@ TEST(a_hold_holds_back_saving_returning_and_reminding_until_it_ends)
 	}
 }
 
+TEST(in_an_exempt_time_nothing_is_saved_or_returned_and_reminders_go_on)
+{
+	static const enum commit_action wanted[] = { [MODE_REMIND] = COMMIT_REMIND, [MODE_COMMIT] = COMMIT_SAVE, [MODE_REVERT] = COMMIT_RETURN };
+
+	for (int mode = MODE_REMIND; mode <= MODE_REVERT; mode++) {
+		bool is_remind = mode == MODE_REMIND;
+		struct bench b;
+
+		begin(&b, (enum settings_mode)mode);
+		step(&b, 0);
+		set_text(b.view.running, 2);
+		b.view.is_exempt = true;
+		step(&b, 10);
+		check(step(&b, QUIET + 1), is_remind ? COMMIT_REMIND : COMMIT_NOTHING, SAVED_NO, is_remind ? WHY_NONE : WHY_EXEMPT);
+		b.view.is_exempt = false;
+		check(step(&b, REMIND), wanted[mode], SAVED_NO, WHY_NONE);
+	}
+}
+
+TEST(other_settings_count_from_the_next_look_on_and_nothing_seen_is_forgotten)
+{
+	struct settings_commit other = { .mode = MODE_COMMIT, .quiet = 2 * QUIET, .remind = REMIND, .watch = 10 };
+	struct commit_decision d;
+	struct bench b;
+
+	begin(&b, MODE_OBSERVE);
+	step(&b, 0);
+	set_text(b.view.running, 2);
+	check(step(&b, 10), COMMIT_NOTHING, SAVED_NO, WHY_MODE);
+	check(d = step(&b, QUIET + 1), COMMIT_NOTHING, SAVED_NO, WHY_MODE);
+	commit_set(&b.c, &other);
+	check(step(&b, 0), COMMIT_NOTHING, SAVED_NO, WHY_QUIET);
+	CHECK_EQ(step(&b, 0).unsaved_since_s, d.unsaved_since_s);
+	check(step(&b, QUIET), COMMIT_SAVE, SAVED_NO, WHY_NONE);
+}
+
 TEST(after_a_restart_nothing_is_saved_until_running_equalled_startup)
 {
 	struct bench b;
@@ -290,6 +326,7 @@ static void shake(struct bench *b, uint64_t *seed)
 	v->is_whole = chance(seed) % 8 != 0;
 	v->is_restarted = chance(seed) % 15 == 0;
 	v->is_held = chance(seed) % 5 == 0;
+	v->is_exempt = chance(seed) % 6 == 0;
 	v->is_doubtful = chance(seed) % 7 == 0;
 	v->has_startup = chance(seed) % 12 != 0;
 	if (chance(seed) % 4 == 0)
@@ -326,7 +363,7 @@ static void judge(const struct bench *b, const struct model *m, const struct com
 	CHECK(d.action != COMMIT_RETURN || (b->settings.mode == MODE_REVERT && v->has_startup));
 	CHECK(d.action != COMMIT_REMIND || b->settings.mode == MODE_REMIND);
 	if (acts)
-		CHECK(counts && !is_equal && !v->is_held && b->now_ms >= m->quiet_from_ms + QUIET * 1000);
+		CHECK(counts && !is_equal && !v->is_held && !v->is_exempt && b->now_ms >= m->quiet_from_ms + QUIET * 1000);
 	if (d.action == COMMIT_SAVE)
 		CHECK(!m->is_blocked && !v->is_restarted);
 	if (d.saved == SAVED_NO)
@@ -349,7 +386,7 @@ TEST(what_may_boot_something_else_is_never_called_saved_and_yet_is_saved)
 	check(step(&b, 1), COMMIT_NOTHING, SAVED_YES, WHY_NONE);
 }
 
-TEST(whatever_happens_nothing_is_saved_that_is_held_restarted_half_or_not_quiet)
+TEST(whatever_happens_nothing_is_saved_that_is_held_exempt_restarted_half_or_not_quiet)
 {
 	uint64_t seed = 1;
 	size_t actions = 0;

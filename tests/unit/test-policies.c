@@ -1,7 +1,8 @@
 /* tests/unit/test-policies.c -- policies on a device: which sets hold, what they change, when they are judged, and the statement about it. */
 #include "tests/test.h"
 
-#include "agent/apply.h"
+#include "agent/apply-judge.h"
+#include "agent/judge.h"
 #include "agent/policy.h"
 #include "agent/verdict.h"
 #include "base/clock.h"
@@ -286,6 +287,126 @@ TEST(a_window_is_exempt_while_it_holds)
 	CHECK_STR(policies_exempt(&p, START_S + DAY_S + 15 * 3600), "sat 22:00-04:00");
 	CHECK_STR(policies_exempt(&p, START_S + DAY_S + 19 * 3600), "sat 22:00-04:00");
 	CHECK(!policies_exempt(&p, START_S + DAY_S + 20 * 3600));
+}
+
+/* ---- when ---- */
+
+static struct judge_view due(uint8_t of)
+{
+	return (struct judge_view){ .has_set = true, .is_recorded = true, .of = { of } };
+}
+
+TEST(policies_are_judged_when_anything_they_depend_on_is_another_and_then_rest)
+{
+	struct judge j = { 0 };
+	struct judge_view v = due(1);
+
+	CHECK_EQ(judge_step(&j, &v, 5), JUDGE_ASK);
+	v.judged[0] = 1;
+	CHECK_EQ(judge_step(&j, &v, 6), JUDGE_REST);
+	v.of[0] = 2;
+	CHECK_EQ(judge_step(&j, &v, 7), JUDGE_ASK);
+}
+
+TEST(nothing_is_judged_without_a_set_before_it_is_recorded_during_an_order_or_into_a_full_spool)
+{
+	struct judge j = { 0 };
+	struct judge_view v = due(1);
+
+	v.has_set = false;
+	CHECK_EQ(judge_step(&j, &v, 5), JUDGE_REST);
+	v = due(1);
+	v.is_recorded = false;
+	CHECK_EQ(judge_step(&j, &v, 5), JUDGE_REST);
+	v = due(1);
+	v.is_busy = true;
+	CHECK_EQ(judge_step(&j, &v, 5), JUDGE_REST);
+	v = due(1);
+	v.is_full = true;
+	CHECK_EQ(judge_step(&j, &v, 5), JUDGE_REST);
+	v = due(1);
+	CHECK_EQ(judge_step(&j, &v, 5), JUDGE_ASK);
+}
+
+/* A device that changes all the time fills no archive. */
+TEST(judging_is_rare_in_the_long_run_and_quick_at_first)
+{
+	struct judge j = { 0 };
+	struct judge_view v = due(0);
+	unsigned asked = 0;
+
+	for (uint64_t now_ms = 1000000; now_ms < 1000000 + 60 * (uint64_t)JUDGE_PERIOD_MS; now_ms += 1000) {
+		v.of[0]++;
+		v.of[1] = 1;
+		asked += judge_step(&j, &v, now_ms) == JUDGE_ASK;
+		if (now_ms == 1000000 + (JUDGE_BURST - 1) * 1000)
+			CHECK_EQ(asked, JUDGE_BURST);
+	}
+	CHECK(asked >= 60 && asked <= 60 + JUDGE_BURST);
+}
+
+TEST(a_set_that_kills_whoever_judges_it_is_given_up)
+{
+	struct judge j = { 0 };
+	struct judge_view v = due(1);
+	uint64_t now_ms = 1000000;
+
+	for (unsigned i = 0; i < JUDGE_LOSSES; i++, now_ms += JUDGE_PERIOD_MS) {
+		CHECK_EQ(judge_step(&j, &v, now_ms), JUDGE_ASK);
+		judge_lost(&j);
+	}
+	CHECK_EQ(judge_step(&j, &v, now_ms), JUDGE_GIVE_UP);
+	v.of[0] = 2; /* another configuration, or another set */
+	CHECK_EQ(judge_step(&j, &v, now_ms + JUDGE_PERIOD_MS), JUDGE_ASK);
+}
+
+/* ---- what apply is asked, and says ---- */
+
+TEST(what_is_judged_crosses_to_the_other_process_and_back)
+{
+	struct apply_judge ask = { .running = { 7 }, .model = "M", .firmware = "1.2.3", .waived = { { "plant", "no-x" } }, .waived_count = 1,
+				   .packs = { bytes_str(pack) }, .pack_count = 1 };
+	struct apply_judge *got = mem_alloc(sizeof(*got));
+	_cleanup_(buf_done) struct buf body = { 0 }, answer = { 0 };
+	struct verdict_sum sum, again;
+	struct reader rd;
+	struct error err = { 0 };
+
+	apply_judge_put(&body, &ask);
+	CHECK(apply_judge_get(got, buf_bytes(&body)));
+	CHECK(got->running[0] == 7 && got->waived_count == 1 && got->pack_count == 1);
+	CHECK_STR(got->firmware, "1.2.3");
+	CHECK_OK(apply_judge(&sum, got, "frr", bytes_str("line vty\n x\n"), &err));
+	CHECK(sum.counts[STANDING_PASS] == 1 && sum.counts[STANDING_WAIVED] == 1);
+	apply_sum_put(&answer, &sum);
+	rd = reader_over(buf_bytes(&answer));
+	CHECK(apply_sum_get(&again, &rd));
+	CHECK(!memcmp(again.counts, sum.counts, sizeof(sum.counts)) && again.section_count == 2);
+	CHECK(bytes_equal(buf_bytes(&again.findings), buf_bytes(&sum.findings)));
+	buf_truncate(&body, body.len - 1);
+	CHECK(!apply_judge_get(got, buf_bytes(&body)));
+	rd = reader_over(bytes_of(answer.ptr, answer.len - 1));
+	verdict_sum_done(&again);
+	CHECK(!apply_sum_get(&again, &rd));
+	verdict_sum_done(&sum);
+	free(got);
+}
+
+/* The process that touches the device is not believed: what it says goes into a signed statement. */
+TEST(an_answer_that_no_statement_could_carry_is_refused)
+{
+	static const char *const bad[] = { "", " x", "x ", "a\nfail: 0", "\x1b[31m" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct verdict_sum sum = { .section_count = 1 }, again;
+		_cleanup_(buf_done) struct buf answer = { 0 };
+		struct reader rd;
+
+		strcpy(sum.sections[0], bad[i]);
+		apply_sum_put(&answer, &sum);
+		rd = reader_over(buf_bytes(&answer));
+		CHECK(!apply_sum_get(&again, &rd));
+	}
 }
 
 /* ---- the statement ---- */

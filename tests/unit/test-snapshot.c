@@ -748,23 +748,71 @@ TEST(a_chain_file_is_read_back_and_goes_on_where_it_was)
 	CHECK_EQ(brought_by(&w, "secrets"), 3);
 }
 
-TEST(a_chain_file_of_an_agent_that_knew_no_orders_is_read)
+enum { POLICY_LEN = 8 + 2 * HASH_LEN + 8 + HASH_LEN + STANDINGS * 8 + 8 };
+
+/* The file as an agent of before wrote it: that much less, with another magic. */
+static void older(struct buf *file, const struct chain *c, char version, size_t less)
+{
+	uint8_t digest[HASH_LEN];
+
+	chain_write(file, c);
+	buf_truncate(file, file->len - HASH_LEN - less);
+	file->ptr[strlen("holdfast-agent-chain/")] = (uint8_t)version;
+	sha256(digest, buf_bytes(file));
+	buf_add(file, digest, sizeof(digest));
+}
+
+TEST(a_chain_remembers_its_policies_their_verdict_and_since_when_it_drifts)
 {
 	_cleanup_(world_done) struct world w;
 	_cleanup_(buf_done) struct buf file = { 0 };
-	size_t more = 8 + HASH_LEN + SNAPSHOT_TOKEN_KEY_LEN + HASH_LEN + 3 * 8 + 2 * 4;
 	struct chain again;
 	struct error err = { 0 };
-	uint8_t digest[HASH_LEN];
+
+	world_init(&w);
+	make_epoch(&w);
+	w.chain.policy = (struct chain_policy){ 17, { 1 }, { 2 } };
+	w.chain.verdict = (struct chain_verdict){ 9, { 3 }, { 1, 2, 3, 4, 5 } };
+	w.chain.drift_since_s = START_S;
+	chain_write(&file, &w.chain);
+	must(chain_read(&again, buf_bytes(&file), &err), &err);
+	CHECK(!memcmp(&again.policy, &w.chain.policy, sizeof(again.policy)));
+	CHECK(!memcmp(&again.verdict, &w.chain.verdict, sizeof(again.verdict)));
+	CHECK_EQ(again.drift_since_s, START_S);
+	chain_done(&again);
+}
+
+TEST(a_chain_file_of_an_agent_that_knew_no_policies_is_read)
+{
+	_cleanup_(world_done) struct world w;
+	_cleanup_(buf_done) struct buf file = { 0 };
+	struct chain again;
+	struct error err = { 0 };
 
 	world_init(&w);
 	make_epoch(&w);
 	take(&w, "a\n", "a\n");
-	chain_write(&file, &w.chain);
-	buf_truncate(&file, file.len - HASH_LEN - more);
-	file.ptr[strlen("holdfast-agent-chain/")] = '1';
-	sha256(digest, buf_bytes(&file));
-	buf_add(&file, digest, sizeof(digest));
+	w.chain.orders.last = 4;
+	older(&file, &w.chain, '2', POLICY_LEN);
+	must(chain_read(&again, buf_bytes(&file), &err), &err);
+	CHECK_EQ(again.policy.order, 0);
+	CHECK_EQ(again.orders.last, 4);
+	CHECK_EQ(again.running_since, w.chain.running_since);
+	chain_done(&again);
+}
+
+TEST(a_chain_file_of_an_agent_that_knew_no_orders_is_read)
+{
+	_cleanup_(world_done) struct world w;
+	_cleanup_(buf_done) struct buf file = { 0 };
+	size_t more = POLICY_LEN + 8 + HASH_LEN + SNAPSHOT_TOKEN_KEY_LEN + HASH_LEN + 3 * 8 + 2 * 4;
+	struct chain again;
+	struct error err = { 0 };
+
+	world_init(&w);
+	make_epoch(&w);
+	take(&w, "a\n", "a\n");
+	older(&file, &w.chain, '1', more);
 	must(chain_read(&again, buf_bytes(&file), &err), &err);
 	CHECK_EQ(again.running_since, 0);
 	CHECK_EQ(again.orders.last, 0);
