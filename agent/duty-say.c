@@ -80,11 +80,35 @@ void duty_by(struct snapshot_by *by, const struct duty *d)
 	*by = (struct snapshot_by){ &d->state.key, d->state.id, d->state.root, d->state.checkpoint, state_now(&d->state) };
 }
 
+static void add_policies(struct buf *out, const struct duty *d)
+{
+	const struct chain *c = &d->state.chain;
+	char since[CLOCK_TEXT_LEN];
+
+	if (d->policies.is_there)
+		buf_addf(out, "policies: order %llu by %s:", (unsigned long long)c->policy.order, d->policies.person);
+	for (size_t i = 0; d->policies.is_there && i < d->policies.pack_count; i++)
+		buf_addf(out, " %s", d->policies.packs[i]);
+	buf_addf(out, "%s\nverdict: ", d->policies.is_there ? "" : "policies: -");
+	if (c->verdict.number)
+		buf_addf(out, "%llu", (unsigned long long)c->verdict.number);
+	for (unsigned i = 0; c->verdict.number && i < STANDINGS; i++)
+		buf_addf(out, " %s=%llu", standing_name((enum standing)i), (unsigned long long)c->verdict.counts[i]);
+	buf_addf(out, "%s\ndrift: %s", c->verdict.number ? "" : "-", duty_drift(d) ? duty_drift(d) : "-");
+	clock_text(since, d->drift_since_s);
+	if (duty_drift(d) && d->drift_since_s)
+		buf_addf(out, " since %s", since);
+	if (duty_drift(d))
+		buf_addf(out, ", from snapshot %llu", (unsigned long long)d->policies.baseline_number);
+	buf_addf(out, "\nhold-by: %s\n", *d->hold_by ? d->hold_by : "-");
+}
+
 /* For `holdfast-agent status`. Not durable: it is made again after every start. */
 void duty_write_status(struct duty *d)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("%s/status", d->dir);
-	char note[DUTY_NOTE_MAX * 2], since[CLOCK_TEXT_LEN] = "-", order[400], text[sizeof(d->status_text)];
+	char note[DUTY_NOTE_MAX * 2], since[CLOCK_TEXT_LEN] = "-", order[400];
+	_cleanup_(buf_done) struct buf text = { 0 };
 	struct snapshot_input in;
 	struct error err = { 0 };
 
@@ -92,12 +116,13 @@ void duty_write_status(struct duty *d)
 	if (in.unsaved_since_s)
 		clock_text(since, in.unsaved_since_s);
 	obey_say(order, sizeof(order), d);
-	snprintf(text, sizeof(text), "device: %s\nadmitted: %s\nsaved: %s\nunsaved-since: %s\nmode: %s\nhead: %llu\norder: %llu\nchange: %s\nnote: %.600s\nimages: %s\n",
+	buf_addf(&text, "device: %s\nadmitted: %s\nsaved: %s\nunsaved-since: %s\nmode: %s\nhead: %llu\norder: %llu\nchange: %s\nnote: %.600s\nimages: %s\n",
 		 d->state.id, d->state.admit ? "yes" : "no", commit_saved_name(in.saved), since, in.mode, (unsigned long long)d->state.chain.number,
 		 (unsigned long long)in.order, *order ? order : "-", *note ? note : "-", *d->facts.images ? d->facts.images : "-");
-	if (!strcmp(text, d->status_text))
+	add_policies(&text, d);
+	if (!strcmp(buf_text(&text), d->status_text))
 		return;
-	snprintf(d->status_text, sizeof(d->status_text), "%s", text);
-	if (fs_write(path, bytes_str(text), 0600, &err) < 0)
+	snprintf(d->status_text, sizeof(d->status_text), "%s", buf_text(&text));
+	if (fs_write(path, buf_bytes(&text), 0600, &err) < 0)
 		log_failure(LOG_WARNING, "status-file", &err);
 }

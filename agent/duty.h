@@ -53,7 +53,7 @@ struct duty {
 	bool is_held;
 	char trouble[DUTY_NOTE_MAX]; /* what keeps us from the duty; "" when nothing does */
 	char doubt[DEVICE_NOTE_MAX], remark[DEVICE_NOTE_MAX]; /* of the last look */
-	char status_text[2400];      /* as last written to the file `status` */
+	char status_text[3600];      /* as last written to the file `status` */
 
 	/* policies */
 	struct policies policies;
