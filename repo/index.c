@@ -28,13 +28,12 @@ static int enter_commit(struct catch_up *c, const struct history_commit *commit,
 		if (r < 0)
 			return error_add(err, "'%s'", order[i]->path);
 	}
+	if (commit->count && store_add_commit(store, commit->hex, commit->time_s, c->position, err) < 0)
+		return err->code;
 	for (size_t i = 0; i < commit->count; i++) {
-		const struct statement *st = commit->items[i].st;
-		struct merkle_hash leaf = merkle_leaf(statement_text(st));
-		uint64_t position = c->position++;
+		struct merkle_hash leaf = merkle_leaf(statement_text(commit->items[i].st));
 
-		if (store_log_add(store, position, &leaf, err) < 0 ||
-		    (!commit->items[i].is_fork && store_place(store, st, commit->hex, commit->time_s, position, err) < 0))
+		if (store_place(store, commit->items[i].st, &leaf, commit->items[i].is_fork, commit->time_s, c->position++, err) < 0)
 			return err->code;
 	}
 	/* what only brings cosignatures leaves the log, and the commit that operators remember with it, as they are */

@@ -12,6 +12,7 @@ struct item {
 	uint8_t kind;       /* 0: it is not to be packed */
 	bool is_packed;     /* for index_drop_packed() */
 	size_t arrived;     /* for the packer: its place among those that are packed together */
+	struct merkle_hash leaf; /* for the packer: of the log */
 	repo_done_fn done;
 	void *ctx;
 	struct repo_outcome outcome;

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +33,12 @@ struct journal {
 
 static void checksum(uint8_t out[8], uint8_t kind, struct bytes content)
 {
-	_cleanup_(buf_done) struct buf all = { 0 };
-	uint8_t hash[HASH_LEN];
+	struct sha256_ctx ctx;
 
-	buf_add_char(&all, (char)kind);
-	buf_add_bytes(&all, content);
-	sha256(hash, buf_bytes(&all));
-	memcpy(out, hash, 8);
+	sha256_init(&ctx);
+	sha256_update(&ctx, 1, &kind);
+	sha256_update(&ctx, content.len, content.ptr);
+	sha256_digest(&ctx, 8, out);
 }
 
 void journal_add(struct buf *batch, uint8_t kind, struct bytes content)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { SHA1_LEN = 20, SMALL_TREE = 64 };
+enum { SHA1_LEN = 20, STORED_MAX = 65535 };
 
 struct entry {
 	struct pack_entry at;
@@ -96,49 +96,65 @@ static void add_head(struct buf *out, git_object_t type, size_t len)
 	buf_add_char(out, (char)c);
 }
 
-static int add_deflated(struct buf *out, struct bytes data, int level, struct error *err)
+/* A zlib stream of stored blocks (RFC 1950, RFC 1951 section 3.2.4). What is sealed does not deflate, hashes hardly do, and the text of
+ * statements is made small when packs are merged: here it would only keep senders waiting. */
+static void add_stored(struct buf *out, struct bytes data)
 {
-	uLong bound = compressBound(data.len);
-	size_t begin = out->len;
-	uLongf len = bound;
+	uint32_t sum = (uint32_t)adler32(adler32(0, NULL, 0), data.ptr, (uInt)data.len);
 
-	if (compress2(buf_extend(out, bound), &len, data.ptr, data.len, level) != Z_OK)
-		return error_set(err, E_SYS, "zlib cannot deflate %zu bytes", data.len);
-	buf_truncate(out, begin + len);
-	return 0;
+	buf_add(out, "\x78\x01", 2);
+	do {
+		size_t len = data.len < STORED_MAX ? data.len : STORED_MAX;
+		uint8_t head[5] = { len == data.len, (uint8_t)len, (uint8_t)(len >> 8), (uint8_t)~len, (uint8_t)(~len >> 8) };
+
+		buf_add(out, head, sizeof(head));
+		buf_add(out, data.ptr, len);
+		data = bytes_from(data, len);
+	} while (data.len);
+	buf_add_u32be(out, sum);
 }
 
-/* Hashes and ciphertext do not deflate; statements and commits are half text. */
-static int level_for(git_object_t type, struct bytes data)
+/* git's name of an object. What devices send is hashed by libgit2, which knows attacks on SHA-1 and refuses them; what we make ourselves by
+ * nettle, which is several times faster. */
+static int hash_object(git_oid *out, git_object_t type, struct bytes data, struct error *err)
 {
-	if (type == GIT_OBJECT_TREE)
-		return data.len > SMALL_TREE ? 1 : 0;
-	return memchr(data.ptr, 0, data.len < 4096 ? data.len : 4096) ? 0 : 1;
+	struct sha1_ctx ctx;
+	char head[32];
+	int len;
+
+	if (type == GIT_OBJECT_BLOB)
+		return git_odb_hash(out, data.ptr, data.len, type) < 0 ? error_set(err, E_SYS, "cannot hash an object") : 0;
+	len = snprintf(head, sizeof(head), "%s %zu", git_object_type2string(type), data.len);
+	sha1_init(&ctx);
+	sha1_update(&ctx, (size_t)len + 1, (const uint8_t *)head);
+	sha1_update(&ctx, data.len, data.ptr);
+	sha1_digest(&ctx, SHA1_LEN, out->id);
+	return 0;
 }
 
 int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes data, struct error *err)
 {
 	struct entry entry = { .at.offset = (uint32_t)pack->body.len + 12 };
-	size_t begin = pack->body.len;
+	size_t begin = pack->body.len, slot;
 
-	if (git_odb_hash(&entry.at.id, data.ptr, data.len, type) < 0)
-		return error_set(err, E_SYS, "cannot hash an object");
+	if (hash_object(&entry.at.id, type, data, err) < 0)
+		return err->code;
 	*out = entry.at.id;
 	if (pack->slots[slot_of(pack, &entry.at.id)])
 		return 0;
 	if (pack->body.len > 1U << 30)
 		return error_set(err, E_LIMIT, "a pack over 1 GiB");
 	grow(pack);
+	slot = slot_of(pack, &entry.at.id);
 	add_head(&pack->body, type, data.len);
-	if (add_deflated(&pack->body, data, level_for(type, data), err) < 0)
-		return err->code;
+	add_stored(&pack->body, data);
 	entry.at.crc = (uint32_t)crc32(0, pack->body.ptr + begin, (uInt)(pack->body.len - begin));
 	if (type == GIT_OBJECT_TREE) {
 		entry.tree_at = pack->trees.len;
 		entry.tree_len = data.len;
 		buf_add_bytes(&pack->trees, data);
 	}
-	pack->slots[slot_of(pack, &entry.at.id)] = (uint32_t)pack->count + 1;
+	pack->slots[slot] = (uint32_t)pack->count + 1;
 	pack->entries[pack->count++] = entry;
 	return 0;
 }

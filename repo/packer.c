@@ -35,23 +35,22 @@ static int change_order(const void *a, const void *b)
 	return strcmp(((const struct change *)a)->path, ((const struct change *)b)->path);
 }
 
-static int item_order(const void *a, const void *b)
-{
-	const struct item *x = *(struct item *const *)a, *y = *(struct item *const *)b;
-	char p[PATH_MAX_LEN], q[PATH_MAX_LEN];
-
-	layout_path(p, x->c.st, x->kind == KIND_FORK);
-	layout_path(q, y->c.st, y->kind == KIND_FORK);
-	return strcmp(p, q);
-}
-
 /* Where an item goes: which of the round's commits. */
 struct slot {
 	struct item *item;
 	size_t commit;
 	char who[PATH_MAX_LEN]; /* the device, or for what has none, its path */
-	char path[PATH_MAX_LEN]; /* of which there is one in a commit */
+	char path[PATH_MAX_LEN];
+	size_t key_len;         /* of path: what a commit has once */
 };
+
+/* Those of one commit, in the order of its log: by path. */
+static int place_order(const void *a, const void *b)
+{
+	const struct slot *x = *(const struct slot *const *)a, *y = *(const struct slot *const *)b;
+
+	return x->commit != y->commit ? (x->commit < y->commit ? -1 : 1) : strcmp(x->path, y->path);
+}
 
 static int slot_order(const void *a, const void *b)
 {
@@ -73,7 +72,7 @@ static size_t assign_commits(struct slot *slots, size_t count)
 			first = i;
 		slots[i].commit = i > first ? slots[i - 1].commit : 0;
 		for (size_t k = i; k-- > first && slots[k].commit == slots[i].commit;) {
-			if (!strcmp(slots[k].path, slots[i].path)) {
+			if (slots[k].key_len == slots[i].key_len && !memcmp(slots[k].path, slots[i].path, slots[i].key_len)) {
 				slots[i].commit++;
 				break;
 			}
@@ -116,11 +115,31 @@ static struct slot *make_slots(struct list *list)
 		slots[i] = (struct slot){ .item = item };
 		layout_path(slots[i].path, item->c.st, item->kind == KIND_FORK);
 		/* which of two decisions is the newer one, the log alone tells: each has a commit of its own, whatever its name */
-		if (statement_type(item->c.st) == STATEMENT_CONTROL)
-			*strrchr(slots[i].path, '/') = 0;
-		snprintf(slots[i].who, sizeof(slots[i].who), "%s", device ? device : slots[i].path);
+		slots[i].key_len = statement_type(item->c.st) == STATEMENT_CONTROL ? (size_t)(strrchr(slots[i].path, '/') - slots[i].path) :
+										     strlen(slots[i].path);
+		if (device)
+			snprintf(slots[i].who, sizeof(slots[i].who), "%s", device);
+		else
+			memcpy(slots[i].who, slots[i].path, slots[i].key_len);
 	}
 	return slots;
+}
+
+static void fill_bundles(struct bundle *bundles, const struct slot *slots, size_t count)
+{
+	_cleanup_(mem_freep) const struct slot **order = mem_alloc((count + 1) * sizeof(*order));
+
+	for (size_t i = 0; i < count; i++)
+		order[i] = &slots[i];
+	if (count)
+		qsort(order, count, sizeof(*order), place_order);
+	for (size_t i = 0; i < count; i++) {
+		struct bundle *b = &bundles[order[i]->commit];
+		struct item *item = order[i]->item;
+
+		b->items[b->item_count++] = item;
+		b->change_count += layout_changes(b->changes + b->change_count, &item->c, item->kind == KIND_FORK);
+	}
 }
 
 /* Empties the list into as many bundles as it takes. */
@@ -139,14 +158,7 @@ static size_t make_bundles(struct bundle **out, struct list *list)
 		bundles[i].changes = mem_alloc((bundles[i].item_count * CHANGES_MAX + 1) * sizeof(*bundles[i].changes));
 		bundles[i].item_count = 0;
 	}
-	for (size_t i = 0; i < count; i++) {
-		struct bundle *b = &bundles[slots[i].commit];
-
-		b->items[b->item_count++] = slots[i].item;
-		b->change_count += layout_changes(b->changes + b->change_count, &slots[i].item->c, slots[i].item->kind == KIND_FORK);
-	}
-	for (size_t i = 0; i < commits; i++)
-		qsort(bundles[i].items, bundles[i].item_count, sizeof(*bundles[i].items), item_order);
+	fill_bundles(bundles, slots, count);
 	*out = bundles;
 	return commits;
 }
@@ -198,7 +210,7 @@ static int commit_bundle(struct repo *repo, struct round *round, struct bundle *
 	if (!root)
 		return error_set(err, E_DENIED, "there is no root yet");
 	for (size_t i = 0; i < b->item_count; i++)
-		merkle_add(log, merkle_leaf(statement_text(b->items[i]->c.st)));
+		merkle_add(log, b->items[i]->leaf = merkle_leaf(statement_text(b->items[i]->c.st)));
 	if (make_checkpoint(&checkpoint, repo, root, log, err) < 0)
 		return err->code;
 	hash = merkle_root(log);
@@ -219,16 +231,11 @@ static int commit_bundle(struct repo *repo, struct round *round, struct bundle *
 
 static int place_bundle(struct repo *repo, const struct bundle *b, uint64_t *position, struct error *err)
 {
-	for (size_t i = 0; i < b->item_count; i++) {
-		const struct statement *st = b->items[i]->c.st;
-		struct merkle_hash leaf = merkle_leaf(statement_text(st));
-
-		if (store_log_add(repo->store, *position, &leaf, err) < 0)
+	if (store_add_commit(repo->store, b->commit, b->time_s, *position, err) < 0)
+		return err->code;
+	for (size_t i = 0; i < b->item_count; i++)
+		if (store_place(repo->store, b->items[i]->c.st, &b->items[i]->leaf, b->items[i]->kind == KIND_FORK, b->time_s, (*position)++, err) < 0)
 			return err->code;
-		if (b->items[i]->kind == KIND_STATEMENT && store_place(repo->store, st, b->commit, b->time_s, *position, err) < 0)
-			return err->code;
-		++*position;
-	}
 	return 0;
 }
 
@@ -525,6 +532,7 @@ void *packer_main(void *arg)
 	uint64_t next_ms = 0;
 	int r = 0;
 
+	pthread_setname_np(pthread_self(), "packer"); /* for those who look with top -H */
 	pthread_mutex_lock(&repo->lock);
 	for (;;) {
 		while (!repo->packer_stopping && !has_work(repo))

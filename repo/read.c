@@ -185,14 +185,14 @@ int repo_statement(struct buf *out, struct repo *repo, const char *id, enum stat
 	git_oid commit;
 	int r;
 
-	if (type != STATEMENT_EPOCH) {
+	if (type == STATEMENT_ENROL || type == STATEMENT_ADMIT) {
 		pthread_mutex_lock(&repo->reading_lock);
 		r = store_newest(out, repo->reading, id, type, err);
 		pthread_mutex_unlock(&repo->reading_lock);
 		return r;
 	}
 	r = find_packed(&commit, repo, id, type, number, err);
-	return r ? r : read_container(out, repo, &commit, id, "epoch", false, err);
+	return r ? r : read_container(out, repo, &commit, id, statement_type_name(type), false, err);
 }
 
 int repo_epoch(struct buf *out, struct repo *repo, const char *id, uint64_t epoch, struct error *err)

@@ -124,7 +124,7 @@ static int judge_device(struct store *store, int64_t seq, const struct statement
 	int64_t admitted = 0, retired = 0, here = 0, highest = 0;
 
 	if (sql_count(store, sql_query(store, "SELECT admit IS NOT NULL FROM device WHERE id = ?", "s", device), &admitted, err) < 0 ||
-	    sql_count(store, sql_query(store, "SELECT retired != '' FROM device WHERE id = ?", "s", device), &retired, err) < 0 ||
+	    sql_count(store, sql_query(store, "SELECT retired != '' FROM state WHERE device = ?", "s", device), &retired, err) < 0 ||
 	    sql_count(store, sql_query(store, "SELECT count(*) FROM orders WHERE batch = ? AND device = ?", "is", seq, device), &here, err) < 0 ||
 	    sql_count(store, sql_query(store, "SELECT max(number) FROM orders WHERE device = ?", "s", device), &highest, err) < 0)
 		return err->code;
@@ -225,7 +225,7 @@ static int settle(struct store *store, int64_t id, const struct answer *a, bool 
 
 	/* a device that is erased has no key any more */
 	if (!strcmp(a->outcome, "done") &&
-	    sql_run(store, sql_query(store, "UPDATE device SET retired = 'wiped' WHERE id = (SELECT device FROM orders WHERE id = ? AND kind IN"
+	    sql_run(store, sql_query(store, "UPDATE state SET retired = 'wiped' WHERE device = (SELECT device FROM orders WHERE id = ? AND kind IN"
 				     " ('factory-reset', 'purge'))", "i", id), err) < 0)
 		return err->code;
 	if (sql_run(store, sql_query(store, "UPDATE orders SET outcome = ?, refusal = ?, note = ?, receipt = ?, time_s = ?, settled = ? WHERE id = ?",
@@ -299,7 +299,8 @@ static int answer_at_once(struct store *store, const char *batch, const struct s
 {
 	const char *device = statement_get(order, "device");
 	sqlite3_stmt *q = sql_query(store,
-				    "SELECT number, order_number, outcome, refusal, note, time_s, commit_s FROM chain"
+				    "SELECT number, order_number, outcome, refusal, note, time_s,"
+				    " coalesce((SELECT m.time_s FROM commits m WHERE m.position <= c.position ORDER BY m.position DESC LIMIT 1), 0) FROM chain c"
 				    " WHERE device = ? AND leaf = ? AND type = 12 AND batch = ? ORDER BY number", "shs", device, statement_hash(order), batch);
 	int r;
 
@@ -569,7 +570,7 @@ int store_is_policy_kept(bool *out, struct store *store, const char *batch, cons
 	int r = 0;
 
 	*out = false;
-	if (sql_count(store, sql_query(store, "SELECT retired != '' FROM device WHERE id = ?", "s", device), &retired, err) < 0)
+	if (sql_count(store, sql_query(store, "SELECT retired != '' FROM state WHERE device = ?", "s", device), &retired, err) < 0)
 		return err->code;
 	for (int i = 0; i < 2 && r >= 0 && !*out && !retired; i++) {
 		r = store_policy(&order, store, device, i, err);

@@ -115,7 +115,7 @@ int store_enter_said(struct store *store, const struct statement *st, struct err
 		return err->code;
 	if (!is_of_archive(st))
 		return 0;
-	if (sql_run(store, sql_query(store, "UPDATE device SET retired = 'lost' WHERE id = ? AND retired = ''", "s", device), err) < 0)
+	if (sql_run(store, sql_query(store, "UPDATE state SET retired = 'lost' WHERE device = ? AND retired = ''", "s", device), err) < 0)
 		return err->code;
 	return store_settle_shred(store, st, err);
 }

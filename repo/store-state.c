@@ -5,26 +5,72 @@
 #include <string.h>
 
 const char store_state_schema[] =
+	/* what every snapshot and every contact changes: short rows, since a page of them is written for each. seals: of the newest snapshot,
+	 * findings: of the newest verdict, as of put_seal() */
+	"CREATE TABLE state(device TEXT PRIMARY KEY, head INTEGER NOT NULL, head_hash BLOB NOT NULL,"
+	" snapshot_number INTEGER NOT NULL DEFAULT 0, snapshot_s INTEGER NOT NULL DEFAULT 0, seals BLOB, findings BLOB,"
+	" epoch INTEGER NOT NULL DEFAULT 0, saved TEXT NOT NULL DEFAULT '', unsaved_since_s INTEGER NOT NULL DEFAULT 0,"
+	" mode TEXT NOT NULL DEFAULT '', hold_s INTEGER NOT NULL DEFAULT 0, hold_by TEXT NOT NULL DEFAULT '', drift TEXT NOT NULL DEFAULT '',"
+	" drift_since_s INTEGER NOT NULL DEFAULT 0, changed_by TEXT NOT NULL DEFAULT '', verdict_number INTEGER NOT NULL DEFAULT 0,"
+	" seen_s INTEGER NOT NULL DEFAULT 0, status_order INTEGER NOT NULL DEFAULT 0, status_head INTEGER NOT NULL DEFAULT 0,"
+	" ahead_since_s INTEGER NOT NULL DEFAULT 0, challenge TEXT NOT NULL DEFAULT '', retired TEXT NOT NULL DEFAULT '') WITHOUT ROWID;"
 	/* counts are NULL when they were not said */
 	"CREATE TABLE verdict(device TEXT, number INTEGER, time_s INTEGER, hash BLOB, snapshot_number INTEGER, snapshot_hash BLOB, policy INTEGER,"
 	" leaf BLOB, pass INTEGER, fail INTEGER, unsure INTEGER, waived INTEGER, not_applicable INTEGER, PRIMARY KEY(device, number)) WITHOUT ROWID;";
 
 /* ---- judging ---- */
 
-/* Every seal that is referred to must be the one that the newest statement of this type has. */
-static int judge_seals(struct bytes newest, const struct container *c, struct error *err)
+static const char *const snapshot_seals[STATE_SEALS] = { "base", "delta", "startup", "secrets" };
+
+int store_state(struct state *out, struct store *store, const char *device, struct error *err)
 {
-	_cleanup_(statement_freep) struct statement *before = NULL;
+	sqlite3_stmt *q = sql_query(store, "SELECT head, head_hash, epoch, retired != '', seals, findings FROM state WHERE device = ?", "s", device);
+	int r = sql_row(store, q, err);
 
-	if (newest.len && statement_parse(&before, newest, false, NULL, err) < 0)
-		return err->code;
+	*out = (struct state){ 0 };
+	if (r != 0)
+		return r;
+	out->head = (uint64_t)sqlite3_column_int64(q, 0);
+	sql_hash(out->head_hash, q, 1);
+	out->epoch = (uint64_t)sqlite3_column_int64(q, 2);
+	out->is_retired = sqlite3_column_int(q, 3);
+	if (sqlite3_column_bytes(q, 4) == sizeof(out->seals))
+		memcpy(out->seals, sqlite3_column_blob(q, 4), sizeof(out->seals));
+	if (sqlite3_column_bytes(q, 5) == sizeof(out->findings))
+		memcpy(out->findings, sqlite3_column_blob(q, 5), sizeof(out->findings));
+	sql_done(q);
+	return 0;
+}
+
+/* Its number and hash; zeros for one that is not there. */
+static void put_seal(uint8_t out[static STATE_SEAL_LEN], const struct statement *st, const char *name)
+{
+	struct seal_ref ref;
+
+	memset(out, 0, STATE_SEAL_LEN);
+	if (!statement_seal(&ref, st, name))
+		return;
+	for (int i = 0; i < 8; i++)
+		out[i] = (uint8_t)(ref.number >> (56 - 8 * i));
+	memcpy(out + 8, ref.hash, HASH_LEN);
+}
+
+static const uint8_t *seal_of(const struct state *state, const char *name)
+{
+	for (size_t i = 0; i < STATE_SEALS; i++)
+		if (!strcmp(snapshot_seals[i], name))
+			return state->seals[i];
+	return state->findings;
+}
+
+/* Every seal that is referred to must be the one that the newest statement of this type has. */
+static int judge_seals(const struct state *state, const struct container *c)
+{
 	for (size_t i = 0; i < c->count; i++) {
-		struct seal_ref old;
+		uint8_t wanted[STATE_SEAL_LEN];
 
-		if (c->seals[i].ptr)
-			continue;
-		if (!before || !statement_seal(&old, before, c->refs[i].name) || old.number != c->refs[i].number ||
-		    memcmp(old.hash, c->refs[i].hash, HASH_LEN) != 0)
+		put_seal(wanted, c->st, c->refs[i].name);
+		if (!c->seals[i].ptr && memcmp(seal_of(state, c->refs[i].name), wanted, sizeof(wanted)) != 0)
 			return REPO_GAP;
 	}
 	return 0;
@@ -46,18 +92,15 @@ static int judge_subject(struct store *store, const struct statement *st, struct
 
 static_assert(STATEMENT_SNAPSHOT == 5, "the number is part of a text");
 
-int store_judge_state(struct store *store, const struct repo_device *device, const struct container *c, struct error *err)
+int store_judge_state(struct store *store, const struct state *state, const struct container *c, struct error *err)
 {
-	_cleanup_(buf_done) struct buf newest = { 0 };
-	int r = store_newest(&newest, store, device->id, statement_type(c->st), err);
+	int r = judge_seals(state, c);
 
-	if (r >= 0)
-		r = judge_seals(buf_bytes(&newest), c, err);
 	if (r != 0)
 		return r;
-	if (statement_number(c->st, "epoch") != device->epoch)
+	if (statement_number(c->st, "epoch") != state->epoch)
 		return error_set(err, E_DENIED, "%s names epoch %s, the device is in epoch %llu", statement_type_name(statement_type(c->st)),
-				 statement_get(c->st, "epoch"), (unsigned long long)device->epoch);
+				 statement_get(c->st, "epoch"), (unsigned long long)state->epoch);
 	return statement_type(c->st) == STATEMENT_VERDICT ? judge_subject(store, c->st, err) : 0;
 }
 
@@ -71,17 +114,34 @@ static const char *said(const struct statement *st, const char *key)
 	return value ? value : "";
 }
 
+/* What a snapshot says of the device itself, if it does: it seldom changes. */
+static int enter_facts(struct store *store, const struct statement *st, struct error *err)
+{
+	const char *model = statement_get(st, "model"), *serial = statement_get(st, "serial"), *firmware = statement_get(st, "firmware");
+
+	if (!model && !serial && !firmware)
+		return 0;
+	return sql_run(store, sql_query(store,
+				"UPDATE device SET model = coalesce(?1, model), serial = coalesce(?2, serial), firmware = coalesce(?3, firmware)"
+				" WHERE id = ?4 AND (model IS NOT coalesce(?1, model) OR serial IS NOT coalesce(?2, serial) OR"
+				" firmware IS NOT coalesce(?3, firmware))", "ssss", model, serial, firmware, statement_get(st, "device")), err);
+}
+
 int store_enter_snapshot(struct store *store, const struct statement *st, struct error *err)
 {
-	return sql_run(store, sql_query(store,
-				"UPDATE device SET snapshot = ?, snapshot_number = ?, snapshot_s = ?, saved = ?, unsaved_since_s = ?, mode = ?, hold_s = ?,"
-				" hold_by = ?, drift = ?, drift_since_s = ?, changed_by = ?,"
-				" model = coalesce(?, model), serial = coalesce(?, serial), firmware = coalesce(?, firmware) WHERE id = ?",
-				"biisisississsss", statement_whole(st), (int64_t)statement_number(st, "number"), statement_time(st, "time"),
-				statement_get(st, "saved"), statement_time(st, "unsaved-since"), statement_get(st, "mode"),
+	uint8_t seals[STATE_SEALS][STATE_SEAL_LEN];
+
+	for (size_t i = 0; i < STATE_SEALS; i++)
+		put_seal(seals[i], st, snapshot_seals[i]);
+	if (sql_run(store, sql_query(store,
+				"UPDATE state SET head = ?1, head_hash = ?2, snapshot_number = ?1, snapshot_s = ?3, seals = ?4, saved = ?5, unsaved_since_s = ?6,"
+				" mode = ?7, hold_s = ?8, hold_by = ?9, drift = ?10, drift_since_s = ?11, changed_by = ?12 WHERE device = ?13",
+				"ihibsisississ", (int64_t)statement_number(st, "number"), statement_hash(st), statement_time(st, "time"),
+				bytes_of(seals, sizeof(seals)), statement_get(st, "saved"), statement_time(st, "unsaved-since"), statement_get(st, "mode"),
 				statement_time(st, "hold"), said(st, "hold-by"), said(st, "drift"), statement_time(st, "drift-since"),
-				said(st, "changed-by"), statement_get(st, "model"), statement_get(st, "serial"), statement_get(st, "firmware"),
-				statement_get(st, "device")), err);
+				said(st, "changed-by"), statement_get(st, "device")), err) < 0)
+		return err->code;
+	return enter_facts(store, st, err);
 }
 
 int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err)
@@ -91,10 +151,10 @@ int store_touch(struct store *store, const struct statement *status, int64_t now
 
 	statement_get_point(&head, hash, status, "head");
 	return sql_run(store, sql_query(store,
-				"UPDATE device SET seen_s = ?1, saved = ?2, unsaved_since_s = ?3, mode = ?4, hold_s = ?5, status_order = ?7, status_head = ?8,"
+				"UPDATE state SET seen_s = ?1, saved = ?2, unsaved_since_s = ?3, mode = ?4, hold_s = ?5, status_order = ?7, status_head = ?8,"
 				" challenge = ?9, hold_by = ?10, drift = ?11, drift_since_s = ?12, changed_by = ?13,"
 				" ahead_since_s = CASE WHEN ?8 <= head THEN 0 WHEN ahead_since_s AND status_head > head THEN ahead_since_s ELSE ?1 END"
-				" WHERE id = ?6",
+				" WHERE device = ?6",
 				"isisisiisssis", now_s, statement_get(status, "saved"), statement_time(status, "unsaved-since"),
 				statement_get(status, "mode"), statement_time(status, "hold"), statement_get(status, "device"),
 				(int64_t)statement_number(status, "order"), (int64_t)head, said(status, "challenge"), said(status, "hold-by"),
@@ -105,7 +165,7 @@ int store_enter_verdict(struct store *store, const struct statement *st, struct 
 {
 	const char *id = statement_get(st, "device");
 	uint64_t number = statement_number(st, "number"), snapshot = 0, policy = 0;
-	uint8_t judged[HASH_LEN], leaf[HASH_LEN];
+	uint8_t judged[HASH_LEN], leaf[HASH_LEN], findings[STATE_SEAL_LEN];
 
 	statement_get_point(&snapshot, judged, st, "snapshot");
 	statement_get_point(&policy, leaf, st, "policy");
@@ -116,8 +176,9 @@ int store_enter_verdict(struct store *store, const struct statement *st, struct 
 				     statement_get(st, "pass"), statement_get(st, "fail"), statement_get(st, "unknown"), statement_get(st, "waived"),
 				     statement_get(st, "not-applicable")), err) < 0)
 		return err->code;
-	return sql_run(store, sql_query(store, "UPDATE device SET verdict = ?, verdict_number = ? WHERE id = ?", "bis", statement_whole(st), (int64_t)number,
-					id), err);
+	put_seal(findings, st, "findings");
+	return sql_run(store, sql_query(store, "UPDATE state SET findings = ?, verdict_number = ? WHERE device = ?", "bis",
+					bytes_of(findings, sizeof(findings)), (int64_t)number, id), err);
 }
 
 /* ---- rows ---- */
@@ -167,12 +228,12 @@ int store_verdicts(struct store *store, const char *id, uint64_t below, unsigned
 }
 
 #define DEVICE_COLUMNS                                                                                                               \
-	"SELECT id, name, labels, driver, model, serial, firmware, admit IS NOT NULL, key, box, head, head_hash, d.snapshot_number,"    \
+	"SELECT id, name, labels, driver, model, serial, firmware, admit IS NOT NULL, key, box, head, head_hash, t.snapshot_number,"    \
 	" snapshot_s, epoch, saved, unsaved_since_s, mode, hold_s, (SELECT count(*) FROM fork f WHERE f.device = d.id), enrolled_s,"  \
 	" seen_s, invite, max(status_order, (SELECT coalesce(max(number), 0) FROM orders o WHERE o.device = d.id)), status_order,"        \
 	" status_head, ahead_since_s, challenge, retired, shreds, (SELECT count(*) FROM fork f WHERE f.device = d.id AND misuse),"        \
 	" (SELECT count(*) FROM said s WHERE s.device = d.id AND s.type = 14), hold_by, drift, drift_since_s, changed_by, "                \
-	VERDICT_COLUMNS " FROM device d LEFT JOIN verdict v ON v.device = d.id AND v.number = d.verdict_number "
+	VERDICT_COLUMNS " FROM device d JOIN state t ON t.device = d.id LEFT JOIN verdict v ON v.device = d.id AND v.number = t.verdict_number "
 
 static_assert(STATEMENT_CERTIFICATE == 14, "the number is part of a text");
 
@@ -224,7 +285,7 @@ static int take_device(struct repo_device *out, sqlite3_stmt *q, struct error *e
 
 int store_device(struct repo_device *out, struct store *store, const char *id, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, DEVICE_COLUMNS "WHERE id = ?", "s", id);
+	sqlite3_stmt *q = sql_query(store, DEVICE_COLUMNS "WHERE d.id = ?", "s", id);
 	int r = sql_row(store, q, err);
 
 	if (r != 0)
@@ -249,5 +310,3 @@ int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct erro
 	}
 	return r < 0 ? r : 0;
 }
-
-

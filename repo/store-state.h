@@ -4,10 +4,23 @@
 #include "repo/sql.h"
 
 extern const char store_state_schema[];
-#define STORE_STATE_TABLES "verdict"
+#define STORE_STATE_TABLES "verdict", "state"
+
+enum { STATE_SEALS = 4, STATE_SEAL_LEN = 8 + HASH_LEN };
+
+/* What judging needs of a device. */
+struct state {
+	uint64_t head, epoch;
+	uint8_t head_hash[HASH_LEN];
+	bool is_retired;
+	uint8_t seals[STATE_SEALS][STATE_SEAL_LEN], findings[STATE_SEAL_LEN]; /* that the newest snapshot and the newest verdict list */
+};
+
+/* REPO_ABSENT: it is not enrolled. */
+int store_state(struct state *out, struct store *store, const char *device, struct error *err) _must_check_;
 
 /* A snapshot or verdict that fits the device's chain by number and hash: do its epoch, its seals, and what it judges? */
-int store_judge_state(struct store *store, const struct repo_device *device, const struct container *c, struct error *err) _must_check_;
+int store_judge_state(struct store *store, const struct state *state, const struct container *c, struct error *err) _must_check_;
 
 /* Those whose row of the chain is entered already. */
 int store_enter_snapshot(struct store *store, const struct statement *st, struct error *err) _must_check_;

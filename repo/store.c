@@ -12,38 +12,36 @@
 enum {
 	ENROLS_PER_INVITE = 8,
 	FORKS_PER_DEVICE = 16,
-	SCHEMA_VERSION = 6, /* raised with every change of the schema: an index of another version is made anew */
+	SCHEMA_VERSION = 7, /* raised with every change of the schema: an index of another version is made anew */
 };
 
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, text TEXT, number INTEGER) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS root(version INTEGER PRIMARY KEY, whole BLOB NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS invite(id TEXT PRIMARY KEY, hash BLOB NOT NULL) WITHOUT ROWID;"
+	/* what a device was when it joined, and what operators said of it */
 	"CREATE TABLE IF NOT EXISTS device(id TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '', labels TEXT NOT NULL DEFAULT '',"
-	" driver TEXT, model TEXT, serial TEXT, firmware TEXT, invite TEXT, key TEXT, box TEXT, enrol BLOB, admit BLOB, snapshot BLOB,"
-	" head INTEGER, head_hash BLOB, snapshot_number INTEGER NOT NULL DEFAULT 0, snapshot_s INTEGER NOT NULL DEFAULT 0,"
-	" epoch INTEGER NOT NULL DEFAULT 0, saved TEXT NOT NULL DEFAULT '', unsaved_since_s INTEGER NOT NULL DEFAULT 0,"
-	" mode TEXT NOT NULL DEFAULT '', hold_s INTEGER NOT NULL DEFAULT 0, enrolled_s INTEGER, seen_s INTEGER NOT NULL DEFAULT 0,"
-	" status_order INTEGER NOT NULL DEFAULT 0, status_head INTEGER NOT NULL DEFAULT 0, ahead_since_s INTEGER NOT NULL DEFAULT 0,"
-	" challenge TEXT NOT NULL DEFAULT '', retired TEXT NOT NULL DEFAULT '', shreds INTEGER NOT NULL DEFAULT 0,"
-	" hold_by TEXT NOT NULL DEFAULT '', drift TEXT NOT NULL DEFAULT '', drift_since_s INTEGER NOT NULL DEFAULT 0,"
-	" changed_by TEXT NOT NULL DEFAULT '', verdict BLOB, verdict_number INTEGER NOT NULL DEFAULT 0);"
+	" driver TEXT, model TEXT, serial TEXT, firmware TEXT, invite TEXT, key TEXT, box TEXT, enrol BLOB, admit BLOB, enrolled_s INTEGER,"
+	" shreds INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX IF NOT EXISTS device_by_name ON device(name, id);"
 	"CREATE INDEX IF NOT EXISTS device_by_invite ON device(invite);"
-	"CREATE TABLE IF NOT EXISTS chain(device TEXT, number INTEGER, type INTEGER, time_s INTEGER, position INTEGER, reason TEXT, saved TEXT,"
-	" mode TEXT, note TEXT, epoch INTEGER, added INTEGER, removed INTEGER, hash BLOB, commit_id TEXT, commit_s INTEGER NOT NULL DEFAULT 0,"
+	/* in the order of arrival, so that new rows share pages; a row has no position while it is not packed */
+	"CREATE TABLE IF NOT EXISTS chain(id INTEGER PRIMARY KEY, device TEXT NOT NULL, number INTEGER NOT NULL, type INTEGER, time_s INTEGER,"
+	" position INTEGER, reason TEXT, saved TEXT, mode TEXT, note TEXT, epoch INTEGER, added INTEGER, removed INTEGER, hash BLOB,"
 	/* of receipts */
-	" order_number INTEGER, batch TEXT, leaf BLOB, outcome TEXT, refusal TEXT, evidence TEXT, PRIMARY KEY(device, number)) WITHOUT ROWID;"
+	" order_number INTEGER, batch TEXT, leaf BLOB, outcome TEXT, refusal TEXT, evidence TEXT);"
+	"CREATE UNIQUE INDEX IF NOT EXISTS chain_by_number ON chain(device, number);"
 	"CREATE INDEX IF NOT EXISTS chain_by_epoch ON chain(device, epoch) WHERE type = 4;"
-	/* 5: snapshots; for what was in force at some time */
-	"CREATE INDEX IF NOT EXISTS chain_by_time ON chain(device, time_s) WHERE type = 5;"
 	"CREATE INDEX IF NOT EXISTS chain_by_leaf ON chain(device, leaf) WHERE type = 12;"
+	"CREATE INDEX IF NOT EXISTS chain_unpacked ON chain(id) WHERE position IS NULL;"
+	/* which commit holds the places of the log from here on */
+	"CREATE TABLE IF NOT EXISTS commits(position INTEGER PRIMARY KEY, id TEXT NOT NULL, time_s INTEGER NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS fork(device TEXT, hash BLOB, misuse INTEGER NOT NULL, PRIMARY KEY(device, hash)) WITHOUT ROWID;"
 	"CREATE TABLE IF NOT EXISTS log(position INTEGER PRIMARY KEY, leaf BLOB NOT NULL);"
-	/* what is journaled and has no place in the log yet: few rows, and after a start exactly those of the journal */
+	/* what else is journaled and has no place in the log yet: few rows, and after a start exactly those of the journal */
 	"CREATE TABLE IF NOT EXISTS unpacked(leaf BLOB PRIMARY KEY) WITHOUT ROWID;";
 
-static const char *const tables[] = { "meta", "root", "invite", "device", "chain", "fork", "log", "unpacked", STORE_ORDER_TABLES, STORE_RETIRE_TABLES,
+static const char *const tables[] = { "meta", "root", "invite", "device", "chain", "commits", "fork", "log", "unpacked", STORE_ORDER_TABLES, STORE_RETIRE_TABLES,
 				     STORE_STATE_TABLES, STORE_FIRMWARE_TABLES, STORE_JUDGE_TABLES };
 
 /* "DROP TABLE IF EXISTS meta;" or "DELETE FROM meta;" and so on for all. */
@@ -69,8 +67,8 @@ static int make_tables(struct store *store, struct error *err)
 	    sql_exec(store, store_state_schema, err) < 0 || sql_exec(store, store_firmware_schema, err) < 0 ||
 	    sql_exec(store, store_judge_schema, err) < 0)
 		return err->code;
-	static_assert(SCHEMA_VERSION == 6, "the number is part of a text");
-	return sql_exec(store, "PRAGMA user_version = 6", err);
+	static_assert(SCHEMA_VERSION == 7, "the number is part of a text");
+	return sql_exec(store, "PRAGMA user_version = 7", err);
 }
 
 int store_open(struct store **out, const char *path, struct error *err)
@@ -189,14 +187,27 @@ static int judge_admit(struct store *store, const struct statement *st, struct e
 	return 0;
 }
 
+/* One with a number that is taken: the same, or evidence. */
+static int judge_again(struct store *store, const struct statement *st, bool *keep_fork, struct error *err)
+{
+	sqlite3_stmt *q = sql_query(store, "SELECT hash FROM chain WHERE device = ? AND number = ?", "si", statement_get(st, "device"),
+				    (int64_t)statement_number(st, "number"));
+	int r = sql_row(store, q, err);
+
+	if (r != 0)
+		return r < 0 ? r : error_set(err, E_FORMAT, "number 0 is no number of a chain");
+	*keep_fork = !sql_same_hash(q, 0, st);
+	sql_done(q);
+	return *keep_fork ? REPO_FORK : REPO_SEEN;
+}
+
 static int judge_chain(struct store *store, const struct container *c, bool *keep_fork, struct error *err)
 {
 	const char *id = statement_get(c->st, "device");
 	uint64_t number = statement_number(c->st, "number");
-	struct repo_device device;
+	struct state state;
 	uint8_t prev[HASH_LEN];
-	sqlite3_stmt *q;
-	int r = store_device(&device, store, id, err);
+	int r = store_state(&state, store, id, err);
 
 	if (r < 0)
 		return r;
@@ -204,30 +215,23 @@ static int judge_chain(struct store *store, const struct container *c, bool *kee
 		return judge_enrol(store, c->st, err);
 	if (r > 0)
 		return error_set(err, E_DENIED, "device '%s' is not enrolled", id);
-	if (device.retired[0] && number > device.head_number) {
+	if (state.is_retired && number > state.head) {
 		*keep_fork = true; /* its key is gone, or was given up: somebody uses it all the same */
 		return REPO_FORK;
 	}
-	if (number > device.head_number + 1)
+	if (number > state.head + 1)
 		return REPO_GAP;
-	if (number <= device.head_number) {
-		q = sql_query(store, "SELECT hash FROM chain WHERE device = ? AND number = ?", "si", id, (int64_t)number);
-		r = sql_row(store, q, err);
-		if (r != 0)
-			return r < 0 ? r : error_set(err, E_FORMAT, "number 0 is no number of a chain");
-		*keep_fork = !sql_same_hash(q, 0, c->st);
-		sql_done(q);
-		return *keep_fork ? REPO_FORK : REPO_SEEN;
-	}
-	if (!statement_get_hash(prev, c->st, "prev") || memcmp(prev, device.head_hash, HASH_LEN) != 0)
+	if (number <= state.head)
+		return judge_again(store, c->st, keep_fork, err);
+	if (!statement_get_hash(prev, c->st, "prev") || memcmp(prev, state.head_hash, HASH_LEN) != 0)
 		return REPO_GAP;
 	/* whatever it answers: a device tells of forged orders, too, and its chain must go on */
 	if (statement_type(c->st) == STATEMENT_RECEIPT)
 		return 0;
 	if (statement_type(c->st) == STATEMENT_EPOCH)
-		return statement_number(c->st, "epoch") == device.epoch + 1 ? 0 :
-		       error_set(err, E_DENIED, "epoch %s does not follow epoch %llu", statement_get(c->st, "epoch"), (unsigned long long)device.epoch);
-	return store_judge_state(store, &device, c, err);
+		return statement_number(c->st, "epoch") == state.epoch + 1 ? 0 :
+		       error_set(err, E_DENIED, "epoch %s does not follow epoch %llu", statement_get(c->st, "epoch"), (unsigned long long)state.epoch);
+	return store_judge_state(store, &state, c, err);
 }
 
 int store_judge(struct store *store, const struct container *c, const struct root *root, bool *keep_fork, struct error *err)
@@ -282,12 +286,15 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 
 static int enter_enrol(struct store *store, const struct statement *st, struct error *err)
 {
+	if (sql_run(store, sql_query(store, "INSERT OR REPLACE INTO state(device, head, head_hash) VALUES(?, 1, ?)", "sh", statement_get(st, "device"),
+				     statement_hash(st)), err) < 0)
+		return err->code;
 	return sql_run(store, sql_query(store,
-				"INSERT OR REPLACE INTO device(id, driver, model, serial, firmware, invite, key, box, enrol, head, head_hash, enrolled_s)"
-				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
-				"ssssssssbhi", statement_get(st, "device"), statement_get(st, "driver"), statement_get(st, "model"),
+				"INSERT OR REPLACE INTO device(id, driver, model, serial, firmware, invite, key, box, enrol, enrolled_s)"
+				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				"ssssssssbi", statement_get(st, "device"), statement_get(st, "driver"), statement_get(st, "model"),
 				statement_get(st, "serial"), statement_get(st, "firmware"), statement_get(st, "invite"), statement_get(st, "key"),
-				statement_get(st, "box"), statement_whole(st), statement_hash(st), statement_time(st, "time")), err);
+				statement_get(st, "box"), statement_whole(st), statement_time(st, "time")), err);
 }
 
 static int enter_admit(struct store *store, const struct statement *st, struct error *err)
@@ -301,34 +308,44 @@ static int enter_admit(struct store *store, const struct statement *st, struct e
 				buf_text(&labels), statement_whole(st), statement_get(st, "device")), err);
 }
 
-static int enter_chain(struct store *store, const struct statement *st, struct error *err)
+static int enter_receipt_row(struct store *store, const struct statement *st, struct error *err)
 {
-	unsigned long long added = 0, removed = 0;
-	const char *changed = statement_get(st, "changed");
 	uint8_t leaf[HASH_LEN] = { 0 }, about[HASH_LEN];
 	char batch[ID_LEN + 1] = "";
 
 	statement_get_hash(leaf, st, "leaf");
 	if (statement_get_hash(about, st, "batch"))
 		id_of_hash(batch, about);
+	return sql_run(store, sql_query(store,
+				"INSERT INTO chain(device, number, type, time_s, hash, order_number, batch, leaf, outcome, refusal, evidence, note)"
+				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				"siiihishssss", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
+				statement_time(st, "time"), statement_hash(st), (int64_t)statement_number(st, "order"), batch, leaf,
+				statement_get(st, "outcome"), statement_get(st, "check"), statement_get(st, "evidence"), statement_get(st, "note")), err);
+}
 
+static int enter_chain(struct store *store, const struct statement *st, struct error *err)
+{
+	unsigned long long added = 0, removed = 0;
+	const char *changed = statement_get(st, "changed");
+
+	if (statement_type(st) == STATEMENT_RECEIPT)
+		return enter_receipt_row(store, st, err);
 	if (changed && sscanf(changed, "%llu %llu", &added, &removed) != 2)
 		added = removed = 0;
 	return sql_run(store, sql_query(store,
-				"INSERT OR REPLACE INTO chain(device, number, type, time_s, reason, saved, mode, note, epoch, added, removed, hash,"
-				" order_number, batch, leaf, outcome, refusal, evidence) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				"siiissssiiihishsss", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
+				"INSERT INTO chain(device, number, type, time_s, reason, saved, mode, note, epoch, added, removed, hash)"
+				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				"siiissssiiih", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
 				statement_time(st, "time"), statement_get(st, "reason"), statement_get(st, "saved"), statement_get(st, "mode"),
-				statement_get(st, "note"), (int64_t)statement_number(st, "epoch"), (int64_t)added, (int64_t)removed,
-				statement_hash(st), (int64_t)statement_number(st, "order"), batch, leaf, statement_get(st, "outcome"),
-				statement_get(st, "check"), statement_get(st, "evidence")), err);
+				statement_get(st, "note"), (int64_t)statement_number(st, "epoch"), (int64_t)added, (int64_t)removed, statement_hash(st)), err);
 }
 
 static int enter_head(struct store *store, const struct statement *st, struct error *err)
 {
 	const char *epoch = statement_get(st, "epoch"); /* a receipt has none */
 
-	return sql_run(store, sql_query(store, "UPDATE device SET head = ?, head_hash = ?, epoch = coalesce(?, epoch) WHERE id = ?", "ihss",
+	return sql_run(store, sql_query(store, "UPDATE state SET head = ?, head_hash = ?, epoch = coalesce(?, epoch) WHERE device = ?", "ihss",
 				(int64_t)statement_number(st, "number"), statement_hash(st), epoch, statement_get(st, "device")), err);
 }
 
@@ -340,9 +357,15 @@ static int enter_unpacked(struct store *store, const struct statement *st, struc
 	return sql_run(store, sql_query(store, "INSERT OR IGNORE INTO unpacked(leaf) VALUES(?)", "h", leaf.b), err);
 }
 
+/* Is it a row of chain? That has no position while it is not packed. */
+static bool is_of_chain(const struct statement *st)
+{
+	return statement_get(st, "number");
+}
+
 int store_enter(struct store *store, const struct statement *st, struct error *err)
 {
-	if (enter_unpacked(store, st, err) < 0)
+	if (!is_of_chain(st) && enter_unpacked(store, st, err) < 0)
 		return err->code;
 	switch (statement_type(st)) {
 	case STATEMENT_ROOT:
@@ -362,9 +385,7 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 			return err->code;
 		return enter_head(store, st, err);
 	case STATEMENT_SNAPSHOT:
-		if (enter_chain(store, st, err) < 0 || enter_head(store, st, err) < 0)
-			return err->code;
-		return store_enter_snapshot(store, st, err);
+		return enter_chain(store, st, err) < 0 ? err->code : store_enter_snapshot(store, st, err);
 	case STATEMENT_RECEIPT:
 		if (enter_chain(store, st, err) < 0 || enter_head(store, st, err) < 0)
 			return err->code;
@@ -408,7 +429,7 @@ int store_enter_fork(struct store *store, const struct statement *st, bool *is_n
 		return 0;
 	if (enter_unpacked(store, st, err) < 0)
 		return err->code;
-	return sql_run(store, sql_query(store, "INSERT INTO fork(device, hash, misuse) VALUES(?1, ?2, (SELECT retired != '' FROM device WHERE id = ?1))",
+	return sql_run(store, sql_query(store, "INSERT INTO fork(device, hash, misuse) VALUES(?1, ?2, (SELECT retired != '' FROM state WHERE device = ?1))",
 					"sh", id, statement_hash(st)), err);
 }
 
@@ -429,27 +450,32 @@ bool store_is_entered(struct store *store, const struct statement *st)
 	return same;
 }
 
-int store_place(struct store *store, const struct statement *st, const char *commit, int64_t commit_s, uint64_t position, struct error *err)
+int store_add_commit(struct store *store, const char *commit, int64_t commit_s, uint64_t position, struct error *err)
 {
-	if (statement_type(st) == STATEMENT_SHREDDED)
-		return store_place_shredded(store, st, commit_s, err);
-	if (statement_type(st) == STATEMENT_JUDGEMENT)
-		return store_place_judgement(store, st, position, err);
-	if (!statement_get(st, "number"))
-		return 0;
-	if (sql_run(store, sql_query(store,
-				"UPDATE chain SET commit_id = ?, commit_s = ?, position = ? WHERE device = ? AND number = ? AND hash = ?",
-				"siisih", commit, commit_s, (int64_t)position, statement_get(st, "device"),
-				(int64_t)statement_number(st, "number"), statement_hash(st)), err) < 0)
+	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO commits(position, id, time_s) VALUES(?, ?, ?)", "isi", (int64_t)position, commit,
+					commit_s), err);
+}
+
+static int place_chain(struct store *store, const struct statement *st, int64_t commit_s, uint64_t position, struct error *err)
+{
+	if (sql_run(store, sql_query(store, "UPDATE chain SET position = ? WHERE device = ? AND number = ? AND hash = ?", "isih", (int64_t)position,
+				     statement_get(st, "device"), (int64_t)statement_number(st, "number"), statement_hash(st)), err) < 0)
 		return err->code;
 	return statement_type(st) == STATEMENT_RECEIPT ? store_place_receipt(store, st, commit_s, err) : 0;
 }
 
-int store_log_add(struct store *store, uint64_t position, const struct merkle_hash *leaf, struct error *err)
+int store_place(struct store *store, const struct statement *st, const struct merkle_hash *leaf, bool is_fork, int64_t commit_s, uint64_t position,
+		struct error *err)
 {
+	if (sql_run(store, sql_query(store, "INSERT OR REPLACE INTO log(position, leaf) VALUES(?, ?)", "ih", (int64_t)position, leaf->b), err) < 0)
+		return err->code;
+	if (is_of_chain(st) && !is_fork)
+		return place_chain(store, st, commit_s, position, err);
 	if (sql_run(store, sql_query(store, "DELETE FROM unpacked WHERE leaf = ?", "h", leaf->b), err) < 0)
 		return err->code;
-	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO log(position, leaf) VALUES(?, ?)", "ih", (int64_t)position, leaf->b), err);
+	if (statement_type(st) == STATEMENT_JUDGEMENT)
+		return store_place_judgement(store, st, position, err);
+	return !is_fork && statement_type(st) == STATEMENT_SHREDDED ? store_place_shredded(store, st, commit_s, err) : 0;
 }
 
 int store_log_each(struct store *store, store_leaf_fn fn, void *ctx, struct error *err)
@@ -474,7 +500,7 @@ int store_unpacked(uint64_t *out, struct store *store, struct error *err)
 {
 	int64_t n = 0;
 
-	if (sql_count(store, sql_query(store, "SELECT count(*) FROM unpacked", ""), &n, err) < 0)
+	if (sql_count(store, sql_query(store, "SELECT (SELECT count(*) FROM unpacked) + (SELECT count(*) FROM chain WHERE position IS NULL)", ""), &n, err) < 0)
 		return err->code;
 	*out = (uint64_t)n;
 	return 0;
@@ -541,11 +567,14 @@ int store_root(struct buf *out, struct store *store, uint64_t version, struct er
 	return 0;
 }
 
+/* Of a row of chain; none while it is not packed. */
+#define COMMIT_OF "(SELECT m.id FROM commits m WHERE m.position <= c.position ORDER BY m.position DESC LIMIT 1)"
+
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err)
 {
 	sqlite3_stmt *q = sql_query(store,
-				"SELECT type, number, time_s, position, reason, saved, mode, note, epoch, added, removed, hash, commit_id, order_number, batch, outcome,"
-				" refusal, evidence FROM chain"
+				"SELECT type, number, time_s, position, reason, saved, mode, note, epoch, added, removed, hash, " COMMIT_OF ", order_number, batch, outcome,"
+				" refusal, evidence FROM chain c"
 				" WHERE device = ? AND number < ? ORDER BY number DESC LIMIT ?",
 				"sii", id, below ? (int64_t)below : INT64_MAX, (int64_t)limit);
 	int r;
@@ -606,11 +635,11 @@ int store_find(char commit[static 41], struct store *store, const char *id, enum
 	int r;
 
 	if (!number)
-		q = sql_query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = ? ORDER BY number DESC LIMIT 1", "si", id, (int64_t)type);
+		q = sql_query(store, "SELECT " COMMIT_OF " FROM chain c WHERE device = ? AND type = ? ORDER BY number DESC LIMIT 1", "si", id, (int64_t)type);
 	else if (type == STATEMENT_EPOCH)
-		q = sql_query(store, "SELECT commit_id FROM chain WHERE device = ? AND type = 4 AND epoch = ?", "si", id, (int64_t)number);
+		q = sql_query(store, "SELECT " COMMIT_OF " FROM chain c WHERE device = ? AND type = 4 AND epoch = ?", "si", id, (int64_t)number);
 	else
-		q = sql_query(store, "SELECT commit_id FROM chain WHERE device = ? AND number = ? AND type = ?", "sii", id, (int64_t)number, (int64_t)type);
+		q = sql_query(store, "SELECT " COMMIT_OF " FROM chain c WHERE device = ? AND number = ? AND type = ?", "sii", id, (int64_t)number, (int64_t)type);
 	r = sql_row(store, q, err);
 	if (r != 0)
 		return r;
@@ -644,10 +673,7 @@ int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), voi
 
 int store_newest(struct buf *out, struct store *store, const char *id, enum statement_type type, struct error *err)
 {
-	const char *sql = type == STATEMENT_ENROL ? "SELECT enrol FROM device WHERE id = ?" :
-			  type == STATEMENT_ADMIT ? "SELECT admit FROM device WHERE id = ?" :
-			  type == STATEMENT_VERDICT ? "SELECT verdict FROM device WHERE id = ?" :
-						      "SELECT snapshot FROM device WHERE id = ?";
+	const char *sql = type == STATEMENT_ENROL ? "SELECT enrol FROM device WHERE id = ?" : "SELECT admit FROM device WHERE id = ?";
 	sqlite3_stmt *q = sql_query(store, sql, "s", id);
 	int r = sql_row(store, q, err);
 

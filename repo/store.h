@@ -1,7 +1,7 @@
 /* repo/store.h -- the index: what git says, in tables (SQLite). Internal to repo/; another store can take its place behind these functions.
  *
  * Everything in it can be made anew from git and the journal, so it is never the truth, and its transactions need no sync of their own.
- * A row of chain or log exists from the moment that its statement is journaled; it gets commit and position when it is packed. One thread
+ * A row of chain exists from the moment that its statement is journaled; it gets its position in the log when it is packed. One thread
  * at a time uses a store: whoever has one has a lock for it. */
 #pragma once
 
@@ -25,10 +25,11 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 int store_enter_fork(struct store *store, const struct statement *st, bool *is_new, struct error *err) _must_check_;
 /* Is this very statement of a chain entered already? False for other types: entering them again changes nothing. */
 bool store_is_entered(struct store *store, const struct statement *st);
-/* Enters where a packed statement lies, and since when. */
-int store_place(struct store *store, const struct statement *st, const char *commit, int64_t commit_s, uint64_t position, struct error *err)
-	_must_check_;
-int store_log_add(struct store *store, uint64_t position, const struct merkle_hash *leaf, struct error *err) _must_check_;
+/* This commit brings what lies in the log from position on, until another is added. */
+int store_add_commit(struct store *store, const char *commit, int64_t commit_s, uint64_t position, struct error *err) _must_check_;
+/* Enters the place in the log of a packed statement, and what follows from its being packed at commit_s. */
+int store_place(struct store *store, const struct statement *st, const struct merkle_hash *leaf, bool is_fork, int64_t commit_s, uint64_t position,
+		struct error *err) _must_check_;
 /* Every leaf in order; E_FORMAT when one is missing. */
 typedef void (*store_leaf_fn)(void *ctx, uint64_t position, const struct merkle_hash *leaf);
 int store_log_each(struct store *store, store_leaf_fn fn, void *ctx, struct error *err) _must_check_;
@@ -55,7 +56,7 @@ bool store_has_invite(struct store *store, const char *id);
 /* Ids of invites. */
 int store_invites(struct store *store, int (*fn)(void *ctx, const char *id), void *ctx, struct error *err) _must_check_;
 int store_touch(struct store *store, const struct statement *status, int64_t now_s, struct error *err) _must_check_;
-/* Whole statement of the newest snapshot, verdict, enrol or admit of a device. */
+/* Whole statement of a device's enrolment or admission. */
 int store_newest(struct buf *out, struct store *store, const char *id, enum statement_type type, struct error *err) _must_check_;
 
 /* A device's verdicts, newest first, at most limit, numbers below `below` (0: from the newest). */

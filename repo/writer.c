@@ -256,6 +256,8 @@ void *journal_main(void *arg)
 	struct repo *repo = arg;
 	struct list round;
 
+	pthread_setname_np(pthread_self(), "journal"); /* for those who look with top -H */
+
 	while (next_round(&round, repo)) {
 		/* until what was journaled is also pending, the packer must not drop that journal file */
 		pthread_mutex_lock(&repo->journal_lock);

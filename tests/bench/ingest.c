@@ -1,112 +1,181 @@
 /* tests/bench/ingest.c -- snapshots per second, durable: the archive writer, `git fast-import`, and one loose commit per snapshot.
  *
- * ingest DIR [DEVICES [ROUNDS]]. All three are given the same statements and seals in one run. fast-import gets a checkpoint after each
- * 100 snapshots and syncs what it writes; "loose" is the way of most archivers: a blob, a flat tree, a commit, a branch, each snapshot
- * for itself, synced, through libgit2. Rates vary between machines and minutes: the ratios are what counts. */
+ * ingest DIR [DEVICES [SNAPSHOTS [MANY]]]. All are given the same statements and seals in one run, each into a history in which every device
+ * has its folder already. fast-import gets a checkpoint after each 1,000 snapshots and syncs what it writes; "loose" is the way of most
+ * archivers: a blob, a flat tree, a commit, a branch, each snapshot for itself, synced, through libgit2. MANY (0: none) is a second, larger
+ * fleet, to see what size costs. Rates vary between machines and minutes: the ratios are what counts. */
+#include "tests/bench/crowd.h"
 #include "tests/bench/world.h"
 
 #include <git2.h>
-#include <sodium.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-enum { SEAL_BYTES = 472, CHECKPOINT_EVERY = 100, LOOSE_MAX = 400 };
+enum { CHECKPOINT_EVERY = 1000, LOOSE_DEVICES = 10000, LOOSE_S = 10, OFFERED = 10000, OFFERED_S = 20 };
 
-struct sample {
-	struct buf container;
-	char id[ID_LEN + 1];
-	size_t statement_len;
+struct rates {
+	double acknowledged, packed; /* per second */
 };
 
-/* A snapshot with seals of the usual size; what is in them is nobody's business here. */
-static void make_sample(struct sample *out, struct world *world, size_t i)
+static struct rates ours(struct crowd *crowd, const struct sample *samples, size_t n)
 {
-	struct fleet_device *device = &world->devices[i];
-	_cleanup_(buf_done) struct buf text = { 0 };
-	uint8_t base[SEAL_BYTES], delta[SEAL_BYTES];
+	struct world world = { .repo = crowd->repo };
 	struct error err = { 0 };
-	bool first = !device->base_number;
-	char hash[2 * HASH_LEN + 1];
-
-	randombytes_buf(base, sizeof(base));
-	randombytes_buf(delta, sizeof(delta));
-	statement_begin(&text, STATEMENT_SNAPSHOT);
-	statement_add(&text, "fleet", "%s", world->fleet.id);
-	statement_add(&text, "device", "%s", device->id);
-	statement_add(&text, "number", "%llu", (unsigned long long)++device->number);
-	statement_add_hash(&text, "prev", device->head);
-	statement_add(&text, "time", "2026-01-01T00:00:00Z");
-	statement_add(&text, "epoch", "%llu", (unsigned long long)device->epoch);
-	statement_add(&text, "root", "1");
-	statement_add(&text, "reason", "change");
-	statement_add(&text, "saved", "yes");
-	statement_add(&text, "mode", "commit");
-	statement_add(&text, "changed", "1 1");
-	if (first) {
-		device->base_number = device->number;
-		sha256_hex(hash, bytes_of(base, sizeof(base)));
-		snprintf(device->base_line, sizeof(device->base_line), "%llu %d %s", (unsigned long long)device->number, SEAL_BYTES, hash);
-	}
-	statement_add(&text, "base", "%s", device->base_line);
-	statement_add_seal(&text, "delta", device->number, bytes_of(delta, sizeof(delta)));
-	sha256(device->head, buf_bytes(&text));
-	if (statement_sign(&text, &device->key, &err) < 0) {
-		fprintf(stderr, "%s\n", err.text);
-		exit(1);
-	}
-	memcpy(out->id, device->id, sizeof(out->id));
-	out->statement_len = text.len;
-	buf_add_bytes(&out->container, buf_bytes(&text));
-	if (first)
-		buf_add(&out->container, base, sizeof(base));
-	buf_add(&out->container, delta, sizeof(delta));
-}
-
-static double ours(struct world *world, const struct sample *samples, size_t n, double *packed)
-{
-	struct error err = { 0 };
-	double t0 = now_s(), acked;
+	struct rates rates;
+	double t0 = now_s();
 
 	for (size_t i = 0; i < n; i++)
-		world_submit(world, buf_bytes(&samples[i].container));
+		world_submit(&world, buf_bytes(&samples[i].container));
 	world_wait();
-	acked = now_s() - t0;
-	if (repo_flush(world->repo, &err) < 0)
+	rates.acknowledged = (double)n / (now_s() - t0);
+	if (repo_flush(crowd->repo, &err) < 0)
 		exit(1);
-	printf("  archive writer: %zu snapshots acknowledged in %.2f s, all packed after %.2f s\n", n, acked, now_s() - t0);
-	*packed = (double)n / (now_s() - t0);
-	return (double)n / acked; /* durable is durable: the journal is synced before it is acknowledged */
+	rates.packed = (double)n / (now_s() - t0);
+	return rates;
 }
 
-static double fast_import(const char *dir, const struct sample *samples, size_t n)
+/* ---- offered at a rate ---- */
+
+struct offer {
+	double sent_s;
+	double took_ms;
+};
+
+static pthread_mutex_t offer_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t offer_done = PTHREAD_COND_INITIALIZER;
+static size_t offers_open;
+
+static void offer_answered(void *ctx, const struct repo_outcome *outcome)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("%s/stream", dir);
+	struct offer *offer = ctx;
+
+	if (outcome->result != 0)
+		exit(1);
+	offer->took_ms = (now_s() - offer->sent_s) * 1000;
+	pthread_mutex_lock(&offer_lock);
+	if (!--offers_open)
+		pthread_cond_signal(&offer_done);
+	pthread_mutex_unlock(&offer_lock);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	double x = ((const struct offer *)a)->took_ms, y = ((const struct offer *)b)->took_ms;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Sends what is due each half millisecond. What comes late is counted from when it was due, so a stall of the writer is not hidden by one
+ * of the sender. */
+static void offer_all(struct crowd *crowd, const struct sample *samples, struct offer *offers, size_t n, double rate)
+{
+	struct timespec nap = { .tv_nsec = 500000 };
+	struct error err = { 0 };
+	double t0 = now_s();
+
+	offers_open = n;
+	for (size_t i = 0; i < n;) {
+		size_t due = (size_t)((now_s() - t0) * rate);
+
+		for (; i < n && i < due; i++) {
+			int r;
+
+			offers[i].sent_s = t0 + (double)i / rate;
+			while ((r = repo_submit(crowd->repo, buf_bytes(&samples[i].container), offer_answered, &offers[i], &err)) == REPO_BUSY)
+				nanosleep(&nap, NULL);
+			if (r != 0)
+				exit(1);
+		}
+		nanosleep(&nap, NULL);
+	}
+	pthread_mutex_lock(&offer_lock);
+	while (offers_open)
+		pthread_cond_wait(&offer_done, &offer_lock);
+	pthread_mutex_unlock(&offer_lock);
+}
+
+static void offered(struct crowd *crowd, double *p50, double *p99)
+{
+	size_t n = (size_t)OFFERED * OFFERED_S;
+	struct sample *samples = crowd_samples(crowd, n);
+	struct offer *offers = mem_alloc(n * sizeof(*offers));
+	struct error err = { 0 };
+
+	offer_all(crowd, samples, offers, n, OFFERED);
+	qsort(offers, n, sizeof(*offers), by_time);
+	*p50 = offers[n / 2].took_ms;
+	*p99 = offers[n * 99 / 100].took_ms;
+	if (repo_flush(crowd->repo, &err) < 0)
+		exit(1);
+	free(offers);
+	samples_free(samples, n);
+}
+
+/* ---- git fast-import ---- */
+
+static void import_file(FILE *f, const char *id, const char *name, struct bytes data)
+{
+	fprintf(f, "M 100644 inline devices/%.2s/%.2s/%s/%s\ndata %zu\n", id, id + 2, id, name, data.len);
+	fwrite(data.ptr, 1, data.len, f);
+	fputc('\n', f);
+}
+
+static void import_commit(FILE *f, size_t i, const char *from)
+{
+	fprintf(f, "commit refs/heads/main\ncommitter a <a@localhost> %zu +0000\ndata 1\nx\n%s", 1700000000 + i, from);
+}
+
+/* Every device has in its folder what it has in ours. */
+static void import_fleet(const struct crowd *crowd, const char *path, const char *git)
+{
+	static const char *const files[] = { "admit", "base.age", "enrol", "epoch", "snapshot" };
 	FILE *f = fopen(path, "w");
+
+	if (!f)
+		exit(1);
+	import_commit(f, 0, "");
+	for (size_t i = 0; i < crowd->count; i++)
+		for (size_t k = 0; k < ARRAY_SIZE(files); k++)
+			import_file(f, crowd->devices[i].id, files[k], bytes_str(crowd->devices[i].id));
+	if (fclose(f) != 0)
+		exit(1);
+	shell("git init -q --bare '%s' && git -C '%s' fast-import --quiet --depth=0 <'%s'", git, git, path);
+}
+
+static double fast_import(const struct crowd *crowd, const struct sample *samples, size_t n)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s.stream", crowd->dir), *git = mem_printf("%s.fast.git", crowd->dir);
+	FILE *f;
 	double t0;
 
+	import_fleet(crowd, path, git);
+	f = fopen(path, "w");
 	if (!f)
 		exit(1);
 	for (size_t i = 0; i < n; i++) {
 		const struct sample *s = &samples[i];
-		size_t rest = s->container.len - s->statement_len;
 
-		if (i % CHECKPOINT_EVERY == 0)
-			fprintf(f, "%scommit refs/heads/main\ncommitter a <a@localhost> %zu +0000\ndata 1\nx\n", i ? "checkpoint\n\n" : "", 1700000000 + i);
-		fprintf(f, "M 100644 inline devices/%.2s/%.2s/%s/snapshot\ndata %zu\n", s->id, s->id + 2, s->id, s->statement_len);
-		fwrite(s->container.ptr, 1, s->statement_len, f);
-		fprintf(f, "\nM 100644 inline devices/%.2s/%.2s/%s/delta.age\ndata %zu\n", s->id, s->id + 2, s->id, rest);
-		fwrite(s->container.ptr + s->statement_len, 1, rest, f);
-		fputc('\n', f);
+		if (i % CHECKPOINT_EVERY == 0) {
+			fputs(i ? "checkpoint\n\n" : "", f);
+			import_commit(f, i, i ? "" : "from refs/heads/main^0\n");
+		}
+		import_file(f, s->id, "snapshot", bytes_of(s->container.ptr, s->statement_len));
+		import_file(f, s->id, "delta.age", bytes_from(buf_bytes(&s->container), s->statement_len));
 	}
 	fprintf(f, "checkpoint\n\n");
 	if (fclose(f) != 0)
 		exit(1);
-	shell("git init -q --bare '%s/fast.git'", dir);
 	t0 = now_s();
-	shell("git -C '%s/fast.git' -c core.fsync=all -c core.fsyncMethod=fsync fast-import --quiet --depth=0 <'%s'", dir, path);
-	return (double)n / (now_s() - t0);
+	shell("git -C '%s' -c core.fsync=all -c core.fsyncMethod=fsync fast-import --quiet --depth=0 <'%s'", git, path);
+	t0 = now_s() - t0;
+	shell("rm -rf '%s' '%s'", git, path);
+	return (double)n / t0;
 }
+
+/* ---- one loose commit per snapshot ---- */
 
 static void check(int r)
 {
@@ -116,54 +185,61 @@ static void check(int r)
 	}
 }
 
-static double loose(const char *dir, const struct sample *samples, size_t n, size_t devices)
+/* A flat tree with every device in it. */
+static git_tree *flat_tree(git_repository *repo, const struct crowd *crowd)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("%s/loose.git", dir);
+	git_treebuilder *tb = NULL;
+	git_tree *tree = NULL;
+	git_oid blob, id;
+
+	check(git_blob_create_from_buffer(&blob, repo, "x", 1));
+	check(git_treebuilder_new(&tb, repo, NULL));
+	for (size_t i = 0; i < crowd->count; i++)
+		check(git_treebuilder_insert(NULL, tb, crowd->devices[i].id, &blob, GIT_FILEMODE_BLOB));
+	check(git_treebuilder_write(&id, tb));
+	git_treebuilder_free(tb);
+	check(git_tree_lookup(&tree, repo, &id));
+	return tree;
+}
+
+static git_commit *commit_one(git_repository *repo, git_tree **tree, git_commit *parent, const struct sample *sample, const git_signature *who)
+{
+	const git_commit *parents[1] = { parent };
+	git_treebuilder *tb = NULL;
+	git_commit *next = NULL;
+	git_oid blob, id;
+
+	check(git_blob_create_from_buffer(&blob, repo, sample->container.ptr, sample->container.len));
+	check(git_treebuilder_new(&tb, repo, *tree));
+	check(git_treebuilder_insert(NULL, tb, sample->id, &blob, GIT_FILEMODE_BLOB));
+	check(git_treebuilder_write(&id, tb));
+	git_treebuilder_free(tb);
+	git_tree_free(*tree);
+	check(git_tree_lookup(tree, repo, &id));
+	check(git_commit_create(&id, repo, "refs/heads/main", who, who, NULL, "x", *tree, parent ? 1 : 0, parents));
+	check(git_commit_lookup(&next, repo, &id));
+	git_commit_free(parent);
+	return next;
+}
+
+static double loose(const struct crowd *crowd, const struct sample *samples, size_t count)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s.loose.git", crowd->dir);
 	git_repository *repo = NULL;
 	git_signature *who = NULL;
 	git_commit *parent = NULL;
-	git_tree *tree = NULL;
-	git_oid blob, id;
+	git_tree *tree;
+	size_t n = 0;
 	double t0;
 
-	if (n > LOOSE_MAX)
-		n = LOOSE_MAX;
 	check(git_libgit2_init());
 	check(git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1));
 	check(git_repository_init(&repo, path, 1));
 	check(git_signature_new(&who, "a", "a@localhost", 1700000000, 0));
-	/* a flat tree with every device in it, as it is after the first round */
-	{
-		git_treebuilder *tb = NULL;
-
-		check(git_blob_create_from_buffer(&blob, repo, "x", 1));
-		check(git_treebuilder_new(&tb, repo, NULL));
-		for (size_t i = 0; i < devices; i++)
-			check(git_treebuilder_insert(NULL, tb, samples[i].id, &blob, GIT_FILEMODE_BLOB));
-		check(git_treebuilder_write(&id, tb));
-		git_treebuilder_free(tb);
-		check(git_tree_lookup(&tree, repo, &id));
-	}
+	tree = flat_tree(repo, crowd);
 	t0 = now_s();
-	for (size_t i = 0; i < n; i++) {
-		git_treebuilder *tb = NULL;
-		const git_commit *parents[1] = { parent };
-		git_commit *next = NULL;
-		git_tree *new_tree = NULL;
-
-		check(git_blob_create_from_buffer(&blob, repo, samples[i].container.ptr, samples[i].container.len));
-		check(git_treebuilder_new(&tb, repo, tree));
-		check(git_treebuilder_insert(NULL, tb, samples[i].id, &blob, GIT_FILEMODE_BLOB));
-		check(git_treebuilder_write(&id, tb));
-		git_treebuilder_free(tb);
-		check(git_tree_lookup(&new_tree, repo, &id));
-		check(git_commit_create(&id, repo, "refs/heads/main", who, who, NULL, "x", new_tree, parent ? 1 : 0, parents));
-		check(git_commit_lookup(&next, repo, &id));
-		git_commit_free(parent);
-		git_tree_free(tree);
-		parent = next;
-		tree = new_tree;
-	}
+	while (n < count && now_s() - t0 < LOOSE_S)
+		parent = commit_one(repo, &tree, parent, &samples[n++], who);
 	t0 = now_s() - t0;
 	git_commit_free(parent);
 	git_tree_free(tree);
@@ -171,37 +247,100 @@ static double loose(const char *dir, const struct sample *samples, size_t n, siz
 	git_repository_free(repo);
 	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 0);
 	git_libgit2_shutdown();
+	shell("rm -rf '%s'", path);
 	return (double)n / t0;
+}
+
+/* ---- the table ---- */
+
+static void fleet(struct crowd *crowd, const char *dir, const char *name, size_t devices)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", dir, name);
+
+	fprintf(stderr, "ingest: making an archive of %zu devices\n", devices);
+	crowd_init(crowd, path, devices);
+}
+
+static void end(struct crowd *crowd)
+{
+	_cleanup_(mem_freep) char *dir = mem_strdup(crowd->dir);
+
+	crowd_done(crowd);
+	shell("rm -rf '%s'", dir);
+}
+
+static void compare_import(struct crowd *crowd, size_t n)
+{
+	struct sample *samples = crowd_samples(crowd, n);
+	struct rates rates = ours(crowd, samples, n);
+	double import = fast_import(crowd, samples, n);
+
+	samples_free(samples, n);
+	printf("| snapshots/s, %zu devices, durable, packed and committed | %.0f | `git fast-import`, checkpoint per %d, synced: %.0f | %.1f |\n",
+	       crowd->count, rates.packed, CHECKPOINT_EVERY, import, rates.packed / import);
+	printf("| the same, durable and acknowledged | %.0f | %.0f | %.1f |\n", rates.acknowledged, import, rates.acknowledged / import);
+}
+
+static void compare_loose(const char *dir, size_t n)
+{
+	struct crowd crowd;
+	struct sample *samples;
+	struct rates rates;
+	double one;
+
+	fleet(&crowd, dir, "small", LOOSE_DEVICES);
+	samples = crowd_samples(&crowd, n);
+	rates = ours(&crowd, samples, n);
+	one = loose(&crowd, samples, n);
+	samples_free(samples, n);
+	printf("| snapshots/s, %zu devices, durable, packed and committed | %.0f | one loose commit each, flat tree, synced: %.1f | %.0f |\n",
+	       crowd.count, rates.packed, one, rates.packed / one);
+	end(&crowd);
+}
+
+static void compare_sizes(struct crowd *crowd, const char *dir, size_t many, size_t n)
+{
+	struct crowd large;
+	struct sample *first, *second;
+	struct rates a, b;
+
+	fleet(&large, dir, "many", many);
+	first = crowd_samples(&large, n);
+	second = crowd_samples(crowd, n);
+	b = ours(&large, first, n);
+	a = ours(crowd, second, n);
+	samples_free(first, n);
+	samples_free(second, n);
+	printf("| snapshots/s, %zu devices, durable, packed and committed | %.0f | ours at %zu devices: %.0f | %.2f |\n", many, b.packed, crowd->count,
+	       a.packed, b.packed / a.packed);
+	end(&large);
+}
+
+static size_t argument(int argc, char **argv, int i, size_t otherwise)
+{
+	return argc > i ? strtoul(argv[i], NULL, 10) : otherwise;
 }
 
 int main(int argc, char **argv)
 {
-	_cleanup_(mem_freep) char *dir = NULL;
-	size_t devices = argc > 2 ? strtoul(argv[2], NULL, 10) : 1000, rounds = argc > 3 ? strtoul(argv[3], NULL, 10) : 10, n = 0;
-	struct sample *samples;
-	struct world world;
-	double a, b, c, packed;
+	size_t devices = argument(argc, argv, 2, 100000), n = argument(argc, argv, 3, 200000), many = argument(argc, argv, 4, 1000000);
+	struct crowd crowd;
+	double p50, p99;
 
-	if (argc < 2 || !devices || !rounds) {
-		fprintf(stderr, "usage: ingest DIR [DEVICES [ROUNDS]]\n");
+	if (argc < 2 || !devices || !n) {
+		fprintf(stderr, "usage: ingest DIR [DEVICES [SNAPSHOTS [MANY]]]\n");
 		return 2;
 	}
-	dir = mem_printf("%s/ours", argv[1]);
-	world_init(&world, dir, devices);
-	samples = mem_alloc(devices * rounds * sizeof(*samples));
-	for (size_t r = 0; r < rounds; r++)
-		for (size_t i = 0; i < devices; i++)
-			make_sample(&samples[n++], &world, i);
-	a = ours(&world, samples, n, &packed);
-	b = fast_import(argv[1], samples, n);
-	c = loose(argv[1], samples, n, devices);
-	printf("  durable snapshots/s, %zu devices, %zu snapshots: archive writer %.0f, git fast-import (checkpoint per %d) %.0f, "
-	       "one loose commit each %.0f\n", devices, n, a, CHECKPOINT_EVERY, b, c);
-	printf("figure: archive writer = %.1f x git fast-import = %.0f x one loose commit per snapshot (counted until packed and committed: "
-	       "%.1f x, %.0f x)\n", a / b, a / c, packed / b, packed / c);
-	for (size_t i = 0; i < n; i++)
-		buf_done(&samples[i].container);
-	free(samples);
-	world_done(&world);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("| what | ours | beside it | ratio |\n|---|---|---|---|\n");
+	fleet(&crowd, argv[1], "fleet", devices);
+	compare_import(&crowd, n);
+	compare_loose(argv[1], n);
+	offered(&crowd, &p50, &p99);
+	printf("| acknowledged, ms, %zu devices, %d snapshots/s offered: half within | %.2f | | |\n", devices, OFFERED, p50);
+	printf("| the same: 99 of 100 within | %.2f | | |\n", p99);
+	if (many)
+		compare_sizes(&crowd, argv[1], many, n);
+	end(&crowd);
 	return 0;
 }
