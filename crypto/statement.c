@@ -27,7 +27,7 @@ struct statement {
 	char *values; /* the text with its lines cut into C strings */
 	struct line *lines;
 	size_t count;
-	struct sshsig sigs[STATEMENT_SIGS_MAX];
+	struct sshsig *sigs;
 	size_t sig_count;
 	struct order_proof *proof;
 	uint8_t hash[HASH_LEN];
@@ -102,6 +102,7 @@ static int parse_line(struct line *out, const struct type *type, size_t *field, 
 static int parse_text(struct statement *st, struct error *err)
 {
 	struct bytes rest = bytes_of(st->values, st->text_len), line;
+	struct line lines[STATEMENT_LINES_MAX]; /* most statements have a few, and thousands of them are kept */
 	const struct type *type;
 	size_t field = 0, number = 1, prefix = sizeof(first_line) - 1;
 	unsigned times = 0;
@@ -112,13 +113,12 @@ static int parse_text(struct statement *st, struct error *err)
 		return error_set(err, E_FORMAT, "statement is of an unknown type '%.*s'", line.len - prefix > 40 ? 40 : (int)(line.len - prefix),
 				 (const char *)line.ptr + prefix);
 	type = type_table(st->type);
-	st->lines = mem_alloc(STATEMENT_LINES_MAX * sizeof(*st->lines));
 	while (bytes_next_line(&rest, &line)) {
 		char *text = st->values + (line.ptr - (const uint8_t *)st->values);
 		int r;
 
 		text[line.len] = 0;
-		r = parse_line(&st->lines[st->count], type, &field, &times, text, line.len, ++number, err);
+		r = parse_line(&lines[st->count], type, &field, &times, text, line.len, ++number, err);
 		if (r < 0)
 			return r;
 		st->count++;
@@ -126,6 +126,8 @@ static int parse_text(struct statement *st, struct error *err)
 	for (; type->fields[field].key; field++, times = 0)
 		if (times < type->fields[field].min)
 			return error_set(err, E_FORMAT, "statement of type %s ends without '%s'", type->name, type->fields[field].key);
+	st->lines = mem_alloc((st->count ? st->count : 1) * sizeof(*st->lines));
+	memcpy(st->lines, lines, st->count * sizeof(*st->lines));
 	return 0;
 }
 
@@ -137,6 +139,7 @@ static int parse_signatures(struct statement *st, struct bytes in, size_t *used,
 
 		if (st->sig_count == STATEMENT_SIGS_MAX)
 			return error_set(err, E_FORMAT, "statement has more than %d signatures", STATEMENT_SIGS_MAX);
+		st->sigs = mem_grow(st->sigs, (st->sig_count + 1) * sizeof(*st->sigs));
 		r = sshsig_parse(&st->sigs[st->sig_count], in, &len, err);
 		if (r < 0)
 			return error_add(err, "signature %zu", st->sig_count + 1);
@@ -270,6 +273,7 @@ struct statement *statement_free(struct statement *st)
 	free(st->whole);
 	free(st->values);
 	free(st->lines);
+	free(st->sigs);
 	free(st->proof);
 	free(st);
 	return NULL;

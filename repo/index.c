@@ -53,6 +53,7 @@ static int catch_up_commit(void *ctx, const struct history_commit *commit, uint6
 		r = store_commit(c->repo->store, err);
 	if (r < 0)
 		store_rollback(c->repo->store);
+	head_has_changed(c->repo);
 	return r;
 }
 

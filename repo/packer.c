@@ -252,6 +252,7 @@ static int place_bundles(struct repo *repo, const struct bundle *bundles, size_t
 		r = store_commit(repo->store, err);
 	if (r < 0)
 		store_rollback(repo->store);
+	head_has_changed(repo);
 	return r;
 }
 

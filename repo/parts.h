@@ -34,6 +34,7 @@ struct repo {
 	pthread_mutex_t destroy_lock; /* one walk through the payloads at a time; taken first */
 	char (*shredding)[ID_LEN + 1]; /* with store_lock: devices whose keys are being destroyed */
 	size_t shredding_count;
+	struct touches *touches; /* touch.c */
 	pthread_t journal_thread, packer_thread;
 	repo_news_fn news;
 	void *news_ctx;
@@ -57,6 +58,10 @@ struct repo {
 	struct root *roots[ROOT_CHAIN_MAX]; /* all that were in force, version 1 first: they live as long as we do */
 	size_t root_count;
 
+	bool knows_head; /* with reading_lock: is what follows what the index says? */
+	struct repo_head head;
+	char checkpoint_at[41]; /* with reading_lock: the newest checkpoint that was read, and the tip in which it lies */
+	struct buf checkpoint;
 	struct merkle_cache cache; /* with reading_lock: of the log, so that a proof of growth reads few leaves */
 
 	/* of the packer thread, once it runs */
@@ -94,6 +99,11 @@ int log_pack_cosigned(struct repo *repo, struct error *err) _must_check_;
 
 /* Like repo_flush(); and the journal files that held it are gone from the disk, too (packer.c). */
 int flush_journal(struct repo *repo, struct error *err) _must_check_;
+
+/* ---- reading (read.c) ---- */
+
+/* Another tip is committed to the index. */
+void head_has_changed(struct repo *repo);
 
 /* ---- shredding (shred.c) ---- */
 

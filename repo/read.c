@@ -37,18 +37,6 @@ int repo_devices(struct repo *repo, repo_device_fn fn, void *ctx, struct error *
 	return r;
 }
 
-void repo_touch(struct repo *repo, const struct statement *status, int64_t now_s)
-{
-	struct error err = { 0 };
-	int r;
-
-	pthread_mutex_lock(&repo->store_lock);
-	r = store_touch(repo->store, status, now_s, &err);
-	pthread_mutex_unlock(&repo->store_lock);
-	if (r < 0)
-		log_failure(LOG_WARNING, "cannot-note-contact", &err);
-}
-
 int repo_log(struct repo *repo, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err)
 {
 	struct repo_device device;
@@ -282,28 +270,62 @@ int repo_invites(struct buf *out, struct repo *repo, const char *id, struct erro
 	}
 }
 
+/* With reading_lock: what the index says, which is asked anew after each commit. */
+static int know_head(struct repo *repo, struct error *err)
+{
+	int r = repo->knows_head ? 0 : store_tip(repo->head.commit, &repo->head.log_size, repo->reading, err);
+
+	repo->knows_head = r == 0;
+	return r;
+}
+
+void head_has_changed(struct repo *repo)
+{
+	pthread_mutex_lock(&repo->reading_lock);
+	repo->knows_head = false;
+	pthread_mutex_unlock(&repo->reading_lock);
+}
+
 int repo_head(struct repo_head *out, struct repo *repo, struct error *err)
 {
 	int r;
 
 	pthread_mutex_lock(&repo->reading_lock);
-	r = store_tip(out->commit, &out->log_size, repo->reading, err);
+	r = know_head(repo, err);
+	if (r == 0)
+		*out = repo->head;
 	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
+/* Every poll's answer ends with it: it is read once for each commit. With reading_lock. */
+static int load_checkpoint(struct repo *repo, const char *tip, struct error *err)
+{
+	git_oid commit;
+	int r;
+
+	if (!strcmp(repo->checkpoint_at, tip))
+		return 0;
+	buf_truncate(&repo->checkpoint, 0);
+	repo->checkpoint_at[0] = 0;
+	if (git_oid_fromstr(&commit, tip) < 0)
+		return git_fail(err, "index holds no commit id");
+	r = git_read_file(&repo->checkpoint, git_store_repository(repo->reading_git), &commit, "log/checkpoint", CONTAINER_MAX, err);
+	if (r == 0)
+		memcpy(repo->checkpoint_at, tip, sizeof(repo->checkpoint_at));
 	return r;
 }
 
 int repo_checkpoint(struct buf *out, struct repo *repo, struct error *err)
 {
-	struct repo_head head;
-	git_oid commit;
-	int r = repo_head(&head, repo, err);
+	int r;
 
-	if (r < 0)
-		return r;
-	if (!head.commit[0])
-		return REPO_ABSENT;
-	if (git_oid_fromstr(&commit, head.commit) < 0)
-		return git_fail(err, "index holds no commit id");
-	r = read_file(out, repo, &commit, "log/checkpoint", err);
+	pthread_mutex_lock(&repo->reading_lock);
+	r = know_head(repo, err);
+	if (r == 0)
+		r = repo->head.commit[0] ? load_checkpoint(repo, repo->head.commit, err) : REPO_ABSENT;
+	if (r == 0)
+		buf_add_bytes(out, buf_bytes(&repo->checkpoint));
+	pthread_mutex_unlock(&repo->reading_lock);
 	return r > 0 ? REPO_ABSENT : r;
 }

@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "repo/touch.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -273,6 +274,7 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 	pthread_mutex_init(&repo->destroy_lock, NULL);
 	pthread_mutex_init(&repo->root_lock, NULL);
 	init_waiting(repo);
+	repo->touches = touches_new();
 	if (open_parts(repo, flags & REPO_CREATE, err) < 0) {
 		repo_close(repo);
 		return error_add(err, "archive '%s'", dir);
@@ -306,11 +308,15 @@ struct repo *repo_close(struct repo *repo)
 	list_done(&repo->queue);
 	list_done(&repo->pending);
 	journal_close(repo->journal);
+	if (repo->touches && repo->store)
+		repo_touch_flush(repo);
+	repo->touches = touches_free(repo->touches);
 	store_close(repo->reading);
 	store_close(repo->store);
 	git_store_close(repo->reading_git);
 	git_store_close(repo->git);
 	log_close(repo);
+	buf_done(&repo->checkpoint);
 	for (size_t i = 0; i < repo->root_count; i++)
 		root_free(repo->roots[i]);
 	fd_closep(&repo->lock_fd);

@@ -140,6 +140,8 @@ int repo_devices(struct repo *repo, repo_device_fn fn, void *ctx, struct error *
 /* Notes a status: seen now, what it says of saved, unsaved-since, mode, hold, drift, changed-by, order, head, challenge. Not archived, not
  * durable. */
 void repo_touch(struct repo *repo, const struct statement *status, int64_t now_s);
+/* Statuses are written about once a second, for all devices together. Before a device is shown to people: what they said until now. */
+void repo_touch_flush(struct repo *repo);
 
 struct repo_entry {
 	enum statement_type type;

@@ -331,8 +331,10 @@ static int get_devices(struct call *call, struct error *err)
 {
 	_cleanup_(pending_freep) struct pending *pending = NULL;
 	struct device_list l = { 0 };
-	int r = pending_new(&pending, call->server->repo, call->server->rollouts, NULL, err);
+	int r;
 
+	repo_touch_flush(call->server->repo);
+	r = pending_new(&pending, call->server->repo, call->server->rollouts, NULL, err);
 	if (r < 0)
 		return r;
 	l = (struct device_list){ json_array(), pending };
@@ -349,8 +351,10 @@ static int get_device(struct call *call, struct error *err)
 	_cleanup_(pending_freep) struct pending *pending = NULL;
 	const char *id = api_device_id(call);
 	struct repo_device device;
-	int r = id ? repo_device_get(&device, call->server->repo, id, err) : REPO_ABSENT;
+	int r;
 
+	repo_touch_flush(call->server->repo);
+	r = id ? repo_device_get(&device, call->server->repo, id, err) : REPO_ABSENT;
 	if (r == REPO_ABSENT)
 		return api_no_device(call);
 	if (r == 0)

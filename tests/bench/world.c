@@ -66,7 +66,7 @@ void world_wait(void)
 	}
 }
 
-static void submit_with(struct world *world, struct fleet_device *device, uint8_t *secret)
+void world_join(struct world *world, struct fleet_device *device, const uint8_t secret[static 32])
 {
 	_cleanup_(buf_done) struct buf invite = { 0 }, enrol = { 0 }, admit = { 0 }, epoch = { 0 };
 
@@ -99,7 +99,7 @@ void world_init(struct world *world, const char *dir, size_t count)
 		randombytes_buf(secret, sizeof(secret));
 		snprintf(name, sizeof(name), "r%zu", i);
 		fleet_device_init(&world->devices[i], name);
-		submit_with(world, &world->devices[i], secret);
+		world_join(world, &world->devices[i], secret);
 	}
 	world_wait();
 	if (repo_flush(world->repo, &err) < 0)

@@ -16,6 +16,8 @@ struct world {
 /* Makes the archive in dir with `count` devices, enrolled, admitted, each in its first epoch. Ends the program on a failure. */
 void world_init(struct world *world, const char *dir, size_t count);
 void world_done(struct world *world);
+/* Invites, enrols and admits a device, and begins its first epoch. */
+void world_join(struct world *world, struct fleet_device *device, const uint8_t secret[static 32]);
 /* Submits, waiting for room; what becomes of it is counted by world_wait(). */
 void world_submit(struct world *world, struct bytes container);
 /* Waits until everything submitted is acknowledged; ends the program if anything was refused. */

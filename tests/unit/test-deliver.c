@@ -264,6 +264,7 @@ TEST(how_many_are_pending_is_what_a_poll_would_bring)
 	orders_status(&status, &p.w.fleet, &p.w.device, 1, 60);
 	CHECK_OK(statement_parse(&st, buf_bytes(&status), false, NULL, &err));
 	repo_touch(p.w.repo, st, clock_now_s());
+	repo_touch_flush(p.w.repo);
 	CHECK_OK(repo_device_get(&device, p.w.repo, p.w.device.id, &err));
 	CHECK_OK(pending_new(&one, p.w.repo, p.rollouts, p.w.device.id, &err));
 	CHECK_EQ(pending_count(one, &device), 1);

@@ -1,0 +1,300 @@
+/* tests/bench/agents.c -- thousands of agents in one process. */
+#include "tests/bench/agents.h"
+
+#include "base/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PER_ADDRESS = 500, EVENTS = 256, PART = 16 << 10, CONNECTS_AT_ONCE = 500 };
+
+static const char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:%NO_TICKETS";
+
+struct agents {
+	struct agent *agents;
+	size_t count, in[AGENT_WAITING + 1];
+	unsigned port;
+	int epoll;
+	struct agents_calls calls;
+	gnutls_certificate_credentials_t credentials;
+	gnutls_priority_t priority;
+};
+
+static _Noreturn void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+static void enter(struct agents *a, struct agent *agent, enum agent_state state)
+{
+	a->in[agent->state]--;
+	agent->state = state;
+	a->in[state]++;
+}
+
+struct agents *agents_new(size_t count, unsigned port, const struct agents_calls *calls)
+{
+	struct agents *a = mem_alloc(sizeof(*a));
+
+	*a = (struct agents){ .agents = mem_alloc(count * sizeof(*a->agents)), .count = count, .port = port, .calls = *calls };
+	a->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (a->epoll < 0)
+		die("epoll_create1");
+	gnutls_certificate_allocate_credentials(&a->credentials);
+	if (gnutls_priority_init(&a->priority, priorities, NULL) < 0)
+		die("priorities");
+	for (size_t i = 0; i < count; i++)
+		a->agents[i] = (struct agent){ .index = i, .fd = -1 };
+	a->in[AGENT_AWAY] = count;
+	return a;
+}
+
+static void drop(struct agents *a, struct agent *agent)
+{
+	if (agent->tls)
+		gnutls_deinit(agent->tls);
+	if (agent->fd >= 0)
+		close(agent->fd);
+	agent->tls = NULL;
+	agent->fd = -1;
+	agent->sent = 0;
+	agent->due_ms = 0;
+	buf_done(&agent->out);
+	buf_done(&agent->in);
+	enter(a, agent, AGENT_AWAY);
+}
+
+void agents_free(struct agents *a)
+{
+	for (size_t i = 0; i < a->count; i++)
+		drop(a, &a->agents[i]);
+	gnutls_certificate_free_credentials(a->credentials);
+	gnutls_priority_deinit(a->priority);
+	close(a->epoll);
+	free(a->agents);
+	free(a);
+}
+
+struct agent *agents_at(struct agents *a, size_t i)
+{
+	return &a->agents[i];
+}
+
+size_t agents_in(const struct agents *a, enum agent_state state)
+{
+	return a->in[state];
+}
+
+static void lose(struct agents *a, struct agent *agent)
+{
+	drop(a, agent);
+	a->calls.lost(a->calls.ctx, agent);
+}
+
+static void watch(struct agents *a, struct agent *agent, uint32_t events, int how)
+{
+	struct epoll_event event = { .events = events, .data.ptr = agent };
+
+	if (epoll_ctl(a->epoll, how, agent->fd, &event) < 0)
+		die("epoll_ctl");
+}
+
+void agent_connect_at(struct agents *a _unused_, struct agent *agent, uint64_t at_ms)
+{
+	agent->due_ms = at_ms ? at_ms : 1;
+}
+
+void agent_connect(struct agents *a, struct agent *agent)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET }, to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)a->port) };
+	int one = 1;
+
+	agent->due_ms = 0;
+	agent->tries++;
+	agent->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (agent->fd < 0)
+		die("socket");
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 256 + (uint32_t)(agent->index / PER_ADDRESS));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	setsockopt(agent->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	setsockopt(agent->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (bind(agent->fd, (struct sockaddr *)&from, sizeof(from)) < 0)
+		die("bind");
+	enter(a, agent, AGENT_CONNECTING);
+	if (connect(agent->fd, (struct sockaddr *)&to, sizeof(to)) < 0 && errno != EINPROGRESS) {
+		lose(a, agent);
+		return;
+	}
+	watch(a, agent, EPOLLOUT, EPOLL_CTL_ADD);
+}
+
+void agent_vanish(struct agents *a, struct agent *agent)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	if (agent->fd >= 0)
+		setsockopt(agent->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	drop(a, agent);
+}
+
+static void begin_handshake(struct agents *a, struct agent *agent)
+{
+	gnutls_init(&agent->tls, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL);
+	gnutls_priority_set(agent->tls, a->priority);
+	gnutls_credentials_set(agent->tls, GNUTLS_CRD_CERTIFICATE, a->credentials);
+	gnutls_transport_set_int(agent->tls, agent->fd);
+	enter(a, agent, AGENT_HANDSHAKING);
+}
+
+static bool is_later(int r)
+{
+	return r == GNUTLS_E_AGAIN || r == GNUTLS_E_INTERRUPTED;
+}
+
+static void go_on_handshaking(struct agents *a, struct agent *agent)
+{
+	int r = gnutls_handshake(agent->tls);
+
+	if (r == 0) {
+		enter(a, agent, AGENT_IDLE);
+		agent->tries = 0;
+		watch(a, agent, EPOLLIN, EPOLL_CTL_MOD);
+		a->calls.here(a->calls.ctx, agent);
+	} else if (is_later(r)) {
+		watch(a, agent, gnutls_record_get_direction(agent->tls) ? EPOLLOUT : EPOLLIN, EPOLL_CTL_MOD);
+	} else {
+		lose(a, agent);
+	}
+}
+
+static void go_on_sending(struct agents *a, struct agent *agent)
+{
+	while (agent->sent < agent->out.len) {
+		ssize_t n = gnutls_record_send(agent->tls, agent->out.ptr + agent->sent, agent->out.len - agent->sent);
+
+		if (is_later((int)n)) {
+			watch(a, agent, EPOLLOUT | EPOLLIN, EPOLL_CTL_MOD);
+			return;
+		}
+		if (n < 0) {
+			lose(a, agent);
+			return;
+		}
+		agent->sent += (size_t)n;
+	}
+	buf_done(&agent->out);
+	agent->sent = 0;
+	enter(a, agent, AGENT_WAITING);
+	watch(a, agent, EPOLLIN, EPOLL_CTL_MOD);
+}
+
+void agent_ask(struct agents *a, struct agent *agent, const char *method, const char *more, struct bytes body)
+{
+	buf_addf(&agent->out, "%s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n", method, more, body.len);
+	buf_add_bytes(&agent->out, body);
+	agent->asked_us = now_us();
+	enter(a, agent, AGENT_SENDING);
+	go_on_sending(a, agent);
+}
+
+/* Is the answer whole? *body_at, *len: where its body is. */
+static bool is_whole(struct agent *agent, size_t *body_at, size_t *len)
+{
+	const char *text = (const char *)agent->in.ptr, *end, *field;
+
+	buf_add_char(&agent->in, 0);
+	agent->in.len--;
+	end = agent->in.len ? strstr(text, "\r\n\r\n") : NULL;
+	field = end ? strcasestr(text, "\r\nContent-Length:") : NULL;
+	if (!field || field > end)
+		return false;
+	*body_at = (size_t)(end - text) + 4;
+	*len = strtoull(field + 17, NULL, 10);
+	return agent->in.len >= *body_at + *len;
+}
+
+static void take_answer(struct agents *a, struct agent *agent)
+{
+	struct buf in;
+	size_t body_at, len;
+
+	if (agent->state != AGENT_WAITING || !is_whole(agent, &body_at, &len))
+		return;
+	in = agent->in;
+	agent->in = (struct buf){ 0 };
+	agent->answered_us = now_us();
+	enter(a, agent, AGENT_IDLE);
+	a->calls.answered(a->calls.ctx, agent, (unsigned)strtoul((const char *)in.ptr + 9, NULL, 10), bytes_of(in.ptr, body_at),
+			  bytes_of(in.ptr + body_at, len));
+	buf_done(&in);
+}
+
+static void go_on_reading(struct agents *a, struct agent *agent)
+{
+	static uint8_t part[PART];
+	ssize_t n = 0;
+
+	while (agent->tls && (n = gnutls_record_recv(agent->tls, part, sizeof(part))) > 0)
+		buf_add(&agent->in, part, (size_t)n);
+	if (!agent->tls)
+		return;
+	if (is_later((int)n))
+		take_answer(a, agent);
+	else
+		lose(a, agent);
+}
+
+static void go_on(struct agents *a, struct agent *agent, uint32_t events)
+{
+	if (agent->state == AGENT_CONNECTING) {
+		if (events & (EPOLLERR | EPOLLHUP)) {
+			lose(a, agent);
+			return;
+		}
+		begin_handshake(a, agent);
+	}
+	if (agent->state == AGENT_HANDSHAKING)
+		go_on_handshaking(a, agent);
+	else if (agent->state == AGENT_SENDING)
+		go_on_sending(a, agent);
+	else if (agent->state != AGENT_AWAY)
+		go_on_reading(a, agent);
+}
+
+static void connect_due(struct agents *a)
+{
+	uint64_t now = clock_mono_ms();
+
+	for (size_t i = 0; i < a->count; i++)
+		if (a->agents[i].due_ms && a->agents[i].due_ms <= now && a->in[AGENT_CONNECTING] + a->in[AGENT_HANDSHAKING] < CONNECTS_AT_ONCE)
+			agent_connect(a, &a->agents[i]);
+}
+
+void agents_step(struct agents *a, int timeout_ms)
+{
+	struct epoll_event events[EVENTS];
+	int n;
+
+	connect_due(a);
+	n = epoll_wait(a->epoll, events, EVENTS, timeout_ms);
+	for (int i = 0; i < n; i++)
+		go_on(a, events[i].data.ptr, events[i].events);
+}

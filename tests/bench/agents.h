@@ -1,0 +1,48 @@
+/* tests/bench/agents.h -- thousands of agents in one process: a TLS 1.3 client each, over one epoll set, in one thread.
+ *
+ * It does not look at the server's certificate, which would cost the machine more than the server's own work: it measures, and proves nothing.
+ * One call is under way per agent. What is to be posted next, the caller says when an answer came. */
+#pragma once
+
+#include "base/bytes.h"
+
+#include <gnutls/gnutls.h>
+
+enum agent_state { AGENT_AWAY, AGENT_CONNECTING, AGENT_HANDSHAKING, AGENT_IDLE, AGENT_SENDING, AGENT_WAITING };
+
+struct agent {
+	size_t index;
+	enum agent_state state;
+	int fd;
+	gnutls_session_t tls;
+	struct buf out, in;
+	size_t sent;
+	uint64_t due_ms;  /* away: when it tries to connect; 0: not at all */
+	uint64_t asked_us, answered_us;
+	unsigned tries;   /* since it was last there */
+};
+
+struct agents;
+struct agents_calls {
+	/* The handshake is done; or the agent has been lost: closed or refused by the server. */
+	void (*here)(void *ctx, struct agent *agent);
+	void (*lost)(void *ctx, struct agent *agent);
+	void (*answered)(void *ctx, struct agent *agent, unsigned status, struct bytes head, struct bytes body);
+	void *ctx;
+};
+
+/* port on 127.0.0.1; the agents come from many addresses of 127.0.0.0/8, 500 from each. Ends the program when it cannot. */
+struct agents *agents_new(size_t count, unsigned port, const struct agents_calls *calls);
+void agents_free(struct agents *agents);
+struct agent *agents_at(struct agents *agents, size_t i);
+
+void agent_connect(struct agents *agents, struct agent *agent); /* at once */
+void agent_connect_at(struct agents *agents, struct agent *agent, uint64_t at_ms); /* clock_mono_ms() */
+/* Posts; the agent must be idle. method and path: "POST /v1/poll". more: further header lines, each with its line end. */
+void agent_ask(struct agents *agents, struct agent *agent, const char *method, const char *more, struct bytes body);
+/* Closes without a word, as a machine does that loses its power. */
+void agent_vanish(struct agents *agents, struct agent *agent);
+
+void agents_step(struct agents *agents, int timeout_ms);
+size_t agents_in(const struct agents *agents, enum agent_state state);
+uint64_t now_us(void);

@@ -1,0 +1,561 @@
+/* tests/bench/server.c -- bench-server FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID: what a server costs that has many devices.
+ *
+ * FOLDER and SETUP are what `holdfastd init` made; COUNT devices are archived there, then PROGRAM serves them, and this process plays their
+ * agents. NGINX serves the same certificate: what its master process and workers need for the same is the baseline. Prints lines of a table. */
+#include "tests/bench/agents.h"
+#include "tests/bench/world.h"
+#include "tests/load/server.h"
+
+#include "base/clock.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	WAIT_S = 3600,
+	WAVES = 100,
+	IDLE_MS = 10000,
+	VANISH = 2000,
+	HOSTILE = 1000,
+	HOSTILE_MS = 13000,
+	STORM_DOWN_MS = 1000,
+	BACKOFF_MS = 1000,
+	POSTERS = 50,
+	CHECK_IN_MS = 5000,
+	CHECK_INS_AT_ONCE = 64,
+	PATIENCE_MS = 120000,
+	PAIR_LEN = 64,
+};
+
+struct bench {
+	struct world world;
+	const char *folder, *program;
+	uint8_t *pairs; /* the devices' keys, in plain memory: locked memory costs too much for so many, and they are good for nothing else */
+	unsigned port, nginx_port;
+	pid_t server, nginx;
+	struct agents *agents;
+	struct agent *messenger; /* an operator */
+	uint64_t root;
+	unsigned window_s;
+	/* of the phase in hand */
+	size_t heard, lost, posts;
+	uint64_t begun_us, last_us;
+	bool is_wave, is_storm, is_checking_in, is_over;
+	double *latency_ms;
+	size_t latencies, latencies_max;
+};
+
+static void line(const char *what, const char *ours, const char *baseline, const char *ratio)
+{
+	printf("| %s | %s | %s | %s |\n", what, ours, baseline, ratio);
+	fflush(stdout);
+}
+
+/* ---- what a process costs ---- */
+
+static double cpu_s(pid_t pid)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/proc/%d/stat", (int)pid);
+	unsigned long user = 0, system = 0;
+	FILE *file = fopen(path, "re");
+
+	if (!file || fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
+		user = system = 0;
+	if (file)
+		fclose(file);
+	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double pss_kib(pid_t pid)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/proc/%d/smaps_rollup", (int)pid);
+	FILE *file = fopen(path, "re");
+	char text[200];
+	double kib = 0;
+
+	while (file && fgets(text, sizeof(text), file))
+		if (!strncmp(text, "Pss:", 4))
+			kib = strtod(text + 4, NULL);
+	if (file)
+		fclose(file);
+	return kib;
+}
+
+static size_t fds_of(pid_t pid)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/proc/%d/fd", (int)pid);
+	DIR *dir = opendir(path);
+	size_t n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* nginx: its workers. */
+static double sum_of_children(pid_t parent, double (*of)(pid_t))
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/proc/%d/task/%d/children", (int)parent, (int)parent);
+	FILE *file = fopen(path, "re");
+	double sum = 0;
+	int pid;
+
+	while (file && fscanf(file, "%d", &pid) == 1)
+		sum += of(pid);
+	if (file)
+		fclose(file);
+	return sum;
+}
+
+/* ---- the server ---- */
+
+static void start_server(struct bench *b)
+{
+	b->server = fork();
+	if (b->server == 0) {
+		if (!freopen("/dev/null", "w", stderr))
+			_exit(127);
+		execl(b->program, b->program, "serve", b->folder, NULL);
+		_exit(127);
+	}
+	usleep(300000);
+}
+
+static void end_server(struct bench *b, int how)
+{
+	kill(b->server, how);
+	waitpid(b->server, NULL, 0);
+}
+
+/* ---- what the agents say ---- */
+
+static void poll_as(struct bench *b, struct agent *agent, unsigned wait_s)
+{
+	struct fleet_device *device = &b->world.devices[agent->index];
+	_cleanup_(buf_done) struct buf status = { 0 };
+
+	device->key.pair.ptr = b->pairs + agent->index * PAIR_LEN;
+	device->key.pair.len = PAIR_LEN;
+	fleet_status(&status, &b->world.fleet, device, wait_s);
+	device->key.pair = (struct secret){ 0 };
+	agent_ask(b->agents, agent, "POST /v1/poll", "", buf_bytes(&status));
+}
+
+static bool is_poster(const struct bench *b, const struct agent *agent)
+{
+	return b->is_storm && agent->index < POSTERS;
+}
+
+static void here(void *ctx, struct agent *agent)
+{
+	struct bench *b = ctx;
+
+	if (agent == b->messenger)
+		return;
+	if (b->is_checking_in)
+		poll_as(b, agent, 0);
+	else
+		poll_as(b, agent, is_poster(b, agent) ? 0 : WAIT_S);
+}
+
+static void lost(void *ctx, struct agent *agent)
+{
+	struct bench *b = ctx;
+	uint64_t now = clock_mono_ms();
+
+	b->lost++;
+	if (!b->is_storm || b->is_over || agent == b->messenger)
+		return;
+	/* as an agent does: a random part of the window at first, then full jitter */
+	agent_connect_at(b->agents, agent,
+			 now + randombytes_uniform(agent->tries ? (uint32_t)BACKOFF_MS << (agent->tries < 8 ? agent->tries : 8) : b->window_s * 1000));
+}
+
+static void note_latency(struct bench *b, const struct agent *agent)
+{
+	if (b->latencies < b->latencies_max)
+		b->latency_ms[b->latencies++] = (double)(agent->answered_us - agent->asked_us) / 1000;
+}
+
+static void answered(void *ctx, struct agent *agent, unsigned status, struct bytes head, struct bytes body _unused_)
+{
+	struct bench *b = ctx;
+	const char *window = memmem(head.ptr, head.len, "Holdfast-Window: ", 17);
+
+	if (window)
+		b->window_s = (unsigned)strtoul(window + 17, NULL, 10);
+	if (agent == b->messenger)
+		return;
+	b->last_us = now_us();
+	if (status != 200) {
+		b->lost++;
+		return;
+	}
+	b->heard++;
+	if (b->is_checking_in) {
+		agent_vanish(b->agents, agent);
+		agent_connect(b->agents, agent);
+	} else if (is_poster(b, agent)) {
+		note_latency(b, agent);
+		poll_as(b, agent, 0);
+	} else if (!b->is_wave) {
+		poll_as(b, agent, WAIT_S);
+	}
+}
+
+/* ---- phases ---- */
+
+static void run_for(struct bench *b, uint64_t ms)
+{
+	uint64_t end = clock_mono_ms() + ms;
+
+	while (clock_mono_ms() < end)
+		agents_step(b->agents, 20);
+}
+
+/* Until this many wait; false when they do not within the patience. */
+static bool run_until_waiting(struct bench *b, size_t count)
+{
+	uint64_t end = clock_mono_ms() + PATIENCE_MS;
+
+	while (agents_in(b->agents, AGENT_WAITING) < count && clock_mono_ms() < end)
+		agents_step(b->agents, 20);
+	return agents_in(b->agents, AGENT_WAITING) >= count;
+}
+
+static void must(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "bench-server: %s\n", what);
+	exit(1);
+}
+
+static void park_all(struct bench *b)
+{
+	double before = pss_kib(b->server), cpu = cpu_s(b->server), seconds = now_s();
+	char text[100];
+
+	for (size_t i = 0; i < b->world.count; i++)
+		agent_connect_at(b->agents, agents_at(b->agents, i), 0);
+	must(run_until_waiting(b, b->world.count), "not all agents came to wait");
+	seconds = now_s() - seconds;
+	run_for(b, 1000);
+	snprintf(text, sizeof(text), "%.1f s, %.2f ms of CPU each", seconds, (cpu_s(b->server) - cpu) * 1000 / (double)b->world.count);
+	line("all devices come to wait", text, "", "");
+	snprintf(text, sizeof(text), "%.1f", (pss_kib(b->server) - before) / (double)b->world.count);
+	line("KiB for a waiting device", text, "nginx, idle TLS connection: see below", "");
+	cpu = cpu_s(b->server);
+	run_for(b, IDLE_MS);
+	snprintf(text, sizeof(text), "%.2f %%", (cpu_s(b->server) - cpu) * 100000 / IDLE_MS);
+	line("of a core while all wait", text, "", "");
+}
+
+/* The server closes a connection that asks nothing. */
+static void call_messenger(struct bench *b)
+{
+	while (b->messenger->state != AGENT_IDLE) {
+		if (b->messenger->state == AGENT_AWAY)
+			agent_connect(b->agents, b->messenger);
+		agents_step(b->agents, 20);
+	}
+}
+
+static void one_wave(struct bench *b, double *ms)
+{
+	call_messenger(b);
+	fleet_next_root(&b->world.fleet);
+	b->heard = 0;
+	b->is_wave = true; /* ten thousand machines sign their next polls by themselves; here they would take the server's time */
+	b->begun_us = now_us();
+	agent_ask(b->agents, b->messenger, "POST /v1/objects", "", buf_bytes(&b->world.fleet.root));
+	while (b->heard < b->world.count && now_us() < b->begun_us + 10000000)
+		agents_step(b->agents, 20);
+	*ms = (double)(b->last_us - b->begun_us) / 1000;
+	b->lost += b->world.count - b->heard;
+	b->is_wave = false;
+	for (size_t i = 0; i < b->world.count; i++)
+		if (agents_at(b->agents, i)->state == AGENT_IDLE)
+			poll_as(b, agents_at(b->agents, i), WAIT_S);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void wave_all(struct bench *b)
+{
+	double ms[WAVES], cpu = cpu_s(b->server);
+	char text[160];
+
+	b->lost = 0;
+	for (size_t i = 0; i < WAVES; i++) {
+		one_wave(b, &ms[i]);
+		must(run_until_waiting(b, b->world.count), "not all agents wait again");
+	}
+	qsort(ms, WAVES, sizeof(*ms), by_size);
+	snprintf(text, sizeof(text), "median %.0f ms, worst of %d %.0f ms, %zu lost, %.0f us of CPU each", ms[WAVES / 2], WAVES, ms[WAVES - 1], b->lost,
+		 (cpu_s(b->server) - cpu) * 1e6 / (double)(WAVES * b->world.count));
+	line("one root wakes all", text, "", "");
+}
+
+static void vanish_some(struct bench *b)
+{
+	size_t before = fds_of(b->server);
+	size_t count = b->world.count / 2 < VANISH ? b->world.count / 2 : VANISH;
+	uint64_t begun = clock_mono_ms();
+	char text[100];
+
+	for (size_t i = 0; i < count; i++)
+		agent_vanish(b->agents, agents_at(b->agents, i));
+	while (fds_of(b->server) > before - count && clock_mono_ms() < begun + 20000)
+		agents_step(b->agents, 20);
+	snprintf(text, sizeof(text), "%.1f s, %zu still there", (double)(clock_mono_ms() - begun) / 1000,
+		 fds_of(b->server) > before - count ? fds_of(b->server) - (before - count) : 0);
+	line("devices that vanished while they waited are gone after", text, "", "");
+	for (size_t i = 0; i < count; i++)
+		agent_connect(b->agents, agents_at(b->agents, i));
+	must(run_until_waiting(b, b->world.count), "not all agents came back");
+}
+
+static int raw_connect(const struct bench *b, size_t i)
+{
+	struct sockaddr_in from = { .sin_family = AF_INET }, to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)b->port) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 0x10000 + (uint32_t)(i / 100));
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	must(fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
+	return fd;
+}
+
+static bool is_closed(int fd)
+{
+	char c;
+	ssize_t n = recv(fd, &c, 1, MSG_DONTWAIT | MSG_PEEK);
+
+	return n == 0 || (n < 0 && errno != EAGAIN);
+}
+
+/* A handshake that stops after its first bytes; the other half sends one byte a second of what might become one. */
+static void stall(struct bench *b)
+{
+	static const uint8_t hello[] = { 0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3 };
+	int fd[2 * HOSTILE];
+	double cpu = cpu_s(b->server);
+	uint64_t begun = clock_mono_ms(), gone_ms = 0;
+	size_t open = 2 * HOSTILE;
+	char text[100];
+
+	for (size_t i = 0; i < 2 * HOSTILE; i++) {
+		fd[i] = raw_connect(b, i);
+		must(send(fd[i], hello, i % 2 ? 1 : sizeof(hello), MSG_NOSIGNAL) > 0, "send");
+	}
+	while (open && clock_mono_ms() < begun + HOSTILE_MS) {
+		run_for(b, 1000);
+		open = 0;
+		for (size_t i = 0; i < 2 * HOSTILE; i++) {
+			if (i % 2 && !is_closed(fd[i]))
+				send(fd[i], hello + 1, 1, MSG_NOSIGNAL);
+			open += !is_closed(fd[i]);
+		}
+		if (!open)
+			gone_ms = clock_mono_ms() - begun;
+	}
+	snprintf(text, sizeof(text), "%.1f %% of a core, all cut after %.1f s, %zu still open", (cpu_s(b->server) - cpu) * 100000 / (double)(clock_mono_ms() - begun),
+		 (double)gone_ms / 1000, open);
+	line("1,000 stalled and 1,000 slow handshakes", text, "", "");
+	for (size_t i = 0; i < 2 * HOSTILE; i++)
+		close(fd[i]);
+}
+
+static void storm(struct bench *b)
+{
+	size_t all = b->world.count - POSTERS;
+	double cpu, seconds, p99;
+	char text[160];
+
+	b->latency_ms = mem_alloc((b->latencies_max = 1 << 20) * sizeof(double));
+	b->latencies = 0;
+	b->is_storm = true;
+	end_server(b, SIGKILL);
+	b->begun_us = now_us();
+	run_for(b, STORM_DOWN_MS);
+	start_server(b);
+	while (agents_in(b->agents, AGENT_WAITING) < all && now_us() < b->begun_us + (uint64_t)PATIENCE_MS * 1000)
+		agents_step(b->agents, 20);
+	seconds = (double)(now_us() - b->begun_us) / 1e6;
+	cpu = cpu_s(b->server);
+	must(b->latencies > 0, "nobody could post during the storm");
+	qsort(b->latency_ms, b->latencies, sizeof(double), by_size);
+	p99 = b->latency_ms[b->latencies * 99 / 100];
+	snprintf(text, sizeof(text), "all back after %.1f s (window %u s), %.1f core-seconds, %zu not back, the others' polls p99 %.0f ms", seconds, b->window_s, cpu,
+		 agents_in(b->agents, AGENT_WAITING) < all ? all - agents_in(b->agents, AGENT_WAITING) : 0, p99);
+	line("storm after kill -9", text, "", "");
+	b->is_storm = false;
+	free(b->latency_ms);
+}
+
+/* New connection, one poll that does not wait, gone; as many as fit. Returns them per second of the server's CPU. */
+static double check_in(struct bench *b)
+{
+	double cpu = cpu_s(b->server);
+
+	for (size_t i = 0; i < b->world.count; i++)
+		agent_vanish(b->agents, agents_at(b->agents, i));
+	run_for(b, 3000);
+	b->is_checking_in = true;
+	cpu = cpu_s(b->server);
+	b->heard = 0;
+	for (size_t i = 0; i < CHECK_INS_AT_ONCE; i++)
+		agent_connect(b->agents, agents_at(b->agents, i));
+	run_for(b, CHECK_IN_MS);
+	return (double)b->heard / (cpu_s(b->server) - cpu);
+}
+
+/* ---- the same by nginx ---- */
+
+struct other {
+	struct agents *agents;
+	size_t heard;
+	bool is_checking_in;
+};
+
+static uint8_t other_body[700]; /* as long as a status */
+
+static void other_here(void *ctx, struct agent *agent)
+{
+	agent_ask(((struct other *)ctx)->agents, agent, "POST /", "", bytes_of(other_body, sizeof(other_body)));
+}
+
+static void other_lost(void *ctx _unused_, struct agent *agent _unused_)
+{
+}
+
+static void other_answered(void *ctx, struct agent *agent, unsigned status _unused_, struct bytes head _unused_, struct bytes body _unused_)
+{
+	struct other *o = ctx;
+
+	o->heard++;
+	if (!o->is_checking_in)
+		return;
+	agent_vanish(o->agents, agent);
+	agent_connect(o->agents, agent);
+}
+
+static void run_other(struct other *o, uint64_t ms)
+{
+	uint64_t end = clock_mono_ms() + ms;
+
+	while (clock_mono_ms() < end)
+		agents_step(o->agents, 20);
+}
+
+static void compare(struct bench *b, double ours_per_s)
+{
+	struct other o = { 0 };
+	struct agents_calls calls = { .here = other_here, .lost = other_lost, .answered = other_answered, .ctx = &o };
+	double before = sum_of_children(b->nginx, pss_kib), cpu, theirs;
+	char ours[40], text[60], ratio[20];
+
+	o.agents = agents_new(b->world.count, b->nginx_port, &calls);
+	for (size_t i = 0; i < b->world.count; i++)
+		agent_connect_at(o.agents, agents_at(o.agents, i), 0);
+	for (uint64_t end = clock_mono_ms() + PATIENCE_MS; o.heard < b->world.count && clock_mono_ms() < end;)
+		agents_step(o.agents, 20);
+	run_other(&o, 1000);
+	snprintf(text, sizeof(text), "%.1f (%zu connections)", (sum_of_children(b->nginx, pss_kib) - before) / (double)o.heard, o.heard);
+	line("KiB for an idle TLS connection of nginx", "", text, "");
+	for (size_t i = 0; i < b->world.count; i++)
+		agent_vanish(o.agents, agents_at(o.agents, i));
+	run_other(&o, 2000);
+	o.is_checking_in = true;
+	o.heard = 0;
+	cpu = sum_of_children(b->nginx, cpu_s);
+	for (size_t i = 0; i < CHECK_INS_AT_ONCE; i++)
+		agent_connect(o.agents, agents_at(o.agents, i));
+	run_other(&o, CHECK_IN_MS);
+	theirs = (double)o.heard / (sum_of_children(b->nginx, cpu_s) - cpu);
+	snprintf(ours, sizeof(ours), "%.0f", ours_per_s);
+	snprintf(text, sizeof(text), "%.0f", theirs);
+	snprintf(ratio, sizeof(ratio), "%.2f", ours_per_s / theirs);
+	line("check-ins (handshake and poll) per core-second; nginx: handshake and POST", ours, text, ratio);
+	agents_free(o.agents);
+}
+
+/* ---- */
+
+static void populate(struct bench *b, const char *setup, size_t count)
+{
+	_cleanup_(mem_freep) char *key_path = mem_printf("%s/archive.key", b->folder);
+	struct server server;
+	struct sign_key key;
+	struct error err = { 0 };
+	uint8_t secret[32];
+	char name[32];
+
+	must(crypto_start(&err) == 0 && server_from_setup(&server, setup, &err) == 0 && sign_key_load(&key, key_path, &err) == 0 &&
+	     repo_open(&b->world.repo, b->folder, &key, 0, &err) == 0, err.text);
+	b->world.count = count;
+	b->world.devices = mem_alloc(count * sizeof(*b->world.devices));
+	b->pairs = mem_alloc(count * PAIR_LEN);
+	b->port = (unsigned)strtoul(strrchr(server.address, ':') + 1, NULL, 10);
+	fleet_init_for(&b->world.fleet, &(struct fleet_server){ server.archive, server.pin, server.address });
+	world_submit(&b->world, buf_bytes(&b->world.fleet.root));
+	for (size_t i = 0; i < count; i++) {
+		randombytes_buf(secret, sizeof(secret));
+		snprintf(name, sizeof(name), "r%zu", i);
+		fleet_device_init(&b->world.devices[i], name);
+		world_join(&b->world, &b->world.devices[i], secret);
+		memcpy(b->pairs + i * PAIR_LEN, b->world.devices[i].key.pair.ptr, PAIR_LEN);
+		fleet_device_rest(&b->world.devices[i]);
+	}
+	world_wait();
+	must(repo_flush(b->world.repo, &err) == 0, err.text);
+	repo_close(b->world.repo);
+	sign_key_done(&key);
+	server_done(&server);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b = { 0 };
+	struct agents_calls calls = { .here = here, .lost = lost, .answered = answered, .ctx = &b };
+	double per_s;
+
+	must(argc == 7, "FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID");
+	signal(SIGPIPE, SIG_IGN);
+	b.folder = argv[1];
+	b.program = argv[3];
+	b.nginx_port = (unsigned)strtoul(argv[5], NULL, 10);
+	b.nginx = (pid_t)strtol(argv[6], NULL, 10);
+	populate(&b, argv[2], strtoul(argv[4], NULL, 10));
+	b.agents = agents_new(b.world.count + 1, b.port, &calls);
+	b.messenger = agents_at(b.agents, b.world.count);
+	start_server(&b);
+	park_all(&b);
+	wave_all(&b);
+	vanish_some(&b);
+	stall(&b);
+	storm(&b);
+	per_s = check_in(&b);
+	b.is_over = true;
+	agents_free(b.agents);
+	end_server(&b, SIGTERM);
+	compare(&b, per_s);
+	return 0;
+}
