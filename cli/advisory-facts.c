@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum { FACTS_FILE_MAX = 32 << 20, DEVICES_MAX = 200000 };
 
@@ -26,6 +27,14 @@ void advisory_devices_done(struct advisory_devices *d)
 
 /* ---- the fleet ---- */
 
+/* "FRRouting 8.4.4" is version 8.4.4 of what is known to be FRRouting. */
+static const char *without_system(const char *firmware, const char *system)
+{
+	size_t len = strlen(system);
+
+	return len && !strncasecmp(firmware, system, len) && firmware[len] == ' ' ? firmware + len + 1 : firmware;
+}
+
 static void put_member(struct advisory_device *d, const struct fleet_member *m)
 {
 	_cleanup_(mem_freep) char *labels = mem_strdup(m->labels);
@@ -35,7 +44,7 @@ static void put_member(struct advisory_device *d, const struct fleet_member *m)
 	memcpy(d->id, m->id, sizeof(d->id));
 	advisory_facts_of_driver(&d->facts, m->driver);
 	advisory_fact_put(d->facts.model, m->model);
-	advisory_fact_put(d->facts.firmware, m->firmware);
+	advisory_fact_put(d->facts.firmware, without_system(m->firmware, d->facts.system));
 	for (label = strtok_r(labels, " ", &save); label; label = strtok_r(NULL, " ", &save))
 		advisory_facts_of_label(&d->facts, label);
 }

@@ -6,7 +6,7 @@
 
 #include "cli/advisory.h"
 
-enum { FACT_MAX = 128, FACT_USES_MAX = 16 };
+enum { FACT_MAX = 128, FACT_USES_MAX = 32 };
 
 /* What is known of a device; "" for what is not. */
 struct advisory_facts {

@@ -9,6 +9,7 @@
 #include "cli/advisory-behind.h"
 #include "cli/advisory-facts.h"
 #include "cli/advisory-judge.h"
+#include "cli/advisory-look.h"
 #include "cli/advisory-sync.h"
 #include "cli/home.h"
 #include "cli/output.h"
@@ -459,12 +460,24 @@ static void tell(const struct report *r)
 
 /* ---- the command ---- */
 
+static int look(struct report *r, const struct args *args, struct error *err)
+{
+	const char *packs[LOOK_PACKS_MAX + 1];
+	size_t count = 0;
+
+	while (count <= LOOK_PACKS_MAX && (packs[count] = args_at(args, "features", count)))
+		count++;
+	return advisory_look(&r->devices, r->cli, packs, count, err);
+}
+
 static int gather(struct report *r, const struct args *args, struct error *err)
 {
 	const char *file = args_get(args, "facts");
 	size_t fetched = 0;
 	int result = 0;
 
+	if (file && args_has(args, "features"))
+		return error_set(err, CLI_USAGE, "--features looks at devices of the fleet; a file of facts says itself what they use");
 	if (file && args->count)
 		return error_set(err, CLI_USAGE, "--facts names the devices by itself; selectors are for those of the fleet");
 	if (!file || home_exists(r->cli->home_dir))
@@ -480,7 +493,7 @@ static int gather(struct report *r, const struct args *args, struct error *err)
 	if (result == 0)
 		result = file ? advisory_devices_file(&r->devices, file, err)
 			      : advisory_devices_fleet(&r->devices, r->cli, args->value, args->count, err);
-	return result;
+	return result == 0 && args_has(args, "features") ? look(r, args, err) : result;
 }
 
 int cmd_advisory_match(struct cli *cli, const struct args *args, struct error *err)

@@ -286,6 +286,7 @@ static const struct option_def advisory_list_options[] = {
 static const struct option_def advisory_match_options[] = {
 	{ "advisory", 0, "ID", "this one only", false },
 	{ "facts", 0, "FILE", "devices and what is known of them from a file; no server is asked", false },
+	{ "features", 0, "PACK", "open configurations and see by this pack which features are in use, as weos-features", true },
 	{ "all", 0, NULL, "show what is not affected as well", false },
 	{ "check", 0, NULL, "exit 1 when anything is affected or unknown", false },
 	{ "max-age", 0, "LIMITS", "exit 1 when anything is affected or unknown for longer: 30d, or critical=7d,high=30d", false },
@@ -400,7 +401,7 @@ const struct command commands[] = {
 	  advisory_import_options },
 	{ "advisory", "list", "[--unclear]", "list advisories", 0, 0, cmd_advisory_list, advisory_list_options },
 	{ "advisory", "show", "ADVISORY", "show what an advisory says, and what was judged", 1, 1, cmd_advisory_show, NULL },
-	{ "advisory", "match", "[SELECTOR...] [--advisory ID] [--facts FILE] [--max-age LIMITS] [--all] [--check]",
+	{ "advisory", "match", "[SELECTOR...] [--advisory ID] [--facts FILE] [--features PACK]... [--max-age LIMITS] [--all] [--check]",
 	  "which devices are affected, which are not, and of which nobody knows, with the reason", 0, ANY, cmd_advisory_match,
 	  advisory_match_options },
 	{ "advisory", "ack", "ADVISORY [SELECTOR...] --verdict VERDICT --reason TEXT [--until TIME]", "sign what you judge of an advisory", 1, ANY,

@@ -269,6 +269,25 @@ TEST(a_group_without_products_is_noted)
 	CHECK_STR(a->notes[0], "a product group has no id or no products");
 }
 
+TEST(a_system_that_is_called_as_its_vendor_is_that_system)
+{
+	static const char text[] = "{\"holdfast-advisory\": 1, \"id\": \"X\", \"publisher\": \"Y\", \"title\": \"Z\", \"version\": \"1\","
+				   " \"released\": \"2026-01-01T00:00:00Z\", \"affected\": [{\"vendor\": \"FRRouting\", \"product\": \"FRRouting\","
+				   " \"versions\": \"vers:intdot/<8.5.0\"}]}";
+	_cleanup_(advisory_freep) struct advisory *a = NULL;
+	struct advisory_facts f = { 0 };
+	struct error err = { 0 };
+
+	CHECK_OK(advisory_read(&a, bytes_str(text), &err));
+	advisory_facts_of_driver(&f, "frr");
+	advisory_fact_put(f.firmware, "8.4.4");
+	CHECK_EQ(found(a, &f).affected, YES);
+	advisory_fact_put(f.firmware, "8.5.1");
+	CHECK_EQ(found(a, &f).affected, NO);
+	advisory_facts_of_driver(&f, "weos");
+	CHECK_EQ(found(a, &f).affected, NO);
+}
+
 /* ---- how old ---- */
 
 TEST(age_counts_from_the_first_publication_and_limits_go_by_severity)
