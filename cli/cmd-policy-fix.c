@@ -281,13 +281,12 @@ static int fix(size_t *done, size_t *left, size_t *by_hand, struct cli *cli, con
 int cmd_policy_fix(struct cli *cli, const struct args *args, struct error *err)
 {
 	_cleanup_(fix_wish_done) struct fix_wish wish = {.management = ""};
-	_cleanup_(mem_freep) char *why = mem_printf("what %s finds wrong", args->value[0]);
 	size_t done = 0, left = 0, by_hand = 0;
 	const char *reason;
 	int r = fix_wish_take(&wish, args->value[0], args, err);
 
 	if (r == 0)
-		r = carry_reason(&reason, args, why, err);
+		r = carry_reason(&reason, args, "what policies find wrong", err); /* in the clear: which rule is not said */
 	if (r == 0)
 		r = fix(&done, &left, &by_hand, cli, args, &wish, false, reason, err);
 	if (r == EXIT_DONE && left && args_has(args, "no-wait") && done) {

@@ -191,19 +191,19 @@ int cmd_policy_waive(struct cli *cli, const struct args *args, struct error *err
 		r = fleet_list_select(&p.orders.list, &args->value[1], args->count - 1, err);
 	if (r == 0)
 		r = write_waivers(&w, cli->home, until_s, reason, err);
-	return r < 0 ? r : publishing_run(&p, args, reason, NULL, err);
+	/* the waiver's reason is sealed; that of the batch stands in the clear */
+	return r < 0 ? r : publishing_run(&p, args, "a waiver", NULL, err);
 }
 
 int cmd_policy_unwaive(struct cli *cli, const struct args *args, struct error *err)
 {
 	_cleanup_(waiving_done) struct waiving w = {.args = args};
 	_cleanup_(publishing_done) struct publishing p = {.change = take_away, .ctx = &w};
-	_cleanup_(mem_freep) char *why = mem_printf("no waiver of %s any more", args->value[0]);
 	const char *reason;
 	int r = rule_name_parse(&w.name, args->value[0], err);
 
 	if (r == 0)
-		r = carry_reason(&reason, args, why, err);
+		r = carry_reason(&reason, args, "a waiver is taken away", err);
 	if (r == 0)
 		r = publishing_begin(&p, cli, err);
 	if (r == 0)
