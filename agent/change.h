@@ -6,7 +6,7 @@
  *
  *   saving --> done, refused, failed                                save
  *   returning --> done, failed                                      revert
- *   doing --> done, failed                                          snapshot, hold, release
+ *   doing --> done, failed                                          snapshot, hold, release, policy
  *
  * Events go in, the next action comes out (change_next). What must be on disk before an effect is an action, too: CHANGE_STORE. The way back
  * is the startup configuration, which was equal to running when the order began, so the journal needs no text of the device. After a

@@ -14,7 +14,7 @@ static int check_windows(const struct policy_set *set, struct error *err)
 {
 	for (size_t i = 0; i < set->exempt_count; i++)
 		if (!window_parse_ok(set->exempt[i]))
-			return error_set(err, E_FORMAT, "'%s' is no window; write 'sat,sun 22:00-04:00' or 'daily 01:00-05:00' (UTC)", set->exempt[i]);
+			return error_set(err, E_FORMAT, "exempt window %zu is none; write 'sat,sun 22:00-04:00' or 'daily 01:00-05:00' (UTC)", i + 1);
 	return 0;
 }
 
@@ -36,7 +36,7 @@ static int verify_waiver(const struct statement *st, const struct policy_set *se
 	if (strcmp(statement_get(st, "fleet"), root_fleet(owner->root)) != 0)
 		return error_set(err, E_DENIED, "it is of another fleet");
 	if (!policy_set_has_rule(set, pack, rule))
-		return error_set(err, E_DENIED, "no pack of the set has a rule '%s/%s'", pack, rule);
+		return error_set(err, E_DENIED, "no pack of the set has the rule that it names");
 	return root_verify(owner->root, st, err);
 }
 

@@ -41,7 +41,8 @@ struct policies_owner {
 	void (*canonical)(struct buf *out, struct bytes text);
 };
 
-/* Reads a set, and checks all of it that can be wrong for this device: packs, windows, waivers. One that just came must hold whole. In one that is in
+/* Reads a set, and checks all of it that can be wrong for this device: packs, windows, waivers. Errors of packs and of the head begin with the place, as
+ * policy_set_read() says it; what stands behind it may quote them. One that just came must hold whole. In one that is in
  * force already, a waiver whose signer lost the role since waives nothing, and is no error. */
 int policies_check(struct policies *out, struct bytes text, const struct policies_owner *owner, bool is_new, struct error *err) _must_check_;
 void policies_done(struct policies *p);

@@ -6,6 +6,7 @@
  *   admit  checkpoint        the newest of each, checked
  *   chain                    head, epoch, texts, orders seen (agent/chain.c); the one file whose replacement makes a statement count
  *   spool/                   what the server has not acknowledged
+ *   policies.age  policies.next   agent/policy.h
  *   hold  floor              agent/hold.h, agent/floor.h
  *   change  erase  upgrade   the order in hand (agent/change.h, agent/erase.h, agent/upgrade.h)
  *   image                    the firmware that it is about, as far as it is here (agent/fetch.h)

@@ -262,7 +262,7 @@ static int read_pack(struct set_reader *rd, size_t i, size_t *said)
 		return rd->err->code;
 	for (size_t k = 0; k < i; k++)
 		if (!strcmp(rd->set->packs[k].policy->name, pack->policy->name))
-			return error_set(rd->err, E_FORMAT, "%s: pack %zu is called '%s', too", name, k + 1, pack->policy->name);
+			return error_set(rd->err, E_FORMAT, "%s: pack %zu has the same name", name, k + 1);
 	for (size_t k = 0; k < pack->policy->count; k++)
 		*said += verdict_line_len(pack->policy->name, pack->policy->rules[k].id);
 	return *said <= POLICY_SET_RULES_MAX ? 0 : error_set(rd->err, E_LIMIT, "%s: the packs have more rules than findings could be said of (%d bytes)",
@@ -404,7 +404,7 @@ int policy_set_check_driver(const struct policy_set *set, const char *driver, st
 {
 	for (size_t i = 0; i < set->pack_count; i++)
 		if (strcmp(set->packs[i].policy->driver, driver) != 0)
-			return error_set(err, E_FORMAT, "pack '%s' is for devices with the driver '%s', and this one has '%s'", set->packs[i].policy->name,
+			return error_set(err, E_FORMAT, "pack %zu is for devices with the driver '%s', and this one has '%s'", i + 1,
 					 set->packs[i].policy->driver, driver);
 	return 0;
 }

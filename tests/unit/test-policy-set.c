@@ -185,7 +185,7 @@ TEST(two_packs_of_one_name_are_refused)
 	struct error err = { 0 };
 
 	CHECK_EQ(policy_set_write(&text, &set, &err), E_FORMAT);
-	CHECK(strstr(err.text, "pack 2: pack 1 is called 'a', too"));
+	CHECK(strstr(err.text, "pack 2: pack 1 has the same name"));
 	CHECK_EQ(text.len, 0);
 }
 
