@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-enum { PIECES_AT_ONCE = 64, PROBE_EVERY_S = 15, UNHEARD_MS = 60000 };
+enum { PIECES_AT_ONCE = 64, KEEPALIVE_S = 60, KEEPALIVE_LEAST_S = 10, PROBES = 4, PROBE_EVERY_S = 10, UNHEARD_MS = 60000, BACK_MS = 60000 };
 
 struct conn {
 	struct conn *next;
@@ -20,7 +20,8 @@ struct conn {
 	size_t pin_count;
 	struct dial dial;
 	struct loop_fd io; /* fd -1: not connected yet */
-	struct loop_timer idle;
+	struct loop_timer idle, unheard;
+	unsigned keepalive_s;
 	struct tls_session *tls;
 	struct exchange *exchange; /* NULL: it is kept for the next one */
 	size_t sent;
@@ -31,17 +32,18 @@ struct exchanges {
 	struct loop *loop;
 	struct names *names;
 	struct tls *tls;
-	unsigned keepalive_s;
+	unsigned keepalive_most_s; /* what was learned; 0: nothing */
+	uint64_t lost_ms;          /* when a silent connection was found to be lost; 0: when that says nothing any more */
 	struct conn *conns;
 	size_t kept;
 	size_t held; /* bytes of answers that are not whole yet */
 };
 
-struct exchanges *exchanges_new(struct loop *loop, struct names *names, struct tls *tls, unsigned keepalive_s)
+struct exchanges *exchanges_new(struct loop *loop, struct names *names, struct tls *tls)
 {
 	struct exchanges *all = mem_alloc(sizeof(*all));
 
-	*all = (struct exchanges){ .loop = loop, .names = names, .tls = tls, .keepalive_s = keepalive_s };
+	*all = (struct exchanges){ .loop = loop, .names = names, .tls = tls };
 	return all;
 }
 
@@ -55,6 +57,7 @@ static void conn_free(struct conn *c)
 	c->all->kept -= !c->exchange;
 	dial_stop(&c->dial);
 	loop_disarm(&c->idle);
+	loop_disarm(&c->unheard);
 	loop_remove_fd(&c->io);
 	tls_end(c->tls);
 	fd_closep(&c->io.fd);
@@ -88,6 +91,42 @@ void exchange_done(struct exchange *x)
 	http_reader_done(&x->reader);
 	buf_done(&x->request);
 	buf_done(&x->answer);
+}
+
+/* ---- silence ---- */
+
+/* Nothing was confirmed since longer than the connection may be silent: not even a probe. A server that hangs up, or is started anew, says so. */
+static void note_lost(struct conn *c)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (c->is_ready && getsockopt(c->io.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_last_ack_recv >= c->keepalive_s * 1000) {
+		c->all->lost_ms = clock_mono_ms();
+		c->all->keepalive_most_s = c->keepalive_s; /* until it is known whether the server is there */
+	}
+}
+
+/* A new connection: was it only the old one that was lost? */
+static void note_back(struct exchanges *all)
+{
+	if (all->lost_ms && clock_mono_ms() - all->lost_ms <= BACK_MS && all->keepalive_most_s / 2 >= KEEPALIVE_LEAST_S)
+		all->keepalive_most_s /= 2;
+	all->lost_ms = 0;
+}
+
+static void probe_when_silent(struct conn *c, unsigned seconds)
+{
+	int on = 1, every = PROBE_EVERY_S, probes = PROBES, idle;
+
+	c->keepalive_s = seconds ? seconds : KEEPALIVE_S;
+	if (c->all->keepalive_most_s && c->all->keepalive_most_s < c->keepalive_s)
+		c->keepalive_s = c->all->keepalive_most_s;
+	idle = (int)c->keepalive_s;
+	setsockopt(c->io.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	setsockopt(c->io.fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	setsockopt(c->io.fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
+	setsockopt(c->io.fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
 static void start(struct exchange *x);
@@ -129,6 +168,7 @@ static void succeed(struct conn *c, bool is_clean)
 	let_go(x);
 	if (is_kept) {
 		c->exchange = NULL;
+		loop_disarm(&c->unheard);
 		c->all->kept++;
 		c->was_used = true;
 		loop_change_fd(&c->io, EPOLLIN);
@@ -153,6 +193,19 @@ static void is_late(struct loop_timer *timer)
 }
 
 /* ---- a connection at work ---- */
+
+/* A request that nobody confirms for so long went nowhere, however long its answer may take. */
+static void is_unheard(struct loop_timer *timer)
+{
+	struct conn *c = container_of(timer, struct conn, unheard);
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(c->io.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_unacked && info.tcpi_last_ack_recv >= UNHEARD_MS) {
+		c->exchange->is_again = true;
+		fail(c->exchange, "nothing that is sent is confirmed");
+	}
+}
 
 static int send_more(struct conn *c, struct error *err)
 {
@@ -244,14 +297,16 @@ static void work(struct conn *c)
 	/* a server that says no before it has read everything hangs up: what it said is worth more than that */
 	int s = send_more(c, &unsent), r = receive_more(c, &err);
 
-	if (r == ANSWER_WHOLE || r == ANSWER_TRAILED)
+	if (r == ANSWER_WHOLE || r == ANSWER_TRAILED) {
 		succeed(c, r == ANSWER_WHOLE);
-	else if (r < 0 || s < 0)
+	} else if (r < 0 || s < 0) {
+		note_lost(c);
 		fail(x, r < 0 ? err.text : unsent.text);
-	else if (r == ANSWER_PAUSED)
+	} else if (r == ANSWER_PAUSED) {
 		pause(c);
-	else
+	} else {
 		loop_change_fd(&c->io, c->sent < x->request.len ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	}
 }
 
 /* Nothing comes unasked but the end, or a message of TLS that is none of ours. */
@@ -287,8 +342,10 @@ static void ready(struct loop_fd *io, uint32_t events _unused_)
 		loop_change_fd(io, r == TLS_WRITE ? EPOLLOUT : EPOLLIN);
 		return;
 	}
-	if (!c->is_ready)
+	if (!c->is_ready) {
+		loop_arm(c->all->loop, &c->unheard, clock_mono_ms() + UNHEARD_MS);
 		arm(c->exchange, false);
+	}
 	c->is_ready = true;
 	if (!c->exchange)
 		rest(c);
@@ -312,18 +369,6 @@ void exchange_resume(struct exchange *x)
 
 /* ---- and how it comes about ---- */
 
-static void probe_when_silent(int fd, unsigned seconds)
-{
-	int on = 1, idle = (int)seconds, every = PROBE_EVERY_S;
-	unsigned unheard = UNHEARD_MS;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof(every));
-	/* what nobody confirms for so long, a request or a probe, went nowhere */
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unheard, sizeof(unheard));
-}
-
 static void connected(struct dial *dial, int fd, const char *why)
 {
 	struct conn *c = container_of(dial, struct conn, dial);
@@ -335,7 +380,8 @@ static void connected(struct dial *dial, int fd, const char *why)
 	}
 	c->io.fd = fd;
 	c->io.ready = ready;
-	probe_when_silent(fd, c->all->keepalive_s);
+	note_back(c->all);
+	probe_when_silent(c, c->exchange->keepalive_s);
 	c->tls = tls_begin(c->all->tls, fd, dial->host, (const uint8_t(*)[TLS_PIN_LEN])c->pins, c->pin_count);
 	if (loop_add_fd(c->all->loop, &c->io, EPOLLOUT, &err) < 0)
 		fail(c->exchange, err.text);
@@ -374,12 +420,16 @@ static void start(struct exchange *x)
 		c->all->kept--;
 		loop_disarm(&c->idle);
 		loop_change_fd(&c->io, EPOLLIN | EPOLLOUT);
+		probe_when_silent(c, x->keepalive_s);
 	} else {
 		c = conn_new(x);
 	}
 	c->exchange = x;
 	c->sent = 0;
 	x->conn = c;
+	c->unheard.fire = is_unheard;
+	if (c->is_ready)
+		loop_arm(c->all->loop, &c->unheard, clock_mono_ms() + UNHEARD_MS);
 	arm(x, !c->is_ready);
 	if (!c->is_ready)
 		dial_begin(&c->dial, c->all->loop, c->all->names, c->address, x->timer.due_ms);

@@ -1,7 +1,11 @@
 /* agent/exchange.h -- requests and their answers over HTTPS: connections that are kept, shared and given up.
  *
  * A connection serves one request after the other, to one address and the same pins. When a kept one turns out to be dead before a byte of
- * an answer came, the request goes once over a new one: what the agent posts may arrive twice. */
+ * an answer came, the request goes once over a new one: what the agent posts may arrive twice.
+ *
+ * A waiting connection is silent, and what lies on the way (NAT, a firewall) may forget it without a word. So it is probed, as seldom as is
+ * asked for, since each probe costs 104 bytes. When one is found to be lost while the server can be reached as ever, the way forgets sooner
+ * than that: from then on it is probed twice as often. */
 #pragma once
 
 #include "agent/dial.h"
@@ -39,6 +43,7 @@ struct exchange {
 	uint8_t pins[EXCHANGE_PINS_MAX][TLS_PIN_LEN];
 	size_t pin_count;
 	bool is_fresh;      /* over a connection that is made for it */
+	unsigned keepalive_s; /* a connection that is silent for so long is probed (TCP keep-alive); 0: after a minute */
 	struct buf request; /* head and body; owned */
 	const struct exchange_sink *sink; /* NULL: the body is collected. Else the time counts from the last byte, or from exchange_resume() */
 	/* Once. why: NULL when there is a whole answer. The exchange may be freed in it. */
@@ -55,8 +60,7 @@ struct exchange {
 	bool is_again, is_sinking, is_paused;
 };
 
-/* seconds: how long a silent connection stays unprobed (TCP keep-alive). */
-struct exchanges *exchanges_new(struct loop *loop, struct names *names, struct tls *tls, unsigned keepalive_s);
+struct exchanges *exchanges_new(struct loop *loop, struct names *names, struct tls *tls);
 struct exchanges *exchanges_free(struct exchanges *all); /* after its exchanges */
 
 /* done() may be called before this returns. timeout_ms: for all of it. */

@@ -17,7 +17,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { KEEPALIVE_S = 60, REST_MS = 2000 };
+enum { REST_MS = 2000 };
 
 _Static_assert((int)NET_ADDRESS_MAX == (int)EXCHANGE_ADDRESS_MAX && (int)NET_PINS_MAX == (int)EXCHANGE_PINS_MAX, "a request fits into an exchange");
 
@@ -28,6 +28,7 @@ void http_request_put(struct buf *out, const struct http_request *req)
 	put_field(out, bytes_str(req->path));
 	buf_add_u32be(out, req->is_post);
 	buf_add_u32be(out, req->is_fresh);
+	buf_add_u32be(out, req->keepalive_s);
 	buf_add_u32be(out, req->timeout_s);
 	buf_add_u32be(out, req->is_stream);
 	buf_add_u32be(out, (uint32_t)(req->from >> 32));
@@ -52,6 +53,7 @@ bool http_request_get(struct http_request *out, struct bytes in)
 		return false;
 	out->is_post = read_u32(&rd) != 0;
 	out->is_fresh = read_u32(&rd) != 0;
+	out->keepalive_s = read_u32(&rd);
 	out->timeout_s = read_u32(&rd);
 	out->is_stream = read_u32(&rd) != 0;
 	out->from = (uint64_t)read_u32(&rd) << 32;
@@ -238,6 +240,7 @@ static int start_transfer(struct net *net, uint32_t id, struct bytes body, struc
 	memcpy(t->exchange.pins, req.pins, sizeof(t->exchange.pins));
 	t->exchange.pin_count = req.pin_count;
 	t->exchange.is_fresh = req.is_fresh;
+	t->exchange.keepalive_s = req.keepalive_s;
 	t->exchange.done = transferred;
 	t->stream.is_wanted = req.is_stream;
 	if (req.is_stream)
@@ -485,7 +488,7 @@ static int serve(struct net *net, int fd, struct error *err)
 	if (loop_new(&net->loop, err) < 0)
 		return err->code;
 	net->names = names_new(net->loop);
-	net->exchanges = exchanges_new(net->loop, net->names, net->tls, KEEPALIVE_S);
+	net->exchanges = exchanges_new(net->loop, net->names, net->tls);
 	ipc_init(&net->ipc, fd);
 	if (watch(net, err) < 0 || loop_run(net->loop, err) < 0)
 		return err->code;

@@ -17,6 +17,7 @@ struct http_request {
 	char path[NET_PATH_MAX];        /* "/v1/..." */
 	bool is_post;
 	bool is_fresh;      /* over a connection that is made for it, and by a path that exists now */
+	uint32_t keepalive_s; /* a connection this silent is probed; 0: after a minute */
 	uint32_t timeout_s; /* for all of it; of a stream, without a byte; not 0 */
 	bool is_stream;     /* a body of 200 or 206 comes in parts (agent/stream.h), and not in the answer */
 	uint64_t from;      /* of a stream: the first byte that is wanted */

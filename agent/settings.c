@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-enum { QUIET_DEFAULT = 30, REMIND_DEFAULT = 900, WATCH_DEFAULT = 10, SPOOL_DEFAULT = 1000, WAIT_DEFAULT = 600, IMAGE_DEFAULT = 512 };
-enum { SECONDS_MAX = 604800, SPOOL_MOST = 100000, WAIT_MOST = 3600, RATE_MOST = 1000000, IMAGE_MOST = 65536, MEDIA_MOST = 6 /* areas of a receipt, without running and startup */ };
+enum { QUIET_DEFAULT = 30, REMIND_DEFAULT = 900, WATCH_DEFAULT = 10, SPOOL_DEFAULT = 1000, WAIT_DEFAULT = 14400, KEEPALIVE_DEFAULT = 1800, IMAGE_DEFAULT = 512 };
+enum { SECONDS_MAX = 604800, SPOOL_MOST = 100000, WAIT_MOST = 14400, KEEPALIVE_LEAST = 10, RATE_MOST = 1000000, IMAGE_MOST = 65536, MEDIA_MOST = 6 /* areas of a receipt, without running and startup */ };
 
 static const cyaml_strval_t modes[] = {
 	{ "observe", MODE_OBSERVE },
@@ -102,6 +102,7 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_STRING_PTR("user", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, user, 1, 63),
 	CYAML_FIELD_UINT_PTR("spool", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, spool_set),
 	CYAML_FIELD_UINT_PTR("wait", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, wait_set),
+	CYAML_FIELD_UINT_PTR("keepalive", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, keepalive_set),
 	CYAML_FIELD_MAPPING_PTR("firmware", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, firmware, firmware_fields),
 	CYAML_FIELD_SEQUENCE("devices", CYAML_FLAG_POINTER, struct settings, devices, &device_schema, 1, SETTINGS_DEVICES_MAX),
 	CYAML_FIELD_END,
@@ -381,8 +382,11 @@ static int check(struct settings *s, struct error *err)
 	if (!s->user)
 		s->user = mem_strdup("nobody");
 	if (number_check(&s->spool, s->spool_set, SPOOL_DEFAULT, SPOOL_MOST, "spool", err) < 0 ||
-	    number_check(&s->wait, s->wait_set, WAIT_DEFAULT, WAIT_MOST, "wait", err) < 0)
+	    number_check(&s->wait, s->wait_set, WAIT_DEFAULT, WAIT_MOST, "wait", err) < 0 ||
+	    number_check(&s->keepalive, s->keepalive_set, KEEPALIVE_DEFAULT, WAIT_MOST, "keepalive", err) < 0)
 		return err->code;
+	if (s->keepalive < KEEPALIVE_LEAST)
+		return error_set(err, E_FORMAT, "'keepalive' must be %d to %d", KEEPALIVE_LEAST, WAIT_MOST);
 	if (firmware_check(s, err) < 0)
 		return err->code;
 	if (s->state[0] != '/')

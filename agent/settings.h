@@ -90,8 +90,9 @@ struct settings {
 	char *state;    /* folder; one folder per device below it */
 	char *user;     /* what the network process becomes when started as root */
 	unsigned spool; /* snapshots kept for a server that is away */
-	unsigned wait;  /* seconds that a poll may wait, at most 3600 */
-	unsigned *spool_set, *wait_set; /* what the file says; NULL: nothing */
+	unsigned wait;  /* seconds that a poll may wait, at most 14400 */
+	unsigned keepalive; /* seconds of silence until the way to the server is probed; at least 10, at most 14400 */
+	unsigned *spool_set, *wait_set, *keepalive_set; /* what the file says; NULL: nothing */
 	struct settings_firmware *firmware;
 	unsigned firmware_rate, firmware_most; /* kB per second, 0: as fast as it goes; MB of one image */
 	struct settings_device *devices;

@@ -45,7 +45,7 @@ static void set_trouble(struct duty *d, const char *text)
 
 static uint32_t request(struct duty *d, const char *path, struct bytes body, uint32_t timeout_s)
 {
-	struct http_request req = { .is_post = true, .timeout_s = timeout_s, .body = body };
+	struct http_request req = { .is_post = true, .timeout_s = timeout_s, .keepalive_s = d->core->settings->keepalive, .body = body };
 	_cleanup_(buf_done) struct buf message = { 0 };
 	uint32_t id = core_id(d->core);
 

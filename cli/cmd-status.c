@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LATE_DEFAULT_S = 2 * 3600, ROOT_SOON_S = 30 * 86400, NOTES_MAX = 50, BATCHES_MAX = 1000, FAILED_FOR_S = 86400 };
+enum { LATE_DEFAULT_S = 6 * 3600 /* an agent may wait for four */, ROOT_SOON_S = 30 * 86400, NOTES_MAX = 50, BATCHES_MAX = 1000, FAILED_FOR_S = 86400 };
 
 /* In the order of urgency. */
 enum what {

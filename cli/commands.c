@@ -38,7 +38,7 @@ static const struct option_def admit_options[] = {
 	{ 0 },
 };
 static const struct option_def status_options[] = {
-	{ "late", 0, "DURATION", "no contact for longer than this is late (default 2h)", false },
+	{ "late", 0, "DURATION", "no contact for longer than this is late (default 6h)", false },
 	{ "check", 0, NULL, "exit 1 when anything needs you", false },
 	{ 0 },
 };
@@ -313,7 +313,7 @@ const struct command commands[] = {
 	{ "device", "show", "DEVICE", "show all that is known of one device", 1, 1, cmd_device_show, NULL },
 	{ "device", "replace", "OLD[@N] NEW [--reason TEXT]", "give a spare the name, the labels and the last configuration of a device", 2, 2,
 	  cmd_device_replace, order_options },
-	{ "status", NULL, "[SELECTOR...] [--late 2h] [--check]", "what needs you now", 0, ANY, cmd_status, status_options },
+	{ "status", NULL, "[SELECTOR...] [--late 6h] [--check]", "what needs you now", 0, ANY, cmd_status, status_options },
 	{ "log", NULL, "DEVICE [--limit N]", "the revisions of one device", 1, 1, cmd_log, log_options },
 	{ "diff", NULL, "DEVICE[@N] [DEVICE[@N]] [--reveal]", "compare startup with running, a revision with the newest, or any two", 1, 2,
 	  cmd_diff, diff_options },

@@ -9,7 +9,7 @@
 
 enum {
 	SMALL_BODY_MAX = 96 << 10,
-	WAIT_SECONDS_MAX = 3600,
+	WAIT_SECONDS_MAX = 14400,
 	/* half of the full handshakes that a core was measured to do; the window keeps a storm of reconnects below it */
 	RECONNECTS_PER_S = 1500,
 	WINDOW_MIN_S = 5,
@@ -391,11 +391,30 @@ static uint64_t seen_by(const struct statement *status)
 	return statement_get_point(&size, tree, status, "checkpoint") ? size : 0;
 }
 
+/* Appends the newest checkpoint and how the log grew; nothing when the status names just that one: to wait for hours is to hear nothing new. */
+static int add_checkpoint(struct buf *out, struct call *call, struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *newest = NULL;
+	uint8_t seen[HASH_LEN], tree[HASH_LEN];
+	size_t begin = out->len, used;
+	uint64_t size;
+	int r = repo_checkpoint_since(out, call->server->repo, seen_by(call->statement), err);
+
+	if (r < 0 || out->len == begin || !statement_get_point(&size, seen, call->statement, "checkpoint"))
+		return r < 0 ? r : 0;
+	r = statement_parse(&newest, bytes_from(buf_bytes(out), begin), false, &used, err);
+	if (r < 0)
+		return r;
+	if (size == statement_number(newest, "size") && statement_get_hash(tree, newest, "tree") && memcmp(tree, seen, HASH_LEN) == 0)
+		buf_truncate(out, begin);
+	return 0;
+}
+
 static int answer_poll(struct call *call, struct buf *news, struct error *err)
 {
 	unsigned long long parked = wait_count(call->server->wait);
 	unsigned long long window = parked / (RECONNECTS_PER_S * call->server->settings->threads);
-	int r = repo_checkpoint_since(news, call->server->repo, seen_by(call->statement), err);
+	int r = add_checkpoint(news, call, err);
 
 	if (r < 0)
 		return r;

@@ -173,7 +173,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(!s && err.text[0]);
 		return 0;
 	}
-	MUST(s->state[0] == '/' && s->user[0] && s->spool && s->wait >= 1 && s->wait <= 3600);
+	MUST(s->state[0] == '/' && s->user[0] && s->spool && s->wait >= 1 && s->wait <= 14400 && s->keepalive >= 10 && s->keepalive <= 14400);
 	MUST(s->devices_count >= 1 && s->devices_count <= SETTINGS_DEVICES_MAX);
 	for (unsigned i = 0; i < s->devices_count; i++)
 		check_device(s, &s->devices[i]);

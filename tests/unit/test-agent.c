@@ -46,7 +46,8 @@ TEST(what_is_not_said_has_its_default)
 	CHECK_STR(s->state, "/var/lib/holdfast-agent");
 	CHECK_STR(s->user, "nobody");
 	CHECK_EQ(s->spool, 1000);
-	CHECK_EQ(s->wait, 600);
+	CHECK_EQ(s->wait, 14400);
+	CHECK_EQ(s->keepalive, 1800);
 	CHECK_EQ(s->devices_count, 1);
 	CHECK_EQ(s->devices[0].commit->mode, MODE_COMMIT);
 	CHECK_EQ(s->devices[0].commit->quiet, 30);
@@ -64,7 +65,7 @@ TEST(what_is_said_counts)
 	struct error err = { 0 };
 
 	must(load(&s,
-		  "state: /srv/x\nuser: holdfast\nspool: 5\nwait: 3600\ndevices:\n  - name: r1\n" FRR
+		  "state: /srv/x\nuser: holdfast\nspool: 5\nwait: 3600\nkeepalive: 120\ndevices:\n  - name: r1\n" FRR
 		  "    commit: {mode: revert, quiet: 1, remind: 604800, watch: 2}\n"
 		  "  - name: r2.site-1\n    driver: frr\n    frr: {pathspace: r2, config: /etc/frr/r2/frr.conf, daemons: [zebra]}\n"
 		  "    commit: {mode: observe}\n",
@@ -72,6 +73,7 @@ TEST(what_is_said_counts)
 	     &err);
 	CHECK_EQ(s->spool, 5);
 	CHECK_EQ(s->wait, 3600);
+	CHECK_EQ(s->keepalive, 120);
 	CHECK_EQ(s->devices[0].commit->quiet, 1);
 	CHECK_EQ(s->devices[0].commit->remind, 604800);
 	CHECK_EQ(s->devices[0].commit->watch, 2);
@@ -110,7 +112,8 @@ TEST(a_mistake_is_named_with_its_key_and_its_place)
 		{ DEVICE "extra: 1\n", "extra", "line" },
 		{ "state: x\n" DEVICE, "state", "agent.yaml" },
 		{ "wait: 0\n" DEVICE, "wait", "agent.yaml" },
-		{ "wait: 3601\n" DEVICE, "wait", "agent.yaml" },
+		{ "wait: 14401\n" DEVICE, "wait", "agent.yaml" },
+		{ "keepalive: 9\n" DEVICE, "keepalive", "agent.yaml" },
 		{ "wait: -1\n" DEVICE, "wait", "line: 1" },
 		{ "wait: soon\n" DEVICE, "wait", "line: 1" },
 		{ "wait: 010\n" DEVICE, "leading zero", ":1:7" },

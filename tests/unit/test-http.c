@@ -213,7 +213,7 @@ TEST(a_request_stays_in_its_lines)
 	_cleanup_(buf_done) struct buf out = { 0 };
 
 	CHECK(http_head_put(&out, &(struct http_head){ .address = "localhost:8443", .path = "/v1/poll", .is_post = true, .body_len = 12 }));
-	CHECK_STR(buf_text(&out), "POST /v1/poll HTTP/1.1\r\nHost: localhost:8443\r\nContent-Type: application/vnd.holdfast\r\nContent-Length: 12\r\n\r\n");
+	CHECK_STR(buf_text(&out), "POST /v1/poll HTTP/1.1\r\nHost: localhost:8443\r\nContent-Length: 12\r\n\r\n");
 	buf_truncate(&out, 0);
 	CHECK(http_head_put(&out, &(struct http_head){ .address = "[2001:db8::1]:443", .path = "/livez?x", .from = 100 }));
 	CHECK_STR(buf_text(&out), "GET /livez?x HTTP/1.1\r\nHost: [2001:db8::1]:443\r\nRange: bytes=100-\r\n\r\n");
