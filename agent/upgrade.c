@@ -683,6 +683,8 @@ void upgrade_looked(struct upgrade *u, const struct apply_expect *seen, bool is_
 	u->is_looked = is_recorded && (is_same || (loses_configuration(u) && u->phase != UPGRADE_RETURNING));
 	if (!u->is_looked && upgrade_is_under_way(u)) {
 		u->is_healthy = false;
+		if (!u->is_fit)
+			return; /* what runs is the worse news */
 		note_sick(u, !is_recorded ? "what it looks like cannot be recorded" : is_saved ? "its configuration is another than before" :
 											  "what runs is not what is saved");
 	}
