@@ -92,7 +92,7 @@ sign() {
 }
 text_of() { sed '/^-----BEGIN SSH/,$d' "$1"; }
 
-# root of alice (all roles) and bob (auditor); prints the text
+# root of alice (but for retirement all roles) and bob (auditor); prints the text
 root_text() {
 	echo "holdfast-statement/1 root"
 	echo "version: 1"
@@ -104,7 +104,7 @@ root_text() {
 	echo "key: bob $(pub bob)"
 	echo "reading-key: alice $(recipient alice)"
 	printf 'role: %s alice\n' root admin reader
-	echo "role: auditor bob"
+	printf 'role: %s\n' "auditor bob" "deployer alice"
 	echo "archive: ${1:-$ARCHIVE_KEY}"
 	echo "tls-pin: $PIN64"
 	echo "server: localhost:$PORT"
@@ -177,3 +177,12 @@ status() {
 	printf '%s\n' "holdfast-statement/1 status" "fleet: $FLEET" "device: $(device_id "$1")" "time: $(now)" "head: $2 $3" "root: 1" \
 		"saved: yes" "mode: observe" "wait: $4" | sign status "${5:-$1}"
 }
+
+# firmware IMAGE VERSION [SIZE] [SIGNER] [PERSON]: prints a statement about it
+firmware() {
+	printf '%s\n' "holdfast-statement/1 firmware" "fleet: $FLEET" "driver: weos" "part: system" "version: $2" \
+		"size: ${3:-$(stat -c %s "$1")}" "image: $(sha <"$1")" "person: ${5:-alice}" "time: $(now)" "root: 1" | sign firmware "${4:-alice}"
+}
+vouch() { firmware "$@" >"$DIR/statement"; post /v1/objects "$DIR/statement"; }
+# put IMAGE [curl options]: sends it in, in the session of $TOKEN
+put() { request "/v1/firmware/$(sha <"$1")" -X PUT -T "$1" -H "Authorization: Bearer $TOKEN" -H 'Expect: 100-continue' "${@:2}"; }
