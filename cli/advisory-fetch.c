@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -340,6 +341,40 @@ static int take_url(struct advisory_import *im, struct fetch *fetch, const char 
 	return take_single(im, fetch, url, &text, err);
 }
 
+/* "CSAF: https://..." in security.txt (CSAF 2.0 section 7.1.8). CLI_ABSENT when no line says where. */
+static int find_provider(char **out, struct fetch *fetch, const char *host, struct error *err)
+{
+	_cleanup_(mem_freep) char *url = mem_printf("%s/.well-known/security.txt", host);
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct bytes rest, line;
+	int r = fetch_get(&text, fetch, url, BESIDE_MAX, err);
+
+	rest = buf_bytes(&text);
+	while (r == 0 && bytes_next_line(&rest, &line)) {
+		_cleanup_(mem_freep) char *one = mem_strndup((const char *)line.ptr, line.len);
+		char *value = one + strlen("CSAF:");
+
+		if (strncasecmp(one, "CSAF:", strlen("CSAF:")) != 0)
+			continue;
+		value += strspn(value, " \t");
+		value[strcspn(value, " \t\r")] = 0;
+		return fetch_resolve(out, url, value, err);
+	}
+	return r < 0 ? r : error_set(err, CLI_ABSENT, "there is no provider metadata, and no security.txt that says where it is");
+}
+
+static int take_host(struct advisory_import *im, struct fetch *fetch, const char *host, struct error *err)
+{
+	_cleanup_(mem_freep) char *url = mem_printf("%s%s", host, well_known), *other = NULL;
+	int r = take_url(im, fetch, url, err);
+
+	if (r == CLI_ABSENT)
+		r = find_provider(&other, fetch, host, err);
+	else
+		return r;
+	return r < 0 ? r : take_url(im, fetch, other, err);
+}
+
 int advisory_import_url(struct advisory_import *im, struct fetch *fetch, const char *url, struct error *err)
 {
 	_cleanup_(mem_freep) char *whole = NULL;
@@ -348,11 +383,10 @@ int advisory_import_url(struct advisory_import *im, struct fetch *fetch, const c
 	if (fetch_resolve(&whole, NULL, url, err) < 0)
 		return err->code = CLI_USAGE;
 	if (is_host_alone(whole)) {
-		char *path = mem_printf("%.*s%s", (int)(strlen(whole) - (whole[strlen(whole) - 1] == '/')), whole, well_known);
-
-		free(whole);
-		whole = path;
+		whole[strlen("https://") + strcspn(whole + strlen("https://"), "/")] = 0;
+		r = take_host(im, fetch, whole, err);
+	} else {
+		r = take_url(im, fetch, whole, err);
 	}
-	r = take_url(im, fetch, whole, err);
 	return r < 0 ? error_add(err, "'%s'", whole) : 0;
 }
