@@ -266,6 +266,30 @@ int api_post(struct api *api, const char *path, struct bytes body, struct error 
 	return r < 0 ? r : post_with_token(api, path, body, err);
 }
 
+static int put_with_token(struct api *api, const char *path, const struct transfer_file *file, struct error *err)
+{
+	_cleanup_(buf_done) struct buf answer = { 0 };
+	char header[TOKEN_MAX + 32];
+	struct exchange x = { .path = path, .file = file, .header = header, .out = &answer, .max = SMALL_ANSWER_MAX };
+	int r;
+
+	snprintf(header, sizeof(header), "Authorization: Bearer %s", api->token);
+	r = transfer_perform(&api->line, &x, err);
+	explicit_bzero(header, sizeof(header));
+	return r;
+}
+
+int api_put_file(struct api *api, const char *path, int fd, uint64_t from, uint64_t size, struct error *err)
+{
+	const struct transfer_file file = { .fd = fd, .from = from, .size = size };
+	int r = api->token[0] ? put_with_token(api, path, &file, err) : CLI_LOGIN;
+
+	if (r != CLI_LOGIN)
+		return r;
+	r = login(api, err);
+	return r < 0 ? r : put_with_token(api, path, &file, err);
+}
+
 int api_post_orders(struct api *api, struct bytes list, struct error *err)
 {
 	static const char path[] = "/v1/orders";

@@ -42,5 +42,7 @@ int api_get_json(json_t **out, struct api *api, const char *path, struct error *
 int api_post_object(struct api *api, struct bytes container, struct error *err) _must_check_;
 /* POST on the session, of what proves itself and is no statement. */
 int api_post(struct api *api, const char *path, struct bytes body, struct error *err) _must_check_;
+/* PUT of the rest of a file on the session; its progress shows. */
+int api_put_file(struct api *api, const char *path, int fd, uint64_t from, uint64_t size, struct error *err) _must_check_;
 /* POST of a list of orders to /v1/orders, at most CONTAINER_MAX bytes. */
 int api_post_orders(struct api *api, struct bytes list, struct error *err) _must_check_;

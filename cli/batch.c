@@ -64,9 +64,9 @@ int batch_seal(struct buf *out, const struct root *root, const struct age_recipi
 	return seal_secret(out, to, count, payload, err);
 }
 
-static void add_apply(struct buf *text, const struct batch_terms *terms, const struct batch_order *order)
+/* Of what changes a device and has to prove that it is well afterwards. */
+static void add_proofs(struct buf *text, const struct batch_terms *terms, const struct batch_order *order)
 {
-	statement_add(text, "mode", "%s", terms->is_whole ? "whole" : "lines");
 	if (terms->confirm_s >= 0)
 		statement_add(text, "confirm", "%lld", (long long)terms->confirm_s);
 	if (terms->settle_s >= 0)
@@ -89,7 +89,9 @@ static void add_order(struct buf *text, const struct batch_terms *terms, const s
 	if (order->base)
 		statement_add_point(text, "base", order->base, order->base_hash);
 	if (terms->kind == ORDER_APPLY)
-		add_apply(text, terms, order);
+		statement_add(text, "mode", "%s", terms->is_whole ? "whole" : "lines");
+	if (terms->kind == ORDER_APPLY || terms->kind == ORDER_UPGRADE)
+		add_proofs(text, terms, order);
 	if (terms->kind == ORDER_HOLD)
 		statement_add_time(text, "until", terms->until_s);
 	for (size_t i = 0; i < order->member_count; i++)

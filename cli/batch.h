@@ -24,7 +24,7 @@ struct batch_terms {
 	uint32_t waves[ORDER_WAVES_MAX];
 	size_t wave_count; /* 0 or 1: one wave */
 	bool is_whole;                /* apply */
-	int64_t confirm_s, settle_s;  /* apply; -1: the device's default */
+	int64_t confirm_s, settle_s;  /* apply, upgrade; -1: the device's default */
 	int64_t until_s;              /* hold */
 };
 
@@ -37,7 +37,7 @@ struct batch_order {
 	size_t probe_count;
 	const char *const *members; /* ids of its atomic group, this one among them */
 	size_t member_count;
-	struct buf *seal; /* apply: from batch_seal(); taken over */
+	struct buf *seal; /* apply, policy, upgrade: from batch_seal(); taken over */
 	const uint8_t *challenge; /* factory-reset, purge: HASH_LEN bytes */
 	const uint8_t *after;     /* shred: hash of the batch that erases; NULL: the device is given up */
 };

@@ -91,6 +91,11 @@ int cmd_policy_test(struct cli *cli, const struct args *args, struct error *err)
 int cmd_policy_show(struct cli *cli, const struct args *args, struct error *err);
 int cmd_policy_check(struct cli *cli, const struct args *args, struct error *err);
 int cmd_policy_publish(struct cli *cli, const struct args *args, struct error *err);
+int cmd_firmware_import(struct cli *cli, const struct args *args, struct error *err);
+int cmd_firmware_list(struct cli *cli, const struct args *args, struct error *err);
+int cmd_firmware_matrix(struct cli *cli, const struct args *args, struct error *err);
+int cmd_firmware_assign(struct cli *cli, const struct args *args, struct error *err);
+int cmd_firmware_status(struct cli *cli, const struct args *args, struct error *err);
 int cmd_policy_waive(struct cli *cli, const struct args *args, struct error *err);
 int cmd_policy_unwaive(struct cli *cli, const struct args *args, struct error *err);
 int cmd_policy_status(struct cli *cli, const struct args *args, struct error *err);

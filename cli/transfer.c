@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 enum {
 	CONNECT_S = 15,
@@ -15,6 +16,7 @@ enum {
 	STALL_S = 60, /* less than STALL_BYTES per second for so long: given up */
 	STALL_BYTES = 64,
 	PROBLEM_MAX = 16 << 10,
+	CONTINUE_MS = 10000, /* how long the server may take to say that it wants a file at all */
 	BUSY_TRIES = 4,
 	RETRY_DEFAULT_S = 2,
 	RETRY_MAX_S = 30,
@@ -108,9 +110,41 @@ static void set_limits(struct transfer *t)
 	curl_easy_setopt(t->easy, CURLOPT_USERAGENT, "holdfast");
 }
 
+/* pread, so that a request that is made again begins where it has to. */
+static size_t give_file(char *ptr, size_t size, size_t count, void *ctx)
+{
+	struct exchange *x = ctx;
+	uint64_t left = x->file->size - x->at;
+	size_t most = size * count;
+	ssize_t n = pread(x->file->fd, ptr, left < most ? (size_t)left : most, (off_t)x->at);
+
+	if (n < 0 || (n == 0 && left))
+		return CURL_READFUNC_ABORT; /* it became shorter, or cannot be read */
+	x->at += (uint64_t)n;
+	progress_show(&x->progress, x->at >> 20, x->file->size >> 20);
+	return (size_t)n;
+}
+
+static struct curl_slist *set_file(struct transfer *t, struct exchange *x)
+{
+	unsigned long long from = x->file->from, size = x->file->size;
+	_cleanup_(mem_freep) char *range = mem_printf("Content-Range: bytes %llu-%llu/%llu", from, size - 1, size);
+	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/octet-stream");
+
+	x->at = from;
+	x->progress = (struct progress){ .what = "MiB sent" };
+	curl_easy_setopt(t->easy, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(t->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)(size - from));
+	curl_easy_setopt(t->easy, CURLOPT_READFUNCTION, give_file);
+	curl_easy_setopt(t->easy, CURLOPT_READDATA, x);
+	curl_easy_setopt(t->easy, CURLOPT_EXPECT_100_TIMEOUT_MS, (long)CONTINUE_MS);
+	curl_easy_setopt(t->easy, CURLOPT_TIMEOUT, 0L); /* as long as it moves */
+	return from ? curl_slist_append(headers, range) : headers;
+}
+
 static struct curl_slist *set_request(struct transfer *t, struct exchange *x)
 {
-	struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
+	struct curl_slist *headers = x->file ? set_file(t, x) : curl_slist_append(NULL, "Expect:");
 
 	if (x->is_post) {
 		headers = curl_slist_append(headers, "Content-Type: application/vnd.holdfast");
@@ -185,6 +219,7 @@ static int perform_once(struct transfer *t, struct exchange *x, struct error *er
 	curl_easy_setopt(t->easy, CURLOPT_URL, url);
 	headers = set_request(t, x);
 	code = curl_easy_perform(t->easy);
+	progress_end(&x->progress);
 	curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &x->status);
 	curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
 	drop_headers(headers);

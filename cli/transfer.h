@@ -3,6 +3,7 @@
 
 #include "base/bytes.h"
 #include "cli/cli.h"
+#include "cli/output.h"
 
 #include <curl/curl.h>
 
@@ -22,11 +23,18 @@ void transfer_done(struct transfer *t);
 /* In place of those before: SHA-256 of the server's public key, one of them. */
 void transfer_pin(struct transfer *t, uint8_t (*pins)[32], size_t count);
 
+/* A file that is sent as it is read: its bytes from `from` on, of `size` in all. */
+struct transfer_file {
+	int fd;
+	uint64_t from, size;
+};
+
 /* One request and what came back. */
 struct exchange {
 	const char *path;
 	bool is_post;
 	struct bytes body;
+	const struct transfer_file *file; /* PUT of it, with Content-Range when `from` is not 0; shows its progress */
 	const char *header; /* one more, "Name: value", or NULL */
 	struct buf *out;    /* appended to, when the answer is 200 */
 	size_t max;         /* how much that may be */
@@ -37,6 +45,8 @@ struct exchange {
 	bool is_too_large;
 	CURL *easy;
 	struct buf problem;
+	uint64_t at; /* of file */
+	struct progress progress;
 };
 
 /* Waits while the server says that it is busy, a few times. Failures: CLI_UNREACHED (no connection, wrong pin, busy for long), E_LIMIT,

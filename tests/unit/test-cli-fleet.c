@@ -2,6 +2,7 @@
 #include "tests/test.h"
 
 #include "cli/cli.h"
+#include "cli/firmware.h"
 #include "cli/fleet.h"
 
 #include <stdio.h>
@@ -136,4 +137,44 @@ TEST(two_devices_of_one_name_are_not_guessed_between)
 	found(&list, "core-1", &code, &err);
 	CHECK_EQ(code, CLI_USAGE);
 	CHECK(strstr(err.text, "aaaaaaaaaaaaaaaaaaaaaaaaaa or aaaaaabbbbbbbbbbbbbbbbbbbb"));
+}
+
+/* lines: of the statement, between its part and its size. */
+static void check_fit(const char *lines, const char *model, const char *runs, enum firmware_fit wanted)
+{
+	static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	_cleanup_(mem_freep) char *text = mem_printf("holdfast-statement/1 firmware\nfleet: aaaaaaaaaaaaaaaaaaaaaaaaaa\ndriver: weos\npart: %s\nsize: 7\nimage: %s\n"
+						     "person: alice\ntime: 2026-03-01T00:00:00Z\nroot: 1\n", lines, hash);
+	struct fleet_member m = { .driver = "weos" };
+	struct firmware f = { 0 };
+	struct error err = { 0 };
+
+	snprintf(m.model, sizeof(m.model), "%s", model);
+	snprintf(m.firmware, sizeof(m.firmware), "%s", runs);
+	CHECK_OK(statement_parse(&f.st, bytes_str(text), true, NULL, &err));
+	if (firmware_fits(&f, &m) != wanted)
+		fail_msg("%s on '%s' with '%s': %d", lines, model, runs, (int)firmware_fits(&f, &m));
+	snprintf(m.driver, sizeof(m.driver), "frr");
+	CHECK_EQ(firmware_fits(&f, &m), FIRMWARE_OTHER_DRIVER);
+	CHECK(firmware_is(&f, "01234567") && !firmware_is(&f, "0123456") && !firmware_is(&f, "1234567"));
+	statement_free(f.st);
+}
+
+TEST(an_image_is_ordered_only_for_whom_it_fits)
+{
+	static const char plain[] = "system\nversion: 5.24.0", some[] = "system\nmodel: Lynx\nmodel: Viper\nversion: 5.24.0",
+			  least[] = "system\nversion: 5.24.0\nminimum: 5.20.0", back[] = "system\nversion: 5.24.0\ndowngrade: loses";
+
+	check_fit(plain, "Lynx", "WeOS v5.23.0", FIRMWARE_FITS);
+	check_fit(plain, "Lynx", "", FIRMWARE_FITS);
+	check_fit(plain, "Lynx", "WeOS v5.24.0", FIRMWARE_RUNS);
+	check_fit(plain, "Lynx", "WeOS v5.100.0", FIRMWARE_OLDER);
+	check_fit(back, "Lynx", "WeOS v5.100.0", FIRMWARE_GOES_BACK);
+	check_fit(some, "viper", "5.23", FIRMWARE_FITS);
+	check_fit(some, "Other", "5.23", FIRMWARE_OTHER_MODEL);
+	check_fit(some, "", "5.23", FIRMWARE_FITS); /* the device knows, and says so */
+	check_fit(least, "Lynx", "5.20.0", FIRMWARE_FITS);
+	check_fit(least, "Lynx", "5.19.9", FIRMWARE_MINIMUM);
+	check_fit(least, "Lynx", "", FIRMWARE_MINIMUM);
+	check_fit("boot\nversion: 1.0", "Lynx", "5.24.0", FIRMWARE_FITS); /* another version than that of what runs */
 }
