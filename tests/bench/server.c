@@ -1,10 +1,11 @@
-/* tests/bench/server.c -- bench-server FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID: what a server costs that has many devices.
+/* tests/bench/server.c -- bench-server FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID [PHASES]: what a server costs that has many devices.
  *
  * FOLDER and SETUP are what `holdfastd init` made; COUNT devices are archived there, then PROGRAM serves them, and this process plays their
- * agents. NGINX serves the same certificate: what its master process and workers need for the same is the baseline. Prints lines of a table. */
+ * agents. PHASES are letters (all): w waves, v vanish, s stall, k storm, r rollout, c check-ins. NGINX serves the same certificate: what its master process and workers need for the same is the baseline. Prints lines of a table. */
 #include "tests/bench/agents.h"
 #include "tests/bench/world.h"
 #include "tests/load/server.h"
+#include "tests/orders.h"
 
 #include "base/clock.h"
 
@@ -34,6 +35,7 @@ enum {
 	CHECK_INS_AT_ONCE = 64,
 	PATIENCE_MS = 120000,
 	PAIR_LEN = 64,
+	PAYLOAD_BYTES = 200,
 };
 
 struct bench {
@@ -50,6 +52,11 @@ struct bench {
 	size_t heard, lost, posts;
 	uint64_t begun_us, last_us;
 	bool is_wave, is_storm, is_checking_in, is_over;
+	struct orders_batch *batch; /* that is rolled out */
+	uint8_t *turns;             /* of each agent: what it did about it */
+	size_t settled, given;
+	uint64_t failed_us, given_us; /* when the failure was acknowledged, and an order was given last */
+	bool is_failing;
 	double *latency_ms;
 	size_t latencies, latencies_max;
 };
@@ -140,13 +147,36 @@ static void end_server(struct bench *b, int how)
 
 /* ---- what the agents say ---- */
 
+enum turn { TURN_NONE, TURN_RECEIPT, TURN_DONE };
+
+static void take_key(struct bench *b, struct fleet_device *device, size_t index)
+{
+	device->key.pair.ptr = b->pairs + index * PAIR_LEN;
+	device->key.pair.len = PAIR_LEN;
+}
+
+/* The order has come: says what became of it. */
+static void say_receipt(struct bench *b, struct agent *agent)
+{
+	struct fleet_device *device = &b->world.devices[agent->index];
+	bool fails = b->is_failing && agent->index == b->world.count / 5;
+	_cleanup_(buf_done) struct buf receipt = { 0 };
+
+	take_key(b, device, agent->index);
+	orders_receipt(&receipt, &b->world.fleet, device, b->batch, agent->index, fails ? "failed" : "done", NULL);
+	device->key.pair = (struct secret){ 0 };
+	b->turns[agent->index] = TURN_RECEIPT;
+	b->given++;
+	b->given_us = now_us();
+	agent_ask(b->agents, agent, "POST /v1/objects", "", buf_bytes(&receipt));
+}
+
 static void poll_as(struct bench *b, struct agent *agent, unsigned wait_s)
 {
 	struct fleet_device *device = &b->world.devices[agent->index];
 	_cleanup_(buf_done) struct buf status = { 0 };
 
-	device->key.pair.ptr = b->pairs + agent->index * PAIR_LEN;
-	device->key.pair.len = PAIR_LEN;
+	take_key(b, device, agent->index);
 	fleet_status(&status, &b->world.fleet, device, wait_s);
 	device->key.pair = (struct secret){ 0 };
 	agent_ask(b->agents, agent, "POST /v1/poll", "", buf_bytes(&status));
@@ -188,7 +218,24 @@ static void note_latency(struct bench *b, const struct agent *agent)
 		b->latency_ms[b->latencies++] = (double)(agent->answered_us - agent->asked_us) / 1000;
 }
 
-static void answered(void *ctx, struct agent *agent, unsigned status, struct bytes head, struct bytes body _unused_)
+static void roll_on(struct bench *b, struct agent *agent, struct bytes body)
+{
+	uint8_t *turn = &b->turns[agent->index];
+
+	if (*turn == TURN_NONE && memmem(body.ptr, body.len, "holdfast-statement/1 order\n", 27)) {
+		say_receipt(b, agent);
+		return;
+	}
+	if (*turn == TURN_RECEIPT) {
+		*turn = TURN_DONE;
+		b->settled++;
+		if (b->is_failing && agent->index == b->world.count / 5)
+			b->failed_us = now_us();
+	}
+	poll_as(b, agent, WAIT_S);
+}
+
+static void answered(void *ctx, struct agent *agent, unsigned status, struct bytes head, struct bytes body)
 {
 	struct bench *b = ctx;
 	const char *window = memmem(head.ptr, head.len, "Holdfast-Window: ", 17);
@@ -209,6 +256,8 @@ static void answered(void *ctx, struct agent *agent, unsigned status, struct byt
 	} else if (is_poster(b, agent)) {
 		note_latency(b, agent);
 		poll_as(b, agent, 0);
+	} else if (b->batch) {
+		roll_on(b, agent, body);
 	} else if (!b->is_wave) {
 		poll_as(b, agent, WAIT_S);
 	}
@@ -231,6 +280,10 @@ static bool run_until_waiting(struct bench *b, size_t count)
 
 	while (agents_in(b->agents, AGENT_WAITING) < count && clock_mono_ms() < end)
 		agents_step(b->agents, 20);
+	if (agents_in(b->agents, AGENT_WAITING) < count)
+		fprintf(stderr, "bench-server: away %zu, connecting %zu, in a handshake %zu, idle %zu, sending %zu, waiting %zu; lost %zu, answers %zu\n",
+			agents_in(b->agents, AGENT_AWAY), agents_in(b->agents, AGENT_CONNECTING), agents_in(b->agents, AGENT_HANDSHAKING),
+			agents_in(b->agents, AGENT_IDLE), agents_in(b->agents, AGENT_SENDING), agents_in(b->agents, AGENT_WAITING), b->lost, b->heard);
 	return agents_in(b->agents, AGENT_WAITING) >= count;
 }
 
@@ -410,6 +463,84 @@ static void storm(struct bench *b)
 	free(b->latency_ms);
 }
 
+static void post_as_operator(struct bench *b, const char *path, struct bytes body)
+{
+	call_messenger(b);
+	agent_ask(b->agents, b->messenger, path, "", body);
+	while (b->messenger->state != AGENT_IDLE)
+		agents_step(b->agents, 20);
+}
+
+static void post_batch(struct bench *b)
+{
+	_cleanup_(buf_done) struct buf list = { 0 };
+
+	post_as_operator(b, "POST /v1/objects", buf_bytes(&b->batch->whole));
+	for (size_t i = 0; i < b->batch->count; i++) {
+		if (list.len + b->batch->orders[i].len > CONTAINER_MAX) {
+			post_as_operator(b, "POST /v1/orders", buf_bytes(&list));
+			buf_truncate(&list, 0);
+		}
+		buf_add_bytes(&list, buf_bytes(&b->batch->orders[i]));
+	}
+	b->begun_us = now_us(); /* with the last order the batch is whole, and runs */
+	post_as_operator(b, "POST /v1/orders", buf_bytes(&list));
+}
+
+static void make_batch(struct bench *b, struct orders_batch *out, uint64_t number, uint32_t waves)
+{
+	struct fleet_device **devices = mem_alloc(b->world.count * sizeof(*devices));
+	struct orders_plan plan = { .number = number, .payload_len = PAYLOAD_BYTES };
+	uint32_t ends[16];
+
+	for (size_t i = 0; i < b->world.count; i++)
+		devices[i] = &b->world.devices[i];
+	for (uint32_t i = 0; i < waves; i++)
+		ends[i] = (uint32_t)(b->world.count * (i + 1) / waves);
+	plan.waves = ends;
+	plan.wave_count = waves > 1 ? waves : 0;
+	orders_batch_make(out, &b->world.fleet, devices, b->world.count, &plan);
+	free(devices);
+}
+
+static void begin_rollout(struct bench *b, struct orders_batch *batch, uint64_t number, uint32_t waves)
+{
+	make_batch(b, batch, number, waves);
+	memset(b->turns, TURN_NONE, b->world.count);
+	b->batch = batch;
+	b->settled = b->given = 0;
+	post_batch(b);
+}
+
+/* One order to all; then one in ten waves, in which the third wave has a failure that the batch does not allow. */
+static void roll_out(struct bench *b)
+{
+	struct orders_batch batch;
+	char text[160];
+	double cpu = cpu_s(b->server);
+
+	b->turns = mem_alloc(b->world.count);
+	begin_rollout(b, &batch, 1, 1);
+	while (b->settled < b->world.count && now_us() < b->begun_us + (uint64_t)PATIENCE_MS * 1000)
+		agents_step(b->agents, 20);
+	snprintf(text, sizeof(text), "%.1f s, %zu missing, %.0f us of CPU each", (double)(now_us() - b->begun_us) / 1e6, b->world.count - b->settled,
+		 (cpu_s(b->server) - cpu) * 1e6 / (double)b->world.count);
+	line("one signature, orders to all, all receipts in after", text, "", "");
+	orders_batch_done(&batch);
+	b->batch = NULL;
+	must(run_until_waiting(b, b->world.count), "not all agents wait again");
+	b->is_failing = true;
+	begin_rollout(b, &batch, 2, 10);
+	while (!b->failed_us && now_us() < b->begun_us + (uint64_t)PATIENCE_MS * 1000)
+		agents_step(b->agents, 20);
+	run_for(b, 5000);
+	snprintf(text, sizeof(text), "%.2f s, %zu of %zu orders given out", b->given_us > b->failed_us ? (double)(b->given_us - b->failed_us) / 1e6 : 0,
+		 b->given, b->world.count);
+	line("after a failure too many in the third of ten waves, no order is given any more after", text, "", "");
+	orders_batch_done(&batch);
+	b->batch = NULL;
+}
+
 /* New connection, one poll that does not wait, gone; as many as fit. Returns them per second of the server's CPU. */
 static double check_in(struct bench *b)
 {
@@ -535,9 +666,11 @@ int main(int argc, char **argv)
 {
 	struct bench b = { 0 };
 	struct agents_calls calls = { .here = here, .lost = lost, .answered = answered, .ctx = &b };
-	double per_s;
+	const char *phases;
+	double per_s = 0;
 
-	must(argc == 7, "FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID");
+	must(argc == 7 || argc == 8, "FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID [PHASES]");
+	phases = argc == 8 ? argv[7] : "wvskrc";
 	signal(SIGPIPE, SIG_IGN);
 	b.folder = argv[1];
 	b.program = argv[3];
@@ -548,14 +681,22 @@ int main(int argc, char **argv)
 	b.messenger = agents_at(b.agents, b.world.count);
 	start_server(&b);
 	park_all(&b);
-	wave_all(&b);
-	vanish_some(&b);
-	stall(&b);
-	storm(&b);
-	per_s = check_in(&b);
+	if (strchr(phases, 'w'))
+		wave_all(&b);
+	if (strchr(phases, 'v'))
+		vanish_some(&b);
+	if (strchr(phases, 's'))
+		stall(&b);
+	if (strchr(phases, 'k'))
+		storm(&b);
+	if (strchr(phases, 'r'))
+		roll_out(&b);
+	if (strchr(phases, 'c'))
+		per_s = check_in(&b);
 	b.is_over = true;
 	agents_free(b.agents);
 	end_server(&b, SIGTERM);
-	compare(&b, per_s);
+	if (strchr(phases, 'c'))
+		compare(&b, per_s);
 	return 0;
 }
