@@ -442,6 +442,15 @@ void firmware_leave(struct firmware *f, int conn)
 	pthread_mutex_unlock(&f->lock);
 }
 
+void firmware_cut(struct firmware *f, struct sweeper *sweeper)
+{
+	pthread_mutex_lock(&f->lock);
+	for (size_t i = 0; i < f->visitors_max; i++)
+		if (f->visitors[i].conn >= 0)
+			sweeper_set(sweeper, f->visitors[i].conn, 1);
+	pthread_mutex_unlock(&f->lock);
+}
+
 /* ---- the list ---- */
 
 struct listing {

@@ -56,6 +56,8 @@ int firmware_open(int *fd, uint64_t *size, struct firmware *f, const char *name,
  * device: its id; "": a person. A device has one place: its connection before is cut. False: all are taken. */
 bool firmware_enter(struct firmware *f, struct sweeper *sweeper, const char *device, int conn);
 void firmware_leave(struct firmware *f, int conn);
+/* Cuts all of them: whoever is cut goes on later. */
+void firmware_cut(struct firmware *f, struct sweeper *sweeper);
 
 /* Every image that is there, whole or in part (size: what has come), by name. fn returns non-zero to stop. */
 typedef int (*firmware_fn)(void *ctx, const char *name, uint64_t size, bool is_whole);

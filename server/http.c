@@ -628,6 +628,7 @@ struct http *http_stop(struct http *http)
 	pthread_mutex_unlock(&server->lock);
 	MHD_quiesce_daemon(http->daemon);
 	wait_stop(server->wait);
+	firmware_cut(server->firmware, server->sweeper);
 	let_submissions_finish(server);
 	while (atomic_load(&server->calls) && clock_mono_ms() < due_ms)
 		usleep(20 * 1000);
