@@ -185,7 +185,7 @@ void firmware_tidy(struct firmware *f, uint64_t now_ms)
 	for (size_t i = 0; i < FIRMWARE_UPLOADS_MAX; i++) {
 		struct upload *u = &f->uploads[i];
 
-		if (!u->name[0] || u->is_active || now_ms - u->rested_ms < REST_MS)
+		if (!u->name[0] || u->is_active || now_ms < u->rested_ms + REST_MS)
 			continue;
 		log_notice("image-part-removed image=%s: nobody went on with it for a day", u->name);
 		forget(u);
