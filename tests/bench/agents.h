@@ -40,9 +40,13 @@ void agent_connect(struct agents *agents, struct agent *agent); /* at once */
 void agent_connect_at(struct agents *agents, struct agent *agent, uint64_t at_ms); /* clock_mono_ms() */
 /* Posts; the agent must be idle. method and path: "POST /v1/poll". more: further header lines, each with its line end. */
 void agent_ask(struct agents *agents, struct agent *agent, const char *method, const char *more, struct bytes body);
+/* Sends one byte and asks nothing. */
+void agent_drip(struct agents *agents, struct agent *agent, char byte);
 /* Closes without a word, as a machine does that loses its power. */
 void agent_vanish(struct agents *agents, struct agent *agent);
 
 void agents_step(struct agents *agents, int timeout_ms);
 size_t agents_in(const struct agents *agents, enum agent_state state);
 uint64_t now_us(void);
+/* What one side of a session pays to take a record of this many bytes and answer with 40, socket included; in microseconds. */
+double agents_tls_us(size_t bytes, size_t rounds);

@@ -1,7 +1,7 @@
 /* tests/bench/server.c -- bench-server FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID [PHASES]: what a server costs that has many devices.
  *
  * FOLDER and SETUP are what `holdfastd init` made; COUNT devices are archived there, then PROGRAM serves them, and this process plays their
- * agents. PHASES are letters (all): w waves, v vanish, s stall, k storm, r rollout, c check-ins. NGINX serves the same certificate: what its master process and workers need for the same is the baseline. Prints lines of a table. */
+ * agents. PHASES are letters (all): w waves, v vanish, s stall, k storm, r rollout, i ingest, c check-ins. NGINX serves the same certificate: what its master process and workers need for the same is the baseline. Prints lines of a table. */
 #include "tests/bench/agents.h"
 #include "tests/bench/world.h"
 #include "tests/load/server.h"
@@ -36,6 +36,9 @@ enum {
 	PATIENCE_MS = 120000,
 	PAIR_LEN = 64,
 	PAYLOAD_BYTES = 200,
+	SENDERS = 200,
+	SNAPSHOTS = 20, /* of each */
+	FLOOR_ROUNDS = 5000,
 };
 
 struct bench {
@@ -51,12 +54,15 @@ struct bench {
 	/* of the phase in hand */
 	size_t heard, lost, posts;
 	uint64_t begun_us, last_us;
-	bool is_wave, is_storm, is_checking_in, is_over;
+	bool is_wave, is_dripping, is_storm, is_checking_in, is_over;
 	struct orders_batch *batch; /* that is rolled out */
 	uint8_t *turns;             /* of each agent: what it did about it */
 	size_t settled, given;
 	uint64_t failed_us, given_us; /* when the failure was acknowledged, and an order was given last */
 	bool is_failing;
+	struct buf *posts_of; /* what each sender posts, one after the other, */
+	size_t *next;         /* and how many of them it did */
+	bool is_ingesting;
 	double *latency_ms;
 	size_t latencies, latencies_max;
 };
@@ -195,6 +201,8 @@ static void here(void *ctx, struct agent *agent)
 		return;
 	if (b->is_checking_in)
 		poll_as(b, agent, 0);
+	else if (b->is_ingesting || b->is_dripping)
+		b->heard++;
 	else
 		poll_as(b, agent, is_poster(b, agent) ? 0 : WAIT_S);
 }
@@ -235,6 +243,17 @@ static void roll_on(struct bench *b, struct agent *agent, struct bytes body)
 	poll_as(b, agent, WAIT_S);
 }
 
+/* The snapshot before was acknowledged. */
+static void send_next(struct bench *b, struct agent *agent)
+{
+	size_t n = b->next[agent->index];
+
+	if (n == SNAPSHOTS)
+		return;
+	b->next[agent->index]++;
+	agent_ask(b->agents, agent, "POST /v1/objects", "", buf_bytes(&b->posts_of[agent->index * SNAPSHOTS + n]));
+}
+
 static void answered(void *ctx, struct agent *agent, unsigned status, struct bytes head, struct bytes body)
 {
 	struct bench *b = ctx;
@@ -256,6 +275,8 @@ static void answered(void *ctx, struct agent *agent, unsigned status, struct byt
 	} else if (is_poster(b, agent)) {
 		note_latency(b, agent);
 		poll_as(b, agent, 0);
+	} else if (b->is_ingesting) {
+		send_next(b, agent);
 	} else if (b->batch) {
 		roll_on(b, agent, body);
 	} else if (!b->is_wave) {
@@ -404,36 +425,54 @@ static bool is_closed(int fd)
 	return n == 0 || (n < 0 && errno != EAGAIN);
 }
 
-/* A handshake that stops after its first bytes; the other half sends one byte a second of what might become one. */
+/* Handshakes that stop after their first bytes, and devices that send a byte of a header each second, while the others wait. */
 static void stall(struct bench *b)
 {
 	static const uint8_t hello[] = { 0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3 };
-	int fd[2 * HOSTILE];
-	double cpu = cpu_s(b->server);
-	uint64_t begun = clock_mono_ms(), gone_ms = 0;
-	size_t open = 2 * HOSTILE;
-	char text[100];
+	static const char header[] = "POST /v1/poll HTTP/1.1\r\nHost: localhost\r\n";
+	size_t slow = b->world.count < HOSTILE ? b->world.count : HOSTILE, open = HOSTILE;
+	int fd[HOSTILE];
+	double cpu, handshakes;
+	uint64_t begun, gone_ms = 0;
+	char text[160];
 
-	for (size_t i = 0; i < 2 * HOSTILE; i++) {
+	for (size_t i = 0; i < slow; i++)
+		agent_vanish(b->agents, agents_at(b->agents, i));
+	run_for(b, 2000);
+	b->is_dripping = true;
+	b->lost = b->heard = 0;
+	handshakes = cpu_s(b->server);
+	for (size_t i = 0; i < slow; i++)
+		agent_connect(b->agents, agents_at(b->agents, i));
+	while (b->heard < slow)
+		agents_step(b->agents, 20);
+	begun = clock_mono_ms();
+	cpu = cpu_s(b->server);
+	handshakes = cpu - handshakes;
+	for (size_t i = 0; i < HOSTILE; i++) {
 		fd[i] = raw_connect(b, i);
-		must(send(fd[i], hello, i % 2 ? 1 : sizeof(hello), MSG_NOSIGNAL) > 0, "send");
+		must(send(fd[i], hello, sizeof(hello), MSG_NOSIGNAL) > 0, "send");
 	}
-	while (open && clock_mono_ms() < begun + HOSTILE_MS) {
+	for (size_t n = 0; (open || b->lost < slow) && clock_mono_ms() < begun + HOSTILE_MS; n++) {
+		for (size_t i = 0; i < slow; i++)
+			agent_drip(b->agents, agents_at(b->agents, i), header[n]);
 		run_for(b, 1000);
 		open = 0;
-		for (size_t i = 0; i < 2 * HOSTILE; i++) {
-			if (i % 2 && !is_closed(fd[i]))
-				send(fd[i], hello + 1, 1, MSG_NOSIGNAL);
+		for (size_t i = 0; i < HOSTILE; i++)
 			open += !is_closed(fd[i]);
-		}
-		if (!open)
+		if (!open && b->lost >= slow)
 			gone_ms = clock_mono_ms() - begun;
 	}
-	snprintf(text, sizeof(text), "%.1f %% of a core, all cut after %.1f s, %zu still open", (cpu_s(b->server) - cpu) * 100000 / (double)(clock_mono_ms() - begun),
-		 (double)gone_ms / 1000, open);
-	line("1,000 stalled and 1,000 slow handshakes", text, "", "");
-	for (size_t i = 0; i < 2 * HOSTILE; i++)
+	snprintf(text, sizeof(text), "%.1f %% of a core (and %.2f s for the handshakes of the slow ones), all cut after %.1f s, %zu still open",
+		 (cpu_s(b->server) - cpu) * 100000 / (double)(clock_mono_ms() - begun), handshakes, (double)gone_ms / 1000, open + slow - b->lost);
+	line("1,000 stalled handshakes and 1,000 slow headers", text, "", "");
+	for (size_t i = 0; i < HOSTILE; i++)
 		close(fd[i]);
+	b->is_dripping = false;
+	for (size_t i = 0; i < slow; i++)
+		if (agents_at(b->agents, i)->state == AGENT_AWAY)
+			agent_connect(b->agents, agents_at(b->agents, i));
+	must(run_until_waiting(b, b->world.count), "not all agents came back");
 }
 
 static void storm(struct bench *b)
@@ -539,6 +578,84 @@ static void roll_out(struct bench *b)
 	line("after a failure too many in the third of ten waves, no order is given any more after", text, "", "");
 	orders_batch_done(&batch);
 	b->batch = NULL;
+}
+
+/* ---- snapshots over kept connections ---- */
+
+static size_t make_posts(struct bench *b)
+{
+	size_t bytes = 0;
+
+	b->posts_of = mem_alloc(SENDERS * SNAPSHOTS * sizeof(*b->posts_of));
+	b->next = mem_alloc(SENDERS * sizeof(*b->next));
+	for (size_t i = 0; i < SENDERS; i++) {
+		struct fleet_device *device = &b->world.devices[i];
+
+		fleet_device_wake(device);
+		for (size_t n = 0; n < SNAPSHOTS; n++) {
+			struct buf *post = &b->posts_of[i * SNAPSHOTS + n];
+			_cleanup_(buf_done) struct buf running = { 0 };
+
+			for (size_t k = 0; k < 60; k++)
+				buf_addf(&running, "ip route 10.%zu.%zu.0/24 192.0.2.%zu\n", k, k == n ? i % 250 : 0, k);
+			fleet_snapshot(post, &b->world.fleet, device, buf_text(&running), "\n");
+			bytes += post->len;
+		}
+		fleet_device_rest(device);
+	}
+	return bytes / (SENDERS * SNAPSHOTS);
+}
+
+/* What no server can do without: the signature's check, and the bytes through a TLS session of GnuTLS over a socket; in microseconds. */
+static double floor_us(struct bench *b, size_t bytes)
+{
+	struct fleet_device *device = &b->world.devices[0];
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	struct error err = { 0 };
+	double begun, verify, tls;
+
+	must(statement_parse(&st, buf_bytes(&b->posts_of[0]), false, NULL, &err) == 0, err.text);
+	begun = now_s();
+	for (size_t i = 0; i < FLOOR_ROUNDS; i++)
+		must(statement_verify_by(st, &device->key.pub, &err) == 0, err.text);
+	verify = (now_s() - begun) * 1e6 / FLOOR_ROUNDS;
+	tls = agents_tls_us(bytes, FLOOR_ROUNDS);
+	return verify + tls;
+}
+
+static void ingest(struct bench *b)
+{
+	size_t bytes = make_posts(b), all = (size_t)SENDERS * SNAPSHOTS;
+	double cpu, least = floor_us(b, bytes), ours;
+	char text[60], floor_text[60], ratio[20];
+
+	for (size_t i = 0; i < b->world.count; i++)
+		agent_vanish(b->agents, agents_at(b->agents, i));
+	run_for(b, 2000);
+	b->is_ingesting = true;
+	b->heard = 0;
+	for (size_t i = 0; i < SENDERS; i++)
+		agent_connect(b->agents, agents_at(b->agents, i));
+	while (b->heard < SENDERS)
+		agents_step(b->agents, 20);
+	b->heard = b->lost = 0;
+	cpu = cpu_s(b->server);
+	b->begun_us = now_us();
+	for (size_t i = 0; i < SENDERS; i++)
+		send_next(b, agents_at(b->agents, i));
+	while (b->heard + b->lost < all && now_us() < b->begun_us + (uint64_t)PATIENCE_MS * 1000)
+		agents_step(b->agents, 20);
+	must(b->heard == all && !b->lost, "not every snapshot was acknowledged");
+	ours = (double)all / (cpu_s(b->server) - cpu);
+	snprintf(text, sizeof(text), "%.0f (of %zu bytes)", ours, bytes);
+	snprintf(floor_text, sizeof(floor_text), "%.0f", 1e6 / least);
+	snprintf(ratio, sizeof(ratio), "%.2f", ours * least / 1e6);
+	line("snapshots verified, archived, acknowledged per core-second; the signature and the TLS records alone", text, floor_text, ratio);
+	for (size_t i = 0; i < all; i++)
+		buf_done(&b->posts_of[i]);
+	free(b->posts_of);
+	free(b->next);
+	b->is_ingesting = false;
 }
 
 /* New connection, one poll that does not wait, gone; as many as fit. Returns them per second of the server's CPU. */
@@ -670,7 +787,7 @@ int main(int argc, char **argv)
 	double per_s = 0;
 
 	must(argc == 7 || argc == 8, "FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID [PHASES]");
-	phases = argc == 8 ? argv[7] : "wvskrc";
+	phases = argc == 8 ? argv[7] : "wvskric";
 	signal(SIGPIPE, SIG_IGN);
 	b.folder = argv[1];
 	b.program = argv[3];
@@ -691,6 +808,8 @@ int main(int argc, char **argv)
 		storm(&b);
 	if (strchr(phases, 'r'))
 		roll_out(&b);
+	if (strchr(phases, 'i'))
+		ingest(&b);
 	if (strchr(phases, 'c'))
 		per_s = check_in(&b);
 	b.is_over = true;
