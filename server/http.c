@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "server/send-file.h"
 #include "server/tls.h"
 
 #include <errno.h>
@@ -28,8 +29,7 @@ enum {
 	BACKLOG = 4096,
 	IDLE_SECONDS = 15,           /* between requests */
 	ANSWER_SECONDS = 60,         /* to take an answer, and 1 s more per 64 KiB */
-	FILE_BYTES = 32 << 10,       /* of a file that are read at a time: who does not take so many in stall-seconds is cut */
-	STREAM_BYTES = 64 << 10,     /* of a body that is not gathered: who does not send so many is cut */
+	STREAM_BYTES = 64 << 10,     /* of a body that is not gathered: who does not send so many in stall-seconds is cut */
 	SPARE_FDS = 256,             /* for git, SQLite, pipes */
 	STEP_MS = 250,               /* how finely waits and deadlines are kept */
 	GRACE_SECONDS = 10,
@@ -299,50 +299,15 @@ static void log_call(const struct call *call, const char *method)
 		  (unsigned long long)(clock_mono_ms() - call->begun_ms));
 }
 
-/* A part of a file on its way out. */
-struct file_stream {
-	struct sweeper *sweeper;
-	int fd, conn;
-	unsigned stall_seconds;
-	uint64_t from;
-};
-
-/* Called whenever what was read before has gone out. */
-static ssize_t read_file(void *ctx, uint64_t at, char *out, size_t max)
-{
-	struct file_stream *s = ctx;
-	ssize_t n;
-
-	do
-		n = pread(s->fd, out, max, (off_t)(s->from + at));
-	while (n < 0 && errno == EINTR);
-	if (n <= 0) {
-		log_warning("file-cut errno=%d: it became shorter, or the disk fails", n < 0 ? errno : 0);
-		return MHD_CONTENT_READER_END_WITH_ERROR;
-	}
-	sweeper_set(s->sweeper, s->conn, in_seconds(s->stall_seconds));
-	return n;
-}
-
-static void file_stream_free(void *ctx)
-{
-	struct file_stream *s = ctx;
-
-	close(s->fd);
-	free(s);
-}
-
 static struct MHD_Response *file_response(struct call *call)
 {
-	struct file_stream *s = mem_alloc(sizeof(*s));
-	struct MHD_Response *response;
+	struct reply *reply = &call->reply;
+	const struct server *server = call->server;
+	struct MHD_Response *response = send_file_response(reply->file, reply->file_from, reply->file_len, server->sweeper, call->fd,
+							   server->settings->stall_seconds);
 
-	*s = (struct file_stream){ call->server->sweeper, call->reply.file, call->fd, call->server->settings->stall_seconds, call->reply.file_from };
-	response = MHD_create_response_from_callback(call->reply.file_len, FILE_BYTES, read_file, s, file_stream_free);
 	if (response)
-		call->reply.file = 0;
-	else
-		free(s);
+		reply->file = 0;
 	return response;
 }
 
