@@ -121,8 +121,8 @@ static int run_gpgv(char **out, const char *keyring, const char *signature, stru
 	return 0;
 }
 
-/* "nothing", "checksum", "signature ...": what vouches for these bytes. path: NULL for standard input. */
-static int check(char **out, struct advisory_import *im, const char *path, struct bytes in, struct error *err)
+/* "nothing", "checksum", "signature ...": what vouches for these bytes, and the signature itself. path: NULL for standard input. */
+static int check(char **out, struct buf *proof, struct advisory_import *im, const char *path, struct bytes in, struct error *err)
 {
 	_cleanup_(mem_freep) char *beside = path ? mem_printf("%s.asc", path) : NULL;
 	const char *signature = im->signature ? im->signature : beside;
@@ -133,7 +133,9 @@ static int check(char **out, struct advisory_import *im, const char *path, struc
 	if (im->keyring && !im->vouched) {
 		if (!signature || access(signature, F_OK) < 0)
 			return error_set(err, E_DENIED, "it has no signature (.asc) beside it");
-		return run_gpgv(out, im->keyring, signature, in, err);
+		if (run_gpgv(out, im->keyring, signature, in, err) < 0)
+			return err->code;
+		return fs_read(proof, signature, ADVISORY_SIGNATURE_MAX, err) < 0 ? err->code : 0;
 	}
 	*out = mem_strdup(im->vouched ? im->vouched : had_sum ? "checksum" : "nothing");
 	return 0;
@@ -169,13 +171,16 @@ static int take_document(struct advisory_import *im, const char *path, struct by
 {
 	_cleanup_(advisory_freep) struct advisory *a = NULL;
 	_cleanup_(mem_freep) char *checked = NULL;
+	_cleanup_(buf_done) struct buf proof = { 0 };
 	enum advisory_taken how;
-	int r = check(&checked, im, path, in, err);
+	int r = check(&checked, &proof, im, path, in, err);
 
 	if (r == 0)
 		r = advisory_read(&a, in, err);
 	if (r == 0)
 		r = advisory_store_take(&how, im->store, a, in, checked, err);
+	if (r == 0 && proof.len && how != TAKEN_OLDER)
+		r = advisory_store_put_signature(im->store, in, buf_bytes(&proof), err);
 	if (r < 0)
 		return r;
 	im->taken[how]++;
@@ -392,14 +397,14 @@ static int check_archive(struct advisory_import *im, const char *path, struct er
 	_cleanup_(mem_freep) char *signature = mem_printf("%s.asc", path), *a = mem_printf("%s.sha256", path),
 				  *b = mem_printf("%s.sha512", path);
 	_cleanup_(mem_freep) char *checked = NULL;
-	_cleanup_(buf_done) struct buf in = { 0 };
+	_cleanup_(buf_done) struct buf in = { 0 }, proof = { 0 };
 	int r;
 
 	if (access(a, F_OK) < 0 && access(b, F_OK) < 0 && !im->signature && (!im->keyring || access(signature, F_OK) < 0))
 		return 0; /* its members have to show their own */
 	r = fs_read(&in, path, IMPORT_TOTAL_MAX, err);
 	if (r == 0)
-		r = check(&checked, im, path, buf_bytes(&in), err);
+		r = check(&checked, &proof, im, path, buf_bytes(&in), err);
 	if (r < 0)
 		return error_add(err, "'%s'", path);
 	if (strcmp(checked, "nothing") != 0)

@@ -24,6 +24,11 @@ static char *document_path(const struct advisory_store *s, const char *sha256)
 	return mem_printf("%s/%s.json", s->dir, sha256);
 }
 
+static char *signature_path(const struct advisory_store *s, const char *sha256)
+{
+	return mem_printf("%s/%s.asc", s->dir, sha256);
+}
+
 /* ---- the index ---- */
 
 static void put_place(struct advisory_store *s, const char *publisher, const char *id, size_t place)
@@ -136,9 +141,9 @@ void advisory_store_done(struct advisory_store *s)
 /* ---- taking ---- */
 
 /* Not durable yet: advisory_store_save() sees to all of them at once, since thousands come together. */
-static int write_document(const struct advisory_store *s, const char *sha256, struct bytes document, struct error *err)
+static int write_file(const char *path, struct bytes document, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = document_path(s, sha256), *other = mem_printf("%s.new", path);
+	_cleanup_(mem_freep) char *other = mem_printf("%s.new", path);
 	_cleanup_(fd_closep) int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
@@ -146,6 +151,23 @@ static int write_document(const struct advisory_store *s, const char *sha256, st
 	if (fd_write_all(fd, document, err) < 0)
 		return error_add(err, "'%s'", other);
 	return rename(other, path) < 0 ? error_sys(err, "cannot rename '%s'", other) : 0;
+}
+
+static int write_document(const struct advisory_store *s, const char *sha256, struct bytes document, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = document_path(s, sha256);
+
+	return write_file(path, document, err);
+}
+
+int advisory_store_put_signature(const struct advisory_store *s, struct bytes document, struct bytes signature, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = NULL;
+	char sha256[2 * HASH_LEN + 1];
+
+	sha256_hex(sha256, document);
+	path = signature_path(s, sha256);
+	return write_file(path, signature, err);
 }
 
 /* Is a newer than what is there? Positive: it is; 0: the same version; negative: it is older. Versions of CSAF are numbers; those of a CVE
@@ -249,9 +271,10 @@ int advisory_store_save(struct advisory_store *s, struct error *err)
 	if (r == 0 && s->is_changed)
 		r = fs_write(path, bytes_str(text), 0600, err);
 	for (size_t i = 0; i < s->gone_count && r == 0; i++) {
-		_cleanup_(mem_freep) char *old = document_path(s, s->gone[i]);
+		_cleanup_(mem_freep) char *old = document_path(s, s->gone[i]), *signature = signature_path(s, s->gone[i]);
 
 		unlink(old); /* what stays is not in the index, and harms nothing */
+		unlink(signature);
 	}
 	if (r == 0)
 		s->gone_count = 0;
@@ -275,6 +298,13 @@ int advisory_store_document(struct buf *out, const struct advisory_store *s, siz
 	if (strcmp(sha256, s->entries[i].sha256) != 0)
 		return error_set(err, E_SEAL, "'%s' is not what was imported; import '%s' again", path, s->entries[i].id);
 	return 0;
+}
+
+int advisory_store_signature(struct buf *out, const struct advisory_store *s, size_t i, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = signature_path(s, s->entries[i].sha256);
+
+	return fs_read(out, path, ADVISORY_SIGNATURE_MAX, err);
 }
 
 int advisory_store_read(struct advisory **out, const struct advisory_store *s, size_t i, struct error *err)

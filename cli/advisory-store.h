@@ -1,6 +1,7 @@
 /* cli/advisory-store.h -- the advisories of an operator: a folder that can be copied.
  *
  *   advisories/<sha256>.json     documents, byte by byte as they came
+ *   advisories/<sha256>.asc      their OpenPGP signatures, as far as they were verified when they came
  *   advisories/index             which of them count, when they came, and how they were checked
  *   advisories/judgements/<sha256 of the text>   what people decided, signed
  *
@@ -11,7 +12,7 @@
 #include "cli/advisory.h"
 #include "crypto/key.h"
 
-enum { ADVISORIES_MAX = 100000 };
+enum { ADVISORIES_MAX = 100000, ADVISORY_SIGNATURE_MAX = 65536 };
 
 struct advisory_entry {
 	char sha256[2 * HASH_LEN + 1];
@@ -40,11 +41,15 @@ enum { TAKEN_COUNT = TAKEN_OLDER + 1 };
 /* document: what a was read from. CLI_CONFLICT when the same version is there with another text. */
 int advisory_store_take(enum advisory_taken *how, struct advisory_store *s, const struct advisory *a, struct bytes document,
 			const char *checked, struct error *err) _must_check_;
+/* Keeps the signature that document came with. */
+int advisory_store_put_signature(const struct advisory_store *s, struct bytes document, struct bytes signature, struct error *err) _must_check_;
 /* Makes it all durable. */
 int advisory_store_save(struct advisory_store *s, struct error *err) _must_check_;
 
 /* Appends the bytes. E_SEAL when they are not what was imported. */
 int advisory_store_document(struct buf *out, const struct advisory_store *s, size_t i, struct error *err) _must_check_;
+/* Appends its signature. 1: there is none. */
+int advisory_store_signature(struct buf *out, const struct advisory_store *s, size_t i, struct error *err) _must_check_;
 int advisory_store_read(struct advisory **out, const struct advisory_store *s, size_t i, struct error *err) _must_check_;
 /* By id, in any case, or by eight first characters of the SHA-256. CLI_ABSENT; CLI_USAGE when two publishers use the id. */
 int advisory_store_find(size_t *out, const struct advisory_store *s, const char *id, struct error *err) _must_check_;

@@ -384,7 +384,8 @@ static int send_judgement(struct cli *cli, const struct advisory_store *store, s
 
 	if (r != CLI_UNREACHED)
 		return r;
-	output_note("holdfast: warning: %s. The judgement is kept here, counts here, and is sent with the next: holdfast advisory match", err->text);
+	output_note("holdfast: warning: %s. The judgement is kept here, counts here, and is sent with the next: holdfast advisory match",
+		    err->text);
 	return EXIT_DONE;
 }
 
@@ -434,6 +435,19 @@ static void file_name(char out[static ADVISORY_ID_MAX + 16], const struct adviso
 	snprintf(out + n, 16, ".%.8s", e->sha256);
 }
 
+/* Its hash, and the signature that it came with: so whoever takes it in can check it as if it came from its author. */
+static int export_proofs(const struct advisory_store *s, size_t i, const char *path, const char *name, struct error *err)
+{
+	_cleanup_(mem_freep) char *sum = mem_printf("%s.sha256", path), *beside = mem_printf("%s.asc", path);
+	_cleanup_(mem_freep) char *line = mem_printf("%s  %s.json\n", s->entries[i].sha256, name);
+	_cleanup_(buf_done) struct buf signature = { 0 };
+	int r = advisory_store_signature(&signature, s, i, err);
+
+	if (r < 0 || fs_write(sum, bytes_str(line), 0644, err) < 0)
+		return err->code;
+	return r == 0 ? fs_write(beside, buf_bytes(&signature), 0644, err) : 0;
+}
+
 static int export_documents(const struct advisory_store *s, const char *dir, struct error *err)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -443,7 +457,8 @@ static int export_documents(const struct advisory_store *s, const char *dir, str
 
 		file_name(name, &s->entries[i]);
 		path = mem_printf("%s/%s.json", dir, name);
-		if (advisory_store_document(&document, s, i, err) < 0 || fs_write(path, buf_bytes(&document), 0644, err) < 0)
+		if (advisory_store_document(&document, s, i, err) < 0 || fs_write(path, buf_bytes(&document), 0644, err) < 0 ||
+		    export_proofs(s, i, path, name, err) < 0)
 			return err->code;
 	}
 	return 0;
