@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cli/api.h"
 #include "cli/carry.h"
+#include "cli/firmware.h"
 #include "cli/home.h"
 #include "cli/plan.h"
 #include "cli/show.h"
@@ -133,6 +134,71 @@ static int retry_apply(struct again *a, const struct fleet_member *m, const stru
 	keep_order(a, row, order);
 	r = making_put_change(&a->orders, row, base.device, &change, err);
 	return r < 0 ? r : show_diff(buf_bytes(&change.diff), STDERR_FILENO, err);
+}
+
+/* A set of policies would replace a newer one that somebody ordered since. */
+static int is_superseded(bool *out, struct again *a, const char *device, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/policy", device);
+	json_t *answer = NULL;
+	const char *batch;
+	int r = api_get_json(&answer, a->cli->api, path, err);
+
+	if (r < 0)
+		return r;
+	batch = json_string_value(json_object_get(answer, "batch"));
+	*out = !batch || strcmp(batch, a->old.id) != 0;
+	json_decref(answer);
+	return 0;
+}
+
+/* The statement that an upgrade brings. Why it is not brought again; NULL: it is. */
+static const char *why_no_firmware(struct bytes payload, const struct again *a, const struct fleet_member *m)
+{
+	struct firmware f = { 0 };
+	const char *why = NULL;
+	struct error ignored;
+	enum firmware_fit fit;
+
+	if (statement_parse(&f.st, payload, false, NULL, &ignored) < 0)
+		return "what it was to get is no firmware statement";
+	fit = statement_type(f.st) == STATEMENT_FIRMWARE ? firmware_fits(&f, m) : FIRMWARE_OTHER_DRIVER;
+	if (fit > FIRMWARE_GOES_BACK)
+		why = fit == FIRMWARE_RUNS ? "it runs it already" : "the image is not for it, or not any more";
+	else if (root_verify(a->cli->home->root, f.st, &ignored) < 0)
+		why = "who said what the image is may not any more; import it anew";
+	statement_free(f.st);
+	return why;
+}
+
+/* What the device was to get, sealed anew: its readers may be others now. */
+static int retry_payload(struct again *a, const struct fleet_member *m, const struct rollout_device *d, const struct statement *order,
+			 struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	const struct open_device *device;
+	struct age_recipient box;
+	struct making_row *row;
+	bool is_old = false;
+	const char *why = NULL;
+	int r = open_payload(&text, a, d->id, err);
+
+	if (r == 0 && a->orders.kind == ORDER_POLICY)
+		r = is_superseded(&is_old, a, d->id, err);
+	if (r < 0)
+		return r;
+	if (a->orders.kind == ORDER_UPGRADE)
+		why = why_no_firmware(buf_bytes(&text), a, m);
+	if (why || is_old)
+		return leave_out(a, d, why ? why : "a newer set of policies was ordered for it since");
+	r = fleet_identify(&device, a->orders.opener, m, err);
+	if (r == 0)
+		r = age_recipient_parse(&box, bytes_str(statement_get(device->enrol, "box")), err);
+	if (r < 0)
+		return r;
+	row = making_add(&a->orders, m, NULL);
+	keep_order(a, row, order);
+	return batch_seal(&row->seal, a->cli->home->root, &box, buf_bytes(&text), err);
 }
 
 static int retry_other(struct again *a, const struct fleet_member *m, const struct rollout_device *d, struct error *err)
@@ -298,7 +364,9 @@ static int plan_one(struct again *a, const struct rollout_device *d, const struc
 	keep_terms(a, order);
 	if (a->is_rollback)
 		return roll_back(a, m, d, order, err);
-	return a->orders.kind == ORDER_APPLY ? retry_apply(a, m, d, order, err) : retry_other(a, m, d, err);
+	if (a->orders.kind == ORDER_APPLY)
+		return retry_apply(a, m, d, order, err);
+	return a->orders.kind == ORDER_POLICY || a->orders.kind == ORDER_UPGRADE ? retry_payload(a, m, d, order, err) : retry_other(a, m, d, err);
 }
 
 static int take_order(void *ctx, const struct rollout_device *d, const struct statement *order, struct error *err)
