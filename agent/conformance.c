@@ -723,9 +723,9 @@ static void print_row(const char *name, const struct row *row, unsigned ms)
 	fflush(stdout);
 }
 
-static const char *capabilities_text(char out[static 64], unsigned has)
+static const char *capabilities_text(char out[static 80], unsigned has)
 {
-	static const char *const names[] = { "startup", "save", "revert", "apply", "reboot", "factory-reset", "purge" };
+	static const char *const names[] = { "startup", "save", "revert", "apply", "reboot", "factory-reset", "purge", "upgrade" };
 
 	out[0] = 0;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -739,7 +739,7 @@ static const char *capabilities_text(char out[static 64], unsigned has)
 int conformance_run(const struct conformance *what)
 {
 	struct suite s = { .what = what, .dev = what->dev, .driver = device_driver(what->dev->driver) };
-	char text[64];
+	char text[80];
 
 	s.trial = what->trial ? what->trial : s.driver->trial;
 	printf("device %s, driver %s, which declares:%s\n\n", s.dev->name, s.driver->name, capabilities_text(text, device_capabilities(s.driver, s.dev)));

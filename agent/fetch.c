@@ -8,12 +8,14 @@
 #include "base/fs.h"
 #include "base/log.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
-enum { BACKOFF_MS = 1000, BACKOFF_MAX_MS = 300000, KEEP_FREE = 16 << 20 };
+enum { KEPT_S = 7 * 86400, BACKOFF_MS = 1000, BACKOFF_MAX_MS = 300000, KEEP_FREE = 16 << 20 };
 
 static struct fetch *fetch_of(struct duty *d)
 {
@@ -135,11 +137,66 @@ static void finish(struct duty *d, const struct error *result)
 	obey_fetched(d, result);
 }
 
+/* ---- for the other devices of this agent ---- */
+
+static char *kept_folder(const struct duty *d)
+{
+	return mem_printf("%s/.agent", d->core->settings->state);
+}
+
+/* Removes kept images but the one of this name, or, without a name, those that are old. */
+static void tidy(const struct duty *d, const char *but)
+{
+	_cleanup_(mem_freep) char *folder = kept_folder(d);
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, "image.", 6) && (but ? strcmp(entry->d_name + 6, but) != 0 :
+		    fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 && st.st_mtime + KEPT_S < clock_now_s()))
+			(void)!unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+}
+
+void fetch_tidy(const struct duty *d)
+{
+	tidy(d, NULL);
+}
+
+void fetch_keep(const struct duty *d, uint64_t size, const uint8_t hash[static HASH_LEN])
+{
+	_cleanup_(mem_freep) char *folder = kept_folder(d), *path = fetch_path(d), *kept = NULL;
+	char name[2 * HASH_LEN + 1];
+	struct error ignored;
+	struct stat st;
+
+	hex_encode(name, hash, HASH_LEN);
+	kept = mem_printf("%s/image.%s", folder, name);
+	if (d->core->settings->devices_count > 1 && stat(path, &st) == 0 && (uint64_t)st.st_size == size && fs_mkdirs(folder, 0700, &ignored) == 0) {
+		tidy(d, name);
+		(void)!rename(path, kept);
+	}
+	fetch_remove(d);
+}
+
+/* A second name of the same file: it is only read from here on, or thrown away when it is not what was signed. */
+static void take_kept(const struct duty *d, const char *path)
+{
+	_cleanup_(mem_freep) char *folder = kept_folder(d), *kept = mem_printf("%s/image.%s", folder, d->obey.fetch.name);
+
+	if (link(kept, path) == 0)
+		log_info("image-kept device=%s image=%.16s", d->dev->name, d->obey.fetch.name);
+}
+
 static int open_image(struct duty *d, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = fetch_path(d);
 	struct fetch *f = fetch_of(d);
 
+	if (f->image.fd < 0)
+		take_kept(d, path);
 	return f->image.fd < 0 ? image_open(&f->image, path, f->size, f->hash, err) : 0;
 }
 

@@ -32,6 +32,11 @@ void fetch_begin(struct duty *d, uint64_t size, const uint8_t hash[static HASH_L
 void fetch_stop(struct duty *d);
 /* Throws away what was fetched. */
 void fetch_remove(const struct duty *d);
+/* The same; but an agent of several devices keeps the newest whole image for a week, as `.agent/image.<sha256>`, for those of its devices that are
+ * to get it later. It is hashed like any other before it is used. */
+void fetch_keep(const struct duty *d, uint64_t size, const uint8_t hash[static HASH_LEN]);
+/* Removes one that was kept for a week. */
+void fetch_tidy(const struct duty *d);
 /* Answers of net. False: not of this fetch. */
 bool fetch_part(struct duty *d, uint32_t id, struct bytes body);
 bool fetch_answer(struct duty *d, uint32_t id, const struct http_answer *answer);

@@ -85,6 +85,7 @@ int obey_start_upgrade(struct duty *d, struct error *err)
 	struct orders_seen *seen = &d->state.chain.orders;
 	int r = upgrade_load(u, d->dir, clock_mono_ms(), err);
 
+	fetch_tidy(d);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (u->number <= seen->closed) {
@@ -112,6 +113,7 @@ static int say_end(struct duty *d, struct error *err)
 /* Without a receipt there is no end; it is tried until the disk takes it. */
 static bool end_upgrade(struct duty *d)
 {
+	struct device_image image;
 	struct error err = { 0 };
 
 	fetch_stop(d);
@@ -121,7 +123,8 @@ static bool end_upgrade(struct duty *d)
 		return false;
 	}
 	obey_trouble(d, NULL, NULL);
-	fetch_remove(d);
+	upgrade_image(&image, upgrade_of(d));
+	fetch_keep(d, image.size, image.hash);
 	if (upgrade_remove(d->dir, &err) < 0)
 		log_failure(LOG_WARNING, "journal-stays", &err); /* it is known to be over */
 	upgrade_close(upgrade_of(d));
