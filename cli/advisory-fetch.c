@@ -18,7 +18,7 @@ enum {
 	BESIDE_MAX = 65536,      /* bytes of a hash or a signature */
 	UNREACHED_MAX = 3,       /* in a row: then the network is away, and nothing more is asked for */
 	STATE_MAX = 64 << 20,
-	SAVE_S = 30,             /* what was taken is made durable so often */
+	SAVE_S = 10,             /* what was taken is made durable so often */
 	STATE_VERSION = 1,
 };
 

@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "cli/cli.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,32 @@ static int load_index(struct advisory_store *s, struct error *err)
 	return r < 0 ? error_add(err, "'%s'", path) : 0;
 }
 
+/* What a command left that was killed while it unpacked or fetched. With the lock held nobody uses it. */
+static void sweep_folder(int dir_fd, const char *name)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		unlinkat(fd, entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	unlinkat(dir_fd, name, AT_REMOVEDIR);
+}
+
+static void sweep(const struct advisory_store *s)
+{
+	DIR *dir = opendir(s->dir);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, "unpacked-", 9))
+			sweep_folder(dirfd(dir), entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
 int advisory_store_open(struct advisory_store *out, const char *home_dir, bool for_change, struct error *err)
 {
 	_cleanup_(mem_freep) char *lock = NULL;
@@ -118,6 +145,8 @@ int advisory_store_open(struct advisory_store *out, const char *home_dir, bool f
 		r = fs_mkdirs(out->dir, 0700, err);
 		if (r == 0)
 			r = out->lock = fs_lock(lock, err);
+		if (r >= 0)
+			sweep(out);
 	}
 	if (r >= 0)
 		r = load_index(out, err);
