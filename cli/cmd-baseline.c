@@ -42,8 +42,8 @@ static int find_revision(struct revision_ref *out, const struct args *args, cons
 static int put_baseline(void *ctx, struct policy_set *set, const struct fleet_member *m, struct error *err)
 {
 	struct setting *s = ctx;
-	_cleanup_(opened_done) struct opened opened = {0};
-	struct open_wanted wanted = {.id = m->id, .at_least = m->snapshot};
+	_cleanup_(opened_done) struct opened opened = { 0 };
+	struct open_wanted wanted = { .id = m->id, .at_least = m->snapshot };
 	struct revision_ref ref;
 	int r = find_revision(&ref, s->args, m, err);
 
@@ -71,7 +71,7 @@ static int drop_baseline(void *ctx, struct policy_set *set, const struct fleet_m
 		return PUBLISHING_NOT;
 	}
 	set->has_baseline = false;
-	set->baseline = (struct bytes){0};
+	set->baseline = (struct bytes){ 0 };
 	return 0;
 }
 
@@ -102,8 +102,8 @@ static int select_named(struct fleet_list *list, const struct args *args, struct
 
 int cmd_baseline_set(struct cli *cli, const struct args *args, struct error *err)
 {
-	_cleanup_(setting_done) struct setting s = {.args = args};
-	_cleanup_(publishing_done) struct publishing p = {.change = put_baseline, .ctx = &s};
+	_cleanup_(setting_done) struct setting s = { .args = args };
+	_cleanup_(publishing_done) struct publishing p = { .change = put_baseline, .ctx = &s };
 	const char *reason;
 	int r = carry_reason(&reason, args, "a baseline", err);
 
@@ -118,8 +118,8 @@ int cmd_baseline_set(struct cli *cli, const struct args *args, struct error *err
 
 int cmd_baseline_clear(struct cli *cli, const struct args *args, struct error *err)
 {
-	_cleanup_(setting_done) struct setting s = {.args = args};
-	_cleanup_(publishing_done) struct publishing p = {.change = drop_baseline, .ctx = &s};
+	_cleanup_(setting_done) struct setting s = { .args = args };
+	_cleanup_(publishing_done) struct publishing p = { .change = drop_baseline, .ctx = &s };
 	const char *reason;
 	int r = carry_reason(&reason, args, "no baseline any more", err);
 
@@ -143,7 +143,7 @@ struct showing {
 
 static int show_one(struct showing *s, const struct fleet_member *m, struct error *err)
 {
-	_cleanup_(device_set_done) struct device_set set = {0};
+	_cleanup_(device_set_done) struct device_set set = { 0 };
 	char revision[96] = "", since[24];
 	json_t *json;
 	int r = device_set_get(&set, &s->source, m, err);
@@ -153,7 +153,7 @@ static int show_one(struct showing *s, const struct fleet_member *m, struct erro
 	if (set.is_there && set.set.has_baseline)
 		snprintf(revision, sizeof(revision), "%s@%llu", m->name, (unsigned long long)set.set.baseline_number);
 	show_since(since, m->drift_since_s, clock_now_s());
-	table_add(&s->table, (const char *const[]){m->name, revision, m->drift, since, m->changed_by});
+	table_add(&s->table, (const char *const[]){ m->name, revision, m->drift, since, m->changed_by });
 	json = json_pack("{s:s, s:s}", "device", m->id, "name", m->name);
 	if (*revision)
 		json_object_set_new(json, "baseline", json_integer((json_int_t)set.set.baseline_number));
@@ -166,9 +166,9 @@ static int show_one(struct showing *s, const struct fleet_member *m, struct erro
 
 int cmd_baseline_show(struct cli *cli, const struct args *args, struct error *err)
 {
-	static const char *const heads[] = {"DEVICE", "BASELINE", "DRIFT", "SINCE", "CHANGED BY"};
-	_cleanup_(fleet_list_done) struct fleet_list list = {0};
-	struct showing s = {.all = json_array()};
+	static const char *const heads[] = { "DEVICE", "BASELINE", "DRIFT", "SINCE", "CHANGED BY" };
+	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
+	struct showing s = { .all = json_array() };
 	int r = fleet_list_get(&list, cli, err);
 
 	table_init(&s.table, ARRAY_SIZE(heads), heads);
@@ -192,7 +192,7 @@ int cmd_baseline_show(struct cli *cli, const struct args *args, struct error *er
 static int open_baseline(struct opened *out, struct opener *opener, const struct fleet_member *m, const struct policy_set *set,
 			 struct error *err)
 {
-	struct open_wanted wanted = {.id = m->id, .number = set->baseline_number};
+	struct open_wanted wanted = { .id = m->id, .number = set->baseline_number };
 	int r = opener_open(out, opener, &wanted, err);
 
 	if (r == 0 && memcmp(statement_hash(out->st), set->baseline_hash, HASH_LEN) != 0)
@@ -203,10 +203,10 @@ static int open_baseline(struct opened *out, struct opener *opener, const struct
 
 static int diff(struct cli *cli, const struct fleet_member *m, struct opener *opener, const struct device_set *set, struct error *err)
 {
-	_cleanup_(opened_done) struct opened was = {0}, now = {0};
-	_cleanup_(preview_done) struct preview c = {0};
-	struct preview_input in = {.form = form_of(m->driver), .management = ""};
-	struct open_wanted newest = {.id = m->id, .at_least = m->snapshot};
+	_cleanup_(opened_done) struct opened was = { 0 }, now = { 0 };
+	_cleanup_(preview_done) struct preview c = { 0 };
+	struct preview_input in = { .form = form_of(m->driver), .management = "" };
+	struct open_wanted newest = { .id = m->id, .at_least = m->snapshot };
 	int r = open_baseline(&was, opener, m, &set->set, err);
 
 	if (r == 0)
@@ -227,9 +227,9 @@ static int diff(struct cli *cli, const struct fleet_member *m, struct opener *op
 
 int cmd_baseline_diff(struct cli *cli, const struct args *args, struct error *err)
 {
-	_cleanup_(fleet_list_done) struct fleet_list list = {0};
+	_cleanup_(fleet_list_done) struct fleet_list list = { 0 };
 	_cleanup_(opener_freep) struct opener *opener = NULL;
-	_cleanup_(device_set_done) struct device_set set = {0};
+	_cleanup_(device_set_done) struct device_set set = { 0 };
 	const struct fleet_member *m = NULL;
 	struct open_source source;
 	int r = fleet_list_get(&list, cli, err);

@@ -42,9 +42,9 @@ static void waiting_done(struct waiting *w)
 static int worst_of(const char **out, const struct waiting *w, const struct fix_device *d, const struct opened_verdict *v,
 		    struct error *err)
 {
-	static const enum standing worst_first[] = {STANDING_FAIL, STANDING_UNKNOWN, STANDING_WAIVED, STANDING_NOT_APPLICABLE};
-	_cleanup_(findings_done) struct findings findings = {0};
-	bool seen[STANDINGS] = {false};
+	static const enum standing worst_first[] = { STANDING_FAIL, STANDING_UNKNOWN, STANDING_WAIVED, STANDING_NOT_APPLICABLE };
+	_cleanup_(findings_done) struct findings findings = { 0 };
+	bool seen[STANDINGS] = { false };
 	int r = findings_read(&findings, buf_bytes(&v->findings), err);
 
 	for (size_t i = 0; i < d->rule_count && r == 0; i++) {
@@ -65,8 +65,8 @@ static int worst_of(const char **out, const struct waiting *w, const struct fix_
 static int read_verdict(struct waiting *w, size_t i, const struct fleet_member *m, struct error *err)
 {
 	_cleanup_(opener_freep) struct opener *opener = NULL;
-	_cleanup_(opened_verdict_done) struct opened_verdict v = {0};
-	struct open_wanted wanted = {.id = m->id, .at_least = m->verdict};
+	_cleanup_(opened_verdict_done) struct opened_verdict v = { 0 };
+	struct open_wanted wanted = { .id = m->id, .at_least = m->verdict };
 	struct standing_now *now = &w->now[i];
 	uint8_t hash[HASH_LEN];
 	uint64_t judged = 0;
@@ -123,7 +123,7 @@ static int look(struct waiting *w, size_t *open, struct error *err)
 
 static int wait_for_verdicts(struct waiting *w, struct error *err)
 {
-	struct progress progress = {.what = "verdicts"};
+	struct progress progress = { .what = "verdicts" };
 	size_t open = w->f->count;
 	int r;
 
@@ -144,15 +144,31 @@ static void add_rules(struct buf *out, const struct fix_device *d)
 		buf_addf(out, "%s%s", i ? " " : "", d->rules[i]);
 }
 
+/* Of all batches of one command. */
 struct outcome {
 	struct table table;
-	json_t *all;
-	size_t done;
+	json_t *devices, *batches;
+	size_t count, done;
 };
+
+static void outcome_init(struct outcome *o)
+{
+	static const char *const heads[] = { "DEVICE", "VERDICT", "NUMBER", "ABOUT", "SAVED", "RULES" };
+
+	*o = (struct outcome){ .devices = json_array(), .batches = json_array() };
+	table_init(&o->table, ARRAY_SIZE(heads), heads);
+}
+
+static void outcome_done(struct outcome *o)
+{
+	table_done(&o->table);
+	json_decref(o->devices);
+	json_decref(o->batches);
+}
 
 static void add_outcome(struct outcome *o, const struct fix_device *d, const struct standing_now *now)
 {
-	_cleanup_(buf_done) struct buf rules = {0};
+	_cleanup_(buf_done) struct buf rules = { 0 };
 	bool is_done = now->said && !strcmp(now->said, "pass") && now->is_saved;
 	char verdict[24] = "", revision[96] = "";
 	json_t *list = json_array();
@@ -162,33 +178,26 @@ static void add_outcome(struct outcome *o, const struct fix_device *d, const str
 		snprintf(verdict, sizeof(verdict), "%llu", (unsigned long long)now->verdict);
 		snprintf(revision, sizeof(revision), "%s@%llu", d->name, (unsigned long long)now->judged);
 	}
-	table_add(&o->table, (const char *const[]){d->name, now->said ? now->said : "not said yet", verdict, revision,
+	table_add(&o->table, (const char *const[]){ d->name, now->said ? now->said : "not said yet", verdict, revision,
 						   now->is_saved ? "yes" : "no", buf_text(&rules)});
 	for (size_t i = 0; i < d->rule_count; i++)
 		json_array_append_new(list, json_string(d->rules[i]));
-	json_array_append_new(o->all, json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:o}", "device", d->id, "name", d->name, "verdict",
+	json_array_append_new(o->devices, json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:o}", "device", d->id, "name", d->name, "verdict",
 						now->said ? now->said : "", "number", (json_int_t)(now->said ? now->verdict : 0),
 						"snapshot", (json_int_t)now->judged, "saved", (int)now->is_saved, "rules", list));
+	o->count++;
 	o->done += is_done;
 }
 
-static int print_outcome(const struct waiting *w, const char *batch, struct error *err)
+static int print_outcome(const struct outcome *o, const struct cli *cli, struct error *err)
 {
-	static const char *const heads[] = {"DEVICE", "VERDICT", "NUMBER", "ABOUT", "SAVED", "RULES"};
-	struct outcome o = {.all = json_array()};
-	int r;
+	int r = cli->json ? output_json("policy-fix", json_pack("{s:O, s:O}", "batches", o->batches, "devices", o->devices), err) :
+		o->count  ? table_print(&o->table, err) :
+			    0;
 
-	table_init(&o.table, ARRAY_SIZE(heads), heads);
-	for (size_t i = 0; i < w->f->count; i++)
-		add_outcome(&o, &w->f->devices[i], &w->now[i]);
-	r = w->cli->json ? output_json("policy-fix", json_pack("{s:s, s:O}", "batch", batch, "devices", o.all), err)
-			 : table_print(&o.table, err);
-	table_done(&o.table);
-	json_decref(o.all);
-	if (r == 0 && o.done < w->f->count)
-		output_note("%zu of %zu devices have not said that it passes, and is saved; see: holdfast policy status",
-			    w->f->count - o.done, w->f->count);
-	return r < 0 ? r : o.done == w->f->count ? EXIT_DONE : EXIT_FINDING;
+	if (r == 0 && o->done < o->count)
+		output_note("%zu of %zu have not said that it passes, and is saved; see: holdfast policy status", o->count - o->done, o->count);
+	return r < 0 ? r : o->done == o->count ? EXIT_DONE : EXIT_FINDING;
 }
 
 /* ---- the command ---- */
@@ -219,7 +228,7 @@ static void take_probes(struct fixing *f, const struct args *args)
 /* Follows the batch to its receipts; with --json its own document is left out, since the verdicts are the answer. */
 static int follow_batch(struct cli *cli, const char *id, const struct args *args, struct error *err)
 {
-	_cleanup_(rollout_done) struct rollout rollout = {0};
+	_cleanup_(rollout_done) struct rollout rollout = { 0 };
 	struct open_source source;
 	bool json = cli->json;
 	int r = fleet_source(&source, cli, err);
@@ -236,68 +245,100 @@ static int follow_batch(struct cli *cli, const char *id, const struct args *args
 	return r;
 }
 
-static int carry_through(struct fixing *f, const struct args *args, const char *reason, struct error *err)
+/* One run of the command: perhaps by lines, and then files as a whole. */
+struct fix_run {
+	struct cli *cli;
+	const struct args *args;
+	const struct fix_wish *wish;
+	const char *reason;
+	int64_t timeout_s;
+	size_t left; /* rules that the other way is for */
+	size_t planned, by_hand;
+	struct outcome outcome;
+};
+
+/* Returns the exit status of the batch. */
+static int carry_through(struct fix_run *run, struct fixing *f, struct error *err)
 {
-	_cleanup_(waiting_done) struct waiting w = {.cli = f->orders.cli, .f = f};
+	_cleanup_(waiting_done) struct waiting w = { .cli = run->cli, .f = f };
 	struct batch_terms terms;
 	char id[ID_LEN + 1];
-	int64_t timeout_s = WAIT_DEFAULT_S;
-	int r = args_has(args, "timeout") ? args_duration(&timeout_s, args_get(args, "timeout"), err) : 0;
+	int r = make_terms(&terms, f, run->args, run->reason, err);
 
-	if (r == 0)
-		r = make_terms(&terms, f, args, reason, err);
 	if (r < 0)
 		return r;
-	take_probes(f, args);
-	r = carry_post(id, &f->orders, &terms, args, "Put it right so? A device returns by itself unless it proves healthy.", err);
-	if (r == 0)
-		r = follow_batch(f->orders.cli, id, args, err);
-	if (r != EXIT_DONE || args_has(args, "no-wait"))
+	take_probes(f, run->args);
+	r = carry_post(id, &f->orders, &terms, run->args, "Put it right so? A device returns by itself unless it proves healthy.", err);
+	if (r < 0)
 		return r;
-	output_note("Done; now the devices' own verdicts, of which there is at most one a minute");
-	w.end_s = clock_now_s() + timeout_s;
+	json_array_append_new(run->outcome.batches, json_string(id));
+	r = follow_batch(run->cli, id, run->args, err);
+	if (r != EXIT_DONE || args_has(run->args, "no-wait"))
+		return r;
+	output_note("Done; now the devices' own verdicts");
+	w.end_s = clock_now_s() + run->timeout_s;
 	r = wait_for_verdicts(&w, err);
-	return r < 0 ? r : print_outcome(&w, id, err);
+	for (size_t i = 0; i < f->count && r == 0; i++)
+		add_outcome(&run->outcome, &f->devices[i], &w.now[i]);
+	return r;
 }
 
-/* One way of changing: by lines, or files as a whole. *left: rules that the other way is for. */
-static int fix(size_t *done, size_t *left, size_t *by_hand, struct cli *cli, const struct args *args, const struct fix_wish *wish,
-	       bool is_whole, const char *reason, struct error *err)
+static int fix(struct fix_run *run, bool is_whole, struct error *err)
 {
-	_cleanup_(fixing_done) struct fixing f = {.wish = wish, .is_whole = is_whole};
-	int r = fixing_plan(&f, cli, &args->value[1], args->count - 1, err);
+	_cleanup_(fixing_done) struct fixing f = { .wish = run->wish, .is_whole = is_whole };
+	int r = fixing_plan(&f, run->cli, &run->args->value[1], run->args->count - 1, err);
 
 	if (r == 0 && !f.looked_at)
 		r = error_set(err, CLI_ABSENT, "none of these devices has '%s' among its policies; see: holdfast policy publish",
-			      args->value[0]);
+			      run->args->value[0]);
 	if (r < 0)
 		return r;
-	*left = f.left;
-	*by_hand += f.by_hand;
-	*done += f.count;
-	return f.count ? carry_through(&f, args, reason, err) : EXIT_DONE;
+	run->left = f.left;
+	run->by_hand += f.by_hand;
+	run->planned += f.count;
+	return f.count ? carry_through(run, &f, err) : EXIT_DONE;
+}
+
+/* The second order is planned from what the first one made, so it has to be over. */
+static int fix_both_ways(struct fix_run *run, struct error *err)
+{
+	int r = fix(run, false, err);
+
+	if (r != EXIT_DONE || !run->left || run->outcome.done < run->outcome.count)
+		return r;
+	if (!args_has(run->args, "no-wait") || !run->planned)
+		return fix(run, true, err);
+	output_note("Files are changed by an order behind this one: say it again when it is done.");
+	return r;
+}
+
+static int finish(struct fix_run *run, int status, struct error *err)
+{
+	bool is_left_alone = args_has(run->args, "no-wait") && run->planned; /* its id was printed */
+	int r = is_left_alone ? EXIT_DONE : print_outcome(&run->outcome, run->cli, err);
+
+	if (r < 0)
+		return r;
+	if (!run->planned)
+		output_note("There is nothing that a remedy could put right.");
+	return status != EXIT_DONE ? status : r != EXIT_DONE || run->by_hand ? EXIT_FINDING : EXIT_DONE;
 }
 
 int cmd_policy_fix(struct cli *cli, const struct args *args, struct error *err)
 {
-	_cleanup_(fix_wish_done) struct fix_wish wish = {.management = ""};
-	size_t done = 0, left = 0, by_hand = 0;
-	const char *reason;
+	_cleanup_(fix_wish_done) struct fix_wish wish = { .management = "" };
+	struct fix_run run = { .cli = cli, .args = args, .wish = &wish, .timeout_s = WAIT_DEFAULT_S };
 	int r = fix_wish_take(&wish, args->value[0], args, err);
 
+	outcome_init(&run.outcome);
 	if (r == 0)
-		r = carry_reason(&reason, args, "what policies find wrong", err); /* in the clear: which rule is not said */
+		r = carry_reason(&run.reason, args, "what policies find wrong", err); /* in the clear: which rule is not said */
+	if (r == 0 && args_has(args, "timeout"))
+		r = args_duration(&run.timeout_s, args_get(args, "timeout"), err);
 	if (r == 0)
-		r = fix(&done, &left, &by_hand, cli, args, &wish, false, reason, err);
-	if (r == EXIT_DONE && left && args_has(args, "no-wait") && done) {
-		output_note("Files are changed by an order behind this one: say it again when it is done.");
-		return r;
-	}
-	if (r == EXIT_DONE && left)
-		r = fix(&done, &left, &by_hand, cli, args, &wish, true, reason, err);
-	if (r < 0)
-		return r;
-	if (!done)
-		output_note("There is nothing that a remedy could put right.");
-	return r == EXIT_DONE && by_hand ? EXIT_FINDING : r;
+		r = fix_both_ways(&run, err);
+	if (r >= 0)
+		r = finish(&run, r, err);
+	outcome_done(&run.outcome);
+	return r;
 }

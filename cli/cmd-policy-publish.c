@@ -76,7 +76,7 @@ static int check_windows(const struct args *args, struct error *err)
 
 static int take_wishes(struct publish *w, struct error *err)
 {
-	static const char *const wishes[] = {"pack", "without", "commit", "exempt", "clear"};
+	static const char *const wishes[] = { "pack", "without", "commit", "exempt", "clear" };
 	const char *pack, *commit = args_get(w->args, "commit");
 	bool any = false;
 
@@ -116,7 +116,7 @@ static int put_pack(struct policy_set *set, const struct given_pack *pack, const
 		return 1;
 	if (i == SIZE_MAX && set->pack_count == POLICY_SET_PACKS_MAX)
 		return error_set(err, E_LIMIT, "it would have more than %d packs", POLICY_SET_PACKS_MAX);
-	set->packs[i == SIZE_MAX ? set->pack_count++ : i] = (struct policy_pack){buf_bytes(&pack->text), pack->policy};
+	set->packs[i == SIZE_MAX ? set->pack_count++ : i] = (struct policy_pack){ buf_bytes(&pack->text), pack->policy };
 	return 0;
 }
 
@@ -161,8 +161,8 @@ static int change(void *ctx, struct policy_set *set, const struct fleet_member *
 
 int cmd_policy_publish(struct cli *cli, const struct args *args, struct error *err)
 {
-	_cleanup_(publish_done) struct publish w = {.args = args};
-	_cleanup_(publishing_done) struct publishing p = {.change = change, .ctx = &w, .is_anew = args_has(args, "clear")};
+	_cleanup_(publish_done) struct publish w = { .args = args };
+	_cleanup_(publishing_done) struct publishing p = { .change = change, .ctx = &w, .is_anew = args_has(args, "clear") };
 	const char *reason;
 	int r = take_wishes(&w, err);
 

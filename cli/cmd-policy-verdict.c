@@ -53,7 +53,7 @@ static void looking_done(struct looking *l)
 static int get_verdict(struct opened_verdict *out, struct looking *l, const struct fleet_member *m, uint64_t number, bool with_findings,
 		       struct error *err)
 {
-	struct open_wanted wanted = {.id = m->id, .number = number, .at_least = m->verdict};
+	struct open_wanted wanted = { .id = m->id, .number = number, .at_least = m->verdict };
 	const struct open_device *device;
 	int r = fleet_identify(&device, l->opener, m, err);
 
@@ -111,10 +111,10 @@ static uint64_t policy_of(const struct opened_verdict *v)
  * showed what it is about. */
 static int is_older(bool *older, struct looking *l, const struct fleet_member *m, uint64_t verdict, uint64_t judged, struct error *err)
 {
-	struct open_wanted then = {.id = m->id, .number = judged}, now = {.id = m->id, .at_least = m->snapshot};
-	_cleanup_(opened_done) struct opened a = {0}, b = {0};
-	_cleanup_(preview_done) struct preview between = {0};
-	struct preview_input in = {.form = form_of(m->driver), .management = ""};
+	struct open_wanted then = { .id = m->id, .number = judged }, now = { .id = m->id, .at_least = m->snapshot };
+	_cleanup_(opened_done) struct opened a = { 0 }, b = { 0 };
+	_cleanup_(preview_done) struct preview between = { 0 };
+	struct preview_input in = { .form = form_of(m->driver), .management = "" };
 	int r;
 
 	*older = verdict < m->snapshot;
@@ -166,7 +166,7 @@ static void note_of(char out[static 160], const struct status_row *row)
 
 static void put_status(struct looking *l, const struct status_row *row)
 {
-	char text[STANDINGS][24] = {""}, revision[96] = "", when[24], note[160];
+	char text[STANDINGS][24] = { "" }, revision[96] = "", when[24], note[160];
 	json_t *json = json_pack("{s:s, s:s}", "device", row->m->id, "name", row->m->name);
 
 	note_of(note, row);
@@ -177,7 +177,7 @@ static void put_status(struct looking *l, const struct status_row *row)
 		snprintf(text[i], sizeof(text[i]), "%llu", (unsigned long long)row->counted.counts[i]);
 		json_object_set_new(json, standing_name((enum standing)i), json_integer((json_int_t)row->counted.counts[i]));
 	}
-	table_add(&l->table, (const char *const[]){row->m->name, text[STANDING_PASS], text[STANDING_FAIL], text[STANDING_UNKNOWN],
+	table_add(&l->table, (const char *const[]){ row->m->name, text[STANDING_PASS], text[STANDING_FAIL], text[STANDING_UNKNOWN],
 						   text[STANDING_WAIVED], text[STANDING_NOT_APPLICABLE], revision, when, note});
 	if (row->verdict)
 		json_object_update_new(json, json_pack("{s:I, s:I, s:I}", "verdict", (json_int_t)row->verdict, "snapshot",
@@ -194,8 +194,8 @@ static void put_status(struct looking *l, const struct status_row *row)
 
 static int look_at(struct looking *l, const struct fleet_member *m, struct error *err)
 {
-	_cleanup_(opened_verdict_done) struct opened_verdict v = {0};
-	struct status_row row = {.m = m};
+	_cleanup_(opened_verdict_done) struct opened_verdict v = { 0 };
+	struct status_row row = { .m = m };
 	int r = newest_policy(&row.newest, l, m, err);
 
 	if (r == 0 && m->verdict) {
@@ -217,7 +217,7 @@ static int look_at(struct looking *l, const struct fleet_member *m, struct error
 
 static int look_at_all(struct looking *l, struct error *err)
 {
-	struct progress progress = {.what = "devices"};
+	struct progress progress = { .what = "devices" };
 	int r = 0;
 
 	for (size_t i = 0; i < l->list.count && r == 0; i++) {
@@ -233,8 +233,8 @@ static int look_at_all(struct looking *l, struct error *err)
 
 int cmd_policy_status(struct cli *cli, const struct args *args, struct error *err)
 {
-	static const char *const heads[] = {"DEVICE", "PASS", "FAIL", "UNKNOWN", "WAIVED", "N/A", "ABOUT", "SAID", "NOTE"};
-	_cleanup_(looking_done) struct looking l = {0};
+	static const char *const heads[] = { "DEVICE", "PASS", "FAIL", "UNKNOWN", "WAIVED", "N/A", "ABOUT", "SAID", "NOTE" };
+	_cleanup_(looking_done) struct looking l = { 0 };
 	int r;
 
 	table_init(&l.table, ARRAY_SIZE(heads), heads);
@@ -291,7 +291,7 @@ static void put_finding(struct looking *l, const struct finding_rule *f, bool al
 		if (line)
 			snprintf(where, sizeof(where), "%u", line);
 	}
-	table_add(&l->table, (const char *const[]){pack, rule, standing_name(f->standing), where, what ? what : ""});
+	table_add(&l->table, (const char *const[]){ pack, rule, standing_name(f->standing), where, what ? what : "" });
 }
 
 static int print_findings(struct looking *l, const struct opened_verdict *v, const struct counted *c, struct error *err)
@@ -320,12 +320,12 @@ static int print_findings(struct looking *l, const struct opened_verdict *v, con
 
 int cmd_policy_findings(struct cli *cli, const struct args *args, struct error *err)
 {
-	static const char *const heads[] = {"PACK", "RULE", "VERDICT", "LINE", "WHAT"};
-	_cleanup_(looking_done) struct looking l = {0};
-	_cleanup_(opened_verdict_done) struct opened_verdict v = {0};
-	_cleanup_(findings_done) struct findings findings = {0};
+	static const char *const heads[] = { "PACK", "RULE", "VERDICT", "LINE", "WHAT" };
+	_cleanup_(looking_done) struct looking l = { 0 };
+	_cleanup_(opened_verdict_done) struct opened_verdict v = { 0 };
+	_cleanup_(findings_done) struct findings findings = { 0 };
 	const struct fleet_member *m = NULL;
-	struct counted c = {0};
+	struct counted c = { 0 };
 	struct revision_ref ref;
 	int r = select_revision(&ref, args->value[0], err);
 
@@ -361,7 +361,7 @@ struct history {
 
 static const char *standing_in(const struct opened_verdict *v, const struct rule_name *name, struct error *err)
 {
-	_cleanup_(findings_done) struct findings findings = {0};
+	_cleanup_(findings_done) struct findings findings = { 0 };
 
 	if (findings_read(&findings, buf_bytes(&v->findings), err) < 0)
 		return NULL;
@@ -380,12 +380,12 @@ static void put_change(struct history *h)
 		return;
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)statement_number(h->last.st, "number"));
 	snprintf(revision, sizeof(revision), "%s@%llu", h->m->name, (unsigned long long)judged_of(&h->last));
-	table_add(&h->l->table, (const char *const[]){h->m->name, statement_get(h->last.st, "time"), h->newer, number, revision});
+	table_add(&h->l->table, (const char *const[]){ h->m->name, statement_get(h->last.st, "time"), h->newer, number, revision });
 }
 
 static int take_verdict(struct history *h, uint64_t number, struct error *err)
 {
-	struct opened_verdict v = {0};
+	struct opened_verdict v = { 0 };
 	const char *standing;
 	int r = get_verdict(&v, h->l, h->m, number, true, err);
 
@@ -410,7 +410,7 @@ static int take_verdict(struct history *h, uint64_t number, struct error *err)
 static int history_of(struct looking *l, const struct fleet_member *m, const struct rule_name *name, uint64_t limit, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/verdicts?limit=%llu", m->id, (unsigned long long)limit);
-	struct history h = {.l = l, .m = m, .name = name};
+	struct history h = { .l = l, .m = m, .name = name };
 	json_t *json = NULL;
 	const json_t *list;
 	int r = api_get_json(&json, l->cli->api, path, err);
@@ -439,8 +439,8 @@ static int take_limit(uint64_t *out, const struct args *args, struct error *err)
 
 int cmd_policy_history(struct cli *cli, const struct args *args, struct error *err)
 {
-	static const char *const heads[] = {"DEVICE", "SINCE", "VERDICT", "NUMBER", "REVISION"};
-	_cleanup_(looking_done) struct looking l = {0};
+	static const char *const heads[] = { "DEVICE", "SINCE", "VERDICT", "NUMBER", "REVISION" };
+	_cleanup_(looking_done) struct looking l = { 0 };
 	struct rule_name name;
 	uint64_t limit;
 	int r = rule_name_parse(&name, args->value[0], err);

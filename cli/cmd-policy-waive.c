@@ -169,8 +169,8 @@ static int check_role(const struct home *home, struct error *err)
 
 int cmd_policy_waive(struct cli *cli, const struct args *args, struct error *err)
 {
-	_cleanup_(waiving_done) struct waiving w = {.args = args};
-	_cleanup_(publishing_done) struct publishing p = {.change = add_waiver, .ctx = &w};
+	_cleanup_(waiving_done) struct waiving w = { .args = args };
+	_cleanup_(publishing_done) struct publishing p = { .change = add_waiver, .ctx = &w };
 	const char *reason, *until = args_get(args, "until");
 	int64_t until_s;
 	int r = rule_name_parse(&w.name, args->value[0], err);
@@ -197,8 +197,8 @@ int cmd_policy_waive(struct cli *cli, const struct args *args, struct error *err
 
 int cmd_policy_unwaive(struct cli *cli, const struct args *args, struct error *err)
 {
-	_cleanup_(waiving_done) struct waiving w = {.args = args};
-	_cleanup_(publishing_done) struct publishing p = {.change = take_away, .ctx = &w};
+	_cleanup_(waiving_done) struct waiving w = { .args = args };
+	_cleanup_(publishing_done) struct publishing p = { .change = take_away, .ctx = &w };
 	const char *reason;
 	int r = rule_name_parse(&w.name, args->value[0], err);
 

@@ -43,7 +43,7 @@ void device_set_done(struct device_set *set)
 {
 	policy_set_done(&set->set);
 	buf_done(&set->text);
-	*set = (struct device_set){0};
+	*set = (struct device_set){ 0 };
 }
 
 /* What a device refused is not what it has: then the one before counts. */
@@ -58,7 +58,7 @@ static const json_t *choose(const json_t *newest)
 static int find_batch(char id[static ID_LEN + 1], const struct open_source *source, const char *device, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/policy", device);
-	_cleanup_(buf_done) struct buf text = {0};
+	_cleanup_(buf_done) struct buf text = { 0 };
 	const json_t *chosen;
 	json_t *json;
 	const char *batch;
@@ -110,9 +110,9 @@ static int take_order(struct device_set *out, const struct container *order, con
 
 static int get(struct device_set *out, const struct open_source *source, const struct fleet_member *m, struct error *err)
 {
-	_cleanup_(rollout_done) struct rollout rollout = {0};
-	_cleanup_(container_done) struct container order = {0};
-	_cleanup_(buf_done) struct buf bytes = {0};
+	_cleanup_(rollout_done) struct rollout rollout = { 0 };
+	_cleanup_(container_done) struct container order = { 0 };
+	_cleanup_(buf_done) struct buf bytes = { 0 };
 	int r = rollout_get_signed(&rollout, source, out->batch, err);
 
 	if (r == 0)
@@ -122,7 +122,7 @@ static int get(struct device_set *out, const struct open_source *source, const s
 
 int device_set_get(struct device_set *out, const struct open_source *source, const struct fleet_member *m, struct error *err)
 {
-	_cleanup_(device_set_done) struct device_set made = {0};
+	_cleanup_(device_set_done) struct device_set made = { 0 };
 	int r = find_batch(made.batch, source, m->id, err);
 
 	if (r == 0)
@@ -135,6 +135,6 @@ int device_set_get(struct device_set *out, const struct open_source *source, con
 				 "the policies of '%s': it judged by those of order %llu, and the server shows those of order %llu",
 				 m->name, (unsigned long long)m->policy, (unsigned long long)made.order);
 	*out = made;
-	made = (struct device_set){0};
+	made = (struct device_set){ 0 };
 	return 0;
 }

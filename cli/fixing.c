@@ -34,7 +34,7 @@ static int take_value(struct fix_wish *w, const char *option, const char *text, 
 
 static int take_values(struct fix_wish *w, const struct args *args, struct error *err)
 {
-	static const char *const options[] = {"set", "set-file"};
+	static const char *const options[] = { "set", "set-file" };
 	const char *text;
 
 	w->file.variables = mem_alloc(ARGS_MAX * sizeof(*w->file.variables));
@@ -74,7 +74,7 @@ void fix_wish_done(struct fix_wish *w)
 		free(v->name);
 	}
 	free(w->file.variables);
-	*w = (struct fix_wish){0};
+	*w = (struct fix_wish){ 0 };
 }
 
 static bool is_wished(const struct fix_wish *w, const struct rule *rule)
@@ -97,6 +97,7 @@ struct repair {
 	struct opened base;
 	struct tree tree;
 	struct report report;
+	struct remedy_gone gone;
 	struct buf text; /* lines, or all of the configuration with them in it */
 	struct fix_device *device;
 	struct plan_variables variables;
@@ -106,6 +107,7 @@ struct repair {
 static void repair_done(struct repair *r)
 {
 	report_done(&r->report);
+	remedy_gone_done(&r->gone);
 	tree_done(&r->tree);
 	opened_done(&r->base);
 	device_set_done(&r->set);
@@ -115,7 +117,7 @@ static void repair_done(struct repair *r)
 static int render(void *ctx, struct buf *out, struct bytes text, struct error *err)
 {
 	struct repair *r = ctx;
-	const struct template_job job = {.name = r->rule,
+	const struct template_job job = { .name = r->rule,
 					 .text = text,
 					 .device = r->m->name,
 					 .form = form_of(r->m->driver),
@@ -137,7 +139,7 @@ static void facts_of(struct policy_facts *out, const struct opened *base)
 	const char *model = statement_get(base->st, "model"), *firmware = statement_get(base->st, "firmware");
 	const struct statement *enrol = base->device->enrol;
 
-	*out = (struct policy_facts){.driver = statement_get(enrol, "driver"),
+	*out = (struct policy_facts){ .driver = statement_get(enrol, "driver"),
 				     .model = model ? model : statement_get(enrol, "model"),
 				     .firmware = firmware ? firmware : statement_get(enrol, "firmware")};
 }
@@ -156,8 +158,8 @@ static int judge(struct repair *r, struct error *err)
 /* Would the rule pass? Only what is sent as a whole can be asked. */
 static bool would_pass(const struct repair *r, const struct rule *rule, struct bytes text)
 {
-	_cleanup_(tree_done) struct tree tree = {0};
-	_cleanup_(report_done) struct report report = {0};
+	_cleanup_(tree_done) struct tree tree = { 0 };
+	_cleanup_(report_done) struct report report = { 0 };
 	struct policy_facts facts;
 	struct error ignored;
 
@@ -170,8 +172,8 @@ static bool would_pass(const struct repair *r, const struct rule *rule, struct b
 
 static int put_whole(struct repair *r, const struct rule *rule, const char **why, struct error *err)
 {
-	const struct remedy_values values = {render, r};
-	_cleanup_(buf_done) struct buf next = {0};
+	const struct remedy_values values = { render, r };
+	_cleanup_(buf_done) struct buf next = { 0 };
 	int result;
 
 	if (!r->text.len && preview_reveal(&r->text, &r->base, &r->base.running, err) < 0)
@@ -190,8 +192,8 @@ static int put_whole(struct repair *r, const struct rule *rule, const char **why
 
 static int put_lines(struct repair *r, const struct rule *rule, const struct ruling *ruling, const char **why, struct error *err)
 {
-	_cleanup_(buf_done) struct buf lines = {0};
-	int result = remedy_lines(&lines, why, rule, ruling, &r->tree, r->m->driver);
+	_cleanup_(buf_done) struct buf lines = { 0 };
+	int result = remedy_lines(&lines, why, rule, ruling, &r->tree, &r->gone, r->m->driver);
 
 	return result == 0 ? render(r, &r->text, buf_bytes(&lines), err) : result;
 }
@@ -225,27 +227,37 @@ static bool is_waived(const struct repair *r, const char *rule)
 	return device_set_waived_until(&r->set, r->f->orders.cli->home->root, r->m->id, r->policy->name, rule, clock_now_s()) > 0;
 }
 
+/* What is not done is told once, in the first of two ways. */
+static bool is_due(const struct repair *r, const struct ruling *ruling, bool tell)
+{
+	if (!is_wished(r->f->wish, ruling->rule) || ruling->verdict == VERDICT_PASS || ruling->verdict == VERDICT_NOT_APPLICABLE)
+		return false;
+	if (is_waived(r, ruling->rule->id)) {
+		if (tell)
+			output_note("holdfast: note: '%s' on '%s' is waived, and left as it is", ruling->rule->id, r->m->name);
+		return false;
+	}
+	if (ruling->verdict == VERDICT_UNKNOWN && tell)
+		output_note("holdfast: note: '%s' on '%s' is unknown, and left as it is: %s", ruling->rule->id, r->m->name, ruling->why);
+	return ruling->verdict == VERDICT_FAIL;
+}
+
 static int put_rules(struct repair *r, struct error *err)
 {
+	bool is_first = !r->f->is_whole;
+
+	for (size_t i = 0; i < r->report.count && is_first; i++)
+		if (is_due(r, &r->report.rulings[i], false))
+			remedy_gone_add(&r->gone, r->report.rulings[i].rule);
 	for (size_t i = 0; i < r->report.count; i++) {
 		const struct ruling *ruling = &r->report.rulings[i];
+		const struct rule *rule = ruling->rule;
 
-		if (!is_wished(r->f->wish, ruling->rule) || ruling->verdict == VERDICT_PASS || ruling->verdict == VERDICT_NOT_APPLICABLE)
+		if (!is_due(r, ruling, is_first))
 			continue;
-		if (is_waived(r, ruling->rule->id)) {
-			output_note("holdfast: note: '%s' on '%s' is waived, and left as it is", ruling->rule->id, r->m->name);
-			continue;
-		}
-		if (ruling->verdict == VERDICT_UNKNOWN) {
-			output_note("holdfast: note: '%s' on '%s' is unknown, and left as it is: %s", ruling->rule->id, r->m->name,
-				    ruling->why);
-			continue;
-		}
-		if (ruling->rule->remedy_count && remedy_is_whole(ruling->rule, r->m->driver) != r->f->is_whole) {
+		if (rule->remedy_count && remedy_is_whole(rule, r->m->driver) != r->f->is_whole)
 			r->f->left++;
-			continue;
-		}
-		if ((ruling->rule->remedy_count || !r->f->is_whole) && put_rule(r, ruling, err) < 0) /* what is by hand is said once */
+		else if ((rule->remedy_count || is_first) && put_rule(r, ruling, err) < 0)
 			return err->code;
 	}
 	return 0;
@@ -253,8 +265,8 @@ static int put_rules(struct repair *r, struct error *err)
 
 static int put_order(struct repair *r, struct error *err)
 {
-	_cleanup_(preview_done) struct preview change = {0};
-	struct preview_input in = {form_of(r->m->driver), &r->base, r->f->wish->management, "fixed"};
+	_cleanup_(preview_done) struct preview change = { 0 };
+	struct preview_input in = { form_of(r->m->driver), &r->base, r->f->wish->management, "fixed" };
 	struct fixing *f = r->f;
 	int result;
 
@@ -285,7 +297,7 @@ static const char *take_policy(struct repair *r)
 static int fix_one(struct fixing *f, const struct fleet_member *m, struct error *err)
 {
 	_cleanup_(repair_done) struct repair r = {
-		.f = f, .m = m, .device = &f->devices[f->count], .variables = {.plan = &f->wish->plan, .member = m}};
+		.f = f, .m = m, .device = &f->devices[f->count], .variables = { .plan = &f->wish->plan, .member = m} };
 	const char *why = plan_obstacle(m, clock_now_s());
 	int result = why ? 0 : device_set_get(&r.set, &f->source, m, err);
 
@@ -314,7 +326,7 @@ static int fix_one(struct fixing *f, const struct fleet_member *m, struct error 
 
 int fixing_plan(struct fixing *f, struct cli *cli, const char *const selectors[], size_t count, struct error *err)
 {
-	struct progress progress = {.what = "planned"};
+	struct progress progress = { .what = "planned" };
 	struct fleet_list *list = &f->orders.list;
 	int r = making_begin(&f->orders, cli, ORDER_APPLY, err);
 
@@ -342,5 +354,5 @@ void fixing_done(struct fixing *f)
 		free(f->devices[i].rules);
 	}
 	free(f->devices);
-	*f = (struct fixing){0};
+	*f = (struct fixing){ 0 };
 }

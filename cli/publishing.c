@@ -22,7 +22,7 @@ void publishing_done(struct publishing *p)
 
 void publishing_text(struct buf *out, const struct policy_set *set)
 {
-	_cleanup_(buf_done) struct buf commit = {0};
+	_cleanup_(buf_done) struct buf commit = { 0 };
 
 	for (size_t i = 0; i < set->pack_count; i++)
 		buf_addf(out, "%s%s (%zu rules)", i ? ", " : "", set->packs[i].policy->name, set->packs[i].policy->count);
@@ -76,8 +76,8 @@ static void drop_ended(struct policy_set *set, const struct root *root, int64_t 
 /* Who put it together, and the order of its parts, are no difference. */
 static int is_same(bool *same, const struct device_set *old, struct bytes made, struct error *err)
 {
-	_cleanup_(buf_done) struct buf before = {0};
-	_cleanup_(policy_set_done) struct policy_set now = {0};
+	_cleanup_(buf_done) struct buf before = { 0 };
+	_cleanup_(policy_set_done) struct policy_set now = { 0 };
 	char person[sizeof(now.person)];
 	int r = policy_set_read(&now, made, err);
 
@@ -111,7 +111,7 @@ static int put_order(struct publishing *p, const struct fleet_member *m, struct 
 
 static void tell(const struct publishing *p, const struct fleet_member *m, const struct policy_set *set)
 {
-	_cleanup_(buf_done) struct buf text = {0};
+	_cleanup_(buf_done) struct buf text = { 0 };
 
 	if (p->orders.cli->json)
 		return;
@@ -121,8 +121,8 @@ static void tell(const struct publishing *p, const struct fleet_member *m, const
 
 static int publish_one(struct publishing *p, const struct fleet_member *m, struct error *err)
 {
-	_cleanup_(device_set_done) struct device_set old = {0};
-	_cleanup_(buf_done) struct buf made = {0};
+	_cleanup_(device_set_done) struct device_set old = { 0 };
+	_cleanup_(buf_done) struct buf made = { 0 };
 	struct policy_set set;
 	bool same = false;
 	int r = p->is_anew ? 0 : device_set_get(&old, &p->source, m, err);
@@ -159,7 +159,7 @@ static const char *obstacle(const struct fleet_member *m)
 
 static int publish_all(struct publishing *p, struct error *err)
 {
-	struct progress progress = {.what = "prepared"};
+	struct progress progress = { .what = "prepared" };
 	const struct fleet_list *list = &p->orders.list;
 	int r = 0;
 

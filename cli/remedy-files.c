@@ -45,7 +45,7 @@ static void drop(struct lines *l, size_t i)
 
 static struct lines lines_of(struct bytes content)
 {
-	struct lines l = {0};
+	struct lines l = { 0 };
 	struct bytes line;
 
 	while (bytes_next_line(&content, &line)) {
@@ -112,7 +112,7 @@ static size_t next_match(const struct lines *l, size_t from)
 
 static struct span span_of(const struct lines *l, bool is_sshd)
 {
-	return (struct span){0, is_sshd ? next_match(l, 0) : l->count};
+	return (struct span){ 0, is_sshd ? next_match(l, 0) : l->count };
 }
 
 /* ---- one line of a remedy ---- */
@@ -199,13 +199,13 @@ static void edit(struct lines *l, struct span span, struct bytes format, const s
 /* Under every `Match` that the second step of the context means. Only what is taken away makes sense there, or what is in it already. */
 static void edit_matches(struct lines *l, const struct pattern *match, struct bytes format, const struct lines *wanted)
 {
-	struct purse purse = {.left = STEPS_OF_A_MATCH};
+	struct purse purse = { .left = STEPS_OF_A_MATCH };
 
 	for (size_t at = next_match(l, 0); at < l->count; at = next_match(l, at + 1)) {
 		_cleanup_(mem_freep) char *head = mem_printf("match%s", skip(l->at[at]) + 5);
 
 		if (pattern_match(match, bytes_str(head), NULL, &purse) == MATCH_YES)
-			edit(l, (struct span){at + 1, next_match(l, at + 1)}, format, wanted);
+			edit(l, (struct span){ at + 1, next_match(l, at + 1) }, format, wanted);
 	}
 }
 
@@ -242,7 +242,7 @@ static int read_context(struct editing *e, struct error *err)
 static int render(struct editing *e, const struct remedy_values *values, struct error *err)
 {
 	for (size_t i = 0; i < e->remedy->line_count; i++) {
-		_cleanup_(buf_done) struct buf line = {0};
+		_cleanup_(buf_done) struct buf line = { 0 };
 		int r = values->render(values->ctx, &line, bytes_str(e->remedy->lines[i]), err);
 
 		if (r < 0)
@@ -254,7 +254,7 @@ static int render(struct editing *e, const struct remedy_values *values, struct 
 
 static bool is_meant(const struct editing *e, struct bytes head)
 {
-	struct purse purse = {.left = STEPS_OF_A_MATCH};
+	struct purse purse = { .left = STEPS_OF_A_MATCH };
 
 	return pattern_match(e->part, head, NULL, &purse) == MATCH_YES;
 }
@@ -269,7 +269,7 @@ static struct bytes head_of(const struct files_part *part)
 
 static int edit_part(struct buf *out, struct editing *e, const struct files_part *part, struct error *err)
 {
-	_cleanup_(buf_done) struct buf content = {0}, made = {0};
+	_cleanup_(buf_done) struct buf content = { 0 }, made = { 0 };
 	struct lines l;
 	int r = files_content(&content, part, err);
 
@@ -313,12 +313,12 @@ static int edit_parts(struct buf *out, struct editing *e, struct bytes text, str
 int remedy_edit(struct buf *out, const char **why, const struct rule *rule, struct bytes text, const struct remedy_values *values,
 		struct error *err)
 {
-	_cleanup_(buf_done) struct buf now = {0};
+	_cleanup_(buf_done) struct buf now = { 0 };
 
 	buf_add_bytes(&now, text);
 	for (size_t i = 0; i < rule->remedy_count; i++) {
-		_cleanup_(editing_done) struct editing e = {.remedy = &rule->remedy[i]};
-		_cleanup_(buf_done) struct buf next = {0};
+		_cleanup_(editing_done) struct editing e = { .remedy = &rule->remedy[i] };
+		_cleanup_(buf_done) struct buf next = { 0 };
 
 		if (read_context(&e, err) < 0 || render(&e, values, err) < 0 || edit_parts(&next, &e, buf_bytes(&now), err) < 0)
 			return err->code;

@@ -22,7 +22,7 @@ static void way_done(struct way *way)
 
 static struct way way_of(const char *context)
 {
-	struct way way = {.text = mem_strdup(context)};
+	struct way way = { .text = mem_strdup(context) };
 	char *save, *step = strtok_r(way.text, "/", &save);
 
 	for (step = step ? strtok_r(NULL, "/", &save) : NULL; step && way.count < POLICY_STEPS_MAX; step = strtok_r(NULL, "/", &save))
@@ -59,6 +59,7 @@ static void put_lines(struct buf *out, const char *driver, const char *const blo
 
 struct walk {
 	const struct way *way;
+	const struct remedy_gone *gone;
 	const struct ruling *ruling;
 	const struct tree *tree;
 	const struct remedy *remedy;
@@ -70,33 +71,38 @@ struct walk {
 	bool has_secret; /* in the name of a block: nobody could enter it */
 };
 
-/* Is it one of the blocks that the rule found something in? When not all that it found was kept, nobody knows, and all of them are. */
-static bool is_wanting(const struct walk *w, uint32_t node)
+/* Is it the block at path, or in it? */
+static bool is_within(const char *path, const char *outer)
 {
-	_cleanup_(buf_done) struct buf path = {0};
-	size_t len;
+	size_t len = strlen(outer);
 
-	tree_path(&path, w->tree, node, POLICY_LINE_SHOWN);
-	len = path.len;
-	for (size_t i = 0; i < w->ruling->count; i++) {
-		const char *found = w->ruling->findings[i].path;
+	return !strncmp(path, outer, len) && (!path[len] || path[len] == '/');
+}
 
-		if (!strncmp(found, buf_text(&path), len) && (!found[len] || found[len] == '/'))
+/* Is it one of the blocks that the rule found something in? When not all that it found was kept, nobody knows, and all of them are. */
+static bool is_wanting(const struct walk *w, const char *path)
+{
+	for (size_t i = 0; i < w->ruling->count; i++)
+		if (is_within(w->ruling->findings[i].path, path))
 			return true;
-	}
 	return w->ruling->more > 0;
 }
 
-static void put_node(struct walk *w, uint32_t node)
+static bool is_gone(const struct walk *w, const char *path)
+{
+	for (size_t i = 0; i < w->gone->count; i++)
+		if (is_within(path, w->gone->paths[i]))
+			return true;
+	return false;
+}
+
+static void put_block(struct walk *w, uint32_t node)
 {
 	char *blocks[POLICY_STEPS_MAX] = { NULL };
 	size_t count = w->way->count;
-	uint32_t at = node;
 
-	if (!is_wanting(w, node))
-		return;
-	for (size_t i = count; i--; at = w->tree->nodes[at].in) {
-		struct bytes line = tree_line(w->tree, at);
+	for (size_t i = count; i--; node = w->tree->nodes[node].in) {
+		struct bytes line = tree_line(w->tree, node);
 
 		blocks[i] = mem_strndup((const char *)line.ptr, line.len);
 		w->has_secret |= strstr(blocks[i], "{{") != NULL;
@@ -104,7 +110,18 @@ static void put_node(struct walk *w, uint32_t node)
 	put_lines(w->out, w->driver, (const char *const *)blocks, count, w->remedy);
 	for (size_t i = 0; i < count; i++)
 		free(blocks[i]);
+}
+
+static void put_node(struct walk *w, uint32_t node)
+{
+	_cleanup_(buf_done) struct buf path = { 0 };
+
+	tree_path(&path, w->tree, node, POLICY_LINE_SHOWN);
+	if (!is_wanting(w, buf_text(&path)))
+		return;
 	w->found++;
+	if (!is_gone(w, buf_text(&path)))
+		put_block(w, node);
 }
 
 static void walk(struct walk *w, uint32_t block, size_t step)
@@ -137,6 +154,29 @@ static int put_everywhere(struct walk *w, const char **why)
 	return REMEDY_BY_HAND;
 }
 
+/* ---- what goes ---- */
+
+void remedy_gone_add(struct remedy_gone *gone, const struct rule *rule)
+{
+	for (size_t i = 0; i < rule->remedy_count; i++)
+		for (size_t k = 0; k < rule->remedy[i].line_count; k++) {
+			const char *line = rule->remedy[i].lines[k];
+
+			if (strncmp(line, "no ", 3) != 0 || is_pattern(rule->remedy[i].context))
+				continue;
+			gone->paths = mem_grow(gone->paths, (gone->count + 1) * sizeof(*gone->paths));
+			gone->paths[gone->count++] = mem_printf("%s/%s", rule->remedy[i].context, line + 3);
+		}
+}
+
+void remedy_gone_done(struct remedy_gone *gone)
+{
+	for (size_t i = 0; i < gone->count; i++)
+		free(gone->paths[i]);
+	free(gone->paths);
+	*gone = (struct remedy_gone){ 0 };
+}
+
 /* ---- the whole ---- */
 
 bool remedy_is_whole(const struct rule *rule, const char *driver)
@@ -147,16 +187,16 @@ bool remedy_is_whole(const struct rule *rule, const char *driver)
 }
 
 static int put_remedy(struct buf *out, const char **why, const struct remedy *remedy, const struct ruling *ruling, const struct tree *tree,
-		      const char *driver)
+		      const struct remedy_gone *gone, const char *driver)
 {
 	_cleanup_(way_done) struct way way = way_of(remedy->context);
-	struct walk w = {.way = &way,
+	struct walk w = { .way = &way, .gone = gone,
 			 .ruling = ruling,
 			 .tree = tree,
 			 .remedy = remedy,
 			 .driver = driver,
 			 .out = out,
-			 .purse = {.left = STEPS_OF_A_WALK}};
+			 .purse = { .left = STEPS_OF_A_WALK} };
 
 	if (!strcmp(driver, "files")) /* commands of nft name their place themselves */
 		put_lines(out, driver, NULL, 0, remedy);
@@ -178,7 +218,7 @@ bool remedy_put(struct buf *out, const struct remedy *remedy, const char *driver
 }
 
 int remedy_lines(struct buf *out, const char **why, const struct rule *rule, const struct ruling *ruling, const struct tree *tree,
-		 const char *driver)
+		 const struct remedy_gone *gone, const char *driver)
 {
 	size_t len = out->len;
 
@@ -186,7 +226,7 @@ int remedy_lines(struct buf *out, const char **why, const struct rule *rule, con
 	if (!rule->remedy_count)
 		return REMEDY_BY_HAND;
 	for (size_t i = 0; i < rule->remedy_count; i++) {
-		if (put_remedy(out, why, &rule->remedy[i], ruling, tree, driver) == 0)
+		if (put_remedy(out, why, &rule->remedy[i], ruling, tree, gone, driver) == 0)
 			continue;
 		buf_truncate(out, len);
 		return REMEDY_BY_HAND;

@@ -13,10 +13,18 @@
 
 enum { REMEDY_BY_HAND = 1 };
 
+/* Blocks that go with the remedies of one order ("no user admin" in config/aaa): nothing is entered in them, or they would be there again. */
+struct remedy_gone {
+	size_t count;
+	char **paths; /* "config/aaa/user admin" */
+};
+void remedy_gone_add(struct remedy_gone *gone, const struct rule *rule);
+void remedy_gone_done(struct remedy_gone *gone);
+
 /* The lines of a rule that failed, appended to out as a template (cli/template.h): values for its places come later. REMEDY_BY_HAND: there
  * is no text for it; *why (static) says why. */
 int remedy_lines(struct buf *out, const char **why, const struct rule *rule, const struct ruling *ruling, const struct tree *tree,
-		 const char *driver);
+		 const struct remedy_gone *gone, const char *driver);
 
 /* Does the rule concern files that are changed as a whole? */
 bool remedy_is_whole(const struct rule *rule, const char *driver);

@@ -21,7 +21,7 @@ int rule_name_parse_any(struct rule_name *out, const char *text, struct error *e
 {
 	size_t len = strcspn(text, "/");
 
-	*out = (struct rule_name){.pack = ""};
+	*out = (struct rule_name){ .pack = "" };
 	if (take(out->pack, text, len) && (!text[len] || take(out->rule, text + len + 1, strlen(text + len + 1))))
 		return 0;
 	return error_set(err, CLI_USAGE, "'%.80s' is no rule; write PACK/RULE, as in weos/default-admin", text);

@@ -20,10 +20,10 @@ struct bench {
 static void bench_init(struct bench *b, const char *driver, const char *rule, const char *text)
 {
 	_cleanup_(mem_freep) char *pack = mem_printf(head, driver, rule);
-	const struct policy_facts facts = {.driver = driver};
-	struct error err = {0};
+	const struct policy_facts facts = { .driver = driver };
+	struct error err = { 0 };
 
-	*b = (struct bench){0};
+	*b = (struct bench){ 0 };
 	CHECK_OK(policy_read(&b->policy, "p", bytes_str(pack), &err));
 	CHECK_OK(tree_read(&b->tree, driver, bytes_str(text), &err));
 	policy_evaluate(&b->report, b->policy, &b->tree, NULL, &facts, &policy_limits_operator);
@@ -36,16 +36,23 @@ static void bench_done(struct bench *b)
 	policy_free(b->policy);
 }
 
-static void check_lines(const char *driver, const char *rule, const char *text, const char *wanted)
+static void check_lines_but(const struct remedy_gone *gone, const char *driver, const char *rule, const char *text, const char *wanted)
 {
 	_cleanup_(bench_done) struct bench b;
-	_cleanup_(buf_done) struct buf out = {0};
+	_cleanup_(buf_done) struct buf out = { 0 };
 	const char *why = NULL;
 
 	bench_init(&b, driver, rule, text);
 	CHECK_EQ(b.report.rulings[0].verdict, VERDICT_FAIL);
-	CHECK_EQ(remedy_lines(&out, &why, &b.policy->rules[0], &b.report.rulings[0], &b.tree, driver), wanted ? 0 : REMEDY_BY_HAND);
+	CHECK_EQ(remedy_lines(&out, &why, &b.policy->rules[0], &b.report.rulings[0], &b.tree, gone, driver), wanted ? 0 : REMEDY_BY_HAND);
 	CHECK_STR(buf_text(&out), wanted ? wanted : "");
+}
+
+static void check_lines(const char *driver, const char *rule, const char *text, const char *wanted)
+{
+	const struct remedy_gone none = { 0 };
+
+	check_lines_but(&none, driver, rule, text, wanted);
 }
 
 TEST(a_remedy_is_entered_in_each_block_that_fails_and_in_no_other)
@@ -64,7 +71,7 @@ TEST(a_remedy_for_one_place_is_entered_there_whether_it_is_there_or_not)
 {
 	static const char rule[] =
 		"context: config/line vty, check: {present: exec-timeout 10 0},"
-		" remedy: [{context: config/line vty, lines: [exec-timeout 10 0]}, {context: config, lines: ['log syslog {{level}}']}]";
+		" remedy: [{context: config/line vty, lines: [exec-timeout 10 0] }, { context: config, lines: ['log syslog {{level}}']}]";
 
 	check_lines("frr", rule, "hostname r1\n", "line vty\n exec-timeout 10 0\nlog syslog {{level}}\n");
 	check_lines("weos",
@@ -72,6 +79,20 @@ TEST(a_remedy_for_one_place_is_entered_there_whether_it_is_there_or_not)
 		    " remedy: [{context: 'config/aaa/user {{name}}', lines: [role administrator]}]",
 		    "aaa\n\tuser admin\n\t\trole administrator\n\t\tend\n\tend\n",
 		    "aaa\n user {{name}}\n  role administrator\n  end\n end\n");
+}
+
+TEST(nothing_is_entered_in_a_block_that_goes)
+{
+	static const char keys[] = "context: config/aaa/user *, check: {present: ssh-key ...}, remedy: [{context: config/aaa/user *, lines: [ssh-key a b]}]";
+	static const char text[] = "aaa\n\tuser admin\n\t\trole administrator\n\t\tend\n\tuser administrator\n\t\trole guest\n\t\tend\n\tend\n";
+	_cleanup_(remedy_gone_done) struct remedy_gone gone = { 0 };
+	_cleanup_(bench_done) struct bench b;
+
+	bench_init(&b, "weos", "context: config/aaa, check: {absent: user admin}, remedy: [{context: config/aaa, lines: [no user admin]}]", text);
+	remedy_gone_add(&gone, &b.policy->rules[0]);
+	check_lines_but(&gone, "weos", keys, text, "aaa\n user administrator\n  ssh-key a b\n  end\n end\n");
+	/* it alone had none: there is nothing to enter, and nothing left to people */
+	check_lines_but(&gone, "weos", keys, "aaa\n\tuser admin\n\t\trole administrator\n\t\tend\n\tend\n", "");
 }
 
 TEST(a_remedy_goes_into_nested_blocks)
@@ -109,9 +130,9 @@ static void check_edit(const char *remedy, const char *part, const char *wanted)
 	_cleanup_(mem_freep) char *rule = mem_printf("%s[%s]", sshd_rule, remedy), *text = mem_printf("holdfast-files/1\n%s", part),
 				  *whole = wanted ? mem_printf("holdfast-files/1\n%s", wanted) : NULL;
 	_cleanup_(bench_done) struct bench b;
-	_cleanup_(buf_done) struct buf out = {0};
-	const struct remedy_values values = {render_as_is, NULL};
-	struct error err = {0};
+	_cleanup_(buf_done) struct buf out = { 0 };
+	const struct remedy_values values = { render_as_is, NULL };
+	struct error err = { 0 };
 	const char *why = NULL;
 
 	bench_init(&b, "files", rule, text);
