@@ -47,6 +47,7 @@ void apply_look_put(struct buf *out, const struct apply_look *look)
 	put_field(out, bytes_str(look->incarnation));
 	put_field(out, bytes_str(look->doubt));
 	put_field(out, bytes_str(look->remark));
+	put_field(out, bytes_str(look->changed_by));
 	put_field(out, look->running);
 	put_field(out, look->startup);
 }
@@ -67,7 +68,7 @@ bool apply_look_get(struct apply_look *out, struct reader *rd)
 	out->has_startup = read_u32(rd) != 0;
 	if (!get_text_field(rd, out->missing, sizeof(out->missing)) ||
 	    !get_text_field(rd, out->incarnation, sizeof(out->incarnation)) || !get_text_field(rd, out->doubt, sizeof(out->doubt)) ||
-	    !get_text_field(rd, out->remark, sizeof(out->remark)))
+	    !get_text_field(rd, out->remark, sizeof(out->remark)) || !get_text_field(rd, out->changed_by, sizeof(out->changed_by)))
 		return false;
 	out->running = get_field(rd);
 	out->startup = get_field(rd);
@@ -305,6 +306,8 @@ static int do_look(struct apply *a, struct bytes known, struct buf *out, struct 
 	memcpy(ans.incarnation, look.incarnation, sizeof(ans.incarnation));
 	memcpy(ans.doubt, look.doubt, sizeof(ans.doubt));
 	memcpy(ans.remark, look.remark, sizeof(ans.remark));
+	if (!ans.is_same)
+		apply_changed_by(ans.changed_by, a->dev);
 	ans.running = buf_bytes(&look.running);
 	ans.startup = buf_bytes(&look.startup);
 	apply_result_put(out, 0, "");

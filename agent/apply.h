@@ -19,6 +19,7 @@ struct apply_look {
 	char missing[256];
 	char incarnation[512];
 	char doubt[DEVICE_NOTE_MAX], remark[DEVICE_NOTE_MAX];
+	char changed_by[DEVICE_NOTE_MAX]; /* "": nothing says so */
 	struct bytes running, startup; /* as the device gave them */
 };
 
@@ -74,6 +75,9 @@ void apply_result_put(struct buf *out, int code, const char *text);
 bool apply_result_get(struct reader *rd, struct error *err);
 /* Of a canonical text; absent: another than of the empty text. */
 void apply_digest(uint8_t out[static APPLY_DIGEST_LEN], struct bytes text, bool is_there);
+
+/* Asks the program of the settings who changed the configuration last: the first line that it prints, cut and made printable. "" when it fails. */
+void apply_changed_by(char out[static DEVICE_NOTE_MAX], const struct settings_device *dev);
 
 /* Drops the environment that was inherited, and sets what the programs that a driver runs need. */
 void apply_environment(void);

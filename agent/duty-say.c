@@ -66,6 +66,7 @@ void duty_input(struct snapshot_input *in, char note[static DUTY_NOTE_MAX * 2], 
 		.mode = settings_mode_name(d->commit.mode),
 		.hold_s = d->is_held ? d->hold.until_s : 0,
 		.hold_by = d->hold_by,
+		.changed_by = d->changed_by,
 		.drift = duty_drift(d),
 		.drift_since_s = duty_drift(d) ? d->drift_since_s : 0,
 		.note = note,
@@ -100,7 +101,7 @@ static void add_policies(struct buf *out, const struct duty *d)
 		buf_addf(out, " since %s", since);
 	if (duty_drift(d))
 		buf_addf(out, ", from snapshot %llu", (unsigned long long)d->policies.baseline_number);
-	buf_addf(out, "\nhold-by: %s\n", *d->hold_by ? d->hold_by : "-");
+	buf_addf(out, "\nhold-by: %s\nchanged-by: %s\n", *d->hold_by ? d->hold_by : "-", *d->changed_by ? d->changed_by : "-");
 }
 
 /* For `holdfast-agent status`. Not durable: it is made again after every start. */

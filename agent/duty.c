@@ -151,6 +151,7 @@ static bool fill_view(struct duty *d, const struct apply_look *look, struct buf 
 	};
 	memcpy(d->doubt, look->doubt, sizeof(d->doubt));
 	memcpy(d->remark, look->remark, sizeof(d->remark));
+	memcpy(d->changed_by, look->changed_by, sizeof(d->changed_by));
 	apply_digest(d->view.running, buf_bytes(running), true);
 	apply_digest(d->view.startup, buf_bytes(startup), look->has_startup);
 	if (d->view.is_restarted)

@@ -53,6 +53,7 @@ struct duty {
 	bool is_held;
 	char trouble[DUTY_NOTE_MAX]; /* what keeps us from the duty; "" when nothing does */
 	char doubt[DEVICE_NOTE_MAX], remark[DEVICE_NOTE_MAX]; /* of the last look */
+	char changed_by[DEVICE_NOTE_MAX]; /* of the last look that brought texts */
 	char status_text[3600];      /* as last written to the file `status` */
 
 	/* policies */

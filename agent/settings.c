@@ -85,6 +85,7 @@ static const cyaml_schema_field_t device_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("files", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, files, files_fields),
 	CYAML_FIELD_MAPPING_PTR("weos", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, weos, weos_fields),
 	CYAML_FIELD_MAPPING_PTR("commit", CYAML_FLAG_POINTER, struct settings_device, commit, commit_fields),
+	CYAML_FIELD_SEQUENCE("changed-by", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, changed_by, &text_schema, 1, 24),
 	CYAML_FIELD_SEQUENCE("media", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, media, &text_schema, 1, MEDIA_MOST),
 	CYAML_FIELD_END,
 };

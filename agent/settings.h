@@ -77,6 +77,8 @@ struct settings_device {
 	struct settings_files *files;
 	struct settings_weos *weos;
 	struct settings_commit *commit;
+	char **changed_by; /* program and arguments: prints who changed the configuration last, by the device's own log */
+	unsigned changed_by_count;
 	char **media; /* block devices that a purge erases besides */
 	unsigned media_count;
 };

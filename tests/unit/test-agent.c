@@ -564,3 +564,38 @@ TEST(an_older_version_of_a_file_is_told_by_its_name_and_nothing_else_is)
 		CHECK(!copies_is_one(others[i], "frr.conf"));
 	CHECK(!copies_is_one("hosts.allow", "hosts"));
 }
+
+/* ---- who changed it ---- */
+
+static void who_is(char **argv, unsigned count, const char *wanted)
+{
+	const struct settings_device dev = { .changed_by = argv, .changed_by_count = count };
+	char who[DEVICE_NOTE_MAX] = "before";
+
+	apply_changed_by(who, &dev);
+	CHECK_STR(who, wanted);
+}
+
+TEST(who_changed_it_is_the_first_line_of_a_program_made_printable)
+{
+	char *plain[] = { (char[]){ "printf" }, (char[]){ "  alice on tty1 \\nbob\\n" } }, *ugly[] = { (char[]){ "printf" }, (char[]){ "a\\033[31m\\tb\\303\\244" } };
+	char *fails[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "echo alice; exit 1" } }, *none[] = { (char[]){ "/nonexistent/program" } };
+	char *silent[] = { (char[]){ "true" } };
+
+	who_is(plain, 2, "alice on tty1");
+	who_is(ugly, 2, "a?[31m?b??");
+	who_is(fails, 3, "");
+	who_is(none, 1, "");
+	who_is(silent, 1, "");
+	who_is(NULL, 0, "");
+}
+
+TEST(who_changed_it_is_cut_where_a_statement_would_be_too_long)
+{
+	char *argv[] = { (char[]){ "printf" }, (char[]){ "%0900d" }, (char[]){ "0" } };
+	const struct settings_device dev = { .changed_by = argv, .changed_by_count = 3 };
+	char who[DEVICE_NOTE_MAX];
+
+	apply_changed_by(who, &dev);
+	CHECK_EQ(strlen(who), DEVICE_NOTE_MAX - 1);
+}
