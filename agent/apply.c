@@ -24,7 +24,6 @@ struct apply {
 	const struct device_driver *driver;
 	const char *state_dir;
 	struct ipc ipc;
-	bool is_tired; /* it did something that does not come with every look */
 	int watch;     /* inotify; -1: none */
 	char *startup; /* the file that is watched for */
 
@@ -612,14 +611,6 @@ static bool take_events(struct apply *a)
 	return is_ours;
 }
 
-/* Looks come all the time, and each would only take again what it had given back. */
-static void rest_after(struct apply *a, enum ipc_kind kind)
-{
-	if (a->is_tired && kind == IPC_LOOK)
-		rest();
-	a->is_tired = kind != IPC_LOOK;
-}
-
 static int serve(struct apply *a, struct error *err)
 {
 	for (;;) {
@@ -635,15 +626,12 @@ static int serve(struct apply *a, struct error *err)
 			continue;
 		if (ipc_fill(&a->ipc, err) < 0)
 			return err->code;
-		while ((r = ipc_next(&a->ipc, &msg, err)) == 0) {
-			enum ipc_kind kind = msg.kind;
-
+		while ((r = ipc_next(&a->ipc, &msg, err)) == 0)
 			if (answer_one(a, &msg, err) < 0)
 				return err->code;
-			rest_after(a, kind);
-		}
 		if (r < 0)
 			return r;
+		rest(); /* until the next look */
 	}
 }
 
@@ -670,7 +658,7 @@ void apply_environment(void)
 
 int apply_main(int fd, int parent, const struct settings_device *dev, const char *state_dir)
 {
-	struct apply a = { .dev = dev, .driver = device_driver(dev->driver), .state_dir = state_dir, .watch = -1, .is_tired = true };
+	struct apply a = { .dev = dev, .driver = device_driver(dev->driver), .state_dir = state_dir, .watch = -1 };
 	struct error err = { 0 };
 
 	signal(SIGPIPE, SIG_IGN);

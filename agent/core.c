@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 /* How long a device may take to be left: a console that nobody logs out of lets the next one in. */
-enum { STOP_MS = 20000, REST_MS = 20000 };
+enum { STOP_MS = 20000, REST_MS = 1000 };
 
 uint32_t core_id(struct core *core)
 {
@@ -23,11 +23,12 @@ static void rest_now(struct loop_timer *timer _unused_)
 	rest();
 }
 
-/* There was work that does not come with every look at a device. */
-static void rest_later(struct core *core)
+/* An armed timer stays as it is: with many devices there is always work, and a rest a second is enough. */
+void core_rest_later(struct core *core)
 {
 	core->rest.fire = rest_now;
-	loop_arm(core->loop, &core->rest, clock_mono_ms() + REST_MS);
+	if (!core->rest.loop)
+		loop_arm(core->loop, &core->rest, clock_mono_ms() + REST_MS);
 }
 
 static int net_took(struct child *child, const struct ipc_msg *msg, struct error *err)
@@ -43,7 +44,7 @@ static int net_took(struct child *child, const struct ipc_msg *msg, struct error
 	}
 	if (!is_probe && (msg->kind != IPC_HTTP_DONE || !http_answer_get(&answer, msg->body)))
 		return error_set(err, E_PEER, "an answer of another form");
-	rest_later(core);
+	core_rest_later(core);
 	/* nobody's: it was cancelled meanwhile */
 	for (size_t i = 0; i < core->count && !is_taken; i++) {
 		struct duty *d = &core->duties[i];
@@ -101,7 +102,7 @@ static int start(struct core *core, struct error *err)
 				    .began = net_began };
 	if (child_start(&core->net, err) < 0)
 		return err->code;
-	rest_later(core);
+	core_rest_later(core);
 	core->duties = mem_alloc(s->devices_count * sizeof(*core->duties));
 	for (unsigned i = 0; i < s->devices_count; i++) {
 		core->count = i + 1;

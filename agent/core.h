@@ -22,3 +22,5 @@ struct core {
 /* Runs in the foreground until SIGTERM or SIGINT. */
 int core_run(const char *config, struct settings *settings, struct error *err) _must_check_;
 uint32_t core_id(struct core *core);
+/* There was work: soon after, when there is none, memory is given back (base/rest.h). */
+void core_rest_later(struct core *core);

@@ -385,6 +385,7 @@ static int duty_took(struct child *child, const struct ipc_msg *msg, struct erro
 	struct duty *d = container_of(child, struct duty, apply);
 	enum ipc_kind asked = d->asked;
 	struct reader rd = reader_over(msg->body);
+	core_rest_later(d->core);
 
 	if (msg->kind == IPC_NOTICE) {
 		if (!d->asked && !obey_is_erasing(d))

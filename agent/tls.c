@@ -51,13 +51,13 @@ struct tls_session {
 };
 
 #ifdef TLS_LINKED
-static int load(struct tls *tls, struct error *err _unused_)
+static int load(struct tls *tls, struct error *err)
 {
 #define TAKE(name) tls->call.name = gnutls_##name;
 	EACH_CALL(TAKE)
 #undef TAKE
 	tls->call.free = &gnutls_free;
-	return 0;
+	return gnutls_global_init() < 0 ? error_set(err, E_SYS, "GnuTLS does not start") : 0;
 }
 #else
 static int load(struct tls *tls, struct error *err)
