@@ -179,7 +179,7 @@ static int keep(char hash[static 2 * HASH_LEN + 1], const struct advisory_store 
 		return 1;
 	if (fs_mkdirs(folder, 0700, err) < 0)
 		return err->code;
-	return fs_write(path, statement_whole(st), 0600, err);
+	return advisory_store_write(path, statement_whole(st), err);
 }
 
 int judgement_take(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err)
@@ -191,7 +191,11 @@ int judgement_take(const struct advisory_store *s, const struct root *root, stru
 	if (parse(&st, whole, err) < 0 || verify(st, root, err) < 0)
 		return err->code;
 	r = keep(hash, s, st, err);
-	return r ? (r < 0 ? r : 0) : judgement_queue(s, hash, err);
+	if (r == 0)
+		r = judgement_queue(s, hash, err);
+	if (r == 0)
+		r = advisory_store_sync(s, err);
+	return r < 0 ? r : 0;
 }
 
 int judgement_keep(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err)

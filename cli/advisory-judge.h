@@ -34,5 +34,5 @@ void judgements_refine(struct advisory *a, const struct judgements *j, const str
 /* Verifies and keeps one, and has it sent to the archive with the next sync (cli/advisory-sync.h). E_DENIED without a root, or when its signer
  * may not. */
 int judgement_take(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err) _must_check_;
-/* Keeps one that is archived; also one whose signer may not judge any more, since they may again one day. 1: it was here. */
+/* Keeps one that is archived; also one whose signer may not judge any more, since they may again one day. Not durable before advisory_store_sync(). 1: it was here. */
 int judgement_keep(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err) _must_check_;

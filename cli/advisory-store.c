@@ -169,8 +169,7 @@ void advisory_store_done(struct advisory_store *s)
 
 /* ---- taking ---- */
 
-/* Not durable yet: advisory_store_save() sees to all of them at once, since thousands come together. */
-static int write_file(const char *path, struct bytes document, struct error *err)
+int advisory_store_write(const char *path, struct bytes document, struct error *err)
 {
 	_cleanup_(mem_freep) char *other = mem_printf("%s.new", path);
 	_cleanup_(fd_closep) int fd = open(other, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -186,7 +185,7 @@ static int write_document(const struct advisory_store *s, const char *sha256, st
 {
 	_cleanup_(mem_freep) char *path = document_path(s, sha256);
 
-	return write_file(path, document, err);
+	return advisory_store_write(path, document, err);
 }
 
 int advisory_store_put_signature(const struct advisory_store *s, struct bytes document, struct bytes signature, struct error *err)
@@ -196,7 +195,7 @@ int advisory_store_put_signature(const struct advisory_store *s, struct bytes do
 
 	sha256_hex(sha256, document);
 	path = signature_path(s, sha256);
-	return write_file(path, signature, err);
+	return advisory_store_write(path, signature, err);
 }
 
 /* Is a newer than what is there? Positive: it is; 0: the same version; negative: it is older. Versions of CSAF are numbers; those of a CVE
@@ -273,7 +272,7 @@ int advisory_store_take(enum advisory_taken *how, struct advisory_store *s, cons
 	return 0;
 }
 
-static int sync_documents(const struct advisory_store *s, struct error *err)
+int advisory_store_sync(const struct advisory_store *s, struct error *err)
 {
 	_cleanup_(fd_closep) int fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -286,7 +285,7 @@ int advisory_store_save(struct advisory_store *s, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = path_of(s, "index"), *text = NULL;
 	json_t *list = json_array(), *whole = json_pack("{s:i, s:o}", "holdfast-advisories", INDEX_VERSION, "advisories", list);
-	int r = s->is_changed ? sync_documents(s, err) : 0;
+	int r = s->is_changed ? advisory_store_sync(s, err) : 0;
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct advisory_entry *e = &s->entries[i];

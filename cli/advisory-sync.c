@@ -136,7 +136,9 @@ static int fetch(size_t *fetched, const struct advisory_store *s, struct cli *cl
 			;
 	if (r < 0)
 		return r;
-	return place != before ? store_place(s, place, err) : 0;
+	if (place == before)
+		return 0;
+	return advisory_store_sync(s, err) < 0 ? err->code : store_place(s, place, err);
 }
 
 int judgements_sync(size_t *fetched, const struct advisory_store *s, struct cli *cli, struct error *err)
