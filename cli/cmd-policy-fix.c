@@ -289,8 +289,7 @@ static int fix(struct fix_run *run, bool is_whole, struct error *err)
 	int r = fixing_plan(&f, run->cli, &run->args->value[1], run->args->count - 1, err);
 
 	if (r == 0 && !f.looked_at)
-		r = error_set(err, CLI_ABSENT, "none of these devices has '%s' among its policies; see: holdfast policy publish",
-			      run->args->value[0]);
+		r = error_set(err, CLI_ABSENT, "none of these devices can be put right by '%s': why, stands above", run->args->value[0]);
 	if (r < 0)
 		return r;
 	run->left = f.left;
