@@ -216,7 +216,7 @@ void duty_judge(struct duty *d)
 	enum judge_next next;
 	int r = 0;
 
-	if (d->asked || !d->apply.pid || obey_is_erasing(d))
+	if (!d->policies.is_there || d->asked || !d->apply.pid || obey_is_erasing(d))
 		return;
 	view_of(&view, d);
 	next = judge_step(&d->judge, &view, clock_mono_ms());
