@@ -51,10 +51,13 @@ static void say_trouble(struct duty *d, const char *why)
 {
 	struct fetch *f = fetch_of(d);
 
-	if (*why && strcmp(why, f->trouble) != 0)
+	if (!strcmp(why, f->trouble))
+		return;
+	if (*why)
 		log_warning("image device=%s have=%llu of=%llu why=\"%s\"", d->dev->name, (unsigned long long)f->image.have,
 			    (unsigned long long)f->image.size, why);
 	snprintf(f->trouble, sizeof(f->trouble), "%s", why);
+	duty_write_status(d);
 }
 
 static void try_again(struct duty *d, const char *why, uint32_t retry_s)

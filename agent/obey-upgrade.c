@@ -24,9 +24,10 @@ static struct upgrade_now now_of(const struct duty *d)
 {
 	const struct upgrade *u = &d->obey.upgrade;
 	struct upgrade_now now = { .ms = clock_mono_ms(), .is_held = d->is_held, .acked = d->state.spool.acked, .newest = d->state.chain.number };
-	int64_t expires_s;
+	enum batch_time time = upgrade_is_open(u) ? batch_time(u->batch, floor_now(&d->state.floor)) : BATCH_IN_TIME;
 
-	now.is_expired = clock_parse(&expires_s, bytes_str(u->expires)) && floor_now(&d->state.floor) >= expires_s;
+	now.is_expired = time == BATCH_EXPIRED;
+	now.is_closed = time == BATCH_OUT_OF_WINDOW;
 	return now;
 }
 
@@ -74,7 +75,8 @@ bool obey_begin_upgrade(struct duty *d, const struct orders_item *item)
 	if (upgrade_next(u, &now) != UPGRADE_STORE || !store(d))
 		return false;
 	orders_note_taken(&d->state.chain.orders, u->number, u->leaf);
-	log_notice("order-begins device=%s order=%llu kind=upgrade by=%s reason=\"%s\" version=%s", d->dev->name, number_of(d), u->person, u->reason,
+	log_notice("order-begins device=%s order=%llu kind=upgrade by=%s reason=\"%s\" version=%s", d->dev->name, number_of(d),
+		   statement_get(u->batch, "person"), statement_get(u->batch, "reason"),
 		   statement_get(u->firmware, "version"));
 	return true;
 }
@@ -102,7 +104,7 @@ int obey_start_upgrade(struct duty *d, struct error *err)
 static int say_end(struct duty *d, struct error *err)
 {
 	const struct upgrade *u = upgrade_of(d);
-	struct receipt_input in = { .order = u->number, .batch = u->batch, .leaf = u->leaf, .outcome = u->end.outcome, .check = u->end.check,
+	struct receipt_input in = { .order = u->number, .batch = statement_hash(u->batch), .leaf = u->leaf, .outcome = u->end.outcome, .check = u->end.check,
 				    .evidence = u->end.evidence, .note = u->end.note };
 
 	if (u->end.is_held && obey_hold(d, u->number, err) < 0)
@@ -186,6 +188,10 @@ static bool perform(struct duty *d, enum upgrade_action action)
 		return true;
 	case UPGRADE_FETCH:
 		begin_fetch(d);
+		return true;
+	case UPGRADE_PAUSE:
+		fetch_stop(d);
+		upgrade_paused(upgrade_of(d));
 		return true;
 	case UPGRADE_STEP:
 		log_info("upgrade device=%s order=%llu phase=%s", d->dev->name, number_of(d), upgrade_phase_name(upgrade_of(d)->phase));

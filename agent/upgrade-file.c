@@ -1,6 +1,6 @@
 /* agent/upgrade-file.c -- the journal of an order that gives the device other firmware: the file `upgrade` in the device's folder.
  *
- * Lines that an engineer can read, then the order's text and the statement about the image. It holds no secret. */
+ * Lines that an engineer can read, then the order's text, its batch, and the statement about the image. It holds no secret. */
 #include "agent/upgrade.h"
 
 #include "agent/journal.h"
@@ -24,11 +24,7 @@ void upgrade_write(struct buf *out, const struct upgrade *u)
 	_cleanup_(buf_done) struct buf body = { 0 };
 
 	buf_addf(&body, "phase: %s\n", phases[u->phase == UPGRADE_RECORDING ? UPGRADE_FETCHING : u->phase]);
-	journal_put_hash(&body, "batch", u->batch);
 	journal_put_hash(&body, "leaf", u->leaf);
-	journal_put_text(&body, "person", u->person);
-	journal_put_text(&body, "reason", u->reason);
-	journal_put_text(&body, "expires", u->expires);
 	journal_put_hash(&body, "before", u->before);
 	journal_put_text(&body, "slot", u->slot);
 	journal_put_text(&body, "version", u->version);
@@ -37,8 +33,10 @@ void upgrade_write(struct buf *out, const struct upgrade *u)
 	journal_put_text(&body, "fallback", u->seen.is_fallback ? "yes" : "no");
 	journal_put_began(&body, u->began_ms, u->boot);
 	journal_put_text(&body, "why", u->why);
-	buf_addf(&body, "order: %zu\nfirmware: %zu\n", statement_text(u->order).len, statement_whole(u->firmware).len);
+	buf_addf(&body, "order: %zu\nbatch: %zu\nfirmware: %zu\n", statement_text(u->order).len, statement_whole(u->batch).len,
+		 statement_whole(u->firmware).len);
 	buf_add_bytes(&body, statement_text(u->order));
+	buf_add_bytes(&body, statement_whole(u->batch));
 	buf_add_bytes(&body, statement_whole(u->firmware));
 	journal_seal(out, first_line, buf_bytes(&body));
 }
@@ -61,21 +59,29 @@ static bool take_phase(struct bytes *rest, enum upgrade_phase *out)
 	return journal_take_name(rest, "phase", phases, stored, ARRAY_SIZE(stored), out);
 }
 
-static int read_texts(struct upgrade *u, struct bytes in, struct error *err)
+/* The next statement of so many bytes, which must be of this type. */
+static int take_statement(struct statement **out, struct bytes *in, uint64_t len, bool is_text, enum statement_type type, struct error *err)
 {
-	uint64_t order, firmware;
 	size_t used;
 
-	if (!journal_take_number(&in, "order", &order) || !journal_take_number(&in, "firmware", &firmware) || order > UPGRADE_FILE_MAX ||
-	    firmware > UPGRADE_FILE_MAX || order + firmware != in.len)
-		return error_set(err, E_FORMAT, "its texts are cut short or too long");
-	if (statement_parse(&u->order, bytes_of(in.ptr, (size_t)order), true, &used, err) < 0)
+	if (len > in->len)
+		return error_set(err, E_FORMAT, "its texts are cut short");
+	if (statement_parse(out, bytes_of(in->ptr, (size_t)len), is_text, &used, err) < 0)
 		return err->code;
-	if (used != order || statement_type(u->order) != STATEMENT_ORDER)
-		return error_set(err, E_FORMAT, "it holds no order");
-	if (statement_parse(&u->firmware, bytes_from(in, (size_t)order), false, &used, err) < 0)
+	*in = bytes_from(*in, (size_t)len);
+	return used == len && statement_type(*out) == type ? 0 : error_set(err, E_FORMAT, "it holds no %s", statement_type_name(type));
+}
+
+static int read_texts(struct upgrade *u, struct bytes in, struct error *err)
+{
+	uint64_t order, batch, firmware;
+
+	if (!journal_take_number(&in, "order", &order) || !journal_take_number(&in, "batch", &batch) || !journal_take_number(&in, "firmware", &firmware))
+		return error_set(err, E_FORMAT, "a line is missing, or of another form");
+	if (take_statement(&u->order, &in, order, true, STATEMENT_ORDER, err) < 0 || take_statement(&u->batch, &in, batch, false, STATEMENT_BATCH, err) < 0 ||
+	    take_statement(&u->firmware, &in, firmware, false, STATEMENT_FIRMWARE, err) < 0)
 		return err->code;
-	return used == firmware && statement_type(u->firmware) == STATEMENT_FIRMWARE ? 0 : error_set(err, E_FORMAT, "it holds no firmware statement");
+	return in.len ? error_set(err, E_FORMAT, "its texts are too long") : 0;
 }
 
 static int read_all(struct upgrade *u, struct bytes in, struct error *err)
@@ -84,9 +90,8 @@ static int read_all(struct upgrade *u, struct bytes in, struct error *err)
 
 	if (journal_open(&in, in, first_line, err) < 0)
 		return err->code;
-	if (!take_phase(&in, &u->phase) || !journal_take_hash(&in, "batch", u->batch) || !journal_take_hash(&in, "leaf", u->leaf) ||
-	    !journal_take_text(&in, "person", u->person, sizeof(u->person)) || !journal_take_text(&in, "reason", u->reason, sizeof(u->reason)) ||
-	    !journal_take_text(&in, "expires", u->expires, sizeof(u->expires)) || !journal_take_hash(&in, "before", u->before) ||
+	if (!take_phase(&in, &u->phase) || !journal_take_hash(&in, "leaf", u->leaf) ||
+	    !journal_take_hash(&in, "before", u->before) ||
 	    !journal_take_text(&in, "slot", u->slot, sizeof(u->slot)) || !journal_take_text(&in, "version", u->version, sizeof(u->version)) ||
 	    !take_flag(&in, "started", &u->was_started) || !journal_take_number(&in, "starts", &starts) ||
 	    !take_flag(&in, "fallback", &u->seen.is_fallback) ||

@@ -145,6 +145,11 @@ uint64_t upgrade_deadline_ms(const struct upgrade *u)
 	return u->began_ms + seconds(u, "confirm", CONFIRM_S) * 1000;
 }
 
+static void note_sick(struct upgrade *u, const char *why)
+{
+	snprintf(u->sick, sizeof(u->sick), "%.400s", why);
+}
+
 static void enter(struct upgrade *u, enum upgrade_phase phase)
 {
 	u->phase = phase;
@@ -192,17 +197,14 @@ static void go_back(struct upgrade *u, const char *why, uint64_t now_ms)
 
 void upgrade_begin(struct upgrade *u, const struct orders_item *item, struct statement *firmware)
 {
-	const struct statement *batch = item->batch->st;
 	struct error never;
+	size_t used;
 
 	*u = (struct upgrade){ .number = item->number, .firmware = firmware };
-	if (statement_parse(&u->order, statement_text(item->st), true, NULL, &never) < 0)
+	if (statement_parse(&u->order, statement_text(item->st), true, NULL, &never) < 0 ||
+	    statement_parse(&u->batch, statement_whole(item->batch->st), false, &used, &never) < 0)
 		return; /* it was judged: it holds */
-	memcpy(u->batch, statement_hash(batch), HASH_LEN);
 	memcpy(u->leaf, item->leaf, HASH_LEN);
-	snprintf(u->person, sizeof(u->person), "%s", statement_get(batch, "person"));
-	snprintf(u->reason, sizeof(u->reason), "%s", statement_get(batch, "reason"));
-	snprintf(u->expires, sizeof(u->expires), "%s", statement_get(batch, "expires"));
 	begin_clock(u, 0);
 	enter(u, UPGRADE_FETCHING);
 }
@@ -210,6 +212,7 @@ void upgrade_begin(struct upgrade *u, const struct orders_item *item, struct sta
 void upgrade_done(struct upgrade *u)
 {
 	statement_free(u->order);
+	statement_free(u->batch);
 	statement_free(u->firmware);
 	*u = (struct upgrade){ 0 };
 }
@@ -234,7 +237,7 @@ static bool refuse_expired(struct upgrade *u, const struct upgrade_now *now)
 
 	if (!now->is_expired)
 		return false;
-	snprintf(why, sizeof(why), "it expired at %s, before %s%s%.100s", u->expires,
+	snprintf(why, sizeof(why), "it expired at %s, before %s%s%.100s", statement_get(u->batch, "expires"),
 		 u->phase == UPGRADE_FETCHING ? "the image was here" : "the device was saved and archived", *u->sick ? ": " : "", u->sick);
 	refuse(u, CHECK_EXPIRED, why);
 	return true;
@@ -246,7 +249,9 @@ static enum upgrade_action next_fetching(struct upgrade *u, const struct upgrade
 		enter(u, UPGRADE_RECORDING);
 		return upgrade_next(u, now);
 	}
-	return ask(u, UPGRADE_FETCH, now);
+	if (now->is_closed)
+		return u->is_asked ? UPGRADE_PAUSE : UPGRADE_REST;
+	return u->is_asked ? UPGRADE_REST : ask(u, UPGRADE_FETCH, now);
 }
 
 /* What is here, and was not when it was assigned? */
@@ -286,10 +291,10 @@ static void begin_install(struct upgrade *u, const struct upgrade_now *now)
 
 static enum upgrade_action next_recording(struct upgrade *u, const struct upgrade_now *now)
 {
-	bool is_ready = u->is_looked && !now->is_held && now->acked >= now->newest;
+	bool is_ready = u->is_looked && !now->is_held && !now->is_closed && now->acked >= now->newest;
 
-	if (now->is_held)
-		snprintf(u->sick, sizeof(u->sick), "it is held");
+	if (now->is_held || now->is_closed)
+		note_sick(u, now->is_held ? "it is held" : "it waits for its window");
 	if (now->ms < u->due_ms || !is_ready)
 		return UPGRADE_REST;
 	if (!u->is_fit)
@@ -404,7 +409,7 @@ enum upgrade_action upgrade_next(struct upgrade *u, const struct upgrade_now *no
 		return UPGRADE_REST;
 	if ((u->phase == UPGRADE_FETCHING || u->phase == UPGRADE_RECORDING) && u->stored && refuse_expired(u, now))
 		return UPGRADE_END;
-	if (u->is_asked || (!is_stored_as(u->phase, u->stored) && now->ms < u->due_ms))
+	if ((u->is_asked && u->phase != UPGRADE_FETCHING) || (!is_stored_as(u->phase, u->stored) && now->ms < u->due_ms))
 		return UPGRADE_REST;
 	if (!is_stored_as(u->phase, u->stored))
 		return ask(u, UPGRADE_STORE, now);
@@ -478,6 +483,12 @@ void upgrade_stored(struct upgrade *u, bool is_stored, uint64_t now_ms)
 		u->due_ms = now_ms + DISK_MS; /* what cannot be noted does not begin */
 }
 
+void upgrade_paused(struct upgrade *u)
+{
+	if (u->phase == UPGRADE_FETCHING)
+		u->is_asked = false;
+}
+
 void upgrade_fetched(struct upgrade *u, const struct error *result)
 {
 	if (u->phase != UPGRADE_FETCHING)
@@ -486,11 +497,6 @@ void upgrade_fetched(struct upgrade *u, const struct error *result)
 	u->is_fetched = result->code == 0;
 	if (result->code < 0 && ++u->wrong >= UPGRADE_WRONG)
 		refuse(u, CHECK_IMAGE, result->text);
-}
-
-static void note_sick(struct upgrade *u, const char *why)
-{
-	snprintf(u->sick, sizeof(u->sick), "%.400s", why);
 }
 
 static void try_again(struct upgrade *u, const char *why, uint64_t now_ms)

@@ -5,8 +5,8 @@
  *      |             |             '-------------'------------'--> returning --> returned, failed
  *      '-------------'--> refused
  *
- *   fetching    the image comes to the disk until it has its size and its hash; the device is a member of the fleet as before
- *   recording   the device is saved and not held, what it looks like is archived, and it runs what the statement allows
+ *   fetching    the image comes to the disk, in the batch's windows; the device is a member of the fleet as before
+ *   recording   it is time, the device is saved and not held, what it looks like is archived, and it runs what the statement allows
  *   installing  into the image that does not run; what runs is not touched before the new one was seen to work
  *   starting    the device is restarted into it, once
  *   proving     it answers, runs the version, is in no failure mode, has its configuration, and what the order probes holds, for `settle` seconds
@@ -28,7 +28,7 @@ enum {
 	UPGRADE_STARTS = 2,   /* of the new image: power may be cut once while it starts */
 	UPGRADE_WRONG = 2,    /* images that did not have the hash that was signed */
 	UPGRADE_NOTE_MAX = 480,
-	UPGRADE_FILE_MAX = 128 << 10,
+	UPGRADE_FILE_MAX = 3 * STATEMENT_MAX,
 	UPGRADE_ABSENT = 1,
 };
 
@@ -52,6 +52,7 @@ enum upgrade_action {
 	UPGRADE_REST,  /* nothing until the next event */
 	UPGRADE_STORE, /* the journal; then upgrade_stored() */
 	UPGRADE_FETCH, /* begin, or go on; then upgrade_fetched() */
+	UPGRADE_PAUSE, /* no more of it for now; then upgrade_paused() */
 	UPGRADE_STEP,  /* upgrade_step() at the device; then upgrade_answered() */
 	UPGRADE_SEE,   /* what runs; then upgrade_saw() */
 	UPGRADE_PROVE, /* a round of server and probes; then upgrade_proved() */
@@ -68,10 +69,9 @@ struct upgrade {
 	/* what the journal holds */
 	enum upgrade_phase phase;
 	struct statement *order;    /* its text alone */
-	struct statement *firmware; /* whole */
+	struct statement *batch, *firmware; /* whole */
 	uint64_t number;
-	uint8_t batch[HASH_LEN], leaf[HASH_LEN];
-	char person[64], reason[256], expires[CLOCK_TEXT_LEN]; /* of the batch */
+	uint8_t leaf[HASH_LEN];
 	uint8_t before[APPLY_DIGEST_LEN]; /* of running, and of startup, when it began to be installed */
 	char slot[DEVICE_SLOT_MAX];       /* which image ran then, */
 	char version[DEVICE_WORD_MAX];    /* and its version */
@@ -100,7 +100,8 @@ struct upgrade {
 /* What is so at this moment. */
 struct upgrade_now {
 	uint64_t ms;
-	bool is_expired;        /* the batch, by the floor */
+	bool is_expired;        /* the batch, by the floor: */
+	bool is_closed;         /* out of its windows: nothing is fetched, and nothing begins at the device */
 	bool is_held;
 	uint64_t acked, newest; /* statements of the chain */
 };
@@ -130,6 +131,7 @@ void upgrade_image(struct device_image *out, const struct upgrade *u);
 
 /* is_stored false: the disk refused. Before the first effect that ends it as if it had never begun: it is closed then. */
 void upgrade_stored(struct upgrade *u, bool is_stored, uint64_t now_ms);
+void upgrade_paused(struct upgrade *u);
 /* result: 0, or E_SEAL for one that is not what was signed. */
 void upgrade_fetched(struct upgrade *u, const struct error *result);
 /* result->code: 0; E_DENIED: the device refuses the image, and always will; else it may be tried again. */

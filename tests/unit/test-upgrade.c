@@ -331,6 +331,34 @@ TEST(an_order_expires_while_its_image_does_not_come)
 	ended(&t, "refused", "before the image was here; nothing was given to the device");
 }
 
+TEST(out_of_its_window_nothing_is_fetched_and_nothing_begins)
+{
+	struct t t;
+
+	begin_about(&t, &(struct about){ 0 });
+	stores(&t, "fetching");
+	CHECK_EQ(next(&t), UPGRADE_FETCH);
+	t.now.is_closed = true;
+	CHECK_EQ(next(&t), UPGRADE_PAUSE);
+	upgrade_paused(&t.u);
+	CHECK_EQ(next(&t), UPGRADE_REST);
+	t.now.is_closed = false;
+	CHECK_EQ(next(&t), UPGRADE_FETCH);
+	upgrade_fetched(&t.u, &fine);
+	t.now.is_closed = true;
+	look(&t);
+	CHECK_EQ(next(&t), UPGRADE_REST);
+	CHECK_STR(t.u.sick, "it waits for its window");
+	t.now.is_closed = false;
+	look(&t);
+	see(&t, "5.23.0", "primary", "5.23.0");
+	stores(&t, "installing");
+	t.now.is_closed = true; /* what was begun is brought to its end */
+	answers(&t, DEVICE_UPGRADE_INSTALL, 0, "");
+	stores(&t, "starting");
+	upgrade_done(&t.u);
+}
+
 TEST(an_image_that_was_not_signed_is_fetched_once_more_and_then_refused)
 {
 	const struct error other = { .code = E_SEAL, .text = "the image that came is not the one that was signed" };
@@ -590,7 +618,7 @@ TEST(an_agent_that_dies_goes_on_with_the_step_of_its_journal)
 	reborn(&t);
 	CHECK_STR(t.u.slot, "primary");
 	CHECK_STR(t.u.version, "5.23.0");
-	CHECK_STR(t.u.person, "alice");
+	CHECK_STR(statement_get(t.u.batch, "person"), "alice");
 	answers(&t, DEVICE_UPGRADE_INSTALL, 0, "");
 	stores(&t, "starting");
 	reborn(&t);
