@@ -20,8 +20,8 @@ struct checking {
 	struct policed_lines lines;
 	size_t *by_rule; /* VERDICTS for each */
 	size_t counts[VERDICTS];
-	size_t none;     /* that had no snapshot then */
-	bool is_partial; /* one could not be looked at */
+	size_t none;           /* that had no snapshot then */
+	struct buf not_looked; /* a line for each that could not be looked at, said when no progress is in the way */
 };
 
 static void checking_done(struct checking *c)
@@ -31,6 +31,7 @@ static void checking_done(struct checking *c)
 	free(c->devices);
 	free(c->items);
 	free(c->by_rule);
+	buf_done(&c->not_looked);
 	policed_lines_done(&c->lines);
 }
 
@@ -180,9 +181,8 @@ static int take(void *ctx, size_t i, void *ptr, struct error *err)
 
 	count(c, &made->device);
 	c->none += c->items[i].is_none;
-	c->is_partial |= made->device.failed != NULL;
 	if (made->device.failed)
-		output_note("holdfast: warning: '%s' could not be looked at: %s", made->device.device, made->device.failed);
+		buf_addf(&c->not_looked, "holdfast: warning: '%s' could not be looked at: %s\n", made->device.device, made->device.failed);
 	policed_lines_move(&c->lines, &made->lines, (uint32_t)i);
 	if (c->as == AS_PLAN) {
 		c->devices[i] = made->device;
@@ -231,6 +231,10 @@ static int check_all(struct checking *c, struct cli *cli, const struct args *arg
 
 static void note_counts(const struct checking *c)
 {
+	struct bytes rest = buf_bytes(&c->not_looked), line;
+
+	while (bytes_next_line(&rest, &line))
+		output_note("%.*s", (int)line.len, (const char *)line.ptr);
 	output_note("%zu device%s, %zu rules: %zu pass, %zu fail, %zu unknown, %zu not applicable", c->count, c->count == 1 ? "" : "s",
 		    c->policy->count, c->counts[VERDICT_PASS], c->counts[VERDICT_FAIL], c->counts[VERDICT_UNKNOWN],
 		    c->counts[VERDICT_NOT_APPLICABLE]);
@@ -274,7 +278,7 @@ static int print(struct checking *c, bool json, struct error *err)
 	if (r < 0)
 		return r;
 	note_counts(c);
-	if (c->is_partial)
+	if (c->not_looked.len)
 		return EXIT_PARTIAL;
 	return c->counts[VERDICT_FAIL] || c->counts[VERDICT_UNKNOWN] ? EXIT_FINDING : EXIT_DONE;
 }

@@ -607,23 +607,56 @@ int store_log(struct store *store, const char *id, uint64_t below, unsigned limi
 	return r < 0 ? r : 0;
 }
 
+/* The last number of a device until then. A device's clock never goes back and its numbers have no gap, so it is looked for by halves: an index
+ * over time would cost every snapshot a page. */
+static int number_until(int64_t *out, struct store *store, const char *id, int64_t at_s, struct error *err)
+{
+	int64_t low = 0, high = 0;
+	int r = sql_count(store, sql_query(store, "SELECT coalesce(max(number), 0) FROM chain WHERE device = ?", "s", id), &high, err);
+
+	high++;
+	while (r == 0 && high - low > 1) {
+		int64_t middle = low + (high - low) / 2, is_until = 0;
+
+		r = sql_count(store, sql_query(store, "SELECT time_s <= ? FROM chain WHERE device = ? AND number = ?", "isi", at_s, id, middle), &is_until, err);
+		*(is_until ? &low : &high) = middle;
+	}
+	*out = low;
+	return r;
+}
+
+static int snapshot_until(struct repo_moment *out, struct store *store, int64_t at_s, struct error *err)
+{
+	int64_t number = 0;
+	sqlite3_stmt *q;
+	int r = number_until(&number, store, out->id, at_s, err);
+
+	if (r < 0 || !number)
+		return r;
+	q = sql_query(store, "SELECT number, time_s FROM chain WHERE device = ? AND number <= ? AND type = 5 AND time_s <= ? ORDER BY number DESC LIMIT 1", "sii",
+		      out->id, number, at_s);
+	r = sql_row(store, q, err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	out->number = (uint64_t)sqlite3_column_int64(q, 0);
+	out->time_s = sqlite3_column_int64(q, 1);
+	sql_done(q);
+	return 0;
+}
+
 int store_snapshots_at(struct store *store, const char *after, int64_t at_s, unsigned limit, repo_moment_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store,
-				    "SELECT device.id, chain.number, chain.time_s FROM (SELECT id FROM device WHERE id > ? ORDER BY id LIMIT ?) AS device"
-				    " LEFT JOIN chain ON chain.device = device.id AND chain.number = (SELECT c.number FROM chain AS c"
-				    " WHERE c.device = device.id AND c.type = 5 AND c.time_s <= ? ORDER BY c.time_s DESC, c.number DESC LIMIT 1)"
-				    " ORDER BY device.id",
-				    "sii", after, (int64_t)limit, at_s);
+	sqlite3_stmt *q = sql_query(store, "SELECT id FROM device WHERE id > ? ORDER BY id LIMIT ?", "si", after, (int64_t)limit);
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0) {
-		struct repo_moment m = { .number = (uint64_t)sqlite3_column_int64(q, 1), .time_s = sqlite3_column_int64(q, 2) };
+		struct repo_moment m = { .number = 0 };
 
 		sql_text(m.id, sizeof(m.id), q, 0);
-		if (fn(ctx, &m)) {
+		r = snapshot_until(&m, store, at_s, err);
+		if (r < 0 || fn(ctx, &m)) {
 			sql_done(q);
-			return 0;
+			return r;
 		}
 	}
 	return r < 0 ? r : 0;

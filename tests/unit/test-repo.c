@@ -151,6 +151,16 @@ TEST(what_was_in_force_at_a_time_is_the_newest_snapshot_until_then)
 	check_moment(&w, times[1] - 1, first, times[0]);
 	check_moment(&w, times[1], first + 2, times[2]); /* of one second, the later one */
 	check_moment(&w, times[3] + 1000000, first + 3, times[3]);
+	for (int64_t i = 1; i <= 20; i++) { /* every place in a longer chain, with other statements between */
+		w.device.clock_s = times[3] + 10 * i;
+		CHECK_EQ(world_post(&w, i % 6 ? make_snapshot : make_epoch), 0);
+	}
+	for (int64_t i = 1; i <= 20; i++) {
+		int64_t was = i % 6 ? i : i - 1; /* the snapshot before the epoch */
+
+		check_moment(&w, times[3] + 10 * i, first + 3 + (uint64_t)was, times[3] + 10 * was);
+		check_moment(&w, times[3] + 10 * i + 9, first + 3 + (uint64_t)was, times[3] + 10 * was);
+	}
 	CHECK_OK(repo_snapshots_at(w.repo, w.device.id, times[3], 10, keep_moment, &found, &err));
 	CHECK_EQ(found.number, 999); /* nobody is behind it */
 	world_done(&w);
