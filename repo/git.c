@@ -111,6 +111,7 @@ int git_store_open(struct git_store **out, const char *path, bool make, struct e
 		tidy(git->packs, ".tmp-");
 		tidy(heads, ".tmp-");
 		tidy(heads, ".lock");
+		merged_sweep(git->packs, true);
 	}
 	*out = git;
 	return 0;
@@ -131,11 +132,9 @@ int git_store_reopen(struct git_store *git, struct error *err)
 	return 0;
 }
 
-int git_store_merge(struct git_store *git, struct error *damage, struct error *err)
+const char *git_store_packs(const struct git_store *git)
 {
-	int r = merge_small_packs(git->packs, damage, err);
-
-	return r > 0 && git_store_reopen(git, err) < 0 ? err->code : r;
+	return git->packs;
 }
 
 struct git_store *git_store_close(struct git_store *git)

@@ -23,9 +23,9 @@ bool git_store_has_packs(const struct git_store *git);
  * of bounds. E_FORMAT names the one that is not. */
 int git_store_check(const struct git_store *git, struct error *err) _must_check_;
 
-/* Merges small packs when there are many. Returns how many became one (0: nothing to do); they are gone from the disk then, and every
- * store that has them open should be reopened, to let go of them. damage: as of merge_small_packs(). */
-int git_store_merge(struct git_store *git, struct error *damage, struct error *err) _must_check_;
+/* The folder of the packs, for merge.h. */
+const char *git_store_packs(const struct git_store *git);
+/* What is gone from the disk is let go, what is new is seen. */
 int git_store_reopen(struct git_store *git, struct error *err) _must_check_;
 
 /* ---- a round ---- */

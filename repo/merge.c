@@ -2,9 +2,11 @@
 #include "repo/merge.h"
 
 #include "base/fs.h"
+#include "repo/delta.h"
 #include "repo/pack.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <nettle/sha1.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -25,16 +28,21 @@ enum {
 	TYPE_OFS_DELTA = 6,
 	TYPE_REF_DELTA = 7,
 	COPY_BYTES = 1 << 20,
+	DELTA_MAX = 1 << 20,      /* bytes of an object that is made a delta, or is the base of one */
+	IDLE_S = 60,              /* how long what was merged stays, so that whoever began to read finds it */
 };
 
+static const char merged_suffix[] = ".merged"; /* in place of .idx */
+
 struct object {
-	struct pack_entry at;
-	uint32_t len; /* in its pack, head included */
+	struct pack_entry at; /* where it lies; once it is copied, where it lies in the merged pack */
+	uint32_t old, len;    /* in its own pack, head included */
+	uint32_t base;        /* place of its base there; 0: it is whole */
 	unsigned source;
 };
 
 struct source {
-	char name[64]; /* "pack-<id>" */
+	char name[MERGED_NAME]; /* "pack-<id>" */
 	size_t len;
 	const uint8_t *map; /* NULL: not open */
 	struct object *objects;
@@ -43,8 +51,12 @@ struct source {
 
 struct merge {
 	const char *folder;
+	const atomic_bool *stop;
 	struct source *sources;
 	size_t count, cap;
+	struct object *objects; /* each once, in the order in which they are copied */
+	uint32_t *by_id;        /* their indexes, sorted */
+	size_t object_count;
 };
 
 static void merge_done(struct merge *m)
@@ -55,6 +67,8 @@ static void merge_done(struct merge *m)
 		free(m->sources[i].objects);
 	}
 	free(m->sources);
+	free(m->objects);
+	free(m->by_id);
 }
 
 static char *path_of(const struct merge *m, const struct source *s, const char *suffix)
@@ -109,14 +123,14 @@ static int list_packs(struct merge *m, struct error *err)
 	return 0;
 }
 
-/* The smallest ones, as long as the next is not more than twice what they are together. */
-static size_t choose(const struct merge *m)
+/* The smallest ones, as long as the next is not more than twice what they are together; or all that fit, when somebody asked for it. */
+static size_t choose(const struct merge *m, bool all)
 {
 	size_t sum = 0, n = 0;
 
-	while (n < m->count && (n < 2 || m->sources[n].len <= 2 * sum) && sum + m->sources[n].len <= MERGED_MAX)
+	while (n < m->count && (all || n < 2 || m->sources[n].len <= 2 * sum) && sum + m->sources[n].len <= MERGED_MAX)
 		sum += m->sources[n++].len;
-	return n >= MERGE_MIN ? n : 0;
+	return n >= (all ? 2 : MERGE_MIN) ? n : 0;
 }
 
 /* ---- reading ---- */
@@ -130,7 +144,7 @@ static int by_offset(const void *a, const void *b)
 {
 	const struct object *x = a, *y = b;
 
-	return x->at.offset < y->at.offset ? -1 : x->at.offset > y->at.offset;
+	return x->old < y->old ? -1 : x->old > y->old;
 }
 
 static int take_index(struct source *s, struct bytes in, unsigned number, struct error *err)
@@ -155,7 +169,7 @@ static int take_index(struct source *s, struct bytes in, unsigned number, struct
 
 		git_oid_fromraw(&o->at.id, read_bytes(&ids, SHA1_LEN).ptr);
 		o->at.crc = read_u32(&crcs);
-		o->at.offset = read_u32(&offsets);
+		o->at.offset = o->old = read_u32(&offsets);
 		o->source = number;
 	}
 	qsort(s->objects, n, sizeof(*s->objects), by_offset);
@@ -180,22 +194,88 @@ static int map_pack(struct merge *m, struct source *s, struct error *err)
 	return 0;
 }
 
-/* Each object ends where the next begins. 1: there are deltas. */
+/* What stands before an object's bytes. */
+struct head {
+	unsigned type;
+	size_t size;     /* of the object, or of the delta */
+	size_t len;      /* of type and size */
+	size_t distance; /* back to the base of a delta */
+	size_t full_len; /* with the distance */
+};
+
+/* Type and size, then for a delta the distance to its base (gitformat-pack(5)). False: it is cut short. */
+static bool read_head(struct head *out, struct bytes in)
+{
+	struct reader rd = reader_over(in);
+	unsigned shift = 4;
+	uint8_t c = read_u8(&rd);
+
+	*out = (struct head){ .type = c >> 4 & 7, .size = c & 15 };
+	while (c & 0x80 && shift < 40 && !rd.short_read) {
+		c = read_u8(&rd);
+		out->size |= (size_t)(c & 0x7f) << shift;
+		shift += 7;
+	}
+	out->len = out->full_len = in.len - rd.rest.len;
+	if (out->type != TYPE_OFS_DELTA)
+		return !rd.short_read && !(c & 0x80);
+	c = read_u8(&rd);
+	out->distance = c & 0x7f;
+	while (c & 0x80 && out->distance < 1U << 31 && !rd.short_read) {
+		c = read_u8(&rd);
+		out->distance = (out->distance + 1) << 7 | (c & 0x7f);
+	}
+	out->full_len = in.len - rd.rest.len;
+	return !rd.short_read;
+}
+
+static const struct object *find_old(const struct source *s, size_t offset)
+{
+	size_t low = 0, high = s->count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (s->objects[mid].old < offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < s->count && s->objects[low].old == offset ? &s->objects[low] : NULL;
+}
+
+static int measure_one(const struct source *s, struct object *o, struct error *err)
+{
+	struct head head;
+
+	if (!read_head(&head, bytes_of(s->map + o->old, o->len)))
+		return damaged(s, "the head of an object", err);
+	if (crc32(0, s->map + o->old, o->len) != o->at.crc)
+		return damaged(s, "the CRC of an object", err);
+	if (head.type == TYPE_REF_DELTA)
+		return 1; /* ours are not, and git writes them only to send them */
+	if (head.type != TYPE_OFS_DELTA)
+		return 0;
+	if (head.distance >= o->old || !find_old(s, o->old - head.distance))
+		return damaged(s, "the base of a delta", err);
+	o->base = o->old - (uint32_t)head.distance;
+	return 0;
+}
+
+/* Each object ends where the next begins. 1: it is none of ours. */
 static int measure(struct source *s, struct error *err)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		struct object *o = &s->objects[i];
-		size_t end = i + 1 < s->count ? s->objects[i + 1].at.offset : s->len - SHA1_LEN;
-		unsigned type;
+		size_t end = i + 1 < s->count ? s->objects[i + 1].old : s->len - SHA1_LEN;
+		int r;
 
-		if (o->at.offset < PACK_HEAD || end > s->len - SHA1_LEN || o->at.offset >= end)
+		if (o->old < PACK_HEAD || end > s->len - SHA1_LEN || o->old >= end)
 			return damaged(s, "its index", err);
-		type = s->map[o->at.offset] >> 4 & 7;
-		if (type == TYPE_OFS_DELTA || type == TYPE_REF_DELTA)
-			return 1;
-		o->len = (uint32_t)(end - o->at.offset);
-		if (crc32(0, s->map + o->at.offset, o->len) != o->at.crc)
-			return damaged(s, "the CRC of an object", err);
+		o->len = (uint32_t)(end - o->old);
+		r = measure_one(s, o, err);
+		if (r)
+			return r;
 	}
 	return 0;
 }
@@ -260,35 +340,180 @@ static int by_place(const void *a, const void *b)
 	return x->source != y->source ? (int)x->source - (int)y->source : by_offset(a, b);
 }
 
-/* Each object once, in the order of the packs. */
-static size_t gather(struct object **out, const struct merge *m, size_t sources)
+static int id_of_index(const void *a, const void *b, void *ctx)
 {
-	struct object *all;
+	const struct object *objects = ctx;
+
+	return git_oid_cmp(&objects[*(const uint32_t *)a].at.id, &objects[*(const uint32_t *)b].at.id);
+}
+
+/* Each object once, in the order of the packs. Of one that is there twice the first stays, so a base is always before its deltas. */
+static void gather(struct merge *m, size_t sources)
+{
 	size_t total = 0, n = 0;
 
 	for (size_t i = 0; i < sources; i++)
 		total += m->sources[i].count;
-	all = mem_alloc((total + 1) * sizeof(*all));
+	m->objects = mem_alloc((total + 1) * sizeof(*m->objects));
 	total = 0;
 	for (size_t i = 0; i < sources; i++) {
-		memcpy(all + total, m->sources[i].objects, m->sources[i].count * sizeof(*all));
+		memcpy(m->objects + total, m->sources[i].objects, m->sources[i].count * sizeof(*m->objects));
 		total += m->sources[i].count;
 	}
-	qsort(all, total, sizeof(*all), by_id);
+	qsort(m->objects, total, sizeof(*m->objects), by_id);
 	for (size_t i = 0; i < total; i++)
-		if (!n || !git_oid_equal(&all[i].at.id, &all[n - 1].at.id))
-			all[n++] = all[i];
-	qsort(all, n, sizeof(*all), by_place);
-	*out = all;
-	return n;
+		if (!n || !git_oid_equal(&m->objects[i].at.id, &m->objects[n - 1].at.id))
+			m->objects[n++] = m->objects[i];
+	qsort(m->objects, n, sizeof(*m->objects), by_place);
+	m->object_count = n;
+	m->by_id = mem_alloc((n + 1) * sizeof(*m->by_id));
+	for (size_t i = 0; i < n; i++)
+		m->by_id[i] = (uint32_t)i;
+	qsort_r(m->by_id, n, sizeof(*m->by_id), id_of_index, m->objects);
+}
+
+static const struct object *find_id(const struct merge *m, const git_oid *id)
+{
+	size_t low = 0, high = m->object_count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		int r = git_oid_cmp(&m->objects[m->by_id[mid]].at.id, id);
+
+		if (!r)
+			return &m->objects[m->by_id[mid]];
+		if (r < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+/* ---- what is alike ---- */
+
+/* Objects that are versions of one thing: of a device's statement or folder, of a folder with the same names, or the commits. The first
+ * whole one of them in the merged pack is the base of the others; so chains grow by one at a merge, and an object goes through a dozen. */
+struct kin {
+	uint64_t *keys;
+	uint32_t *first; /* index + 1 */
+	size_t slots;
+};
+
+static void kin_init(struct kin *kin, size_t count)
+{
+	for (kin->slots = 1024; kin->slots < 2 * count; kin->slots *= 2)
+		;
+	kin->keys = mem_alloc(kin->slots * sizeof(*kin->keys));
+	kin->first = mem_alloc(kin->slots * sizeof(*kin->first));
+}
+
+static void kin_done(struct kin *kin)
+{
+	free(kin->keys);
+	free(kin->first);
+}
+
+/* The first of its kind, or none: then this one is. */
+static const struct object *kin_first(struct kin *kin, const struct merge *m, uint64_t key, const struct object *o)
+{
+	size_t at = key & (kin->slots - 1);
+
+	while (kin->first[at] && kin->keys[at] != key)
+		at = (at + 1) & (kin->slots - 1);
+	if (kin->first[at])
+		return &m->objects[kin->first[at] - 1];
+	kin->keys[at] = key;
+	kin->first[at] = (uint32_t)(o - m->objects) + 1;
+	return NULL;
+}
+
+static uint64_t key_of(const void *what, size_t len, unsigned salt)
+{
+	const uint8_t *in = what;
+	uint64_t h = 0xcbf29ce484222325ULL + salt;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ in[i]) * 0x100000001b3ULL; /* FNV-1a: two kinds with one key only make a worse delta */
+	return h ^ h >> 29;
+}
+
+/* Type and device; its other lines differ from one to the next. */
+static bool statement_key(uint64_t *out, struct bytes text)
+{
+	struct bytes rest = text, line, device = { 0 };
+
+	if (!bytes_next_line(&rest, &line) || line.len < 20 || memcmp(line.ptr, "holdfast-statement/1", 20) != 0)
+		return false;
+	*out = key_of(line.ptr, line.len, 1);
+	for (int i = 0; i < 3 && bytes_next_line(&rest, &device); i++)
+		if (device.len > 8 && !memcmp(device.ptr, "device: ", 8))
+			*out = key_of(device.ptr, device.len, (unsigned)*out);
+	return true;
+}
+
+/* A device's folder by its enrolment, which never changes; another by the names that are in it. */
+static bool tree_key(uint64_t *out, struct bytes raw)
+{
+	uint64_t h = 0;
+
+	while (raw.len) {
+		const uint8_t *nul = memchr(raw.ptr, 0, raw.len);
+		size_t len = nul ? (size_t)(nul - raw.ptr) : raw.len;
+
+		if (len + 1 + SHA1_LEN > raw.len)
+			return false;
+		if (len == 12 && !memcmp(raw.ptr, "100644 enrol", 12)) {
+			*out = key_of(nul + 1, SHA1_LEN, 2);
+			return true;
+		}
+		h = key_of(raw.ptr, len, 3) + h * 0x9e3779b97f4a7c15ULL;
+		raw = bytes_from(raw, len + 1 + SHA1_LEN);
+	}
+	*out = h;
+	return true;
+}
+
+static bool kin_key(uint64_t *out, unsigned type, struct bytes data)
+{
+	if (type == GIT_OBJECT_BLOB)
+		return statement_key(out, data);
+	if (type == GIT_OBJECT_TREE)
+		return tree_key(out, data);
+	*out = type;
+	return type == GIT_OBJECT_COMMIT;
 }
 
 struct output {
 	int fd;
-	struct buf waiting;
+	struct buf waiting, data, base, delta, piece; /* used again for each object */
+	z_stream deflate, inflate;
+	struct kin kin;
 	struct sha1_ctx sha1;
 	size_t len;
 };
+
+static int output_init(struct output *o, int fd, size_t objects, struct error *err)
+{
+	o->fd = fd;
+	kin_init(&o->kin, objects);
+	sha1_init(&o->sha1);
+	if (deflateInit(&o->deflate, 6) != Z_OK || inflateInit(&o->inflate) != Z_OK)
+		return error_set(err, E_SYS, "zlib cannot begin");
+	return 0;
+}
+
+static void output_done(struct output *o)
+{
+	buf_done(&o->waiting);
+	buf_done(&o->data);
+	buf_done(&o->base);
+	buf_done(&o->delta);
+	buf_done(&o->piece);
+	deflateEnd(&o->deflate);
+	inflateEnd(&o->inflate);
+	kin_done(&o->kin);
+}
 
 static int drain(struct output *o, struct error *err)
 {
@@ -306,21 +531,150 @@ static int put(struct output *o, struct bytes in, struct error *err)
 	return o->waiting.len < COPY_BYTES ? 0 : drain(o, err);
 }
 
-static int write_pack(struct output *o, const struct merge *m, struct object *objects, size_t count, uint8_t trailer[static SHA1_LEN], struct error *err)
+/* The bytes of a whole object. False: they are not what their head says. */
+static bool unpack(struct buf *out, struct output *o, struct bytes in, const struct head *head)
+{
+	struct bytes body = bytes_from(in, head->full_len);
+
+	buf_truncate(out, 0);
+	inflateReset(&o->inflate);
+	o->inflate.next_in = (Bytef *)(uintptr_t)body.ptr;
+	o->inflate.avail_in = (uInt)body.len;
+	o->inflate.next_out = buf_extend(out, head->size + 1);
+	o->inflate.avail_out = (uInt)head->size + 1;
+	if (inflate(&o->inflate, Z_FINISH) != Z_STREAM_END || o->inflate.total_out != head->size)
+		return false;
+	buf_truncate(out, head->size);
+	return true;
+}
+
+static int add_deflated(struct output *o, struct bytes data, struct error *err)
+{
+	size_t begin = o->piece.len, bound = deflateBound(&o->deflate, data.len);
+
+	deflateReset(&o->deflate);
+	o->deflate.next_in = (Bytef *)(uintptr_t)data.ptr;
+	o->deflate.avail_in = (uInt)data.len;
+	o->deflate.next_out = buf_extend(&o->piece, bound);
+	o->deflate.avail_out = (uInt)bound;
+	if (deflate(&o->deflate, Z_FINISH) != Z_STREAM_END)
+		return error_set(err, E_SYS, "zlib cannot deflate %zu bytes", data.len);
+	buf_truncate(&o->piece, begin + o->deflate.total_out);
+	return 0;
+}
+
+/* Type and size, in 7-bit groups, the first with 4 bits of size. */
+static void add_head(struct buf *out, unsigned type, size_t size)
+{
+	uint8_t c = (uint8_t)(type << 4 | (size & 15));
+
+	for (size >>= 4; size; size >>= 7) {
+		buf_add_char(out, (char)(c | 0x80));
+		c = size & 0x7f;
+	}
+	buf_add_char(out, (char)c);
+}
+
+static void add_distance(struct buf *out, size_t distance)
+{
+	uint8_t rev[10];
+	size_t n = 0;
+
+	rev[n++] = distance & 0x7f;
+	while (distance >>= 7)
+		rev[n++] = (uint8_t)(0x80 | (--distance & 0x7f));
+	while (n)
+		buf_add_char(out, (char)rev[--n]);
+}
+
+/* One that was a delta already: only the distance to its base changes. */
+static int copy_delta(struct output *o, const struct merge *m, const struct object *object, struct bytes in, const struct head *head, struct error *err)
+{
+	const struct source *s = &m->sources[object->source];
+	const struct object *old = find_old(s, object->base), *base = old ? find_id(m, &old->at.id) : NULL;
+
+	if (!base || base >= object)
+		return damaged(s, "the base of a delta", err);
+	buf_add(&o->piece, in.ptr, head->len);
+	add_distance(&o->piece, o->len - base->at.offset);
+	buf_add_bytes(&o->piece, bytes_from(in, head->full_len));
+	return 0;
+}
+
+/* The bytes of an object in its own pack. */
+static struct bytes bytes_in(const struct merge *m, const struct object *o)
+{
+	return bytes_of(m->sources[o->source].map + o->old, o->len);
+}
+
+static int make_delta(struct output *o, const struct merge *m, const struct object *base, struct error *err)
+{
+	struct bytes in = bytes_in(m, base);
+	struct head head;
+
+	if (!read_head(&head, in) || !unpack(&o->base, o, in, &head))
+		return damaged(&m->sources[base->source], "an object", err);
+	buf_truncate(&o->delta, 0);
+	delta_make(&o->delta, buf_bytes(&o->base), buf_bytes(&o->data));
+	add_head(&o->piece, TYPE_OFS_DELTA, o->delta.len);
+	add_distance(&o->piece, o->len - base->at.offset);
+	return add_deflated(o, buf_bytes(&o->delta), err);
+}
+
+/* A whole one that is of a known kind becomes a delta, or at least small; what is sealed stays as it is. */
+static int copy_whole(struct output *o, const struct merge *m, const struct object *object, struct bytes in, const struct head *head, struct error *err)
+{
+	const struct object *base;
+	uint64_t key;
+
+	if (head->size > DELTA_MAX)
+		return 0;
+	if (!unpack(&o->data, o, in, head))
+		return damaged(&m->sources[object->source], "an object", err);
+	if (!kin_key(&key, head->type, buf_bytes(&o->data)))
+		return 0;
+	base = kin_first(&o->kin, m, key, object);
+	if (base && make_delta(o, m, base, err) < 0)
+		return err->code;
+	if (base && o->piece.len < in.len / 4 * 3)
+		return 0;
+	buf_truncate(&o->piece, 0);
+	add_head(&o->piece, head->type, head->size);
+	return add_deflated(o, buf_bytes(&o->data), err);
+}
+
+static int copy_object(struct output *o, const struct merge *m, struct object *object, struct error *err)
+{
+	struct bytes in = bytes_in(m, object);
+	struct head head;
+	int r;
+
+	buf_truncate(&o->piece, 0);
+	if (!read_head(&head, in))
+		return damaged(&m->sources[object->source], "the head of an object", err);
+	r = object->base ? copy_delta(o, m, object, in, &head, err) : copy_whole(o, m, object, in, &head, err);
+	if (r < 0)
+		return r;
+	object->at.offset = (uint32_t)o->len;
+	if (!o->piece.len || (o->piece.len >= in.len && !object->base))
+		return put(o, in, err);
+	object->at.crc = (uint32_t)crc32(0, o->piece.ptr, (uInt)o->piece.len);
+	return put(o, buf_bytes(&o->piece), err);
+}
+
+static int write_pack(struct output *o, struct merge *m, uint8_t trailer[static SHA1_LEN], struct error *err)
 {
 	_cleanup_(buf_done) struct buf head = { 0 };
 
 	buf_add_str(&head, "PACK");
 	buf_add_u32be(&head, 2);
-	buf_add_u32be(&head, (uint32_t)count);
-	sha1_init(&o->sha1);
+	buf_add_u32be(&head, (uint32_t)m->object_count);
 	if (put(o, buf_bytes(&head), err) < 0)
 		return err->code;
-	for (size_t i = 0; i < count; i++) {
-		const uint8_t *from = m->sources[objects[i].source].map + objects[i].at.offset;
-
-		objects[i].at.offset = (uint32_t)o->len;
-		if (put(o, bytes_of(from, objects[i].len), err) < 0)
+	for (size_t i = 0; i < m->object_count; i++) {
+		if (*m->stop)
+			return error_set(err, E_LIMIT, "stopped");
+		if (copy_object(o, m, &m->objects[i], err) < 0)
 			return err->code;
 	}
 	sha1_digest(&o->sha1, SHA1_LEN, trailer);
@@ -344,71 +698,120 @@ static int write_index(const char *path, const struct object *objects, size_t co
 }
 
 /* The pack first: an index makes git look for its pack. */
-static int write_merged(char name[static 64], const struct merge *m, struct object *objects, size_t count, struct error *err)
+static int write_merged(char name[static MERGED_NAME], struct merge *m, struct error *err)
 {
 	_cleanup_(mem_freep) char *tmp = mem_printf("%s/merged.tmp-XXXXXX", m->folder), *pack = NULL, *index = NULL;
 	_cleanup_(fd_closep) int fd = mkostemp(tmp, O_CLOEXEC);
-	struct output out = { .fd = fd };
+	struct output out = { 0 };
 	uint8_t trailer[SHA1_LEN];
 	int r;
 
 	if (fd < 0)
 		return error_sys(err, "cannot make a file in '%s'", m->folder);
-	r = write_pack(&out, m, objects, count, trailer, err);
-	buf_done(&out.waiting);
-	memcpy(name, "pack-", 5);
-	hex_encode(name + 5, trailer, SHA1_LEN);
-	pack = mem_printf("%s/%s.pack", m->folder, name);
-	index = mem_printf("%s/%s.idx", m->folder, name);
-	if (r == 0 && rename(tmp, pack) < 0)
-		r = error_sys(err, "cannot rename '%s'", tmp);
+	r = output_init(&out, fd, m->object_count, err);
+	if (r == 0)
+		r = write_pack(&out, m, trailer, err);
+	output_done(&out);
 	if (r < 0) {
 		unlink(tmp);
 		return r;
 	}
-	r = write_index(index, objects, count, trailer, err); /* syncs the folder, too */
+	memcpy(name, "pack-", 5);
+	hex_encode(name + 5, trailer, SHA1_LEN);
+	pack = mem_printf("%s/%s.pack", m->folder, name);
+	index = mem_printf("%s/%s.idx", m->folder, name);
+	if (rename(tmp, pack) < 0) {
+		unlink(tmp);
+		return error_sys(err, "cannot rename '%s'", tmp);
+	}
+	r = write_index(index, m->objects, m->object_count, trailer, err); /* syncs the folder, too */
 	if (r < 0)
 		unlink(pack);
 	return r;
 }
 
-/* The pack before its index: git passes over an index without a pack, and it is the smaller thing to be left by a stop in between. */
-static void remove_sources(const struct merge *m, size_t n, const char *name)
+int merge_packs(struct merged **out, const char *folder, bool all, const atomic_bool *stop, struct error *damage, struct error *err)
 {
-	static const char *const suffixes[] = { ".pack", ".idx", ".rev", ".bitmap" };
-	_cleanup_(mem_freep) char *multi = mem_printf("%s/multi-pack-index", m->folder);
-
-	unlink(multi); /* it names packs that go now; git makes it anew */
-	for (size_t i = 0; i < n; i++) {
-		if (!strcmp(m->sources[i].name, name))
-			continue;
-		for (size_t k = 0; k < ARRAY_SIZE(suffixes); k++) {
-			_cleanup_(mem_freep) char *path = path_of(m, &m->sources[i], suffixes[k]);
-
-			unlink(path);
-		}
-	}
-}
-
-int merge_small_packs(const char *folder, struct error *damage, struct error *err)
-{
-	_cleanup_(merge_done) struct merge m = { .folder = folder };
-	_cleanup_(mem_freep) struct object *objects = NULL;
-	char name[64] = "";
-	size_t count;
+	_cleanup_(merge_done) struct merge m = { .folder = folder, .stop = stop };
+	struct merged *merged;
+	char name[MERGED_NAME] = "";
 	int n;
 
 	damage->code = 0;
 	if (list_packs(&m, err) < 0)
 		return err->code;
-	n = (int)choose(&m);
+	n = (int)choose(&m, all);
 	if (n)
 		n = read_sources(&m, (size_t)n, damage, err);
 	if (n < 2)
 		return n < 0 ? n : 0;
-	count = gather(&objects, &m, (size_t)n);
-	if (write_merged(name, &m, objects, count, err) < 0)
-		return err->code;
-	remove_sources(&m, (size_t)n, name);
-	return fs_sync_dir(folder, err) < 0 ? err->code : n;
+	gather(&m, (size_t)n);
+	if (write_merged(name, &m, err) < 0)
+		return *stop ? 0 : err->code;
+	merged = mem_alloc(sizeof(*merged) + (size_t)n * sizeof(merged->sources[0]));
+	for (int i = 0; i < n; i++)
+		if (strcmp(m.sources[i].name, name) != 0)
+			memcpy(merged->sources[merged->count++], m.sources[i].name, sizeof(m.sources[i].name));
+	*out = merged;
+	return n;
+}
+
+int merged_retire(const struct merged *merged, const char *folder, struct error *err)
+{
+	_cleanup_(mem_freep) char *multi = mem_printf("%s/multi-pack-index", folder);
+
+	unlink(multi); /* it names packs that go now; git makes it anew */
+	for (size_t i = 0; i < merged->count; i++) {
+		_cleanup_(mem_freep) char *index = mem_printf("%s/%s.idx", folder, merged->sources[i]);
+		_cleanup_(mem_freep) char *old = mem_printf("%s/%s%s", folder, merged->sources[i], merged_suffix);
+
+		if (rename(index, old) < 0)
+			return error_sys(err, "cannot rename '%s'", index);
+	}
+	return fs_sync_dir(folder, err);
+}
+
+/* A lease for writing is given only for what nobody has open (fcntl(2)). */
+static bool is_idle(const char *path, bool at_once)
+{
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return true;
+	if (!at_once && time(NULL) - st.st_ctime < IDLE_S)
+		return false;
+	return fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+}
+
+/* What is merged is named by its index's new name, so that goes last. */
+static void sweep_one(const char *folder, const char *file, bool at_once)
+{
+	static const char *const suffixes[] = { ".rev", ".bitmap", ".pack", merged_suffix };
+	size_t len = strlen(file) - (sizeof(merged_suffix) - 1);
+	_cleanup_(mem_freep) char *marker = mem_printf("%s/%s", folder, file), *pack = mem_printf("%s/%.*s.pack", folder, (int)len, file);
+
+	if (!is_idle(marker, at_once) || !is_idle(pack, true))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		_cleanup_(mem_freep) char *path = mem_printf("%s/%.*s%s", folder, (int)len, file, suffixes[i]);
+
+		if (unlink(path) < 0 && errno != ENOENT)
+			return;
+	}
+}
+
+void merged_sweep(const char *folder, bool at_once)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (dot && !strcmp(dot, merged_suffix))
+			sweep_one(folder, entry->d_name, at_once);
+	}
+	if (dir)
+		closedir(dir);
 }

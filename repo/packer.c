@@ -1,5 +1,5 @@
 /* repo/packer.c -- the packer thread: turns what is journaled into packs and signed commits, whole journal files at a time, at most once a
- * second; keeps the index at the branch; merges small packs. */
+ * second; keeps the index at the branch. */
 #include "repo/parts.h"
 
 #include "base/clock.h"
@@ -16,6 +16,8 @@ enum {
 	PACK_EVERY_MS = 1000,
 	PACK_RETRY_MS = 5000,
 	PACK_BYTES_MAX = 256 << 20, /* then another one is begun */
+	WAL_PAGES = 1000,           /* of the index: then they are copied to their places */
+	WAL_PAGES_LONG = 16384,     /* then writing waits for a moment, so that the log begins anew */
 };
 
 /* ---- commits ---- */
@@ -458,21 +460,22 @@ static int pack_once(struct repo *repo, struct error *err)
 	return r;
 }
 
-/* Many small packs become one. Whatever fails here costs time, nothing else. */
-static void merge_packs(struct repo *repo)
+/* Most of it is done while others write. */
+static void checkpoint_index(struct repo *repo)
 {
-	struct error err = { 0 }, damage = { 0 };
-	int r = git_store_merge(repo->git, &damage, &err);
+	unsigned pages = store_wal_pages(repo->store);
+	struct error err = { 0 };
+	int r = 0;
 
-	if (damage.code)
-		log_failure(LOG_ERROR, "archive-damaged", &damage);
-	if (r > 0) {
-		pthread_mutex_lock(&repo->reading_lock);
-		r = git_store_reopen(repo->reading_git, &err);
-		pthread_mutex_unlock(&repo->reading_lock);
+	if (pages >= WAL_PAGES)
+		r = store_checkpoint(repo->checkpointing, &err);
+	if (r == 0 && pages >= WAL_PAGES_LONG) {
+		pthread_mutex_lock(&repo->store_lock);
+		r = store_checkpoint(repo->checkpointing, &err);
+		pthread_mutex_unlock(&repo->store_lock);
 	}
 	if (r < 0)
-		log_failure(LOG_WARNING, "cannot-merge-packs", &err);
+		log_failure(LOG_WARNING, "cannot-checkpoint-index", &err);
 }
 
 /* ---- the thread ---- */
@@ -480,7 +483,7 @@ static void merge_packs(struct repo *repo)
 /* With the lock held: until it is time, or somebody is in a hurry. */
 static void wait_until(struct repo *repo, uint64_t due_ms)
 {
-	while (!repo->packer_stopping && repo->flush_target <= repo->archived && !repo->drop_wanted) {
+	while (!repo->packer_stopping && repo->flush_target <= repo->archived && !repo->drop_wanted && !repo->merged) {
 		uint64_t now = clock_mono_ms();
 		struct timespec ts;
 
@@ -513,9 +516,11 @@ static int turn(struct repo *repo)
 	r = pack_once(repo, &err);
 	if (r < 0)
 		log_failure(LOG_ERROR, "cannot-pack", &err);
-	else
-		merge_packs(repo);
+	exchange_packs(repo);
+	checkpoint_index(repo);
 	pthread_mutex_lock(&repo->lock);
+	repo->merge_due = true;
+	pthread_cond_broadcast(&repo->merge_wanted);
 	if (r < 0)
 		note_failure(repo, &err);
 	return r;
@@ -524,7 +529,7 @@ static int turn(struct repo *repo)
 /* With the lock held. */
 static bool has_work(const struct repo *repo)
 {
-	return repo->pending.first || repo->index_is_behind || repo->drop_wanted || log_has_cosigned(repo);
+	return repo->pending.first || repo->index_is_behind || repo->drop_wanted || repo->merged || log_has_cosigned(repo);
 }
 
 void *packer_main(void *arg)

@@ -7,6 +7,7 @@
 #include "repo/git.h"
 #include "repo/item.h"
 #include "repo/journal.h"
+#include "repo/merge.h"
 #include "repo/store.h"
 
 #include <pthread.h>
@@ -25,6 +26,7 @@ struct repo {
 	int lock_fd;
 	bool read_only;
 	struct store *store, *reading; /* one for those who write, one for those who read */
+	struct store *checkpointing;   /* of the packer thread */
 	pthread_mutex_t store_lock, reading_lock;
 	struct git_store *git;         /* of the packer thread */
 	struct git_store *reading_git; /* with reading_lock */
@@ -35,12 +37,13 @@ struct repo {
 	char (*shredding)[ID_LEN + 1]; /* with store_lock: devices whose keys are being destroyed */
 	size_t shredding_count;
 	struct touches *touches; /* touch.c */
-	pthread_t journal_thread, packer_thread;
+	pthread_t journal_thread, packer_thread, merge_thread;
+	atomic_bool merge_stop;
 	repo_news_fn news;
 	void *news_ctx;
 
 	pthread_mutex_t lock; /* for what follows */
-	pthread_cond_t queued, pack_wanted, packed;
+	pthread_cond_t queued, pack_wanted, packed, merge_wanted;
 	struct list queue, pending;
 	bool stopping, packer_stopping, threads_run;
 	bool is_rotating;      /* the packer wants the journal: the journal thread lets it pass */
@@ -49,6 +52,9 @@ struct repo {
 	uint64_t flush_target; /* somebody waits for this many to be archived: the packer makes haste */
 	uint64_t dropped;      /* of journal files, those below this number are gone from the disk */
 	bool drop_wanted;      /* somebody waits for that: the packer makes a turn, also when there is nothing to pack */
+	bool merge_due;        /* there are new packs */
+	uint64_t merge_asked, merge_done; /* of repo_consolidate() */
+	struct merged *merged; /* became one: to be exchanged by the packer */
 	uint64_t failures;
 	struct error pack_err; /* of the last failure */
 	struct cosigned cosigned[ROOT_WITNESSES_MAX];
@@ -121,3 +127,7 @@ int put_payload(struct repo *repo, const struct container *c, struct error *err)
 
 void *journal_main(void *repo); /* writer.c */
 void *packer_main(void *repo);  /* packer.c */
+void *merge_main(void *repo);   /* consolidate.c */
+void stop_merging(struct repo *repo);
+/* Of the packer thread: takes the merged pack in place of those that it was made of. */
+void exchange_packs(struct repo *repo);

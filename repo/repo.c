@@ -200,6 +200,10 @@ static int start_threads(struct repo *repo, struct error *err)
 		return error_set(err, E_SYS, "cannot start a thread");
 	}
 	repo->threads_run = true;
+	if (pthread_create(&repo->merge_thread, NULL, merge_main, repo) != 0) {
+		repo->merge_stop = true;
+		return error_set(err, E_SYS, "cannot start a thread");
+	}
 	return 0;
 }
 
@@ -221,7 +225,7 @@ static int open_stores(struct repo *repo, bool create, struct error *err)
 	    git_store_open(&repo->reading_git, git, false, err) < 0 || store_open(&repo->store, index, err) < 0 ||
 	    store_open(&repo->reading, index, err) < 0)
 		return err->code;
-	return 0;
+	return repo->read_only ? 0 : store_open(&repo->checkpointing, index, err);
 }
 
 static int open_parts(struct repo *repo, bool create, struct error *err)
@@ -249,6 +253,7 @@ static void init_waiting(struct repo *repo)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&repo->queued, NULL);
+	pthread_cond_init(&repo->merge_wanted, NULL);
 	pthread_cond_init(&repo->packed, NULL);
 	pthread_cond_init(&repo->pack_wanted, &attr);
 	pthread_condattr_destroy(&attr);
@@ -287,6 +292,8 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 
 static void stop_threads(struct repo *repo)
 {
+	if (!repo->merge_stop)
+		stop_merging(repo);
 	pthread_mutex_lock(&repo->lock);
 	repo->stopping = true;
 	pthread_cond_broadcast(&repo->queued);
@@ -297,6 +304,8 @@ static void stop_threads(struct repo *repo)
 	pthread_cond_broadcast(&repo->pack_wanted);
 	pthread_mutex_unlock(&repo->lock);
 	pthread_join(repo->packer_thread, NULL);
+	exchange_packs(repo);
+	merged_sweep(git_store_packs(repo->git), true);
 }
 
 struct repo *repo_close(struct repo *repo)
@@ -312,6 +321,7 @@ struct repo *repo_close(struct repo *repo)
 		repo_touch_flush(repo);
 	repo->touches = touches_free(repo->touches);
 	store_close(repo->reading);
+	store_close(repo->checkpointing);
 	store_close(repo->store);
 	git_store_close(repo->reading_git);
 	git_store_close(repo->git);

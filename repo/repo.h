@@ -43,6 +43,10 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 struct repo *repo_close(struct repo *repo);
 void repo_closep(struct repo **repo);
 
+/* Packs what is journaled, merges all packs as far as that goes, writes git's commit-graph where git is installed, and waits for it. Nobody has
+ * to ask for it: it is done while serving, when there are many. */
+int repo_consolidate(struct repo *repo, struct error *err) _must_check_;
+
 /* Drops and rebuilds every table of the index from archive.git (with the repository closed by others). */
 int repo_reindex(const char *dir, const struct sign_key *key, struct error *err) _must_check_;
 

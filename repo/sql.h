@@ -18,6 +18,7 @@ struct store {
 	sqlite3 *db;
 	struct prepared prepared[PREPARED_MAX];
 	size_t prepared_count;
+	_Atomic unsigned wal_pages;
 	struct statement *batch; /* the one that was asked for last: its orders come one after another */
 };
 

@@ -12,6 +12,7 @@
 enum {
 	ENROLS_PER_INVITE = 8,
 	FORKS_PER_DEVICE = 16,
+	WAL_PAGES_MAX = 65536, /* 256 MiB */
 	SCHEMA_VERSION = 7, /* raised with every change of the schema: an index of another version is made anew */
 };
 
@@ -71,6 +72,18 @@ static int make_tables(struct store *store, struct error *err)
 	return sql_exec(store, "PRAGMA user_version = 7", err);
 }
 
+/* In place of SQLite's own checkpoint after each 1,000 pages, which keeps whoever commits waiting for the disk: store_checkpoint() is called
+ * beside them, and this is for when it is not. */
+static int note_wal(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+	struct store *store = ctx;
+
+	store->wal_pages = (unsigned)pages;
+	if (pages >= WAL_PAGES_MAX)
+		sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	return SQLITE_OK;
+}
+
 int store_open(struct store **out, const char *path, struct error *err)
 {
 	struct store *store = mem_alloc(sizeof(*store));
@@ -85,6 +98,8 @@ int store_open(struct store **out, const char *path, struct error *err)
 		r = err->code;
 	if (r == 0)
 		r = make_tables(store, err);
+	if (r == 0)
+		sqlite3_wal_hook(store->db, note_wal, store);
 	if (r < 0) {
 		store_close(store);
 		return error_add(err, "'%s' (it can be deleted and made anew with 'holdfastd reindex')", path);
@@ -118,6 +133,18 @@ int store_commit(struct store *store, struct error *err)
 void store_rollback(struct store *store)
 {
 	sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+}
+
+int store_checkpoint(struct store *store, struct error *err)
+{
+	int r = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+	return r == SQLITE_OK || r == SQLITE_BUSY ? 0 : sql_fail(err, store);
+}
+
+unsigned store_wal_pages(const struct store *store)
+{
+	return store->wal_pages;
 }
 
 int store_clear(struct store *store, struct error *err)

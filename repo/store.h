@@ -15,6 +15,11 @@ struct store *store_close(struct store *store);
 int store_begin(struct store *store, struct error *err) _must_check_;
 int store_commit(struct store *store, struct error *err) _must_check_;
 void store_rollback(struct store *store);
+/* Copies what has been committed from SQLite's write-ahead log to its place. For a store of its own, so that others go on meanwhile; the log
+ * begins anew when nobody writes between the end of this and the next commit. */
+int store_checkpoint(struct store *store, struct error *err) _must_check_;
+/* How long that log was after this store's last commit, from any thread. */
+unsigned store_wal_pages(const struct store *store);
 /* Empties every table. */
 int store_clear(struct store *store, struct error *err) _must_check_;
 

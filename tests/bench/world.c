@@ -1,7 +1,7 @@
 /* tests/bench/world.c -- many devices before one archive. */
 #include "tests/bench/world.h"
 
-#include <dirent.h>
+#include <ftw.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -130,21 +130,21 @@ void shell(const char *fmt, ...)
 	}
 }
 
-double pack_bytes(const char *git_dir)
+static double bytes_seen;
+
+static int add_bytes(const char *path _unused_, const struct stat *st, int type, struct FTW *at _unused_)
 {
-	_cleanup_(mem_freep) char *folder = mem_printf("%s/objects/pack", git_dir);
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-	double sum = 0;
+	if (type == FTW_F)
+		bytes_seen += (double)st->st_size;
+	return 0;
+}
 
-	while (dir && (entry = readdir(dir))) {
-		_cleanup_(mem_freep) char *path = mem_printf("%s/%s", folder, entry->d_name);
-		struct stat st;
+double objects_bytes(const char *git_dir)
+{
+	_cleanup_(mem_freep) char *folder = mem_printf("%s/objects", git_dir);
 
-		if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
-			sum += (double)st.st_size;
-	}
-	if (dir)
-		closedir(dir);
-	return sum;
+	bytes_seen = 0;
+	if (nftw(folder, add_bytes, 16, FTW_PHYS) != 0)
+		die("cannot read a folder of objects", NULL);
+	return bytes_seen;
 }

@@ -25,5 +25,5 @@ void world_wait(void);
 double now_s(void);
 /* Runs a shell command line; ends the program when it fails. */
 void shell(const char *fmt, ...) _printf_(1, 2);
-/* The bytes of all packs and indexes below dir/objects/pack. */
-double pack_bytes(const char *git_dir);
+/* The bytes of everything below dir/objects: packs, their indexes, the commit-graph. */
+double objects_bytes(const char *git_dir);

@@ -518,6 +518,14 @@ static size_t count_files(struct world *w, const char *pattern)
 	return n;
 }
 
+/* The merger comes after everybody else, and on a busy machine that takes a while. */
+static void await_merge(struct world *w, size_t below)
+{
+	for (int i = 0; i < 600 && count_files(w, "*.pack") >= below; i++)
+		usleep(100000);
+	CHECK(count_files(w, "*.pack") < below);
+}
+
 TEST(small_packs_become_one_while_everything_is_read_and_written)
 {
 	_cleanup_(buf_done) struct buf first = { 0 }, again = { 0 };
@@ -536,8 +544,9 @@ TEST(small_packs_become_one_while_everything_is_read_and_written)
 		CHECK_OK(repo_snapshot(&again, w.repo, w.device.id, number, &err));
 		CHECK(bytes_equal(buf_bytes(&again), buf_bytes(&first)));
 	}
+	CHECK_OK(repo_consolidate(w.repo, &err));
+	await_merge(&w, 64);
 	w.repo = repo_close(w.repo);
-	CHECK(count_files(&w, "*.pack") < 64);
 	CHECK_EQ(count_files(&w, "*.pack"), count_files(&w, "*.idx"));
 	CHECK_EQ(count_files(&w, "*tmp*"), 0);
 	check_git(&w);
@@ -573,7 +582,8 @@ TEST(a_damaged_pack_is_left_as_it_is_when_packs_are_merged)
 		CHECK_OK(repo_flush(w.repo, &err));
 	}
 	CHECK_EQ(access(found.gl_pathv[0], F_OK), 0);
-	CHECK(count_files(&w, "*.pack") < 20);
+	CHECK_OK(repo_consolidate(w.repo, &err));
+	await_merge(&w, 20);
 	text.ptr[text.len / 2] ^= 1;
 	CHECK_OK(fs_write(found.gl_pathv[0], buf_bytes(&text), 0444, &err));
 	w.repo = repo_close(w.repo); /* libgit2 shares what is open in one process */

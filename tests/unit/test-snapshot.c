@@ -335,19 +335,19 @@ TEST(a_change_is_one_delta_against_the_base_and_undone_it_is_none)
 	check_opens(&w, text, NULL);
 }
 
-TEST(after_32_deltas_a_new_base_is_made)
+TEST(after_256_deltas_a_new_base_is_made)
 {
 	_cleanup_(world_done) struct world w;
 	uint64_t base = 3;
 
 	world_init(&w);
 	make_epoch(&w);
-	for (int round = 0; round < 80; round++) {
+	for (int round = 0; round < 520; round++) {
 		_cleanup_(mem_freep) char *text = config(200, 17, round);
 
 		take(&w, text, text);
 		check_opens(&w, text, text);
-		if (round == 33 || round == 66)
+		if (round == 257 || round == 514)
 			base = w.chain.number;
 		CHECK_EQ(brought_by(&w, "base"), base);
 		CHECK_EQ(lists(&w, "delta"), base != w.chain.number);
