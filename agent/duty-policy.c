@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { JUDGE_DEADLINE_MS = 150000 };
+enum { JUDGE_DEADLINE_MS = 150000, RETRY_MS = 60000 };
 
 /* ---- the set in force ---- */
 
@@ -39,19 +39,37 @@ static int load(struct policies *out, const struct duty *d, struct error *err)
 	return policies_check(out, buf_bytes(&text), &owner, false, err);
 }
 
+/* The disk may come back, and a root may be what was missing: it is tried again. */
+static void note_trouble(struct duty *d, struct error *err)
+{
+	if (!*d->policy_trouble)
+		log_error("policies device=%s order=%llu why=\"%s\"", d->dev->name, (unsigned long long)d->state.chain.policy.order, err->text);
+	policies_only_place(err);
+	snprintf(d->policy_trouble, sizeof(d->policy_trouble), "the policies of order %llu are not in force: %.200s",
+		 (unsigned long long)d->state.chain.policy.order, err->text);
+	d->policy_retry_ms = clock_mono_ms() + RETRY_MS;
+}
+
+/* From another baseline, what runs drifts since now. */
+static bool is_other_baseline(const struct policies *before, const struct policies *now)
+{
+	return before->has_baseline && now->has_baseline && memcmp(before->baseline, now->baseline, sizeof(now->baseline)) != 0;
+}
+
 void duty_policies_load(struct duty *d)
 {
 	struct policies p = { 0 };
 	struct settings_commit commit;
 	struct error err = { 0 };
 
-	d->policy_trouble[0] = 0;
 	if (d->state.chain.policy.order && load(&p, d, &err) < 0) {
-		snprintf(d->policy_trouble, sizeof(d->policy_trouble), "the policies of order %llu are not in force: %.200s",
-			 (unsigned long long)d->state.chain.policy.order, err.text);
-		log_error("policies device=%s order=%llu why=\"%s\"", d->dev->name, (unsigned long long)d->state.chain.policy.order, err.text);
-		p.root = root_version(d->state.root); /* tried again with the next one */
+		p.root = root_version(d->state.root);
+		note_trouble(d, &err);
+	} else {
+		d->policy_trouble[0] = 0;
 	}
+	if (is_other_baseline(&d->policies, &p))
+		d->drift_since_s = 0;
 	policies_done(&d->policies);
 	d->policies = p;
 	commit = policies_commit(&d->policies, d->dev->commit);
@@ -67,7 +85,8 @@ void duty_policies_before(struct duty *d)
 {
 	const char *window;
 
-	if (d->state.chain.policy.order && d->policies.root != root_version(d->state.root))
+	if (d->state.chain.policy.order && (d->policies.root != root_version(d->state.root) ||
+					     (*d->policy_trouble && clock_mono_ms() >= d->policy_retry_ms)))
 		duty_policies_load(d); /* whoever signed a waiver may have lost the role */
 	window = policies_exempt(&d->policies, state_clock(&d->state));
 	d->view.is_exempt = window != NULL;

@@ -60,6 +60,7 @@ struct duty {
 	struct policies policies;
 	struct judge judge;
 	char hold_by[DUTY_NOTE_MAX];        /* who keeps it from being saved, and why; "" when nobody does */
+	uint64_t policy_retry_ms;           /* when one that could not be read is tried again */
 	char policy_trouble[DUTY_NOTE_MAX]; /* why the set in force does not count; "" when it does */
 	int64_t drift_since_s;              /* 0: running is the baseline, or there is none, or nobody knows */
 

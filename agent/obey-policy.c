@@ -5,19 +5,7 @@
 
 #include "base/log.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* A receipt travels in the clear, and packs do not: it says where, and nothing of what is there. The log says all. */
-static void only_place(struct error *err)
-{
-	size_t len = 0;
-
-	if (sscanf(err->text, "pack %*u:%*u:%*u%zn", &len) == 0 && len && err->text[len] == ':')
-		snprintf(err->text + len, sizeof(err->text) - len, " does not hold: 'holdfast policy lint' says why");
-	else if (sscanf(err->text, "line %*u of the set%zn", &len) == 0 && len)
-		snprintf(err->text + len, sizeof(err->text) - len, " does not hold");
-}
 
 static bool refuse(struct duty *d, size_t i, struct orders_judgement *j)
 {
@@ -39,7 +27,7 @@ bool obey_take_policies(struct duty *d, size_t i, bool *waits)
 		return refuse(d, i, &j);
 	if (duty_policies_check(d, buf_bytes(&text), &err) < 0) {
 		log_failure(LOG_WARNING, "policies-refused", &err);
-		only_place(&err);
+		policies_only_place(&err);
 		orders_refuse(&j, CHECK_POLICY, "%s", err.text);
 		return refuse(d, i, &j);
 	}

@@ -103,6 +103,16 @@ int policies_check(struct policies *out, struct bytes text, const struct policie
 	return 0;
 }
 
+void policies_only_place(struct error *err)
+{
+	size_t len = 0;
+
+	if (sscanf(err->text, "pack %*u:%*u:%*u%zn", &len) == 0 && len && err->text[len] == ':')
+		snprintf(err->text + len, sizeof(err->text) - len, " does not hold: 'holdfast policy lint' says why");
+	else if (sscanf(err->text, "line %*u of the set%zn", &len) == 0 && len)
+		snprintf(err->text + len, sizeof(err->text) - len, " does not hold");
+}
+
 void policies_done(struct policies *p)
 {
 	free(p->waivers);

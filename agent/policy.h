@@ -45,6 +45,8 @@ struct policies_owner {
  * policy_set_read() says it; what stands behind it may quote them. One that just came must hold whole. In one that is in
  * force already, a waiver whose signer lost the role since waives nothing, and is no error. */
 int policies_check(struct policies *out, struct bytes text, const struct policies_owner *owner, bool is_new, struct error *err) _must_check_;
+/* Receipts and statuses travel in the clear, and packs do not: leaves the place of such an error, and nothing of what stands there. */
+void policies_only_place(struct error *err);
 void policies_done(struct policies *p);
 
 /* ---- on disk, in the device's folder ---- */

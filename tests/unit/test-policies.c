@@ -203,6 +203,24 @@ TEST(a_window_that_is_none_is_refused)
 	end(&w);
 }
 
+TEST(what_is_said_of_a_fault_in_the_clear_is_its_place_alone)
+{
+	static const char *const errors[][2] = {
+		{ "pack 12:3:4: unknown key 'secret-plan'", "pack 12:3:4 does not hold: 'holdfast policy lint' says why" },
+		{ "line 3 of the set: 'mode=x' says nothing", "line 3 of the set does not hold" },
+		{ "waiver 1: it is of another fleet", "waiver 1: it is of another fleet" },
+		{ "pack 1 is for devices with the driver 'weos', and this one has 'frr'", "pack 1 is for devices with the driver 'weos', and this one has 'frr'" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		struct error err = { 0 };
+
+		error_set(&err, E_FORMAT, "%s", errors[i][0]);
+		policies_only_place(&err);
+		CHECK_STR(err.text, errors[i][1]);
+	}
+}
+
 TEST(a_waiver_that_nobody_may_give_is_refused)
 {
 	struct world w;
