@@ -7,11 +7,17 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #define PORT_DEFAULT "443"
+
+static void note(struct dial *dial, const char *what, const char *why)
+{
+	snprintf(dial->why, sizeof(dial->why), "cannot %s '%s': %.100s", what, dial->host, why);
+}
 
 static void hang_up(struct dial *dial)
 {
@@ -38,7 +44,7 @@ static void try_next(struct dial *dial);
 static void give_up(struct dial *dial, const char *why)
 {
 	hang_up(dial);
-	dial->why = why;
+	note(dial, "connect to", why);
 	dial->at++;
 	try_next(dial);
 }
@@ -70,14 +76,14 @@ static bool try_one(struct dial *dial, const struct address *a, uint64_t until_m
 
 	setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)); /* what we say first confirms that we are connected */
 	if (fd < 0 || (connect(fd, (const struct sockaddr *)&a->to, a->len) < 0 && errno != EINPROGRESS)) {
-		dial->why = strerror(errno);
+		note(dial, "connect to", strerror(errno));
 		fd_closep(&fd);
 		return false;
 	}
 	dial->io.fd = fd;
 	dial->io.ready = answered;
 	if (loop_add_fd(dial->loop, &dial->io, EPOLLOUT, &ignored) < 0) {
-		dial->why = "too many descriptors";
+		note(dial, "connect to", "too many descriptors");
 		fd_closep(&dial->io.fd);
 		return false;
 	}
@@ -94,7 +100,9 @@ static void try_next(struct dial *dial)
 		if (try_one(dial, &dial->addresses[dial->at], now + (dial->until_ms - now) / (dial->count - dial->at)))
 			return;
 	names_drop(dial->names, dial->host, dial->port);
-	dial->done(dial, -1, dial->why ? dial->why : "no answer in time");
+	if (!*dial->why)
+		note(dial, "connect to", "no answer in time");
+	dial->done(dial, -1, dial->why);
 }
 
 static void found(struct name_ask *ask, const struct address *addresses, size_t count, const char *why)
@@ -103,7 +111,8 @@ static void found(struct name_ask *ask, const struct address *addresses, size_t 
 
 	loop_disarm(&dial->turn);
 	if (!count) {
-		dial->done(dial, -1, why);
+		note(dial, "resolve", why);
+		dial->done(dial, -1, dial->why);
 		return;
 	}
 	memcpy(dial->addresses, addresses, count * sizeof(*addresses));
@@ -116,7 +125,8 @@ static void not_found(struct loop_timer *turn)
 	struct dial *dial = container_of(turn, struct dial, turn);
 
 	names_forget(dial->names, &dial->ask);
-	dial->done(dial, -1, "the name is not resolved in time");
+	note(dial, "resolve", "no answer in time");
+	dial->done(dial, -1, dial->why);
 }
 
 void dial_begin(struct dial *dial, struct loop *loop, struct names *names, const char *address, uint64_t until_ms)

@@ -15,7 +15,7 @@ struct dial {
 	uint64_t until_ms;
 	struct loop_fd io;
 	struct loop_timer turn; /* an address that does not answer leaves time for the others */
-	const char *why;
+	char why[NAMES_HOST_MAX + 150]; /* what the newest try ran into */
 };
 
 /* done() may be called before this returns. until_ms: on clock_mono_ms(), shared out among the addresses. */
