@@ -14,6 +14,7 @@
 #include "cli/making.h"
 #include "cli/passphrase.h"
 #include "cli/plan.h"
+#include "cli/publishing.h"
 #include "cli/show.h"
 
 #include <stdio.h>
@@ -280,6 +281,43 @@ static int see(struct preview *out, bool *moved, struct review *v, const struct 
 	return 1;
 }
 
+static int compare_sets(struct preview *out, struct review *v, const struct fleet_member *m, struct bytes payload, struct error *err)
+{
+	_cleanup_(device_set_done) struct device_set old = { 0 };
+	_cleanup_(policy_set_done) struct policy_set set = { 0 };
+	_cleanup_(buf_done) struct buf before = { 0 }, after = { 0 }, diff = { 0 };
+	int r = policy_set_read(&set, payload, err);
+
+	if (r == 0)
+		r = policy_set_check_driver(&set, m->driver, err);
+	if (r == 0)
+		r = device_set_before(&old, &v->source, m, v->rollout.id, err);
+	if (r < 0)
+		return r;
+	if (old.is_there)
+		publishing_whole(&before, &old.set);
+	publishing_whole(&after, &set);
+	r = textdiff(&out->counts, &diff, buf_bytes(&before), "policies now", buf_bytes(&after), "policies", err);
+	if (r == 0)
+		output_clean(&out->diff, buf_bytes(&diff), true);
+	return r;
+}
+
+/* The whole set of policies, against the one that the device has. 1: it cannot be seen. */
+static int see_policies(struct preview *out, struct review *v, const struct fleet_member *m, const struct statement *order, struct error *err)
+{
+	_cleanup_(buf_done) struct buf payload = { 0 };
+	int r = open_payload(&payload, v, statement_get(order, "device"), err);
+
+	if (r == 0)
+		r = compare_sets(out, v, m, buf_bytes(&payload), err);
+	if (r != E_DENIED)
+		return r;
+	if (!v->why[0])
+		snprintf(v->why, sizeof(v->why), "%s", err->text);
+	return 1;
+}
+
 static int review_order(void *ctx, const struct rollout_device *device, const struct statement *order, struct error *err)
 {
 	struct review *v = ctx;
@@ -297,6 +335,8 @@ static int review_order(void *ctx, const struct rollout_device *device, const st
 	order_kind_parse(&kind, statement_get(order, "kind"));
 	if (kind == ORDER_APPLY || kind == ORDER_SAVE || kind == ORDER_REVERT)
 		r = see(&change, &moved, v, m, order, err);
+	if (kind == ORDER_POLICY)
+		r = see_policies(&change, v, m, order, err);
 	opener_forget(v->orders.opener);
 	if (r == 0 && order_kind_erases(kind))
 		r = dossier_challenge(v->challenge, &v->source, m->id, err);

@@ -46,16 +46,17 @@ void device_set_done(struct device_set *set)
 	*set = (struct device_set){ 0 };
 }
 
-/* What a device refused is not what it has: then the one before counts. */
-static const json_t *choose(const json_t *newest)
+/* What a device refused is not what it has: then the one before counts. but: a batch that does not; NULL: all do. */
+static const json_t *choose(const json_t *newest, const char *but)
 {
-	const char *outcome = json_string_value(json_object_get(newest, "outcome"));
+	const char *outcome = json_string_value(json_object_get(newest, "outcome")), *batch = json_string_value(json_object_get(newest, "batch"));
+	bool is_other = !but || !batch || strcmp(batch, but) != 0;
 
-	return outcome && order_outcome_is_failure(outcome) ? json_object_get(newest, "in-force") : newest;
+	return is_other && (!outcome || !order_outcome_is_failure(outcome)) ? newest : json_object_get(newest, "in-force");
 }
 
 /* Which batch brought it, by the server's word. 1: none did. */
-static int find_batch(char id[static ID_LEN + 1], const struct open_source *source, const char *device, struct error *err)
+static int find_batch(char id[static ID_LEN + 1], const struct open_source *source, const char *device, const char *but, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/policy", device);
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -69,7 +70,7 @@ static int find_batch(char id[static ID_LEN + 1], const struct open_source *sour
 	if (r < 0)
 		return r;
 	json = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, NULL);
-	chosen = choose(json);
+	chosen = choose(json, but);
 	batch = json_string_value(json_object_get(chosen, "batch"));
 	r = json && !chosen ? 1
 	    : batch && id_is_valid(bytes_str(batch))
@@ -120,21 +121,45 @@ static int get(struct device_set *out, const struct open_source *source, const s
 	return r < 0 ? r : take_order(out, &order, source, err);
 }
 
+static int get_set(struct device_set *out, const struct open_source *source, const struct fleet_member *m, const char *but, struct error *err)
+{
+	int r = find_batch(out->batch, source, m->id, but, err);
+
+	if (r == 0)
+		r = get(out, source, m, err);
+	if (r < 0)
+		return error_add(err, "the policies of '%s'", m->name);
+	out->is_there = r == 0;
+	return 0;
+}
+
+static void move_set(struct device_set *to, struct device_set *from)
+{
+	*to = *from;
+	*from = (struct device_set){ 0 };
+}
+
 int device_set_get(struct device_set *out, const struct open_source *source, const struct fleet_member *m, struct error *err)
 {
 	_cleanup_(device_set_done) struct device_set made = { 0 };
-	int r = find_batch(made.batch, source, m->id, err);
 
-	if (r == 0)
-		r = get(&made, source, m, err);
-	if (r < 0)
-		return error_add(err, "the policies of '%s'", m->name);
-	made.is_there = r == 0;
+	if (get_set(&made, source, m, NULL, err) < 0)
+		return err->code;
 	if (made.order < m->policy)
 		return error_set(err, E_SEAL,
 				 "the policies of '%s': it judged by those of order %llu, and the server shows those of order %llu",
 				 m->name, (unsigned long long)m->policy, (unsigned long long)made.order);
-	*out = made;
-	made = (struct device_set){ 0 };
+	move_set(out, &made);
+	return 0;
+}
+
+int device_set_before(struct device_set *out, const struct open_source *source, const struct fleet_member *m, const char *batch,
+		      struct error *err)
+{
+	_cleanup_(device_set_done) struct device_set made = { 0 };
+
+	if (get_set(&made, source, m, batch, err) < 0)
+		return err->code;
+	move_set(out, &made);
 	return 0;
 }

@@ -20,6 +20,9 @@ struct device_set {
  * sealed to us; CLI_ABSENT when what it brought is not there any more. */
 int device_set_get(struct device_set *out, const struct open_source *source, const struct fleet_member *member,
 		   struct error *err) _must_check_;
+/* The one that was in force before this batch, by the server's word: for whoever approves the batch. */
+int device_set_before(struct device_set *out, const struct open_source *source, const struct fleet_member *member, const char *batch,
+		      struct error *err) _must_check_;
 /* Until when a rule is waived on this device, by a waiver that holds; 0: it is not. */
 int64_t device_set_waived_until(const struct device_set *set, const struct root *root, const char *device, const char *pack,
 				const char *rule, int64_t now_s);

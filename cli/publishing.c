@@ -39,6 +39,36 @@ void publishing_text(struct buf *out, const struct policy_set *set)
 		buf_addf(out, "; baseline %llu", (unsigned long long)set->baseline_number);
 }
 
+static void add_waiver(struct buf *out, struct bytes waiver)
+{
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	struct error ignored;
+	size_t used;
+
+	if (statement_parse(&st, waiver, true, &used, &ignored) == 0)
+		buf_add_bytes(out, statement_text(st));
+	else
+		buf_add_str(out, "a waiver that cannot be read\n");
+}
+
+void publishing_whole(struct buf *out, const struct policy_set *set)
+{
+	_cleanup_(buf_done) struct buf commit = { 0 };
+
+	policy_commit_text(&commit, &set->commit);
+	buf_addf(out, "person: %s\n", set->person);
+	if (commit.len)
+		buf_addf(out, "commit: %s\n", buf_text(&commit));
+	for (size_t i = 0; i < set->exempt_count; i++)
+		buf_addf(out, "exempt: %s\n", set->exempt[i]);
+	if (set->has_baseline)
+		buf_addf(out, "baseline: revision %llu, %zu bytes\n", (unsigned long long)set->baseline_number, set->baseline.len);
+	for (size_t i = 0; i < set->waiver_count; i++)
+		add_waiver(out, set->waivers[i]);
+	for (size_t i = 0; i < set->pack_count; i++)
+		buf_add_bytes(out, set->packs[i].text);
+}
+
 int publishing_until(int64_t *out_s, const char *text, int64_t now_s, struct error *err)
 {
 	_cleanup_(mem_freep) char *whole = mem_printf("%sT00:00:00Z", text);

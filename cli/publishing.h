@@ -25,5 +25,7 @@ void publishing_done(struct publishing *p);
 
 /* "weos (24 rules), frr (16); 2 waivers; mode=commit; baseline 12" */
 void publishing_text(struct buf *out, const struct policy_set *set);
+/* All of it, as people read it before they agree; of the baseline only which it is, since its text holds secrets. */
+void publishing_whole(struct buf *out, const struct policy_set *set);
 /* "2026-12-01", a time, or a duration from now on. CLI_USAGE. */
 int publishing_until(int64_t *out_s, const char *text, int64_t now_s, struct error *err) _must_check_;
