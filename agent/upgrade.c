@@ -530,6 +530,7 @@ static void keep_failed(struct upgrade *u, const struct error *result)
 
 	snprintf(why, sizeof(why), "it runs %.60s, but %s: %.250s", version_of(u),
 		 u->phase == UPGRADE_KEEPING ? "the other image could not be replaced" : "it was not seen to restart by itself", result->text);
+	u->is_resumed = u->phase == UPGRADE_KEEPING; /* it may have lost its power, and run the old one again */
 	if (result->code == E_DENIED || u->tries >= UPGRADE_TRIES)
 		fail(u, why);
 }
@@ -610,8 +611,20 @@ static void saw_returned(struct upgrade *u, const char *failure, uint64_t now_ms
 	u->due_ms = now_ms + RETRY_MS;
 }
 
+/* Power was lost between the two images: the old one is whole, and runs. */
+static void saw_keeping(struct upgrade *u, const char *failure, uint64_t now_ms)
+{
+	u->is_resumed = false;
+	if (*failure || !runs(u, u->version) || strcmp(u->seen.slot, u->slot) != 0 || is_boot(u))
+		return;
+	if (u->starts <= UPGRADE_STARTS)
+		enter(u, UPGRADE_STARTING);
+	else
+		go_back(u, "the new image does not keep running", now_ms);
+}
+
 /* STARTING was cut off: by the start itself, when the device is this machine. */
-static void saw_resumed(struct upgrade *u, const char *failure, uint64_t now_ms)
+static void saw_starting(struct upgrade *u, const char *failure, uint64_t now_ms)
 {
 	bool is_new = !*failure && runs(u, version_of(u)) && (!*u->slot || strcmp(u->seen.slot, u->slot) != 0);
 
@@ -648,15 +661,17 @@ void upgrade_saw(struct upgrade *u, const struct error *result, const struct dev
 	if (!u->is_asked)
 		return;
 	u->is_asked = false;
-	u->seen = images ? *images : (struct device_images){ 0 };
+	u->seen = images ? *images : (struct device_images){ .is_fallback = u->seen.is_fallback };
 	if (u->phase == UPGRADE_RECORDING)
 		saw_before(u, failure, now_ms);
 	else if (u->phase == UPGRADE_PROVING || u->phase == UPGRADE_SETTLING)
 		saw_new(u, failure, now_ms);
 	else if (u->phase == UPGRADE_RETURNING)
 		saw_returned(u, failure, now_ms);
+	else if (u->phase == UPGRADE_KEEPING)
+		saw_keeping(u, failure, now_ms);
 	else
-		saw_resumed(u, failure, now_ms);
+		saw_starting(u, failure, now_ms);
 }
 
 void upgrade_proved(struct upgrade *u, uint64_t began_ms, uint64_t now_ms, const char *why)

@@ -10,7 +10,7 @@
  *   installing  into the image that does not run; what runs is not touched before the new one was seen to work
  *   starting    the device is restarted into it, once
  *   proving     it answers, runs the version, is in no failure mode, has its configuration, and what the order probes holds, for `settle` seconds
- *   keeping     the other image; from here on there is no way back
+ *   keeping     the other image; from here on there is no way back, unless power is lost before: then the old one runs, and it is started again
  *   restarting  as it will start from now on; settling: proved once more
  *   returning   whatever was begun, the image that worked is started, and seen
  *

@@ -511,6 +511,33 @@ TEST(what_loses_the_configuration_by_its_own_word_is_not_judged_by_it)
 	ended(&t, "done", "what became of its configuration was not judged");
 }
 
+TEST(power_lost_between_the_two_images_starts_the_new_one_once_more)
+{
+	struct t t;
+
+	begin_about(&t, &(struct about){ 0 });
+	to_proving(&t);
+	for (int i = 0; i < UPGRADE_STARTS; i++) {
+		prove(&t, "secondary");
+		stores(&t, "keeping");
+		answers(&t, DEVICE_UPGRADE_KEEP, E_PEER, "the line has ended");
+		t.now.ms += 10000;
+		see(&t, "5.23.0", "primary", "5.24.0");
+		stores(&t, "starting");
+		answers(&t, DEVICE_UPGRADE_START, 0, "");
+		stores(&t, "proving");
+	}
+	prove(&t, "secondary");
+	stores(&t, "keeping");
+	answers(&t, DEVICE_UPGRADE_KEEP, E_PEER, "the line has ended");
+	t.now.ms += 10000;
+	see(&t, "5.23.0", "primary", "5.24.0");
+	stores(&t, "returning");
+	see(&t, "5.23.0", "primary", "5.24.0");
+	look(&t);
+	ended(&t, "returned", "the new image does not keep running");
+}
+
 TEST(behind_the_proof_there_is_no_way_back)
 {
 	struct t t;
