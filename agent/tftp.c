@@ -219,27 +219,40 @@ static _Noreturn void serve(struct transfer *t, const struct tftp *tftp, unsigne
 
 /* ---- beginning and ending ---- */
 
-/* "192.0.2.1", "192.0.2.1:69", "[2001:db8::1]:69" */
 static int bind_to(int fd, const struct addrinfo *ai, struct error *err)
 {
 	return bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ? error_sys(err, "cannot offer the image to the device") : 0;
 }
 
+/* "192.0.2.1", "192.0.2.1:69", "2001:db8::1", "[2001:db8::1]:69": cuts the host off. Returns the port, "0" when there is none, NULL for another form. */
+static const char *split_address(char **host, char *text)
+{
+	char *end = strchr(text, ']'), *colon = strrchr(text, ':');
+
+	*host = text;
+	if (*text == '[') {
+		if (!end || (end[1] && end[1] != ':'))
+			return NULL;
+		*host = text + 1;
+		*end = 0;
+		return end[1] ? end + 2 : "0";
+	}
+	if (!colon || strchr(text, ':') != colon)
+		return "0";
+	*colon = 0;
+	return colon + 1;
+}
+
 static int open_socket(int *fd, const char *address, struct error *err)
 {
-	_cleanup_(mem_freep) char *host = mem_strdup(address);
-	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_DGRAM };
+	_cleanup_(mem_freep) char *text = mem_strdup(address);
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM };
 	struct addrinfo *ai = NULL;
-	char *colon = strrchr(host, ':'), *begin = host + (*host == '[');
+	char *host;
+	const char *port = split_address(&host, text);
 	int r;
 
-	if (colon && (*host == '[' ? colon[-1] == ']' : strchr(host, ':') == colon))
-		*colon = 0;
-	else
-		colon = NULL;
-	if (*host == '[' && strchr(begin, ']'))
-		*strchr(begin, ']') = 0;
-	if (getaddrinfo(begin, colon ? colon + 1 : "0", &hints, &ai) != 0)
+	if (!port || !*host || !*port || getaddrinfo(host, port, &hints, &ai) != 0)
 		return error_set(err, E_FORMAT, "'%s' is no address of this machine", address);
 	*fd = socket(ai->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	r = *fd < 0 ? error_sys(err, "cannot make a socket") : bind_to(*fd, ai, err);
