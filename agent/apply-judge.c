@@ -48,7 +48,8 @@ bool apply_judge_get(struct apply_judge *out, struct bytes in)
 	uint32_t count;
 
 	*out = (struct apply_judge){ .pack_count = 0 };
-	if (!get_text_field(&rd, out->model, sizeof(out->model)) || !get_text_field(&rd, out->firmware, sizeof(out->firmware)) || !get_waived(out, &rd))
+	if (!get_text_field(&rd, out->model, sizeof(out->model)) || !get_text_field(&rd, out->firmware, sizeof(out->firmware)) ||
+	    !get_waived(out, &rd))
 		return false;
 	count = read_u32(&rd);
 	if (count > POLICY_SET_PACKS_MAX)
@@ -111,7 +112,8 @@ bool apply_sum_get(struct verdict_sum *out, struct reader *rd)
 	if (!is_good || count > VERDICT_SECTIONS_MAX)
 		return false;
 	for (; out->section_count < count; out->section_count++)
-		if (!get_text_field(rd, out->sections[out->section_count], VERDICT_SECTION_LEN) || !is_printable(out->sections[out->section_count]))
+		if (!get_text_field(rd, out->sections[out->section_count], VERDICT_SECTION_LEN) ||
+		    !is_printable(out->sections[out->section_count]))
 			return false;
 	findings = get_field(rd);
 	if (!reader_done(rd) || findings.len > VERDICT_FINDINGS_MAX)

@@ -18,7 +18,8 @@ struct apply_judge {
 void apply_judge_put(struct buf *out, const struct apply_judge *ask);
 bool apply_judge_get(struct apply_judge *out, struct bytes in);
 /* Judges the canonical text. E_FORMAT, E_LIMIT when a pack does not read: core has read it before. */
-int apply_judge(struct verdict_sum *out, const struct apply_judge *ask, const char *driver, struct bytes running, struct error *err) _must_check_;
+int apply_judge(struct verdict_sum *out, const struct apply_judge *ask, const char *driver, struct bytes running,
+		struct error *err) _must_check_;
 
 /* The answer, behind its result. False for one that no statement could carry. */
 void apply_sum_put(struct buf *out, const struct verdict_sum *sum);

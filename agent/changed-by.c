@@ -1,7 +1,7 @@
 /* agent/changed-by.c -- who changed a configuration last, by the device's own log.
  *
- * No kind of device that is served has a log whose lines say so in a form that its vendor promises. Whoever runs one knows where it stands there (a
- * journal, an audit trail, what an AAA server accounted), so a program of theirs is asked. */
+ * No kind of device that is served has a log whose lines say so in a form that its vendor promises. Whoever runs one knows where it stands
+ * there (a journal, an audit trail, what an AAA server accounted), so a program of theirs is asked. */
 #include "agent/apply.h"
 
 #include "base/proc.h"
@@ -43,7 +43,8 @@ void apply_changed_by(char out[static DEVICE_NOTE_MAX], const struct settings_de
 	struct error ignored;
 
 	out[0] = 0;
-	if (dev->changed_by_count && proc_run(&res, arguments(argv, ARRAY_SIZE(argv), dev), (struct bytes){ 0 }, ASK_MS, ANSWER_MAX, &ignored) == 0 &&
+	if (dev->changed_by_count &&
+	    proc_run(&res, arguments(argv, ARRAY_SIZE(argv), dev), (struct bytes){ 0 }, ASK_MS, ANSWER_MAX, &ignored) == 0 &&
 	    res.status == 0)
 		take_line(out, buf_bytes(&res.out));
 }

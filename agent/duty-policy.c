@@ -1,4 +1,5 @@
-/* agent/duty-policy.c -- a duty's policies: which are in force, what they change, when they are held against what runs, and what is said then. */
+/* agent/duty-policy.c -- a duty's policies: which are in force, what they change, when they are held against what runs, and what is said
+ * then. */
 #include "agent/duty-parts.h"
 
 #include "agent/apply-judge.h"
@@ -43,7 +44,8 @@ static int load(struct policies *out, const struct duty *d, struct error *err)
 static void note_trouble(struct duty *d, struct error *err)
 {
 	if (!*d->policy_trouble)
-		log_error("policies device=%s order=%llu why=\"%s\"", d->dev->name, (unsigned long long)d->state.chain.policy.order, err->text);
+		log_error("policies device=%s order=%llu why=\"%s\"", d->dev->name, (unsigned long long)d->state.chain.policy.order,
+			  err->text);
 	policies_only_place(err);
 	snprintf(d->policy_trouble, sizeof(d->policy_trouble), "the policies of order %llu are not in force: %.200s",
 		 (unsigned long long)d->state.chain.policy.order, err->text);
@@ -76,7 +78,8 @@ void duty_policies_load(struct duty *d)
 	commit_set(&d->commit, &commit);
 	if (d->policies.is_there)
 		log_notice("policies device=%s order=%llu by=%s packs=%zu waivers=%zu mode=%s", d->dev->name,
-			   (unsigned long long)d->state.chain.policy.order, p.person, p.pack_count, p.waiver_count, settings_mode_name(commit.mode));
+			   (unsigned long long)d->state.chain.policy.order, p.person, p.pack_count, p.waiver_count,
+			   settings_mode_name(commit.mode));
 }
 
 /* ---- what it changes ---- */
@@ -85,8 +88,8 @@ void duty_policies_before(struct duty *d)
 {
 	const char *window;
 
-	if (d->state.chain.policy.order && (d->policies.root != root_version(d->state.root) ||
-					     (*d->policy_trouble && clock_mono_ms() >= d->policy_retry_ms)))
+	if (d->state.chain.policy.order &&
+	    (d->policies.root != root_version(d->state.root) || (*d->policy_trouble && clock_mono_ms() >= d->policy_retry_ms)))
 		duty_policies_load(d); /* whoever signed a waiver may have lost the role */
 	window = policies_exempt(&d->policies, state_clock(&d->state));
 	d->view.is_exempt = window != NULL;
@@ -164,7 +167,8 @@ static void view_of(struct judge_view *out, const struct duty *d)
 
 static int fill_ask(struct apply_judge *ask, struct policy_set *set, struct buf *text, struct duty *d, struct error *err)
 {
-	if (policies_open(text, d->dir, d->state.chain.policy.payload, &d->state.box, err) < 0 || policy_set_parts(set, buf_bytes(text), err) < 0)
+	if (policies_open(text, d->dir, d->state.chain.policy.payload, &d->state.box, err) < 0 ||
+	    policy_set_parts(set, buf_bytes(text), err) < 0)
 		return err->code;
 	memcpy(ask->running, d->view.running, sizeof(ask->running));
 	snprintf(ask->model, sizeof(ask->model), "%s", d->facts.model);
@@ -221,7 +225,8 @@ static int say_unknown(struct duty *d, struct error *err)
 	struct waived waived[POLICY_SET_WAIVERS_MAX];
 	size_t count = policies_waived(waived, &d->policies, state_clock(&d->state));
 
-	if (policies_open(&text, d->dir, d->state.chain.policy.payload, &d->state.box, err) < 0 || policy_set_read(&set, buf_bytes(&text), err) < 0)
+	if (policies_open(&text, d->dir, d->state.chain.policy.payload, &d->state.box, err) < 0 ||
+	    policy_set_read(&set, buf_bytes(&text), err) < 0)
 		return err->code;
 	policy_set_judge(&sum, &set, (struct bytes){ 0 }, &facts, waived, count, &policy_limits_agent);
 	return say(d, &sum, err);

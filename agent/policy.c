@@ -14,7 +14,8 @@ static int check_windows(const struct policy_set *set, struct error *err)
 {
 	for (size_t i = 0; i < set->exempt_count; i++)
 		if (!window_parse_ok(set->exempt[i]))
-			return error_set(err, E_FORMAT, "exempt window %zu is none; write 'sat,sun 22:00-04:00' or 'daily 01:00-05:00' (UTC)", i + 1);
+			return error_set(err, E_FORMAT,
+					 "exempt window %zu is none; write 'sat,sun 22:00-04:00' or 'daily 01:00-05:00' (UTC)", i + 1);
 	return 0;
 }
 
@@ -40,7 +41,8 @@ static int verify_waiver(const struct statement *st, const struct policy_set *se
 	return root_verify(owner->root, st, err);
 }
 
-static int take_waiver(struct policies *out, const struct policy_set *set, size_t i, const struct policies_owner *owner, bool is_new, struct error *err)
+static int take_waiver(struct policies *out, const struct policy_set *set, size_t i, const struct policies_owner *owner, bool is_new,
+		       struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
 	struct policies_waiver *w = &out->waivers[out->waiver_count];
@@ -165,7 +167,8 @@ int policies_adopt(const char *dir, const uint8_t payload[static HASH_LEN], stru
 	return fs_write(path, buf_bytes(&sealed), 0600, err) < 0 ? err->code : fs_remove(next, err);
 }
 
-int policies_open(struct buf *text, const char *dir, const uint8_t payload[static HASH_LEN], const struct age_identity *box, struct error *err)
+int policies_open(struct buf *text, const char *dir, const uint8_t payload[static HASH_LEN], const struct age_identity *box,
+		  struct error *err)
 {
 	_cleanup_(buf_done) struct buf sealed = { 0 };
 

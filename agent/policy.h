@@ -3,8 +3,8 @@
  *   policies.next   the set of an order that has no receipt yet, as it came: sealed to the device's box
  *   policies.age    the set in force, likewise
  *
- * Which of the two is in force, if any, the chain says (struct chain_policy, agent/snapshot.h): it names the payload by its hash, and changes together
- * with the receipt. So whatever dies, and whenever, the old set or the new one is in force, as the archive was told.
+ * Which of the two is in force, if any, the chain says (struct chain_policy, agent/snapshot.h): it names the payload by its hash, and
+ * changes together with the receipt. So whatever dies, and whenever, the old set or the new one is in force, as the archive was told.
  *
  * The text of a set is opened whenever it is needed and not kept: it has secrets in it. */
 #pragma once
@@ -41,10 +41,11 @@ struct policies_owner {
 	void (*canonical)(struct buf *out, struct bytes text);
 };
 
-/* Reads a set, and checks all of it that can be wrong for this device: packs, windows, waivers. Errors of packs and of the head begin with the place, as
- * policy_set_read() says it; what stands behind it may quote them. One that just came must hold whole. In one that is in
+/* Reads a set, and checks all of it that can be wrong for this device: packs, windows, waivers. Errors of packs and of the head begin with
+ * the place, as policy_set_read() says it; what stands behind it may quote them. One that just came must hold whole. In one that is in
  * force already, a waiver whose signer lost the role since waives nothing, and is no error. */
-int policies_check(struct policies *out, struct bytes text, const struct policies_owner *owner, bool is_new, struct error *err) _must_check_;
+int policies_check(struct policies *out, struct bytes text, const struct policies_owner *owner, bool is_new,
+		   struct error *err) _must_check_;
 /* Receipts and statuses travel in the clear, and packs do not: leaves the place of such an error, and nothing of what stands there. */
 void policies_only_place(struct error *err);
 void policies_done(struct policies *p);
@@ -58,7 +59,8 @@ bool policies_stored(const char *dir, const uint8_t payload[static HASH_LEN]);
 /* Makes the one with this hash the set in force, if it is not that already. E_FORMAT when neither file is it. */
 int policies_adopt(const char *dir, const uint8_t payload[static HASH_LEN], struct error *err) _must_check_;
 /* Opens the set in force. */
-int policies_open(struct buf *text, const char *dir, const uint8_t payload[static HASH_LEN], const struct age_identity *box, struct error *err) _must_check_;
+int policies_open(struct buf *text, const char *dir, const uint8_t payload[static HASH_LEN], const struct age_identity *box,
+		  struct error *err) _must_check_;
 
 /* ---- asking ---- */
 

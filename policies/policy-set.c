@@ -56,9 +56,10 @@ int policy_commit_parse(struct policy_commit *out, struct bytes text, struct err
 		struct bytes pair = bytes_of(rest.ptr, space ? (size_t)(space - rest.ptr) : rest.len);
 
 		if (!take_pair(&commit, pair) || (space && pair.len + 1 == rest.len))
-			return error_set(err, E_FORMAT, "'%.*s' says nothing about commit; write mode=observe|remind|commit|revert, quiet=SECONDS, "
-					 "remind-after=SECONDS (1 to %d), each once", (int)(pair.len < 60 ? pair.len : 60), (const char *)pair.ptr,
-					 POLICY_SET_SECONDS_MAX);
+			return error_set(err, E_FORMAT,
+					 "'%.*s' says nothing about commit; write mode=observe|remind|commit|revert, quiet=SECONDS, "
+					 "remind-after=SECONDS (1 to %d), each once",
+					 (int)(pair.len < 60 ? pair.len : 60), (const char *)pair.ptr, POLICY_SET_SECONDS_MAX);
 		rest = bytes_from(rest, pair.len + (space != NULL));
 	} while (rest.len);
 	*out = commit;
@@ -87,9 +88,9 @@ struct set_reader {
 	struct policy_set *set;
 	struct bytes rest;
 	unsigned line;
-	size_t after;       /* which key came last, by its place in `keys` */
+	size_t after; /* which key came last, by its place in `keys` */
 	size_t baseline_len;
-	size_t parts;       /* bytes of all parts */
+	size_t parts; /* bytes of all parts */
 	struct error *err;
 };
 
@@ -265,8 +266,10 @@ static int read_pack(struct set_reader *rd, size_t i, size_t *said)
 			return error_set(rd->err, E_FORMAT, "%s: pack %zu has the same name", name, k + 1);
 	for (size_t k = 0; k < pack->policy->count; k++)
 		*said += verdict_line_len(pack->policy->name, pack->policy->rules[k].id);
-	return *said <= POLICY_SET_RULES_MAX ? 0 : error_set(rd->err, E_LIMIT, "%s: the packs have more rules than findings could be said of (%d bytes)",
-							       name, POLICY_SET_RULES_MAX);
+	return *said <= POLICY_SET_RULES_MAX ?
+		       0 :
+		       error_set(rd->err, E_LIMIT, "%s: the packs have more rules than findings could be said of (%d bytes)", name,
+				 POLICY_SET_RULES_MAX);
 }
 
 static int take_parts(struct set_reader *rd)
@@ -357,7 +360,8 @@ static void write_head(struct buf *out, const struct policy_set *set)
 		buf_addf(out, "exempt: %s\n", set->exempt[i]);
 	hex_encode(hash, set->baseline_hash, sizeof(set->baseline_hash));
 	if (set->has_baseline)
-		buf_addf(out, "baseline: %llu %s %zu\n", (unsigned long long)set->baseline_number, hash, without_end(set->baseline).len + 1);
+		buf_addf(out, "baseline: %llu %s %zu\n", (unsigned long long)set->baseline_number, hash,
+			 without_end(set->baseline).len + 1);
 	for (size_t i = 0; i < set->waiver_count; i++)
 		buf_addf(out, "waiver: %zu\n", without_end(set->waivers[i]).len + 1);
 	for (size_t i = 0; i < set->pack_count; i++)

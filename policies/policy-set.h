@@ -11,8 +11,8 @@
  *
  *   ... then baseline, waivers and packs, one behind the other, and empty lines
  *
- * Waivers are statements, and windows are those of a batch: both are crypto/'s, which this folder does not know, so whoever reads a set looks
- * at them (root_verify(), policy_set_has_rule(), window_parse_ok()). */
+ * Waivers are statements, and windows are those of a batch: both are crypto/'s, which this folder does not know, so whoever reads a set
+ * looks at them (root_verify(), policy_set_has_rule(), window_parse_ok()). */
 #pragma once
 
 #include "policies/verdict.h"
@@ -54,8 +54,8 @@ struct policy_set {
 	size_t pack_count;
 };
 
-/* Reads a set with all of its packs, which may be for several drivers. E_FORMAT, E_LIMIT: "line 3 of the set: why", or "pack 2:14:3: why" for
- * line and column of a pack. */
+/* Reads a set with all of its packs, which may be for several drivers. E_FORMAT, E_LIMIT: "line 3 of the set: why", or "pack 2:14:3: why"
+ * for line and column of a pack. */
 int policy_set_read(struct policy_set *out, struct bytes text, struct error *err) _must_check_;
 /* The same without reading the packs: `policy` is NULL in each. */
 int policy_set_parts(struct policy_set *out, struct bytes text, struct error *err) _must_check_;

@@ -36,8 +36,8 @@ struct summing {
 	struct verdict_sum *out;
 	const struct waived *waived;
 	size_t waived_count;
-	size_t left; /* bytes for what was found */
-	uint64_t (*counts)[STANDINGS]; /* of the sections */
+	size_t left;                    /* bytes for what was found */
+	uint64_t (*counts)[STANDINGS];  /* of the sections */
 	char last[VERDICT_SECTION_LEN]; /* "<pack>/<context>" of the rule before, to find its section again */
 	size_t last_at;
 };
@@ -104,8 +104,8 @@ static void end_section(struct verdict_sum *out, size_t i, const uint64_t counts
 	size_t used = strlen(out->sections[i]);
 
 	snprintf(out->sections[i] + used, VERDICT_SECTION_LEN - used, " pass=%llu fail=%llu unknown=%llu waived=%llu",
-		 (unsigned long long)counts[STANDING_PASS], (unsigned long long)counts[STANDING_FAIL], (unsigned long long)counts[STANDING_UNKNOWN],
-		 (unsigned long long)counts[STANDING_WAIVED]);
+		 (unsigned long long)counts[STANDING_PASS], (unsigned long long)counts[STANDING_FAIL],
+		 (unsigned long long)counts[STANDING_UNKNOWN], (unsigned long long)counts[STANDING_WAIVED]);
 }
 
 /* ---- findings ---- */

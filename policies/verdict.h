@@ -1,5 +1,5 @@
-/* policies/verdict.h -- what all packs of a device say of one configuration: counts, counts for each context, and the text that is sealed to
- * readers (docs/reference/formats.md section 10). Pure.
+/* policies/verdict.h -- what all packs of a device say of one configuration: counts, counts for each context, and the text that is sealed
+ * to readers (docs/reference/formats.md section 10). Pure.
  *
  * findings   <pack> <rule> <verdict>
  *            TAB <line of the configuration> <path>: <what was found>
@@ -33,7 +33,8 @@ struct judged {
 
 struct verdict_sum {
 	uint64_t counts[STANDINGS];
-	char sections[VERDICT_SECTIONS_MAX][VERDICT_SECTION_LEN]; /* printable; what is beyond the last but one is summed up in the last, "others" */
+	char sections[VERDICT_SECTIONS_MAX]
+		     [VERDICT_SECTION_LEN]; /* printable; what is beyond the last but one is summed up in the last, "others" */
 	size_t section_count;
 	struct buf findings; /* what does not fit is counted */
 };

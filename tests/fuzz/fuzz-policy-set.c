@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz-policy-set.c -- a set of policies, and findings: what is read is within its bounds, and comes back when it is written again. */
+/* tests/fuzz/fuzz-policy-set.c -- a set of policies, and findings: what is read is within its bounds, and comes back when it is written
+ * again. */
 #include "tests/fuzz/fuzz.h"
 
 #include "policies/policy-set.h"
@@ -27,7 +28,8 @@ static void check_set(struct bytes in)
 		MUST(lies_in(set.waivers[i], in));
 	if (policy_set_write(&text, &set, &err) < 0)
 		return; /* a part of empty lines only has become longer */
-	MUST(policy_set_read(&again, buf_bytes(&text), &err) == 0 && again.pack_count == set.pack_count && again.waiver_count == set.waiver_count);
+	MUST(policy_set_read(&again, buf_bytes(&text), &err) == 0 && again.pack_count == set.pack_count &&
+	     again.waiver_count == set.waiver_count);
 	MUST(!strcmp(again.person, set.person) && again.exempt_count == set.exempt_count && again.has_baseline == set.has_baseline);
 }
 

@@ -1,4 +1,5 @@
-/* tests/unit/test-policies.c -- policies on a device: which sets hold, what they change, when they are judged, and the statement about it. */
+/* tests/unit/test-policies.c -- policies on a device: which sets hold, what they change, when they are judged, and the statement about it.
+ */
 #include "tests/test.h"
 
 #include "agent/apply-judge.h"
@@ -115,7 +116,8 @@ static void make_waiver(struct buf *out, const struct world *w, struct waiver_pl
 	CHECK_OK(statement_sign(out, plan.key ? plan.key : &w->alice, &err));
 }
 
-static int check(struct policies *out, const struct world *w, const struct policy_set *set, const struct root *root, bool is_new, struct error *err)
+static int check(struct policies *out, const struct world *w, const struct policy_set *set, const struct root *root, bool is_new,
+		 struct error *err)
 {
 	const struct policies_owner owner = { w->id, "frr", root, device_driver("frr")->canonical };
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -209,7 +211,8 @@ TEST(what_is_said_of_a_fault_in_the_clear_is_its_place_alone)
 		{ "pack 12:3:4: unknown key 'secret-plan'", "pack 12:3:4 does not hold: 'holdfast policy lint' says why" },
 		{ "line 3 of the set: 'mode=x' says nothing", "line 3 of the set does not hold" },
 		{ "waiver 1: it is of another fleet", "waiver 1: it is of another fleet" },
-		{ "pack 1 is for devices with the driver 'weos', and this one has 'frr'", "pack 1 is for devices with the driver 'weos', and this one has 'frr'" },
+		{ "pack 1 is for devices with the driver 'weos', and this one has 'frr'",
+		  "pack 1 is for devices with the driver 'weos', and this one has 'frr'" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
@@ -382,8 +385,13 @@ TEST(a_set_that_kills_whoever_judges_it_is_given_up)
 
 TEST(what_is_judged_crosses_to_the_other_process_and_back)
 {
-	struct apply_judge ask = { .running = { 7 }, .model = "M", .firmware = "1.2.3", .waived = { { "plant", "no-x" } }, .waived_count = 1,
-				   .packs = { bytes_str(pack) }, .pack_count = 1 };
+	struct apply_judge ask = { .running = { 7 },
+				   .model = "M",
+				   .firmware = "1.2.3",
+				   .waived = { { "plant", "no-x" } },
+				   .waived_count = 1,
+				   .packs = { bytes_str(pack) },
+				   .pack_count = 1 };
 	struct apply_judge *got = mem_alloc(sizeof(*got));
 	_cleanup_(buf_done) struct buf body = { 0 }, answer = { 0 };
 	struct verdict_sum sum, again;
@@ -432,8 +440,12 @@ TEST(an_answer_that_no_statement_could_carry_is_refused)
 static void make_chain(struct chain *c, const struct world *w, struct snapshot_by *by, const struct root *root)
 {
 	static const struct device_facts facts;
-	struct snapshot_input in = { .reason = "contact", .driver = device_driver("frr"), .running = bytes_str("hostname r1\n"), .mode = "observe",
-				     .note = "", .facts = &facts };
+	struct snapshot_input in = { .reason = "contact",
+				     .driver = device_driver("frr"),
+				     .running = bytes_str("hostname r1\n"),
+				     .mode = "observe",
+				     .note = "",
+				     .facts = &facts };
 	struct error err = { 0 };
 
 	*by = (struct snapshot_by){ &w->device, w->id, root, NULL, START_S };
@@ -492,7 +504,8 @@ static void level_is(const char *metadata, bool has_counts, size_t sections)
 	CHECK(statement_get_point(&number, hash, st, "snapshot") && number == 3 && !memcmp(hash, c.running_hash, HASH_LEN));
 	CHECK(statement_get_point(&number, hash, st, "policy") && number == 17 && hash[0] == 9);
 	CHECK_EQ(statement_get(st, "fail") != NULL, has_counts);
-	CHECK(!has_counts || (statement_number(st, "pass") == 1 && statement_number(st, "fail") == 1 && statement_number(st, "unknown") == 0));
+	CHECK(!has_counts ||
+	      (statement_number(st, "pass") == 1 && statement_number(st, "fail") == 1 && statement_number(st, "unknown") == 0));
 	CHECK_EQ(statement_count(st, "section"), sections);
 	CHECK(!memmem(c.newest.ptr, c.newest.len, "no-x", 4));
 	CHECK(!memmem(c.newest.ptr, c.newest.len, "vty", 3) || sections);

@@ -1,4 +1,5 @@
-/* tests/unit/test-policy-set.c -- the set of policies of a device, what is said of one configuration by all of its packs, and the text of that. */
+/* tests/unit/test-policy-set.c -- the set of policies of a device, what is said of one configuration by all of its packs, and the text of
+ * that. */
 #include "tests/test.h"
 
 #include "policies/policy-set.h"
@@ -6,12 +7,14 @@
 
 #include <stdlib.h>
 
-static const char pack_a[] = "holdfast-policy: 1\npack: a\ntitle: T\ndriver: frr\nrules:\n"
-			     "- {id: is-there, title: T, level: fundamental, severity: low, context: config, check: {present: x}}\n"
-			     "- {id: is-not, title: T, level: fundamental, severity: low, context: config/line vty, check: {absent: y *}}\n";
-static const char pack_b[] = "holdfast-policy: 1\npack: b\ntitle: T\ndriver: frr\nrules:\n"
-			     "- {id: doubtful, title: T, level: fundamental, severity: low, context: config, doubt: {present: x}, check: {present: x}}\n"
-			     "- {id: other, title: T, level: fundamental, severity: low, applies: {model: Z*}, context: config, check: {present: x}}\n";
+static const char pack_a[] =
+	"holdfast-policy: 1\npack: a\ntitle: T\ndriver: frr\nrules:\n"
+	"- {id: is-there, title: T, level: fundamental, severity: low, context: config, check: {present: x}}\n"
+	"- {id: is-not, title: T, level: fundamental, severity: low, context: config/line vty, check: {absent: y *}}\n";
+static const char pack_b[] =
+	"holdfast-policy: 1\npack: b\ntitle: T\ndriver: frr\nrules:\n"
+	"- {id: doubtful, title: T, level: fundamental, severity: low, context: config, doubt: {present: x}, check: {present: x}}\n"
+	"- {id: other, title: T, level: fundamental, severity: low, applies: {model: Z*}, context: config, check: {present: x}}\n";
 static const char hash[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 static int read_set(struct policy_set *out, const char *text, struct error *err)
@@ -31,10 +34,17 @@ static void refused(const char *text, int code, const char *why)
 
 static struct policy_set a_set(void)
 {
-	struct policy_set set = { .person = "alice", .commit = { "remind", 30, 600 }, .exempt = { "sat 22:00-04:00", "daily 01:00-02:00" },
-				  .exempt_count = 2, .has_baseline = true, .baseline_number = 7, .baseline = bytes_str("x\ny 1\n"),
-				  .waivers = { bytes_str("one\n"), bytes_str("two\n") }, .waiver_count = 2,
-				  .packs = { { .text = bytes_str(pack_a) }, { .text = bytes_str(pack_b) } }, .pack_count = 2 };
+	struct policy_set set = { .person = "alice",
+				  .commit = { "remind", 30, 600 },
+				  .exempt = { "sat 22:00-04:00", "daily 01:00-02:00" },
+				  .exempt_count = 2,
+				  .has_baseline = true,
+				  .baseline_number = 7,
+				  .baseline = bytes_str("x\ny 1\n"),
+				  .waivers = { bytes_str("one\n"), bytes_str("two\n") },
+				  .waiver_count = 2,
+				  .packs = { { .text = bytes_str(pack_a) }, { .text = bytes_str(pack_b) } },
+				  .pack_count = 2 };
 
 	hex_decode(set.baseline_hash, sizeof(set.baseline_hash), bytes_str(hash));
 	return set;
@@ -61,7 +71,8 @@ TEST(a_set_is_read_as_it_was_written)
 	CHECK_BYTES(again.waivers[1], "two\n");
 	CHECK_EQ(again.pack_count, 2);
 	CHECK_STR(again.packs[1].policy->name, "b");
-	CHECK(policy_set_has_rule(&again, "a", "is-not") && !policy_set_has_rule(&again, "b", "is-not") && !policy_set_has_rule(&again, "c", "is-not"));
+	CHECK(policy_set_has_rule(&again, "a", "is-not") && !policy_set_has_rule(&again, "b", "is-not") &&
+	      !policy_set_has_rule(&again, "c", "is-not"));
 	CHECK_EQ(policy_set_check_driver(&again, "frr", &err), 0);
 	CHECK_EQ(policy_set_check_driver(&again, "weos", &err), E_FORMAT);
 	CHECK_OK(policy_set_write(&twice, &again, &err));
@@ -106,7 +117,8 @@ TEST(a_head_that_does_not_hold_is_refused_with_its_line)
 	refused("holdfast-policies/1\nperson: Alice\n\n", E_FORMAT, "line 2");
 	refused("holdfast-policies/1\nperson: a\nperson: b\n\n", E_FORMAT, "line 3 of the set: it comes twice");
 	refused("holdfast-policies/1\nperson: a\ncolour: red\n\n", E_FORMAT, "line 3");
-	refused("holdfast-policies/1\nperson: a\nexempt: daily 01:00-02:00\ncommit: mode=remind\n\n", E_FORMAT, "line 4 of the set: it is not in its place");
+	refused("holdfast-policies/1\nperson: a\nexempt: daily 01:00-02:00\ncommit: mode=remind\n\n", E_FORMAT,
+		"line 4 of the set: it is not in its place");
 	refused("holdfast-policies/1\nperson: a\nperson: \x1b[31m\n\n", E_FORMAT, "line 3 of the set: it has a character");
 	refused("holdfast-policies/1\nperson: a\ncommit: mode=save\n\n", E_FORMAT, "line 3 of the set: 'mode=save'");
 	refused("holdfast-policies/1\nperson: a\ncommit: quiet=1 quiet=2\n\n", E_FORMAT, "'quiet=2'");
@@ -167,7 +179,8 @@ TEST(more_of_anything_than_there_may_be_is_refused)
 	static const struct {
 		const char *line, *part;
 		size_t most;
-	} cases[] = { { "policy: 1\n", "x", POLICY_SET_PACKS_MAX }, { "waiver: 1\n", "x", POLICY_SET_WAIVERS_MAX },
+	} cases[] = { { "policy: 1\n", "x", POLICY_SET_PACKS_MAX },
+		      { "waiver: 1\n", "x", POLICY_SET_WAIVERS_MAX },
 		      { "exempt: daily 01:00-02:00\n", "", POLICY_SET_EXEMPT_MAX } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -180,7 +193,9 @@ TEST(more_of_anything_than_there_may_be_is_refused)
 
 TEST(two_packs_of_one_name_are_refused)
 {
-	struct policy_set set = { .person = "a", .packs = { { .text = bytes_str(pack_a) }, { .text = bytes_str(pack_a) } }, .pack_count = 2 };
+	struct policy_set set = { .person = "a",
+				  .packs = { { .text = bytes_str(pack_a) }, { .text = bytes_str(pack_a) } },
+				  .pack_count = 2 };
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct error err = { 0 };
 
@@ -252,15 +267,18 @@ TEST(a_verdict_counts_every_rule_once_by_context)
 	CHECK_STR(r.sum.sections[0], "a/config pass=1 fail=0 unknown=0 waived=0");
 	CHECK_STR(r.sum.sections[1], "a/config/line vty pass=0 fail=1 unknown=0 waived=0");
 	CHECK_STR(r.sum.sections[2], "b/config pass=0 fail=0 unknown=1 waived=0");
-	CHECK_STR(buf_text(&r.sum.findings), "a is-there pass\n\t1 config: 'x' is there\na is-not fail\n\t3 config/line vty: 'y 1' is there\n"
-					     "\t4 config/line vty: 'y 2' is there\nb doubtful unknown\n\tthe configuration may be changed by something that "
-					     "is not in it\n\t1 config: 'x' is there\nb other not-applicable\n\tit is for another model or firmware\n");
+	CHECK_STR(buf_text(&r.sum.findings),
+		  "a is-there pass\n\t1 config: 'x' is there\na is-not fail\n\t3 config/line vty: 'y 1' is there\n"
+		  "\t4 config/line vty: 'y 2' is there\nb doubtful unknown\n\tthe configuration may be changed by something that "
+		  "is not in it\n\t1 config: 'x' is there\nb other not-applicable\n\tit is for another model or firmware\n");
 	over(&r);
 }
 
 TEST(what_is_waived_counts_as_that_and_what_passes_does_not)
 {
-	static const struct waived waived[] = { { "a", "is-there" }, { "a", "is-not" }, { "b", "doubtful" }, { "b", "other" }, { "c", "is-not" } };
+	static const struct waived waived[] = {
+		{ "a", "is-there" }, { "a", "is-not" }, { "b", "doubtful" }, { "b", "other" }, { "c", "is-not" }
+	};
 	struct round r;
 
 	go(&r, "x\nline vty\n y 1\n", waived, ARRAY_SIZE(waived));
@@ -305,7 +323,8 @@ TEST(findings_come_back_as_they_were_said)
 
 TEST(findings_of_another_form_are_refused_with_their_line)
 {
-	static const char *const bad[] = { "\tno rule before it\n", "a b\n", "a b maybe\n", "a b pass \n", "a  pass\n", " a b pass\n", "a b pass\n\n", "a b pass\n\t\n" };
+	static const char *const bad[] = { "\tno rule before it\n", "a b\n",        "a b maybe\n",   "a b pass \n", "a  pass\n",
+					   " a b pass\n",           "a b pass\n\n", "a b pass\n\t\n" };
 	struct findings findings;
 	struct error err = { 0 };
 
@@ -329,7 +348,8 @@ TEST(findings_never_outgrow_their_seal)
 
 	buf_add_str(&pack, "holdfast-policy: 1\npack: p\ntitle: T\ndriver: frr\nrules:\n");
 	for (unsigned i = 0; i < 4000; i++)
-		buf_addf(&pack, "- {id: r%u, title: T, level: fundamental, severity: low, context: config, check: {absent: l%u *}}\n", i, i % 20);
+		buf_addf(&pack, "- {id: r%u, title: T, level: fundamental, severity: low, context: config, check: {absent: l%u *}}\n", i,
+			 i % 20);
 	for (unsigned i = 0; i < 320; i++)
 		buf_addf(&config, "l%u %0150u\n", i % 20, i);
 	CHECK_OK(policy_read(&policy, "p", buf_bytes(&pack), &err));
@@ -357,7 +377,9 @@ TEST(more_contexts_than_a_statement_has_lines_are_summed_up)
 
 	buf_add_str(&pack, "holdfast-policy: 1\npack: p\ntitle: T\ndriver: frr\nrules:\n");
 	for (unsigned i = 0; i < 100; i++)
-		buf_addf(&pack, "- {id: r%u, title: T, level: fundamental, severity: low, context: 'config/b%u \xc3\xa4', check: {absent: x}}\n", i, i);
+		buf_addf(&pack,
+			 "- {id: r%u, title: T, level: fundamental, severity: low, context: 'config/b%u \xc3\xa4', check: {absent: x}}\n",
+			 i, i);
 	CHECK_OK(policy_read(&policy, "p", buf_bytes(&pack), &err));
 	CHECK_OK(tree_read(&tree, "frr", bytes_str("x\n"), &err));
 	policy_evaluate(&report, policy, &tree, NULL, &facts, &policy_limits_agent);
