@@ -112,7 +112,8 @@ static int show_device(struct session *s, const json_t *device, struct error *er
 
 int load_answers(const char *folder, struct error *err)
 {
-	static const char *const paths[] = { "/v1/fleet", "/v1/checkpoint", "/v1/roots", "/v1/invites", "/v1/devices" };
+	static const char *const paths[] = { "/v1/fleet", "/v1/checkpoint", "/v1/roots", "/v1/invites", "/v1/devices",
+					      "/v1/snapshots?at=2199-01-01T00:00:00Z", "/v1/snapshots?at=2026-02-01T00:00:00Z" };
 	_cleanup_(session_done) struct session s = { 0 };
 	_cleanup_(buf_done) struct buf answer = { 0 };
 	json_t *json, *device;
