@@ -8,6 +8,8 @@
 #include "repo/pack.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <nettle/sha1.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +56,19 @@ static void tidy(const char *folder, const char *infix)
 	closedir(dir);
 }
 
+static int sync_one(const char *path, const struct stat *st _unused_, int type, struct FTW *at _unused_)
+{
+	_cleanup_(fd_closep) int fd = type == FTW_F || type == FTW_DP ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+	return fd < 0 ? 0 : fsync(fd);
+}
+
+/* libgit2 does not sync what it makes: after a power cut HEAD would be empty, and git would not know the repository any more. */
+static int sync_all(const char *path, struct error *err)
+{
+	return nftw(path, sync_one, 16, FTW_DEPTH | FTW_PHYS) != 0 ? error_sys(err, "cannot sync '%s'", path) : 0;
+}
+
 static int create(const char *path, struct error *err)
 {
 	git_repository_init_options opts = GIT_REPOSITORY_INIT_OPTIONS_INIT;
@@ -74,7 +89,7 @@ static int create(const char *path, struct error *err)
 		r = git_config_set_bool(config, "receive.denyNonFastForwards", 1);
 	git_config_free(config);
 	git_repository_free(repo);
-	return r < 0 ? git_fail(err, "cannot make the git repository") : 0;
+	return r < 0 ? git_fail(err, "cannot make the git repository") : sync_all(path, err);
 }
 
 static int open_store(struct git_store *git, struct error *err)
