@@ -450,10 +450,12 @@ static void core_ready(struct loop_fd *io, uint32_t events)
 	struct ipc_msg msg;
 	int r = 0;
 
-	if (events & EPOLLOUT)
+	/* without room for it nothing is changed: what waits to be sent is still waited for */
+	if (events & EPOLLOUT) {
 		r = ipc_flush(&net->ipc, &err);
-	if (r >= 0)
-		loop_change_fd(io, r == IPC_MORE ? EPOLLIN | EPOLLOUT : EPOLLIN);
+		if (r >= 0)
+			loop_change_fd(io, r == IPC_MORE ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	}
 	if (r >= 0 && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
 		r = ipc_fill(&net->ipc, &err);
 		while (r == 0 && !net->why.code && (r = ipc_next(&net->ipc, &msg, &err)) == 0)
