@@ -139,10 +139,11 @@ uint8_t *buf_extend(struct buf *buf, size_t len)
 
 void buf_add(struct buf *buf, const void *ptr, size_t len)
 {
-	uint8_t *begin = buf_extend(buf, len);
-
+	buf_reserve(buf, len);
 	if (len)
-		memcpy(begin, ptr, len);
+		memcpy(buf->ptr + buf->len, ptr, len);
+	buf->len += len;
+	buf->ptr[buf->len] = 0;
 }
 
 void buf_add_bytes(struct buf *buf, struct bytes in)
@@ -312,24 +313,41 @@ static const char alphabet_url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr
 
 static void encode64(struct buf *out, struct bytes in, const char *alphabet, bool pad)
 {
-	for (size_t i = 0; i < in.len; i += 3) {
-		size_t left = in.len - i;
-		uint32_t v = (uint32_t)in.ptr[i] << 16 | (left > 1 ? (uint32_t)in.ptr[i + 1] << 8 : 0) |
-			     (left > 2 ? in.ptr[i + 2] : 0);
+	size_t whole = in.len / 3, left = in.len % 3;
+	uint8_t *to = buf_extend(out, 4 * whole + (left ? pad ? 4 : left + 1 : 0));
 
-		buf_add_char(out, alphabet[v >> 18]);
-		buf_add_char(out, alphabet[v >> 12 & 63]);
-		if (left > 1 || pad)
-			buf_add_char(out, left > 1 ? alphabet[v >> 6 & 63] : '=');
-		if (left > 2 || pad)
-			buf_add_char(out, left > 2 ? alphabet[v & 63] : '=');
+	for (size_t i = 0; i < in.len; i += 3) {
+		size_t n = in.len - i;
+		uint32_t v = (uint32_t)in.ptr[i] << 16 | (n > 1 ? (uint32_t)in.ptr[i + 1] << 8 : 0) | (n > 2 ? in.ptr[i + 2] : 0);
+
+		*to++ = (uint8_t)alphabet[v >> 18];
+		*to++ = (uint8_t)alphabet[v >> 12 & 63];
+		if (n > 1 || pad)
+			*to++ = (uint8_t)(n > 1 ? alphabet[v >> 6 & 63] : '=');
+		if (n > 2 || pad)
+			*to++ = (uint8_t)(n > 2 ? alphabet[v & 63] : '=');
 	}
 }
 
+/* The value of a digit in either alphabet, which differ in the last two; -1 for what is none. */
+static int digit64(uint8_t c, const char *alphabet)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == (uint8_t)alphabet[62] ? 62 : c == (uint8_t)alphabet[63] ? 63 : -1;
+}
+
+/* Appends what it could take, also of what is wrong further on. */
 static bool decode64(struct buf *out, struct bytes text, const char *alphabet, bool padded)
 {
 	uint32_t acc = 0;
 	unsigned bits = 0;
+	size_t begin = out->len, done = 0;
+	uint8_t *to;
 
 	if (padded) {
 		if (text.len % 4)
@@ -339,16 +357,19 @@ static bool decode64(struct buf *out, struct bytes text, const char *alphabet, b
 	}
 	if (text.len % 4 == 1)
 		return false;
+	to = buf_extend(out, text.len / 4 * 3 + text.len % 4 * 3 / 4);
 	for (size_t i = 0; i < text.len; i++) {
-		const char *at = text.ptr[i] ? strchr(alphabet, text.ptr[i]) : NULL;
+		int digit = digit64(text.ptr[i], alphabet);
 
-		if (!at)
+		if (digit < 0) {
+			buf_truncate(out, begin + done);
 			return false;
-		acc = acc << 6 | (uint32_t)(at - alphabet);
+		}
+		acc = acc << 6 | (uint32_t)digit;
 		bits += 6;
 		if (bits >= 8) {
 			bits -= 8;
-			buf_add_char(out, (char)(acc >> bits & 255));
+			to[done++] = (uint8_t)(acc >> bits & 255);
 		}
 	}
 	return !(acc & ((1u << bits) - 1)); /* canonical: the bits left over are zero */

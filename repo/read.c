@@ -17,6 +17,16 @@ int repo_roots(struct buf *out, struct repo *repo, uint64_t from_version, struct
 	return 0;
 }
 
+int repo_signer_get(struct repo_signer *out, struct repo *repo, const char *id, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->reading_lock);
+	r = store_signer(out, repo->reading, id, err);
+	pthread_mutex_unlock(&repo->reading_lock);
+	return r;
+}
+
 int repo_device_get(struct repo_device *out, struct repo *repo, const char *id, struct error *err)
 {
 	int r;

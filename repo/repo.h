@@ -136,6 +136,14 @@ struct repo_device {
 	int64_t ahead_since_s;  /* since when it says that its chain is longer than what is archived; 0: it is not */
 };
 
+/* What it takes to judge what a device says: asked for with each poll and receipt, so it is one short row. */
+struct repo_signer {
+	struct sign_pub key;
+	bool admitted;
+	char retired[8]; /* as in struct repo_device */
+	unsigned shreds;
+};
+int repo_signer_get(struct repo_signer *out, struct repo *repo, const char *id, struct error *err) _must_check_; /* REPO_ABSENT */
 /* REPO_ABSENT when unknown. Sees journaled statements at once (key, head). */
 int repo_device_get(struct repo_device *out, struct repo *repo, const char *id, struct error *err) _must_check_;
 /* All devices in order of name, then id; fn returns non-zero to stop. */

@@ -295,6 +295,21 @@ int store_device(struct repo_device *out, struct store *store, const char *id, s
 	return r;
 }
 
+int store_signer(struct repo_signer *out, struct store *store, const char *id, struct error *err)
+{
+	sqlite3_stmt *q = sql_query(store, "SELECT key, admit IS NOT NULL, retired, shreds FROM device d JOIN state t ON t.device = d.id WHERE d.id = ?", "s",
+				    id);
+	int r = sql_row(store, q, err);
+
+	if (r != 0)
+		return r;
+	*out = (struct repo_signer){ .admitted = sqlite3_column_int(q, 1), .shreds = (unsigned)sqlite3_column_int(q, 3) };
+	r = sign_pub_parse(&out->key, bytes_of(sqlite3_column_text(q, 0), (size_t)sqlite3_column_bytes(q, 0)), false, err);
+	sql_text(out->retired, sizeof(out->retired), q, 2);
+	sql_done(q);
+	return r < 0 ? error_add(err, "device '%s' in the index", id) : 0;
+}
+
 int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct error *err)
 {
 	sqlite3_stmt *q = sql_query(store, DEVICE_COLUMNS "ORDER BY name, id", "");

@@ -51,6 +51,7 @@ int store_set_tip(struct store *store, const char *commit, uint64_t log_size, st
 /* Rows. Positive REPO_ABSENT when there is none. */
 int store_root(struct buf *out, struct store *store, uint64_t version, struct error *err) _must_check_; /* whole statement; 0: newest */
 int store_device(struct repo_device *out, struct store *store, const char *id, struct error *err) _must_check_;
+int store_signer(struct repo_signer *out, struct store *store, const char *id, struct error *err) _must_check_;
 int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct error *err) _must_check_;
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err) _must_check_;
 int store_snapshots_at(struct store *store, const char *after, int64_t at_s, unsigned limit, repo_moment_fn fn, void *ctx, struct error *err)

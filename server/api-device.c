@@ -301,7 +301,7 @@ static bool is_fleet_ours(struct repo *repo, const struct statement *st)
 	return ours;
 }
 
-int api_status(struct statement **out, struct repo_device *device, struct call *call, struct error *err)
+int api_status(struct statement **out, struct repo_signer *device, struct call *call, struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
 	size_t used = 0;
@@ -311,7 +311,7 @@ int api_status(struct statement **out, struct repo_device *device, struct call *
 		return r;
 	if (used != call->body.len || statement_type(st) != STATEMENT_STATUS)
 		return error_set(err, E_FORMAT, "this takes one status and nothing else");
-	r = repo_device_get(device, call->server->repo, statement_get(st, "device"), err);
+	r = repo_signer_get(device, call->server->repo, statement_get(st, "device"), err);
 	if (r < 0)
 		return r;
 	if (r == REPO_ABSENT)
@@ -328,7 +328,7 @@ int api_status(struct statement **out, struct repo_device *device, struct call *
 /* Verifies a status and notes it: afterwards call->statement holds it. */
 static int take_status(struct call *call, struct error *err)
 {
-	struct repo_device device;
+	struct repo_signer device;
 	int r = api_status(&call->statement, &device, call, err);
 
 	if (r < 0)

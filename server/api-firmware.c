@@ -174,15 +174,17 @@ static int get_image(struct call *call, struct error *err)
 static int post_image(struct call *call, struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
-	struct repo_device device;
-	int r = api_status(&st, &device, call, err);
+	struct repo_signer signer;
+	const char *device;
+	int r = api_status(&st, &signer, call, err);
 
 	if (r < 0)
 		return r;
-	if (!device.admitted || device.retired[0])
-		return error_set(err, E_DENIED, "device '%s' is %s", device.id, device.retired[0] ? "retired" : "not admitted yet");
+	device = statement_get(st, "device");
+	if (!signer.admitted || signer.retired[0])
+		return error_set(err, E_DENIED, "device '%s' is %s", device, signer.retired[0] ? "retired" : "not admitted yet");
 	call_drop_body(call);
-	return give_image(call, device.id, err);
+	return give_image(call, device, err);
 }
 
 const struct route firmware_routes[] = {

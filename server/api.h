@@ -19,7 +19,7 @@ bool api_number_in_address(uint64_t *out, const char *text);
 int api_give(struct call *call, int r, struct buf *found);
 
 /* The body is one status of a device, signed by it, and nothing else: *out is the caller's. (api-device.c) */
-int api_status(struct statement **out, struct repo_device *device, struct call *call, struct error *err) _must_check_;
+int api_status(struct statement **out, struct repo_signer *device, struct call *call, struct error *err) _must_check_;
 
 /* What a device said of its policies in the clear (api-policy.c). */
 json_t *api_verdict(const struct repo_verdict *verdict);

@@ -143,19 +143,21 @@ static int check_enrol(struct repo *repo, const struct statement *st, int64_t no
 static int check_device(struct repo *repo, const struct statement *st, struct error *err)
 {
 	const char *id = statement_get(st, "device");
+	struct repo_signer signer;
 	struct repo_device device;
-	int r = repo_device_get(&device, repo, id, err);
+	int r = repo_signer_get(&signer, repo, id, err);
 
 	if (r < 0)
 		return r;
 	if (r == REPO_ABSENT)
 		return error_set(err, E_DENIED, "device '%s' has not enrolled here", id);
-	r = statement_verify_by(st, &device.key, err);
+	r = statement_verify_by(st, &signer.key, err);
 	if (r < 0)
 		return r;
-	if (!device.admitted)
+	if (!signer.admitted)
 		return error_set(err, E_DENIED, "device '%s' is not admitted yet; an operator runs: holdfast device admit", id);
-	return ingest_check_revoked(repo, &device, st, err);
+	r = signer.shreds ? repo_device_get(&device, repo, id, err) : REPO_ABSENT;
+	return r == 0 ? ingest_check_revoked(repo, &device, st, err) : r < 0 ? r : 0;
 }
 
 /* ---- orders ---- */

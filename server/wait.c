@@ -13,7 +13,14 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { BUCKETS = 8192, EVENTS_AT_ONCE = 256 };
+enum {
+	BUCKETS = 8192,
+	EVENTS_AT_ONCE = 256,
+	/* times lie on a wheel, so that a step looks at those that are due and not at ten thousand: who waits longer than a turn of the wheel, 17
+	 * minutes, is looked at once in each */
+	TICK_MS = 256,
+	TICKS = 4096,
+};
 
 struct wait {
 	pthread_mutex_t lock; /* guards all below; taken before libmicrohttpd's own, never the other way round */
@@ -22,7 +29,8 @@ struct wait {
 	uint32_t serial;
 	bool stopping;
 	size_t count, fds;
-	struct waiter *all;
+	uint64_t tick; /* of the step before: nothing that is due lies before it */
+	struct waiter *wheel[TICKS];
 	struct waiter *buckets[BUCKETS];
 	struct waiter *by_fd[];
 };
@@ -37,6 +45,7 @@ int wait_new(struct wait **out, size_t fds, struct error *err)
 	w = mem_alloc(sizeof(*w) + fds * sizeof(w->by_fd[0]));
 	w->epoll = epoll;
 	w->fds = fds;
+	w->tick = clock_mono_ms() / TICK_MS;
 	pthread_mutex_init(&w->lock, NULL);
 	*out = w;
 	return 0;
@@ -73,15 +82,22 @@ static struct waiter **bucket_of(struct wait *w, const char *device)
 	return &w->buckets[n % BUCKETS];
 }
 
+static struct waiter **tick_of(struct wait *w, uint64_t due_ms)
+{
+	uint64_t tick = due_ms / TICK_MS;
+
+	return &w->wheel[(tick > w->tick ? tick : w->tick) % TICKS];
+}
+
 static void link_in(struct wait *w, struct waiter *p)
 {
-	struct waiter **bucket = bucket_of(w, p->device);
+	struct waiter **bucket = bucket_of(w, p->device), **tick = tick_of(w, p->due_ms);
 
-	p->next = w->all;
-	p->at = &w->all;
+	p->next = *tick;
+	p->at = tick;
 	if (p->next)
 		p->next->at = &p->next;
-	w->all = p;
+	*tick = p;
 	p->chain_next = *bucket;
 	p->chain_at = bucket;
 	if (p->chain_next)
@@ -126,8 +142,9 @@ static void wake_device(struct wait *w, const char *device, enum wait_why why)
 
 static void wake_all(struct wait *w, enum wait_why why)
 {
-	while (w->all)
-		wake(w, w->all, why);
+	for (size_t i = 0; i < TICKS && w->count; i++)
+		while (w->wheel[i])
+			wake(w, w->wheel[i], why);
 }
 
 static int park(struct wait *w, struct waiter *p, struct error *err)
@@ -188,13 +205,17 @@ size_t wait_count(struct wait *w)
 
 static void wake_overdue(struct wait *w, uint64_t now_ms)
 {
+	uint64_t now = now_ms / TICK_MS, first = now - w->tick < TICKS ? w->tick : now - TICKS + 1;
 	struct waiter *next;
 
-	for (struct waiter *p = w->all; p; p = next) {
-		next = p->next;
-		if (p->due_ms <= now_ms)
-			wake(w, p, WAIT_TIME);
+	for (uint64_t tick = first; tick <= now; tick++) {
+		for (struct waiter *p = w->wheel[tick % TICKS]; p; p = next) {
+			next = p->next;
+			if (p->due_ms <= now_ms)
+				wake(w, p, WAIT_TIME);
+		}
 	}
+	w->tick = now;
 }
 
 void wait_step(struct wait *w, int timeout_ms)

@@ -23,7 +23,7 @@ struct waiter {
 	enum wait_why why; /* valid after it was woken */
 	bool is_parked;
 	uint32_t serial;
-	struct waiter *next, **at;           /* all of them */
+	struct waiter *next, **at;           /* those that are due in the same time */
 	struct waiter *chain_next, **chain_at; /* those whose device falls into the same bucket */
 };
 
