@@ -247,6 +247,15 @@ static int begin_file(struct journal *journal, uint64_t number, struct error *er
 	return 0;
 }
 
+/* What was left there may not be on the disk yet, and is not the newest any more from now on. */
+static int sync_old(const char *folder, uint64_t number, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = path_of(folder, number);
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 || fdatasync(fd) < 0 ? error_sys(err, "cannot sync '%s'", path) : 0;
+}
+
 int journal_open(struct journal **out, const char *folder, journal_fn fn, void *ctx, uint64_t *cut, struct error *err)
 {
 	struct journal *journal = mem_alloc(sizeof(*journal));
@@ -267,6 +276,8 @@ int journal_open(struct journal **out, const char *folder, journal_fn fn, void *
 		r = replay_file(path, i + 1 == n, fn, ctx, cut, err);
 	}
 	journal->keys = n ? files[n - 1] : 0;
+	if (r == 0 && n)
+		r = sync_old(folder, files[n - 1], err);
 	if (r == 0)
 		r = begin_file(journal, n ? files[n - 1] + 1 : 1, err);
 	if (r < 0) {
@@ -345,9 +356,16 @@ void journal_undo(struct journal *journal)
 	cut_back(journal);
 }
 
+/* The last mark is not synced yet. Only the newest file may end in what is not whole: with its length on the disk and the mark not, the old
+ * one would pass for damaged. */
+static int end_file(struct journal *journal, struct error *err)
+{
+	return fdatasync(journal->fd) < 0 ? error_sys(err, "cannot sync the journal") : begin_file(journal, journal->number + 1, err);
+}
+
 int journal_rotate(uint64_t *before, struct journal *journal, struct error *err)
 {
-	if (be_clean(journal, err) < 0 || (journal->len && begin_file(journal, journal->number + 1, err) < 0))
+	if (be_clean(journal, err) < 0 || (journal->len && end_file(journal, err) < 0))
 		return err->code;
 	*before = journal->number;
 	journal->dropped_keys = journal->keys;
