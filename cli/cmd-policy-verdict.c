@@ -11,6 +11,7 @@
 #include "cli/preview.h"
 #include "cli/rule-name.h"
 #include "cli/show.h"
+#include "crypto/order.h"
 #include "policies/verdict.h"
 
 #include <stdio.h>
@@ -130,38 +131,58 @@ static int is_older(bool *older, struct looking *l, const struct fleet_member *m
 	return r == E_DENIED || r == CLI_ABSENT ? 0 : r; /* nobody knows: it is called older */
 }
 
-/* The order that was given last, by the server's word: 0 when there is none. */
-static int newest_policy(uint64_t *order, struct looking *l, const struct fleet_member *m, struct error *err)
-{
-	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/policy", m->id);
-	json_t *json = NULL;
-	int r = api_get_json(&json, l->cli->api, path, err);
-
-	*order = r == 0 ? (uint64_t)json_integer_value(json_object_get(json, "order")) : 0;
-	json_decref(json);
-	return r == CLI_ABSENT ? 0 : r;
-}
-
 struct status_row {
 	const struct fleet_member *m;
-	uint64_t verdict, judged, policy, newest;
+	uint64_t verdict, judged, policy;
+	uint64_t given, refused; /* orders: the last one that was not refused; one behind it that was */
 	int64_t time_s;
 	struct counted counted;
 	bool is_older;
 };
 
+static uint64_t order_in(const json_t *json)
+{
+	return (uint64_t)json_integer_value(json_object_get(json, "order"));
+}
+
+/* By the server's word. */
+static int get_orders(struct status_row *row, struct looking *l, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/policy", row->m->id);
+	json_t *json = NULL;
+	const char *outcome;
+	int r = api_get_json(&json, l->cli->api, path, err);
+
+	outcome = json_string_value(json_object_get(json, "outcome"));
+	if (r == 0 && outcome && order_outcome_is_failure(outcome)) {
+		row->refused = order_in(json);
+		row->given = order_in(json_object_get(json, "in-force"));
+	} else if (r == 0) {
+		row->given = order_in(json);
+	}
+	json_decref(json);
+	return r == CLI_ABSENT ? 0 : r;
+}
+
+static bool is_stale(const struct status_row *row)
+{
+	return row->verdict && (row->policy < row->given || row->is_older);
+}
+
 static void note_of(char out[static 160], const struct status_row *row)
 {
-	if (!row->verdict)
-		snprintf(out, 160, "%s", row->newest ? "it has not said anything yet" : "it has no policies");
-	else if (row->policy < row->newest)
+	out[0] = 0;
+	if (row->verdict && row->policy < row->given)
 		snprintf(out, 160, "stale: it judged by order %llu, and was given order %llu", (unsigned long long)row->policy,
-			 (unsigned long long)row->newest);
-	else if (row->is_older)
+			 (unsigned long long)row->given);
+	else if (is_stale(row))
 		snprintf(out, 160, "stale: about revision %llu, and %llu differs", (unsigned long long)row->judged,
 			 (unsigned long long)row->m->snapshot);
-	else
-		out[0] = 0;
+	else if (row->refused)
+		snprintf(out, 160, "it refused the policies of order %llu; see: holdfast log %s", (unsigned long long)row->refused,
+			 row->m->name);
+	else if (!row->verdict)
+		snprintf(out, 160, "%s", row->given ? "it has not said anything yet" : "it has no policies");
 }
 
 static void put_status(struct looking *l, const struct status_row *row)
@@ -183,20 +204,20 @@ static void put_status(struct looking *l, const struct status_row *row)
 		json_object_update_new(json, json_pack("{s:I, s:I, s:I}", "verdict", (json_int_t)row->verdict, "snapshot",
 						       (json_int_t)row->judged, "policy", (json_int_t)row->policy));
 	show_put_time(json, "time", row->time_s);
-	json_object_set_new(json, "stale", json_boolean(row->verdict && note[0]));
+	json_object_set_new(json, "stale", json_boolean(is_stale(row)));
 	show_put_text(json, "note", note);
 	json_array_append_new(l->all, json);
 	l->failing += row->counted.counts[STANDING_FAIL] > 0;
 	l->unknown += row->counted.counts[STANDING_UNKNOWN] > 0;
-	l->stale += row->verdict && note[0];
-	l->silent += !row->verdict && row->newest;
+	l->stale += is_stale(row);
+	l->silent += !row->verdict && row->given;
 }
 
 static int look_at(struct looking *l, const struct fleet_member *m, struct error *err)
 {
 	_cleanup_(opened_verdict_done) struct opened_verdict v = { 0 };
 	struct status_row row = { .m = m };
-	int r = newest_policy(&row.newest, l, m, err);
+	int r = get_orders(&row, l, err);
 
 	if (r == 0 && m->verdict) {
 		r = get_verdict(&v, l, m, 0, !m->has_counts, err);

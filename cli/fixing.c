@@ -204,6 +204,15 @@ static void add_rule(struct fix_device *d, const char *id)
 	d->rules[d->rule_count++] = mem_strdup(id);
 }
 
+static void drop_rules(struct fix_device *d)
+{
+	for (size_t k = 0; k < d->rule_count; k++)
+		free(d->rules[k]);
+	free(d->rules);
+	d->rules = NULL;
+	d->rule_count = 0;
+}
+
 static int put_rule(struct repair *r, const struct ruling *ruling, struct error *err)
 {
 	const struct rule *rule = ruling->rule;
@@ -276,6 +285,13 @@ static int put_order(struct repair *r, struct error *err)
 		f->is_whole ? preview_whole(&change, &in, buf_bytes(&r->text), err) : preview_lines(&change, &in, buf_bytes(&r->text), err);
 	if (result < 0)
 		return error_add(err, "the remedies for '%s'", r->m->name);
+	if (change.is_nothing) { /* what a rule looks for and what its remedy makes are not the same */
+		output_note("holdfast: note: what the remedies would enter on '%s' is there already; see: holdfast policy findings %s",
+			    r->m->name, r->m->name);
+		f->by_hand += r->device->rule_count;
+		drop_rules(r->device);
+		return 0;
+	}
 	result = making_put_change(&f->orders, making_add(&f->orders, r->m, &r->base), r->base.device, &change, err);
 	if (result < 0)
 		return result;
@@ -348,11 +364,8 @@ int fixing_plan(struct fixing *f, struct cli *cli, const char *const selectors[]
 void fixing_done(struct fixing *f)
 {
 	making_done(&f->orders);
-	for (size_t i = 0; f->devices && i <= f->count; i++) { /* one more, which came to nothing */
-		for (size_t k = 0; k < f->devices[i].rule_count; k++)
-			free(f->devices[i].rules[k]);
-		free(f->devices[i].rules);
-	}
+	for (size_t i = 0; f->devices && i <= f->count; i++) /* one more, which came to nothing */
+		drop_rules(&f->devices[i]);
 	free(f->devices);
 	*f = (struct fixing){ 0 };
 }
