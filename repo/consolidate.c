@@ -127,7 +127,6 @@ void stop_merging(struct repo *repo)
 	repo->merge_stop = true;
 	pthread_cond_broadcast(&repo->merge_wanted);
 	pthread_mutex_unlock(&repo->lock);
-	pthread_join(repo->merge_thread, NULL);
 }
 
 int repo_consolidate(struct repo *repo, struct error *err)

@@ -128,6 +128,6 @@ int put_payload(struct repo *repo, const struct container *c, struct error *err)
 void *journal_main(void *repo); /* writer.c */
 void *packer_main(void *repo);  /* packer.c */
 void *merge_main(void *repo);   /* consolidate.c */
-void stop_merging(struct repo *repo);
+void stop_merging(struct repo *repo); /* does not wait for it */
 /* Of the packer thread: takes the merged pack in place of those that it was made of. */
 void exchange_packs(struct repo *repo);

@@ -292,7 +292,9 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 
 static void stop_threads(struct repo *repo)
 {
-	if (!repo->merge_stop)
+	bool merges = !repo->merge_stop;
+
+	if (merges)
 		stop_merging(repo);
 	pthread_mutex_lock(&repo->lock);
 	repo->stopping = true;
@@ -304,6 +306,8 @@ static void stop_threads(struct repo *repo)
 	pthread_cond_broadcast(&repo->pack_wanted);
 	pthread_mutex_unlock(&repo->lock);
 	pthread_join(repo->packer_thread, NULL);
+	if (merges)
+		pthread_join(repo->merge_thread, NULL); /* last: it may wait for git, and nothing is lost if that takes too long for somebody */
 	exchange_packs(repo);
 	merged_sweep(git_store_packs(repo->git), true);
 }
