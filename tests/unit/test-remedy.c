@@ -2,6 +2,7 @@
  * place of what is there. */
 #include "tests/test.h"
 
+#include "base/fs.h"
 #include "cli/remedy.h"
 
 #include <stdlib.h>
@@ -209,3 +210,69 @@ TEST(rules_of_nftables_are_commands)
 		    "holdfast-files/1\npart nftables text 0644 root root /etc/nftables.conf\n table ip t {\n }\n",
 		    "add table inet filter\n");
 }
+
+/* ---- the pack that is installed ---- */
+
+static const char bad_gateway[] =
+	"holdfast-files/1\n"
+	"part chrony text 0644 root root /etc/chrony/chrony.conf\n pool p iburst\n cmdallow 192.0.2.0/24\n bindcmdaddress 0.0.0.0\n"
+	"part rsyslog text 0644 root root /etc/rsyslog.conf\n $FileCreateMode 0644\n *.* /var/log/all\n"
+	"part sshd text 0644 root root /etc/ssh/sshd_config\n PermitRootLogin yes\n PasswordAuthentication yes\n PermitEmptyPasswords yes\n"
+	" X11Forwarding yes\n LogLevel QUIET\n Match User bob\n  PermitRootLogin yes\n  PasswordAuthentication yes\n  PermitEmptyPasswords yes\n";
+
+/* Every place for a value gets one. */
+static int render_values(void *ctx _unused_, struct buf *out, struct bytes line, struct error *err _unused_)
+{
+	for (size_t i = 0; i < line.len; i++) {
+		bool is_place = line.len - i > 2 && !memcmp(line.ptr + i, "{{", 2);
+		const uint8_t *end = is_place ? memmem(line.ptr + i, line.len - i, "}}", 2) : NULL;
+
+		if (end) {
+			buf_add_str(out, "value");
+			i = (size_t)(end - line.ptr) + 1;
+		} else {
+			buf_add_char(out, (char)line.ptr[i]);
+		}
+	}
+	return 0;
+}
+
+static enum verdict judged(const struct policy *policy, size_t rule, struct bytes text)
+{
+	const struct policy_facts facts = { .driver = "files" };
+	_cleanup_(tree_done) struct tree tree = { 0 };
+	_cleanup_(report_done) struct report report = { 0 };
+	struct error err = { 0 };
+
+	CHECK_OK(tree_read(&tree, "files", text, &err));
+	policy_evaluate(&report, policy, &tree, NULL, &facts, &policy_limits_operator);
+	return report.rulings[rule].verdict;
+}
+
+TEST(every_remedy_for_a_file_of_a_gateway_makes_its_rule_pass)
+{
+	const char *source = getenv("HOLDFAST_SOURCE");
+	_cleanup_(mem_freep) char *path = mem_printf("%s/policies/packs/linux-gateway.yaml", source ? source : ".");
+	_cleanup_(policy_freep) struct policy *policy = NULL;
+	_cleanup_(buf_done) struct buf pack = { 0 };
+	const struct remedy_values values = { render_values, NULL };
+	struct error err = { 0 };
+	size_t tried = 0;
+
+	CHECK_EQ(fs_read(&pack, path, POLICY_BYTES_MAX, &err), 0);
+	CHECK_OK(policy_read(&policy, "linux-gateway", buf_bytes(&pack), &err));
+	for (size_t i = 0; i < policy->count; i++) {
+		_cleanup_(buf_done) struct buf made = { 0 };
+		const struct rule *rule = &policy->rules[i];
+		const char *why = NULL;
+
+		if (!remedy_is_whole(rule, "files") || judged(policy, i, bytes_str(bad_gateway)) != VERDICT_FAIL)
+			continue;
+		CHECK_EQ(remedy_edit(&made, &why, rule, bytes_str(bad_gateway), &values, &err), 0);
+		if (judged(policy, i, buf_bytes(&made)) != VERDICT_PASS)
+			fail_msg("'%s' does not pass: %s", rule->id, buf_text(&made));
+		tried++;
+	}
+	CHECK_EQ(tried, 12); /* all that have a remedy, but chrony-source: there is a source */
+}
+
