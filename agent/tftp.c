@@ -1,6 +1,7 @@
 /* agent/tftp.c -- one image for one device, for as long as it fetches it: a TFTP server in a process of its own. */
 #include "agent/tftp.h"
 
+#include "agent/confine.h"
 #include "base/clock.h"
 #include "base/fs.h"
 
@@ -202,11 +203,42 @@ static void resend(struct transfer *t)
 		send_packet(t, now);
 }
 
+/* Everything but these, which rise. */
+static void close_others(const int keep[], size_t count)
+{
+	unsigned from = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if ((unsigned)keep[i] > from)
+			close_range(from, (unsigned)keep[i] - 1, 0);
+		from = (unsigned)keep[i] + 1;
+	}
+	close_range(from, ~0U, 0);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* It reads what anybody on that network sends, so it has nothing of the process that it comes from: no console, no way to core, no rights. */
+static void confine(const struct transfer *t, const struct tftp *tftp)
+{
+	int keep[] = { t->fd, t->image, tftp->said };
+	struct error err = { 0 };
+
+	qsort(keep, ARRAY_SIZE(keep), sizeof(keep[0]), by_number);
+	close_others(keep, ARRAY_SIZE(keep));
+	if (confine_user("nobody", &err) < 0)
+		_exit(1);
+}
+
 static _Noreturn void serve(struct transfer *t, const struct tftp *tftp, unsigned seconds, pid_t parent)
 {
 	uint64_t until_ms = clock_mono_ms() + seconds * 1000ULL;
 	struct pollfd pfd = { .fd = t->fd, .events = POLLIN };
 
+	confine(t, tftp);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	while (getppid() == parent && clock_mono_ms() < until_ms) {
 		if (poll(&pfd, 1, RESEND_MS / 4) > 0 && take_packet(t, tftp->name))

@@ -6,6 +6,7 @@
 #include "base/fs.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -169,6 +170,38 @@ TEST(nothing_else_is_served_and_nobody_else)
 	CHECK(!tftp_end(&t.tftp));
 	close(fd);
 	close(other);
+	free(t.image);
+}
+
+TEST(who_serves_has_nothing_of_the_process_that_it_comes_from)
+{
+	_cleanup_(mem_freep) char *folder = NULL, *status = NULL;
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+	struct dirent *entry;
+	size_t count = 0;
+	uint8_t in[2000];
+	struct t t;
+	DIR *dir;
+	int fd;
+
+	begin(&t);
+	fd = client();
+	ask(&t, fd, t.tftp.name, "", 0);
+	CHECK(hear(fd, in) > 0); /* it is at work */
+	folder = mem_printf("/proc/%d/fd", (int)t.tftp.pid);
+	status = mem_printf("/proc/%d/status", (int)t.tftp.pid);
+	dir = opendir(folder);
+	CHECK(dir != NULL || geteuid() != 0);
+	while (dir && (entry = readdir(dir)))
+		count += entry->d_name[0] != '.';
+	CHECK(!dir || count == 3); /* socket, image, and the way to say that all of it was fetched */
+	if (dir)
+		closedir(dir);
+	CHECK_OK(fs_read(&text, status, 1 << 16, &err));
+	CHECK(geteuid() != 0 || strstr(buf_text(&text), "Uid:\t0\t") == NULL);
+	CHECK(!tftp_end(&t.tftp));
+	close(fd);
 	free(t.image);
 }
 
