@@ -456,7 +456,8 @@ static int post_poll(struct call *call, struct error *err)
 		r = find_news(&news, call->server->repo, call->statement, err);
 		if (r < 0)
 			return r;
-		more = find_orders(&orders, &again_ms, call, err);
+		/* a new root wakes all at once: what else there is comes with their next polls, which nothing woke */
+		more = r && call->is_resumed ? 0 : find_orders(&orders, &again_ms, call, err);
 		if (more < 0)
 			return more;
 		if (r || more || over || call->poll_due_ms <= clock_mono_ms()) {
