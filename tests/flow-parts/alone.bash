@@ -5,6 +5,7 @@
 #   alone_agent [LINE...]    it joins, is admitted and sent its first snapshot; lines for agent.yaml in place of `wait: 60`
 #   alone_pids               core, net, apply
 #   alone_bytes              IP bytes on the wire until now, both ways
+#   alone_renewal            IP bytes of a wait that ends and is begun anew, the mean of three; with `wait: 2`
 #   alone_cut, alone_mend    whatever belongs to a connection that is open now is lost from here on, without a word; others work
 #
 # ALONE_LIBS: a folder with the libraries that the agent alone is to use.
@@ -46,14 +47,27 @@ alone_agent() {
 	LD_LIBRARY_PATH=${ALONE_LIBS:-} plant_agent_start gw
 	plant_admit >>"$DIR/logs/plant" 2>&1 || fail "not admitted"
 	plant_until 30 plant_has_snapshot gw 2 || fail "no snapshot"
-	plant_until 30 alone_is_waiting || fail "the agent does not wait at the server"
+	plant_until 30 alone_is_there || fail "the agent does not wait at the server"
 }
 alone_pids() { echo "${PLANT_PIDS[agent-gw]}" "$(pgrep -P "${PLANT_PIDS[agent-gw]}" -f 'agent net ')" "$(pgrep -P "${PLANT_PIDS[agent-gw]}" -f 'agent apply ')"; }
 # an Ethernet head is 14 bytes
 alone_bytes() { alone_wire gw | jq '.stats64 | .rx.bytes + .tx.bytes - 14 * (.rx.packets + .tx.packets)'; }
-alone_packets() { alone_wire gw | jq '.stats64 | .rx.packets + .tx.packets'; }
+alone_asked() { router_run gw ss -tniH state established dst 172.31.0.1 | sed -n 's/.*data_segs_out:\([0-9]*\).*/\1/p' | head -n 1; }
+alone_has_asked() { local now; now=$(alone_asked); [ -n "$now" ] && [ "$now" -ge "$1" ]; }
+# From one request, confirmed, to the third after it.
+alone_renewal() {
+	local from before
+	from=$(($(alone_asked) + 1))
+	plant_until 20 alone_has_asked $from || return 1
+	sleep 0.5
+	before=$(alone_bytes)
+	plant_until 20 alone_has_asked $((from + 3)) || return 1
+	sleep 0.5
+	echo $((($(alone_bytes) - before) / 3))
+}
 alone_socket() { router_run gw ss -tnoH state established dst 172.31.0.1 | head -n 1; }
 alone_port() { alone_socket | awk '{ sub(/.*:/, "", $3); print $3 }'; }
+alone_is_there() { [ -n "$(alone_port)" ]; }
 # Open, and nothing on the way for a second.
 alone_is_waiting() {
 	local before
