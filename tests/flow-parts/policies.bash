@@ -35,11 +35,16 @@ waiver() { # PERSON UNTIL [RULE]
 	printf '%s\n' "holdfast-statement/1 waiver" "fleet: $FLEET" "policy: plant" "rule: ${3:-no-66}" "person: $1" "time: $(now)" "until: $2" "root: $ROOT" \
 		"reason: the old line needs it" | sign waiver "$1"
 }
+# As a server does: again, for a poll that is out of date when it is answered is not heard.
+bring() {
+	deliver r1 "$1"
+	until_true 10 last_receipt r1 "$1" >/dev/null || deliver r1 "$1"
+}
 put_in_force() { # NAME [HEAD LINE...]
 	next
 	set_of "${@:2}" | payload "$1"
 	plan "$1" policy r1 $n
-	deliver r1 "$1"
+	bring "$1"
 	is "the set '$1'" "$(outcome r1 "$1" 40)" done
 	one_receipt r1 "$1"
 	is "its evidence" "$(field evidence "$(last_receipt r1 "$1")")" accepted
@@ -47,7 +52,7 @@ put_in_force() { # NAME [HEAD LINE...]
 }
 is_in_force() { agent r1 status | grep -q "^policies: order $n by alice: plant\$"; }
 refused() { # WORDS NAME: what is delivered under that name has no effect, and what was in force still is
-	deliver r1 "$2"
+	bring "$2"
 	is "the set '$2'" "$(outcome r1 "$2")" "refused policy"
 	has "its note" "$(note r1 "$2")" "$1"
 	case $(note r1 "$2") in *no-66* | *plant* | *funday*) fail "the note of '$2' quotes what was sealed: $(note r1 "$2")" ;; esac
