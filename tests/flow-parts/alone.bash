@@ -54,10 +54,14 @@ alone_pids() { echo "${PLANT_PIDS[agent-gw]}" "$(pgrep -P "${PLANT_PIDS[agent-gw
 alone_bytes() { alone_wire gw | jq '.stats64 | .rx.bytes + .tx.bytes - 14 * (.rx.packets + .tx.packets)'; }
 alone_asked() { router_run gw ss -tniH state established dst 172.31.0.1 | sed -n 's/.*data_segs_out:\([0-9]*\).*/\1/p' | head -n 1; }
 alone_has_asked() { local now; now=$(alone_asked); [ -n "$now" ] && [ "$now" -ge "$1" ]; }
+alone_is_single() { [ "$(router_run gw ss -tnH state established dst 172.31.0.1 | wc -l)" = 1 ]; }
 # From one request, confirmed, to the third after it.
 alone_renewal() {
 	local from before
-	from=$(($(alone_asked) + 1))
+	plant_until 40 alone_is_single || return 1 # one that posted something is kept for a while
+	from=$(alone_asked)
+	[ -n "$from" ] || return 1
+	from=$((from + 1))
 	plant_until 20 alone_has_asked $from || return 1
 	sleep 0.5
 	before=$(alone_bytes)
