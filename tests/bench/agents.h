@@ -48,5 +48,6 @@ void agent_vanish(struct agents *agents, struct agent *agent);
 void agents_step(struct agents *agents, int timeout_ms);
 size_t agents_in(const struct agents *agents, enum agent_state state);
 uint64_t now_us(void);
+uint64_t own_cpu_us(void); /* of this thread: what other work takes from the machine is not in it */
 /* What one side of a session pays to take a record of this many bytes and answer with 40, socket included; in microseconds. */
 double agents_tls_us(size_t bytes, size_t rounds);
