@@ -168,14 +168,23 @@ void judgements_refine(struct advisory *a, const struct judgements *j, const str
 	}
 }
 
-/* 1: it was here. */
-static int keep(char hash[static 2 * HASH_LEN + 1], const struct advisory_store *s, const struct statement *st, struct error *err)
+/* Is this very file there? A text that somebody else signed has the same name. */
+static bool is_kept(const char *path, const struct statement *st)
+{
+	_cleanup_(buf_done) struct buf before = { 0 };
+	struct error ignored;
+
+	return fs_read(&before, path, STATEMENT_MAX, &ignored) == 0 && bytes_equal(buf_bytes(&before), statement_whole(st));
+}
+
+/* is_good: its signer may judge, so it takes the place of what has its name. 1: it was here. */
+static int keep(char hash[static 2 * HASH_LEN + 1], const struct advisory_store *s, const struct statement *st, bool is_good, struct error *err)
 {
 	_cleanup_(mem_freep) char *folder = mem_printf("%s/judgements", s->dir), *path = NULL;
 
 	statement_hash_hex(hash, st);
 	path = mem_printf("%s/%s", folder, hash);
-	if (access(path, F_OK) == 0)
+	if (is_good ? is_kept(path, st) : access(path, F_OK) == 0)
 		return 1;
 	if (fs_mkdirs(folder, 0700, err) < 0)
 		return err->code;
@@ -190,7 +199,7 @@ int judgement_take(const struct advisory_store *s, const struct root *root, stru
 
 	if (parse(&st, whole, err) < 0 || verify(st, root, err) < 0)
 		return err->code;
-	r = keep(hash, s, st, err);
+	r = keep(hash, s, st, true, err);
 	if (r == 0)
 		r = judgement_queue(s, hash, err);
 	if (r == 0)
@@ -202,11 +211,13 @@ int judgement_keep(const struct advisory_store *s, const struct root *root, stru
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
 	char hash[2 * HASH_LEN + 1];
+	bool is_good;
 	int r = parse(&st, whole, err);
 
 	if (r == 0)
 		r = verify(st, root, err);
+	is_good = r == 0;
 	if (r == E_DENIED && sshsig_verify(statement_sig(st, 0), statement_namespace(STATEMENT_JUDGEMENT), statement_text(st), err) == 0)
 		r = 0;
-	return r < 0 ? r : keep(hash, s, st, err);
+	return r < 0 ? r : keep(hash, s, st, is_good, err);
 }
