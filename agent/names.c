@@ -233,9 +233,30 @@ static void tidy(struct names *names)
 	}
 }
 
+/* RFC 6761 section 6.3: such names are the machine itself, whatever its resolver knows, and it may know none. */
+static bool is_localhost(const char *host)
+{
+	size_t len = strlen(host), own = strlen("localhost");
+
+	len -= len && host[len - 1] == '.';
+	return len >= own && !strncasecmp(host + len - own, "localhost", own) && (len == own || host[len - own - 1] == '.');
+}
+
+/* Without asking anybody. */
+static bool is_known(struct buf *out, const char *host, const char *port)
+{
+	if (is_localhost(host)) {
+		resolve(out, "::1", port, AI_NUMERICHOST);
+		resolve(out, "127.0.0.1", port, AI_NUMERICHOST);
+	} else {
+		resolve(out, host, port, AI_NUMERICHOST);
+	}
+	return out->len > 0;
+}
+
 static struct name *add(struct names *names, const char *host, const char *port)
 {
-	_cleanup_(buf_done) struct buf numeric = { 0 };
+	_cleanup_(buf_done) struct buf known = { 0 };
 	struct name *n = mem_alloc(sizeof(*n));
 
 	n->names = names;
@@ -245,8 +266,8 @@ static struct name *add(struct names *names, const char *host, const char *port)
 	n->next = names->first;
 	names->first = n;
 	names->count++;
-	if (resolve(&numeric, host, port, AI_NUMERICHOST) == 0)
-		take(n, buf_bytes(&numeric));
+	if (is_known(&known, host, port))
+		take(n, buf_bytes(&known));
 	else if (!start_child(n)) {
 		name_free(n);
 		return NULL;
