@@ -19,11 +19,6 @@ const char *erase_phase_name(enum erase_phase phase)
 	return phases[phase];
 }
 
-static void put_flag(struct buf *out, const char *key, bool is)
-{
-	journal_put_text(out, key, is ? "yes" : "no");
-}
-
 static void put_erased(struct buf *out, const struct device_erased *d)
 {
 	buf_addf(out, "areas: %zu\n", d->area_count);
@@ -36,7 +31,7 @@ static void put_erased(struct buf *out, const struct device_erased *d)
 	buf_addf(out, "lefts: %zu\n", d->left_count);
 	for (size_t i = 0; i < d->left_count; i++)
 		journal_put_text(out, "left", d->left[i]);
-	put_flag(out, "is-said", d->has_transcript);
+	journal_put_flag(out, "is-said", d->has_transcript);
 	journal_put_hash(out, "transcript", d->transcript);
 }
 
@@ -59,8 +54,8 @@ void erase_write(struct buf *out, const struct erase *e)
 	buf_addf(&body, "phase: %s\n", phases[erase_is_under_way(e) ? e->phase : ERASE_ARMED]);
 	journal_put_hash(&body, "leaf", e->leaf);
 	journal_put_began(&body, e->began_ms, e->boot);
-	put_flag(&body, "sure", e->is_sure);
-	put_flag(&body, "unseen", e->was_unseen);
+	journal_put_flag(&body, "sure", e->is_sure);
+	journal_put_flag(&body, "unseen", e->was_unseen);
 	journal_put_text(&body, "note", e->note);
 	put_erased(&body, &e->erased);
 	put_texts(&body, e);
@@ -68,16 +63,6 @@ void erase_write(struct buf *out, const struct erase *e)
 }
 
 /* ---- reading ---- */
-
-static bool take_flag(struct bytes *rest, const char *key, bool *out)
-{
-	struct bytes value;
-
-	if (!journal_take(rest, key, &value))
-		return false;
-	*out = bytes_is(value, "yes");
-	return *out || bytes_is(value, "no");
-}
 
 static bool take_phase(struct bytes *rest, enum erase_phase *out)
 {
@@ -110,7 +95,7 @@ static bool take_erased(struct bytes *rest, struct device_erased *d)
 	for (size_t i = 0; i < d->left_count; i++)
 		if (!journal_take_text(rest, "left", d->left[i], sizeof(d->left[i])))
 			return false;
-	return take_flag(rest, "is-said", &d->has_transcript) && journal_take_hash(rest, "transcript", d->transcript);
+	return journal_take_flag(rest, "is-said", &d->has_transcript) && journal_take_hash(rest, "transcript", d->transcript);
 }
 
 static bool take_lengths(struct bytes *rest, size_t out[static 3])
@@ -167,7 +152,7 @@ static int read_all(struct erase *e, struct bytes in, struct error *err)
 	if (journal_open(&in, in, first_line, err) < 0)
 		return err->code;
 	if (!take_phase(&in, &e->phase) || !journal_take_hash(&in, "leaf", e->leaf) || !journal_take_began(&in, &e->began_ms, e->boot) ||
-	    !take_flag(&in, "sure", &e->is_sure) || !take_flag(&in, "unseen", &e->was_unseen) ||
+	    !journal_take_flag(&in, "sure", &e->is_sure) || !journal_take_flag(&in, "unseen", &e->was_unseen) ||
 	    !journal_take_text(&in, "note", e->note, sizeof(e->note)) || !take_erased(&in, &e->erased))
 		return error_set(err, E_FORMAT, "a line is missing, or of another form");
 	if (read_texts(e, in, err) < 0)

@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+void journal_put_flag(struct buf *out, const char *key, bool is)
+{
+	journal_put_text(out, key, is ? "yes" : "no");
+}
+
 void journal_put_hash(struct buf *out, const char *key, const uint8_t hash[static HASH_LEN])
 {
 	char hex[2 * HASH_LEN + 1];
@@ -44,6 +49,16 @@ bool journal_take(struct bytes *rest, const char *key, struct bytes *value)
 		return false;
 	*value = bytes_from(line, len + 2);
 	return true;
+}
+
+bool journal_take_flag(struct bytes *rest, const char *key, bool *out)
+{
+	struct bytes value;
+
+	if (!journal_take(rest, key, &value))
+		return false;
+	*out = bytes_is(value, "yes");
+	return *out || bytes_is(value, "no");
 }
 
 bool journal_take_hash(struct bytes *rest, const char *key, uint8_t out[static HASH_LEN])

@@ -13,12 +13,14 @@ int journal_open(struct bytes *body, struct bytes in, const char *first_line, st
 
 /* Keys are words; text becomes one line of printable characters, whatever it is. */
 void journal_put_text(struct buf *out, const char *key, const char *text);
+void journal_put_flag(struct buf *out, const char *key, bool is);
 void journal_put_hash(struct buf *out, const char *key, const uint8_t hash[static HASH_LEN]);
 void journal_put_began(struct buf *out, uint64_t ms, const char *boot);
 
 /* The next line, if it has this key; false otherwise. */
 bool journal_take(struct bytes *rest, const char *key, struct bytes *value);
 bool journal_take_text(struct bytes *rest, const char *key, char *out, size_t size);
+bool journal_take_flag(struct bytes *rest, const char *key, bool *out);
 bool journal_take_hash(struct bytes *rest, const char *key, uint8_t out[static HASH_LEN]);
 bool journal_take_number(struct bytes *rest, const char *key, uint64_t *out);
 bool journal_take_began(struct bytes *rest, uint64_t *ms, char boot[static FLOOR_BOOT_LEN]);

@@ -28,9 +28,9 @@ void upgrade_write(struct buf *out, const struct upgrade *u)
 	journal_put_hash(&body, "before", u->before);
 	journal_put_text(&body, "slot", u->slot);
 	journal_put_text(&body, "version", u->version);
-	journal_put_text(&body, "started", u->was_started || u->phase == UPGRADE_STARTING ? "yes" : "no");
+	journal_put_flag(&body, "started", u->was_started || u->phase == UPGRADE_STARTING);
 	buf_addf(&body, "starts: %u\n", u->starts);
-	journal_put_text(&body, "fallback", u->seen.is_fallback ? "yes" : "no");
+	journal_put_flag(&body, "fallback", u->seen.is_fallback);
 	journal_put_began(&body, u->began_ms, u->boot);
 	journal_put_text(&body, "why", u->why);
 	buf_addf(&body, "order: %zu\nbatch: %zu\nfirmware: %zu\n", statement_text(u->order).len, statement_whole(u->batch).len,
@@ -39,16 +39,6 @@ void upgrade_write(struct buf *out, const struct upgrade *u)
 	buf_add_bytes(&body, statement_whole(u->batch));
 	buf_add_bytes(&body, statement_whole(u->firmware));
 	journal_seal(out, first_line, buf_bytes(&body));
-}
-
-static bool take_flag(struct bytes *rest, const char *key, bool *out)
-{
-	struct bytes value;
-
-	if (!journal_take(rest, key, &value))
-		return false;
-	*out = bytes_is(value, "yes");
-	return *out || bytes_is(value, "no");
 }
 
 static bool take_phase(struct bytes *rest, enum upgrade_phase *out)
@@ -93,8 +83,8 @@ static int read_all(struct upgrade *u, struct bytes in, struct error *err)
 	if (!take_phase(&in, &u->phase) || !journal_take_hash(&in, "leaf", u->leaf) ||
 	    !journal_take_hash(&in, "before", u->before) ||
 	    !journal_take_text(&in, "slot", u->slot, sizeof(u->slot)) || !journal_take_text(&in, "version", u->version, sizeof(u->version)) ||
-	    !take_flag(&in, "started", &u->was_started) || !journal_take_number(&in, "starts", &starts) ||
-	    !take_flag(&in, "fallback", &u->seen.is_fallback) ||
+	    !journal_take_flag(&in, "started", &u->was_started) || !journal_take_number(&in, "starts", &starts) ||
+	    !journal_take_flag(&in, "fallback", &u->seen.is_fallback) ||
 	    !journal_take_began(&in, &u->began_ms, u->boot) || !journal_take_text(&in, "why", u->why, sizeof(u->why)))
 		return error_set(err, E_FORMAT, "a line is missing, or of another form");
 	if (read_texts(u, in, err) < 0)
