@@ -447,26 +447,57 @@ static void found_stray(void *ctx, const char *path)
 	found(ctx, "stray", path, "the device was given an order that is not in this archive: somebody forged one, or it was lost");
 }
 
-static void audit_item(struct audit *a, const struct history_item *item, const git_oid *commit)
+/* What a person signs, and the root in force decides about it. */
+static void audit_signed(struct audit *a, const struct history_item *item,
+			 int (*verify)(const struct statement *st, const struct root *root, struct error *err))
 {
-	char path[PATH_MAX_LEN];
 	struct error err = { 0 };
 
-	layout_path(path, item->st, item->is_fork);
-	if (strcmp(path, item->path) != 0)
-		found(a, "layout", item->path, "a statement lies here whose place is elsewhere");
-	if (item->is_fork) {
-		audit_fork(a, item);
-		return;
-	}
+	if (!a->root || verify(item->st, a->root, &err) < 0)
+		found(a, "statement-signature", item->path, a->root ? err.text : "there is no root yet");
+}
+
+static int verify_by_root(const struct statement *st, const struct root *root, struct error *err)
+{
+	return root_verify(root, st, err);
+}
+
+static void audit_decision(struct audit *a, const struct history_item *item)
+{
+	struct error err = { 0 };
+	int r = statement_type(item->st) == STATEMENT_BATCH ? order_book_batch(a->orders, item->st, a->root, &err) :
+							      order_book_control(a->orders, item->st, a->root, &err);
+
+	if (r < 0)
+		found(a, "statement-signature", item->path, err.text);
+}
+
+/* A part of a device's chain, and what it is besides. */
+static void audit_link(struct audit *a, const struct history_item *item, const git_oid *commit)
+{
+	enum statement_type type = statement_type(item->st);
+
+	audit_chain(a, item, commit);
+	if (type == STATEMENT_SNAPSHOT)
+		note_snapshot(a, item->st);
+	else if (type == STATEMENT_VERDICT)
+		audit_verdict(a, item);
+	else if (type == STATEMENT_RECEIPT)
+		audit_receipt(a, item);
+}
+
+static void audit_statement(struct audit *a, const struct history_item *item, const git_oid *commit)
+{
 	switch (statement_type(item->st)) {
 	case STATEMENT_ROOT:
 		audit_root(a, item);
 		return;
 	case STATEMENT_INVITE:
 	case STATEMENT_FIRMWARE:
-		if (!a->root || root_verify(a->root, item->st, &err) < 0)
-			found(a, "statement-signature", item->path, a->root ? err.text : "there is no root yet");
+		audit_signed(a, item, verify_by_root);
+		return;
+	case STATEMENT_JUDGEMENT:
+		audit_signed(a, item, judgement_verify);
 		return;
 	case STATEMENT_ENROL:
 		audit_enrol(a, item);
@@ -475,40 +506,23 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 		audit_admit(a, item);
 		return;
 	case STATEMENT_EPOCH:
-		audit_chain(a, item, commit);
-		return;
 	case STATEMENT_SNAPSHOT:
-		audit_chain(a, item, commit);
-		note_snapshot(a, item->st);
-		return;
 	case STATEMENT_VERDICT:
-		audit_chain(a, item, commit);
-		audit_verdict(a, item);
-		return;
 	case STATEMENT_RECEIPT:
-		audit_chain(a, item, commit);
-		audit_receipt(a, item);
+		audit_link(a, item, commit);
 		return;
 	case STATEMENT_BATCH:
-		if (order_book_batch(a->orders, item->st, a->root, &err) < 0)
-			found(a, "statement-signature", item->path, err.text);
+	case STATEMENT_CONTROL:
+		audit_decision(a, item);
 		return;
 	case STATEMENT_ORDER:
 		audit_order(a, item);
-		return;
-	case STATEMENT_CONTROL:
-		if (order_book_control(a->orders, item->st, a->root, &err) < 0)
-			found(a, "statement-signature", item->path, err.text);
 		return;
 	case STATEMENT_SHREDDED:
 		audit_shredded(a, item);
 		return;
 	case STATEMENT_CERTIFICATE:
 		audit_certificate(a, item);
-		return;
-	case STATEMENT_JUDGEMENT:
-		if (!a->root || judgement_verify(item->st, a->root, &err) < 0)
-			found(a, "statement-signature", item->path, a->root ? err.text : "there is no root yet");
 		return;
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
@@ -517,6 +531,19 @@ static void audit_item(struct audit *a, const struct history_item *item, const g
 		found(a, "layout", item->path, "a statement of this type has no place here");
 		return;
 	}
+}
+
+static void audit_item(struct audit *a, const struct history_item *item, const git_oid *commit)
+{
+	char path[PATH_MAX_LEN];
+
+	layout_path(path, item->st, item->is_fork);
+	if (strcmp(path, item->path) != 0)
+		found(a, "layout", item->path, "a statement lies here whose place is elsewhere");
+	if (item->is_fork)
+		audit_fork(a, item);
+	else
+		audit_statement(a, item, commit);
 }
 
 /* ---- commits ---- */
