@@ -203,6 +203,7 @@ size_t wait_count(struct wait *w)
 	return count;
 }
 
+/* With the lock held. */
 static void wake_overdue(struct wait *w, uint64_t now_ms)
 {
 	uint64_t now = now_ms / TICK_MS, first = now - w->tick < TICKS ? w->tick : now - TICKS + 1;
@@ -230,6 +231,13 @@ void wait_step(struct wait *w, int timeout_ms)
 		if (p && p->serial == events[i].data.u64 >> 32)
 			wake(w, p, WAIT_PEER);
 	}
-	wake_overdue(w, clock_mono_ms());
+	pthread_mutex_unlock(&w->lock);
+	wait_time(w, clock_mono_ms());
+}
+
+void wait_time(struct wait *w, uint64_t now_ms)
+{
+	pthread_mutex_lock(&w->lock);
+	wake_overdue(w, now_ms);
 	pthread_mutex_unlock(&w->lock);
 }

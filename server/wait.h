@@ -44,5 +44,7 @@ void wait_news(struct wait *wait, const char *device);
 void wait_stop(struct wait *wait);
 size_t wait_count(struct wait *wait);
 
+/* It is this time now, clock_mono_ms() and never less than before: wakes those that are due. */
+void wait_time(struct wait *wait, uint64_t now_ms);
 /* One turn of the thread that minds the waiting: blocks at most timeout_ms. */
 void wait_step(struct wait *wait, int timeout_ms);
