@@ -115,6 +115,49 @@ TEST(a_rebuilt_index_gives_the_same_answers)
 	world_done(&w);
 }
 
+static void touch_from(struct world *w, const char *saved, int64_t at_s)
+{
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err = { 0 };
+
+	statement_begin(&text, STATEMENT_STATUS);
+	statement_add(&text, "fleet", "%s", w->fleet.id);
+	statement_add(&text, "device", "%s", w->device.id);
+	statement_add_time(&text, "time", at_s);
+	statement_add_point(&text, "head", w->device.number, w->device.head);
+	statement_add(&text, "root", "1");
+	statement_add(&text, "saved", "%s", saved);
+	statement_add(&text, "mode", "observe");
+	statement_add(&text, "wait", "60");
+	CHECK_OK(statement_parse(&st, buf_bytes(&text), true, NULL, &err));
+	repo_touch(w->repo, st, at_s);
+}
+
+TEST(what_devices_say_in_polls_is_written_together_and_the_last_word_counts)
+{
+	struct repo_device device;
+	struct error err = { 0 };
+	struct world w;
+
+	world_init(&w);
+	CHECK_EQ(world_post(&w, make_snapshot), 0);
+	touch_from(&w, "yes", 1800000000);
+	touch_from(&w, "no", 1800000001);
+	repo_touch_flush(w.repo);
+	CHECK_OK(repo_device_get(&device, w.repo, w.device.id, &err));
+	CHECK_STR(device.saved, "no");
+	CHECK_EQ(device.seen_s, 1800000001);
+	for (int i = 0; i < 3000; i++) /* more than are kept */
+		touch_from(&w, i % 2 ? "yes" : "unknown", 1800000002 + i);
+	w.repo = repo_close(w.repo); /* writes what is left */
+	CHECK_OK(repo_open(&w.repo, w.dir, &w.fleet.archive, 0, &err));
+	CHECK_OK(repo_device_get(&device, w.repo, w.device.id, &err));
+	CHECK_STR(device.saved, "yes");
+	CHECK_EQ(device.seen_s, 1800003001);
+	world_done(&w);
+}
+
 static int keep_moment(void *ctx, const struct repo_moment *moment)
 {
 	*(struct repo_moment *)ctx = *moment;
