@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "repo/delta.h"
+#include "repo/kin.h"
 #include "repo/pack.h"
 
 #include <dirent.h>
@@ -29,10 +30,7 @@ enum {
 	TYPE_REF_DELTA = 7,
 	COPY_BYTES = 1 << 20,
 	DELTA_MAX = 1 << 20,      /* bytes of an object that is made a delta, or is the base of one */
-	IDLE_S = 60,              /* how long what was merged stays, so that whoever began to read finds it */
 };
-
-static const char merged_suffix[] = ".merged"; /* in place of .idx */
 
 struct object {
 	struct pack_entry at; /* where it lies; once it is copied, where it lies in the merged pack */
@@ -390,100 +388,6 @@ static const struct object *find_id(const struct merge *m, const git_oid *id)
 	return NULL;
 }
 
-/* ---- what is alike ---- */
-
-/* Objects that are versions of one thing: of a device's statement or folder, of a folder with the same names, or the commits. The first
- * whole one of them in the merged pack is the base of the others; so chains grow by one at a merge, and an object goes through a dozen. */
-struct kin {
-	uint64_t *keys;
-	uint32_t *first; /* index + 1 */
-	size_t slots;
-};
-
-static void kin_init(struct kin *kin, size_t count)
-{
-	for (kin->slots = 1024; kin->slots < 2 * count; kin->slots *= 2)
-		;
-	kin->keys = mem_alloc(kin->slots * sizeof(*kin->keys));
-	kin->first = mem_alloc(kin->slots * sizeof(*kin->first));
-}
-
-static void kin_done(struct kin *kin)
-{
-	free(kin->keys);
-	free(kin->first);
-}
-
-/* The first of its kind, or none: then this one is. */
-static const struct object *kin_first(struct kin *kin, const struct merge *m, uint64_t key, const struct object *o)
-{
-	size_t at = key & (kin->slots - 1);
-
-	while (kin->first[at] && kin->keys[at] != key)
-		at = (at + 1) & (kin->slots - 1);
-	if (kin->first[at])
-		return &m->objects[kin->first[at] - 1];
-	kin->keys[at] = key;
-	kin->first[at] = (uint32_t)(o - m->objects) + 1;
-	return NULL;
-}
-
-static uint64_t key_of(const void *what, size_t len, unsigned salt)
-{
-	const uint8_t *in = what;
-	uint64_t h = 0xcbf29ce484222325ULL + salt;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ in[i]) * 0x100000001b3ULL; /* FNV-1a: two kinds with one key only make a worse delta */
-	return h ^ h >> 29;
-}
-
-/* Type and device; its other lines differ from one to the next. */
-static bool statement_key(uint64_t *out, struct bytes text)
-{
-	struct bytes rest = text, line, device = { 0 };
-
-	if (!bytes_next_line(&rest, &line) || line.len < 20 || memcmp(line.ptr, "holdfast-statement/1", 20) != 0)
-		return false;
-	*out = key_of(line.ptr, line.len, 1);
-	for (int i = 0; i < 3 && bytes_next_line(&rest, &device); i++)
-		if (device.len > 8 && !memcmp(device.ptr, "device: ", 8))
-			*out = key_of(device.ptr, device.len, (unsigned)*out);
-	return true;
-}
-
-/* A device's folder by its enrolment, which never changes; another by the names that are in it. */
-static bool tree_key(uint64_t *out, struct bytes raw)
-{
-	uint64_t h = 0;
-
-	while (raw.len) {
-		const uint8_t *nul = memchr(raw.ptr, 0, raw.len);
-		size_t len = nul ? (size_t)(nul - raw.ptr) : raw.len;
-
-		if (len + 1 + SHA1_LEN > raw.len)
-			return false;
-		if (len == 12 && !memcmp(raw.ptr, "100644 enrol", 12)) {
-			*out = key_of(nul + 1, SHA1_LEN, 2);
-			return true;
-		}
-		h = key_of(raw.ptr, len, 3) + h * 0x9e3779b97f4a7c15ULL;
-		raw = bytes_from(raw, len + 1 + SHA1_LEN);
-	}
-	*out = h;
-	return true;
-}
-
-static bool kin_key(uint64_t *out, unsigned type, struct bytes data)
-{
-	if (type == GIT_OBJECT_BLOB)
-		return statement_key(out, data);
-	if (type == GIT_OBJECT_TREE)
-		return tree_key(out, data);
-	*out = type;
-	return type == GIT_OBJECT_COMMIT;
-}
-
 struct output {
 	int fd;
 	struct buf waiting, data, base, delta, piece; /* used again for each object */
@@ -626,6 +530,7 @@ static int copy_whole(struct output *o, const struct merge *m, const struct obje
 {
 	const struct object *base;
 	uint64_t key;
+	size_t first;
 
 	if (head->size > DELTA_MAX)
 		return 0;
@@ -633,7 +538,8 @@ static int copy_whole(struct output *o, const struct merge *m, const struct obje
 		return damaged(&m->sources[object->source], "an object", err);
 	if (!kin_key(&key, head->type, buf_bytes(&o->data)))
 		return 0;
-	base = kin_first(&o->kin, m, key, object);
+	first = kin_first(&o->kin, key, (size_t)(object - m->objects));
+	base = first == KIN_NONE ? NULL : &m->objects[first];
 	if (base && make_delta(o, m, base, err) < 0)
 		return err->code;
 	if (base && o->piece.len < in.len / 4 * 3)
@@ -754,64 +660,4 @@ int merge_packs(struct merged **out, const char *folder, bool all, const atomic_
 			memcpy(merged->sources[merged->count++], m.sources[i].name, sizeof(m.sources[i].name));
 	*out = merged;
 	return n;
-}
-
-int merged_retire(const struct merged *merged, const char *folder, struct error *err)
-{
-	_cleanup_(mem_freep) char *multi = mem_printf("%s/multi-pack-index", folder);
-
-	unlink(multi); /* it names packs that go now; git makes it anew */
-	for (size_t i = 0; i < merged->count; i++) {
-		_cleanup_(mem_freep) char *index = mem_printf("%s/%s.idx", folder, merged->sources[i]);
-		_cleanup_(mem_freep) char *old = mem_printf("%s/%s%s", folder, merged->sources[i], merged_suffix);
-
-		if (rename(index, old) < 0)
-			return error_sys(err, "cannot rename '%s'", index);
-	}
-	return fs_sync_dir(folder, err);
-}
-
-/* A lease for writing is given only for what nobody has open (fcntl(2)). */
-static bool is_idle(const char *path, bool at_once)
-{
-	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return true;
-	if (!at_once && time(NULL) - st.st_ctime < IDLE_S)
-		return false;
-	return fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
-}
-
-/* What is merged is named by its index's new name, so that goes last. */
-static void sweep_one(const char *folder, const char *file, bool at_once)
-{
-	static const char *const suffixes[] = { ".rev", ".bitmap", ".pack", merged_suffix };
-	size_t len = strlen(file) - (sizeof(merged_suffix) - 1);
-	_cleanup_(mem_freep) char *marker = mem_printf("%s/%s", folder, file), *pack = mem_printf("%s/%.*s.pack", folder, (int)len, file);
-
-	if (!is_idle(marker, at_once) || !is_idle(pack, true))
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		_cleanup_(mem_freep) char *path = mem_printf("%s/%.*s%s", folder, (int)len, file, suffixes[i]);
-
-		if (unlink(path) < 0 && errno != ENOENT)
-			return;
-	}
-}
-
-void merged_sweep(const char *folder, bool at_once)
-{
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		const char *dot = strrchr(entry->d_name, '.');
-
-		if (dot && !strcmp(dot, merged_suffix))
-			sweep_one(folder, entry->d_name, at_once);
-	}
-	if (dir)
-		closedir(dir);
 }
