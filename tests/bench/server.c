@@ -4,6 +4,8 @@
  * agents. PHASES are letters (all): w waves, v vanish, s stall, k storm, r rollout, i ingest, n nginx's memory, c check-ins of both. NGINX
  * serves the same certificate: what its workers need for the same is the baseline. Prints lines of a table. */
 #include "tests/bench/agents.h"
+#include "tests/bench/cost.h"
+#include "tests/bench/nginx.h"
 #include "tests/bench/world.h"
 #include "tests/load/server.h"
 #include "tests/orders.h"
@@ -11,7 +13,6 @@
 #include "base/clock.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <sodium.h>
@@ -68,70 +69,6 @@ struct bench {
 	double *latency_ms;
 	size_t latencies, latencies_max;
 };
-
-static void line(const char *what, const char *ours, const char *baseline, const char *ratio)
-{
-	printf("| %s | %s | %s | %s |\n", what, ours, baseline, ratio);
-	fflush(stdout);
-}
-
-/* ---- what a process costs ---- */
-
-static double cpu_s(pid_t pid)
-{
-	_cleanup_(mem_freep) char *path = mem_printf("/proc/%d/stat", (int)pid);
-	unsigned long user = 0, system = 0;
-	FILE *file = fopen(path, "re");
-
-	if (!file || fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2)
-		user = system = 0;
-	if (file)
-		fclose(file);
-	return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
-static double pss_kib(pid_t pid)
-{
-	_cleanup_(mem_freep) char *path = mem_printf("/proc/%d/smaps_rollup", (int)pid);
-	FILE *file = fopen(path, "re");
-	char text[200];
-	double kib = 0;
-
-	while (file && fgets(text, sizeof(text), file))
-		if (!strncmp(text, "Pss:", 4))
-			kib = strtod(text + 4, NULL);
-	if (file)
-		fclose(file);
-	return kib;
-}
-
-static size_t fds_of(pid_t pid)
-{
-	_cleanup_(mem_freep) char *path = mem_printf("/proc/%d/fd", (int)pid);
-	DIR *dir = opendir(path);
-	size_t n = 0;
-
-	while (dir && readdir(dir))
-		n++;
-	if (dir)
-		closedir(dir);
-	return n;
-}
-
-/* nginx: its workers. */
-static double sum_of_children(pid_t parent, double (*of)(pid_t))
-{
-	_cleanup_(mem_freep) char *path = mem_printf("/proc/%d/task/%d/children", (int)parent, (int)parent);
-	FILE *file = fopen(path, "re");
-	double sum = 0;
-	int pid;
-
-	while (file && fscanf(file, "%d", &pid) == 1)
-		sum += of(pid);
-	if (file)
-		fclose(file);
-	return sum;
-}
 
 /* ---- the server ---- */
 
@@ -372,13 +309,6 @@ static void one_wave(struct bench *b, double *ms)
 	for (size_t i = 0; i < b->world.count; i++)
 		if (agents_at(b->agents, i)->state == AGENT_IDLE)
 			poll_as(b, agents_at(b->agents, i), WAIT_S);
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
 }
 
 static void wave_all(struct bench *b)
@@ -685,80 +615,6 @@ static double check_in(struct bench *b)
 	return (double)b->heard / (cpu_s(b->server) - cpu);
 }
 
-/* ---- the same by nginx ---- */
-
-struct other {
-	struct agents *agents;
-	size_t heard;
-	bool is_checking_in;
-};
-
-static uint8_t other_body[700]; /* as long as a status */
-
-static void other_here(void *ctx, struct agent *agent)
-{
-	agent_ask(((struct other *)ctx)->agents, agent, "POST /", "", bytes_of(other_body, sizeof(other_body)));
-}
-
-static void other_lost(void *ctx _unused_, struct agent *agent _unused_)
-{
-}
-
-static void other_answered(void *ctx, struct agent *agent, unsigned status _unused_, struct bytes head _unused_, struct bytes body _unused_)
-{
-	struct other *o = ctx;
-
-	o->heard++;
-	if (!o->is_checking_in)
-		return;
-	agent_vanish(o->agents, agent);
-	agent_connect(o->agents, agent);
-}
-
-static void run_other(struct other *o, uint64_t ms)
-{
-	uint64_t end = clock_mono_ms() + ms;
-
-	while (clock_mono_ms() < end)
-		agents_step(o->agents, 20);
-}
-
-static void compare(struct bench *b, double ours_per_s, bool check_ins)
-{
-	struct other o = { 0 };
-	struct agents_calls calls = { .here = other_here, .lost = other_lost, .answered = other_answered, .ctx = &o };
-	double before = sum_of_children(b->nginx, pss_kib), cpu, theirs;
-	char ours[40], text[60], ratio[20];
-
-	o.agents = agents_new(b->world.count, b->nginx_port, &calls);
-	for (size_t i = 0; i < b->world.count; i++)
-		agent_connect_at(o.agents, agents_at(o.agents, i), 0);
-	for (uint64_t end = clock_mono_ms() + PATIENCE_MS; o.heard < b->world.count && clock_mono_ms() < end;)
-		agents_step(o.agents, 20);
-	run_other(&o, 1000);
-	snprintf(text, sizeof(text), "%.1f (%zu connections)", (sum_of_children(b->nginx, pss_kib) - before) / (double)o.heard, o.heard);
-	line("KiB for an idle TLS connection of nginx", "", text, "");
-	if (!check_ins) {
-		agents_free(o.agents);
-		return;
-	}
-	for (size_t i = 0; i < b->world.count; i++)
-		agent_vanish(o.agents, agents_at(o.agents, i));
-	run_other(&o, 2000);
-	o.is_checking_in = true;
-	o.heard = 0;
-	cpu = sum_of_children(b->nginx, cpu_s);
-	for (size_t i = 0; i < CHECK_INS_AT_ONCE; i++)
-		agent_connect(o.agents, agents_at(o.agents, i));
-	run_other(&o, CHECK_IN_MS);
-	theirs = (double)o.heard / (sum_of_children(b->nginx, cpu_s) - cpu);
-	snprintf(ours, sizeof(ours), "%.0f", ours_per_s);
-	snprintf(text, sizeof(text), "%.0f", theirs);
-	snprintf(ratio, sizeof(ratio), "%.2f", ours_per_s / theirs);
-	line("check-ins (handshake and poll) per core-second; nginx: handshake and POST", ours, text, ratio);
-	agents_free(o.agents);
-}
-
 /* ---- */
 
 static void populate(struct bench *b, const char *setup, size_t count)
@@ -830,6 +686,6 @@ int main(int argc, char **argv)
 	agents_free(b.agents);
 	end_server(&b, SIGTERM);
 	if (strpbrk(phases, "nc"))
-		compare(&b, per_s, strchr(phases, 'c'));
+		nginx_compare(&(struct nginx){ b.nginx, b.nginx_port, b.world.count, CHECK_INS_AT_ONCE, CHECK_IN_MS, PATIENCE_MS }, per_s);
 	return 0;
 }
