@@ -59,7 +59,7 @@ void nginx_compare(const struct nginx *n, double ours_per_s)
 	run_other(&o, 1000);
 	snprintf(text, sizeof(text), "%.1f (%zu connections)", (sum_of_children(n->master, pss_kib) - before) / (double)o.heard, o.heard);
 	line("KiB for an idle TLS connection of nginx", "", text, "");
-	if (!ours_per_s) {
+	if (ours_per_s <= 0) {
 		agents_free(o.agents);
 		return;
 	}
