@@ -1,6 +1,6 @@
 # tests/flow-parts/router.bash -- what tests of the agent's parts on real routers share; to be sourced.
 #
-# After it: DIR (removed at the end), PARTS (the program that drives the parts), routers of examples/routers.bash, and nothing left behind.
+# After it: DIR (removed at the end; $HOLDFAST_KEEP_FAILED keeps it when the test fails), PARTS (the program that drives the parts), routers of examples/routers.bash, and nothing left behind.
 # Skips (77) where no router can run.
 set -eu
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -15,6 +15,7 @@ finish() {
 	local status=$?
 	! type cleanup_more >/dev/null 2>&1 || cleanup_more
 	routers_stop
+	[ $status = 0 ] || [ -z "${HOLDFAST_KEEP_FAILED:-}" ] || { echo "kept: $DIR" >&2; exit $status; }
 	rm -rf "$DIR"
 	exit $status
 }
