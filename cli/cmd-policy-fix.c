@@ -39,7 +39,7 @@ static void waiting_done(struct waiting *w)
 }
 
 /* Of the rules that were to be put right; a rule that it does not name is unknown. */
-static int worst_of(const char **out, const struct waiting *w, const struct fix_device *d, const struct opened_verdict *v,
+static int worst_of(const char **out, const struct waiting *w, const struct fix_device *d, const struct opened *v,
 		    struct error *err)
 {
 	static const enum standing worst_first[] = { STANDING_FAIL, STANDING_UNKNOWN, STANDING_WAIVED, STANDING_NOT_APPLICABLE };
@@ -65,7 +65,7 @@ static int worst_of(const char **out, const struct waiting *w, const struct fix_
 static int read_verdict(struct waiting *w, size_t i, const struct fleet_member *m, struct error *err)
 {
 	_cleanup_(opener_freep) struct opener *opener = NULL;
-	_cleanup_(opened_verdict_done) struct opened_verdict v = { 0 };
+	_cleanup_(opened_done) struct opened v = { 0 };
 	struct open_wanted wanted = { .id = m->id, .at_least = m->verdict };
 	struct standing_now *now = &w->now[i];
 	uint8_t hash[HASH_LEN];

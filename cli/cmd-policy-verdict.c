@@ -51,7 +51,7 @@ static void looking_done(struct looking *l)
 	json_decref(l->all);
 }
 
-static int get_verdict(struct opened_verdict *out, struct looking *l, const struct fleet_member *m, uint64_t number, bool with_findings,
+static int get_verdict(struct opened *out, struct looking *l, const struct fleet_member *m, uint64_t number, bool with_findings,
 		       struct error *err)
 {
 	struct open_wanted wanted = { .id = m->id, .number = number, .at_least = m->verdict };
@@ -73,7 +73,7 @@ static bool is_counted(const struct statement *st)
 	return statement_get(st, standing_name(STANDING_PASS)) != NULL;
 }
 
-static int count(struct counted *out, const struct opened_verdict *v, struct error *err)
+static int count(struct counted *out, const struct opened *v, struct error *err)
 {
 	struct findings findings;
 	int r;
@@ -92,7 +92,7 @@ static int count(struct counted *out, const struct opened_verdict *v, struct err
 
 /* ---- status ---- */
 
-static uint64_t judged_of(const struct opened_verdict *v)
+static uint64_t judged_of(const struct opened *v)
 {
 	uint8_t hash[HASH_LEN];
 	uint64_t number = 0;
@@ -100,7 +100,7 @@ static uint64_t judged_of(const struct opened_verdict *v)
 	return statement_get_point(&number, hash, v->st, "snapshot") ? number : 0;
 }
 
-static uint64_t policy_of(const struct opened_verdict *v)
+static uint64_t policy_of(const struct opened *v)
 {
 	uint8_t hash[HASH_LEN];
 	uint64_t number = 0;
@@ -215,7 +215,7 @@ static void put_status(struct looking *l, const struct status_row *row)
 
 static int look_at(struct looking *l, const struct fleet_member *m, struct error *err)
 {
-	_cleanup_(opened_verdict_done) struct opened_verdict v = { 0 };
+	_cleanup_(opened_done) struct opened v = { 0 };
 	struct status_row row = { .m = m };
 	int r = get_orders(&row, l, err);
 
@@ -315,7 +315,7 @@ static void put_finding(struct looking *l, const struct finding_rule *f, bool al
 	table_add(&l->table, (const char *const[]){ pack, rule, standing_name(f->standing), where, what ? what : "" });
 }
 
-static int print_findings(struct looking *l, const struct opened_verdict *v, const struct counted *c, struct error *err)
+static int print_findings(struct looking *l, const struct opened *v, const struct counted *c, struct error *err)
 {
 	char revision[96];
 	json_t *json;
@@ -343,7 +343,7 @@ int cmd_policy_findings(struct cli *cli, const struct args *args, struct error *
 {
 	static const char *const heads[] = { "PACK", "RULE", "VERDICT", "LINE", "WHAT" };
 	_cleanup_(looking_done) struct looking l = { 0 };
-	_cleanup_(opened_verdict_done) struct opened_verdict v = { 0 };
+	_cleanup_(opened_done) struct opened v = { 0 };
 	_cleanup_(findings_done) struct findings findings = { 0 };
 	const struct fleet_member *m = NULL;
 	struct counted c = { 0 };
@@ -377,10 +377,10 @@ struct history {
 	const struct fleet_member *m;
 	const struct rule_name *name;
 	const char *newer;          /* what the verdict before in the list (a newer one) said; static */
-	struct opened_verdict last; /* its statement */
+	struct opened last; /* its statement */
 };
 
-static const char *standing_in(const struct opened_verdict *v, const struct rule_name *name, struct error *err)
+static const char *standing_in(const struct opened *v, const struct rule_name *name, struct error *err)
 {
 	_cleanup_(findings_done) struct findings findings = { 0 };
 
@@ -406,7 +406,7 @@ static void put_change(struct history *h)
 
 static int take_verdict(struct history *h, uint64_t number, struct error *err)
 {
-	struct opened_verdict v = { 0 };
+	struct opened v = { 0 };
 	const char *standing;
 	int r = get_verdict(&v, h->l, h->m, number, true, err);
 
@@ -414,7 +414,7 @@ static int take_verdict(struct history *h, uint64_t number, struct error *err)
 		return r;
 	standing = standing_in(&v, h->name, err);
 	if (!standing) {
-		opened_verdict_done(&v);
+		opened_done(&v);
 		return err->code;
 	}
 	json_array_append_new(h->l->all, json_pack("{s:s, s:s, s:I, s:I, s:s, s:s}", "device", h->m->id, "name", h->m->name, "number",
@@ -422,7 +422,7 @@ static int take_verdict(struct history *h, uint64_t number, struct error *err)
 						   statement_get(v.st, "time"), "verdict", standing));
 	if (h->newer && strcmp(standing, h->newer) != 0)
 		put_change(h);
-	opened_verdict_done(&h->last);
+	opened_done(&h->last);
 	h->last = v;
 	h->newer = standing;
 	return 0;
@@ -443,7 +443,7 @@ static int history_of(struct looking *l, const struct fleet_member *m, const str
 		r = take_verdict(&h, (uint64_t)json_integer_value(json_object_get(json_array_get(list, i), "number")), err);
 	if (r == 0)
 		put_change(&h);
-	opened_verdict_done(&h.last);
+	opened_done(&h.last);
 	json_decref(json);
 	return r;
 }

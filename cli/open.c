@@ -536,17 +536,41 @@ static int open_seals(struct opened *out, const struct container *c, const struc
 	return r == 0 ? open_secrets(out, c, epoch, err) : r;
 }
 
-static int fetch_snapshot(struct container *out, struct buf *bytes, struct opener *o, const struct open_device *d,
-			  const struct open_wanted *wanted, struct error *err)
+/* ---- what a device said ---- */
+
+static int no_snapshot(const struct open_device *d, const struct open_wanted *wanted _unused_, struct error *err)
+{
+	return error_set(err, CLI_ABSENT, "'%s' has no such revision; see: holdfast log %s", d->name, d->name);
+}
+
+static int no_verdict(const struct open_device *d, const struct open_wanted *wanted, struct error *err)
+{
+	if (wanted->number)
+		return error_set(err, CLI_ABSENT, "'%s' has no verdict %llu; see: holdfast policy history", d->name,
+				 (unsigned long long)wanted->number);
+	return error_set(err, CLI_ABSENT, "'%s' has said nothing of policies yet; see: holdfast policy publish", d->name);
+}
+
+/* Two types of statements are had in the same way: the newest, or the one with a number. */
+static const struct said {
+	enum statement_type type;
+	const char *list, *newest; /* below the device */
+	const char *name;          /* for messages */
+	int (*absent)(const struct open_device *d, const struct open_wanted *wanted, struct error *err);
+} said_snapshot = { STATEMENT_SNAPSHOT, "snapshots", "snapshots/newest", "revision", no_snapshot },
+  said_verdict = { STATEMENT_VERDICT, "verdicts", "verdict", "verdict", no_verdict };
+
+static int fetch_said(struct container *out, struct buf *bytes, struct opener *o, const struct open_device *d, const struct said *said,
+		      const struct open_wanted *wanted, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = wanted->number ?
-						  mem_printf("/v1/devices/%s/snapshots/%llu", d->id, (unsigned long long)wanted->number) :
-						  mem_printf("/v1/devices/%s/snapshots/newest", d->id);
+						  mem_printf("/v1/devices/%s/%s/%llu", d->id, said->list, (unsigned long long)wanted->number) :
+						  mem_printf("/v1/devices/%s/%s", d->id, said->newest);
 	struct container c;
-	int r = fetch(&c, bytes, o, path, STATEMENT_SNAPSHOT, err);
+	int r = fetch(&c, bytes, o, path, said->type, err);
 
 	if (r == CLI_ABSENT)
-		return error_set(err, CLI_ABSENT, "'%s' has no such revision; see: holdfast log %s", d->name, d->name);
+		return said->absent(d, wanted, err);
 	if (r < 0)
 		return r;
 	if (check_said(o, c.st, d, wanted, err) < 0) {
@@ -557,7 +581,10 @@ static int fetch_snapshot(struct container *out, struct buf *bytes, struct opene
 	return 0;
 }
 
-int opener_open(struct opened *out, struct opener *o, const struct open_wanted *wanted, struct error *err)
+/* open: what of it is opened; NULL: nothing. */
+static int open_said(struct opened *out, struct opener *o, const struct said *said, const struct open_wanted *wanted,
+		     int (*open)(struct opened *out, const struct container *c, const struct known_epoch *epoch, struct error *err),
+		     struct error *err)
 {
 	_cleanup_(buf_done) struct buf bytes = { 0 };
 	_cleanup_(container_done) struct container c = { 0 };
@@ -566,20 +593,37 @@ int opener_open(struct opened *out, struct opener *o, const struct open_wanted *
 	int r = opener_device(&opened.device, o, wanted->id, err);
 
 	if (r == 0)
-		r = fetch_snapshot(&c, &bytes, o, opened.device, wanted, err);
+		r = fetch_said(&c, &bytes, o, opened.device, said, wanted, err);
 	if (r < 0)
 		return r;
 	r = check_seen(o, c.st, err);
-	if (r == 0)
+	if (r == 0 && open)
 		r = find_epoch(&epoch, o, opened.device, statement_number(c.st, "epoch"), err);
-	if (r == 0)
-		r = open_seals(&opened, &c, epoch, err);
+	if (r == 0 && open)
+		r = open(&opened, &c, epoch, err);
 	if (r < 0)
-		return error_add(err, "'%s' revision %llu", opened.device->name, (unsigned long long)statement_number(c.st, "number"));
+		return error_add(err, "'%s' %s %llu", opened.device->name, said->name, (unsigned long long)statement_number(c.st, "number"));
 	opened.st = steal(c.st);
 	*out = opened;
 	opened = (struct opened){ 0 };
 	return 0;
+}
+
+int opener_open(struct opened *out, struct opener *o, const struct open_wanted *wanted, struct error *err)
+{
+	return open_said(out, o, &said_snapshot, wanted, open_seals, err);
+}
+
+static int open_findings(struct opened *out, const struct container *c, const struct known_epoch *epoch, struct error *err)
+{
+	int r = check_began(epoch, c->st, err);
+
+	return r == 0 ? open_text(&out->findings, c, "findings", epoch, (struct bytes){ 0 }, err) : r;
+}
+
+int opener_verdict(struct opened *out, struct opener *o, const struct open_wanted *wanted, bool with_findings, struct error *err)
+{
+	return open_said(out, o, &said_verdict, wanted, with_findings ? open_findings : NULL, err);
 }
 
 void opened_done(struct opened *opened)
@@ -588,75 +632,11 @@ void opened_done(struct opened *opened)
 	buf_done(&opened->running);
 	buf_done(&opened->startup);
 	buf_done(&opened->secrets);
+	buf_done(&opened->findings);
 	*opened = (struct opened){ 0 };
 }
 
 uint64_t opened_number(const struct opened *opened)
 {
 	return statement_number(opened->st, "number");
-}
-
-/* ---- verdicts ---- */
-
-static int fetch_verdict(struct container *out, struct buf *bytes, struct opener *o, const struct open_device *d,
-			 const struct open_wanted *wanted, struct error *err)
-{
-	_cleanup_(mem_freep) char *path = wanted->number ?
-						  mem_printf("/v1/devices/%s/verdicts/%llu", d->id, (unsigned long long)wanted->number) :
-						  mem_printf("/v1/devices/%s/verdict", d->id);
-	struct container c;
-	int r = fetch(&c, bytes, o, path, STATEMENT_VERDICT, err);
-
-	if (r == CLI_ABSENT && wanted->number)
-		return error_set(err, CLI_ABSENT, "'%s' has no verdict %llu; see: holdfast policy history", d->name,
-				 (unsigned long long)wanted->number);
-	if (r == CLI_ABSENT)
-		return error_set(err, CLI_ABSENT, "'%s' has said nothing of policies yet; see: holdfast policy publish", d->name);
-	if (r < 0)
-		return r;
-	if (check_said(o, c.st, d, wanted, err) < 0) {
-		container_done(&c);
-		return refuse(err, path);
-	}
-	*out = c;
-	return 0;
-}
-
-static int open_findings(struct opened_verdict *out, struct opener *o, const struct container *c, struct error *err)
-{
-	const struct known_epoch *epoch;
-	int r = find_epoch(&epoch, o, out->device, statement_number(c->st, "epoch"), err);
-
-	if (r == 0)
-		r = check_began(epoch, c->st, err);
-	return r == 0 ? open_text(&out->findings, c, "findings", epoch, (struct bytes){ 0 }, err) : r;
-}
-
-int opener_verdict(struct opened_verdict *out, struct opener *o, const struct open_wanted *wanted, bool with_findings, struct error *err)
-{
-	_cleanup_(buf_done) struct buf bytes = { 0 };
-	_cleanup_(container_done) struct container c = { 0 };
-	_cleanup_(opened_verdict_done) struct opened_verdict opened = { 0 };
-	int r = opener_device(&opened.device, o, wanted->id, err);
-
-	if (r == 0)
-		r = fetch_verdict(&c, &bytes, o, opened.device, wanted, err);
-	if (r < 0)
-		return r;
-	r = check_seen(o, c.st, err);
-	if (r == 0 && with_findings)
-		r = open_findings(&opened, o, &c, err);
-	if (r < 0)
-		return error_add(err, "'%s' verdict %llu", opened.device->name, (unsigned long long)statement_number(c.st, "number"));
-	opened.st = steal(c.st);
-	*out = opened;
-	opened = (struct opened_verdict){ 0 };
-	return 0;
-}
-
-void opened_verdict_done(struct opened_verdict *verdict)
-{
-	statement_free(verdict->st);
-	buf_done(&verdict->findings);
-	*verdict = (struct opened_verdict){ 0 };
 }

@@ -70,6 +70,7 @@ enum open_startup {
 	STARTUP_UNKNOWN, /* not all of the device answered */
 };
 
+/* The texts are those of a snapshot, or the findings of a verdict. */
 struct opened {
 	struct statement *st;
 	const struct open_device *device;
@@ -78,18 +79,13 @@ struct opened {
 	struct buf startup; /* for STARTUP_SAME, running's text once more */
 	bool has_secrets;   /* false: they are not sealed to us (role auditor) */
 	struct buf secrets; /* lines "<token> <base64>" */
+	struct buf findings; /* see policies/verdict.h */
 };
 /* E_DENIED when the bodies of its epoch are not sealed to us. */
 int opener_open(struct opened *out, struct opener *o, const struct open_wanted *wanted, struct error *err) _must_check_;
-/* What a device says of the policies that it was given: its newest verdict, or the one with this number. */
-struct opened_verdict {
-	struct statement *st;
-	const struct open_device *device;
-	struct buf findings; /* see policies/verdict.h */
-};
-/* E_DENIED when findings are asked for, and are not sealed to us. CLI_ABSENT: there is none. */
-int opener_verdict(struct opened_verdict *out, struct opener *o, const struct open_wanted *wanted, bool with_findings, struct error *err)
+/* What a device says of the policies that it was given: its newest verdict, or the one with this number; of the texts, findings alone.
+ * E_DENIED when findings are asked for, and are not sealed to us. CLI_ABSENT: there is none. */
+int opener_verdict(struct opened *out, struct opener *o, const struct open_wanted *wanted, bool with_findings, struct error *err)
 	_must_check_;
-void opened_verdict_done(struct opened_verdict *verdict);
 void opened_done(struct opened *opened);
 uint64_t opened_number(const struct opened *opened);

@@ -1177,7 +1177,7 @@ static uint64_t judge(struct world *w, struct device *d, const char *findings)
 
 static int try_verdict(struct world *w, const struct device *d, uint64_t number, uint64_t at_least, bool with_findings, struct error *err)
 {
-	_cleanup_(opened_verdict_done) struct opened_verdict v = { 0 };
+	_cleanup_(opened_done) struct opened v = { 0 };
 	struct open_wanted wanted = { d->d.id, number, at_least };
 
 	*err = (struct error){ 0 };
@@ -1198,7 +1198,7 @@ static void check_verdict_refused(struct world *w, const struct device *d, uint6
 TEST(a_verdict_opens_to_what_the_device_found)
 {
 	_cleanup_(world_freep) struct world *w = world_new();
-	_cleanup_(opened_verdict_done) struct opened_verdict v = { 0 };
+	_cleanup_(opened_done) struct opened v = { 0 };
 	struct open_wanted wanted = { .id = w->r1.d.id };
 	struct error err = { 0 };
 	uint64_t number;
