@@ -44,7 +44,7 @@ static void enter(struct change *c, enum change_phase phase)
 static void end(struct change *c, const char *outcome, const char *check, const char *evidence, const char *note)
 {
 	enter(c, CHANGE_ENDED);
-	c->end = (struct change_end){ outcome, check, evidence, "" };
+	c->end = (struct orders_end){ .outcome = outcome, .check = check, .evidence = evidence };
 	snprintf(c->end.note, sizeof(c->end.note), "%s", note);
 }
 

@@ -16,7 +16,7 @@
 
 #include "agent/apply.h"
 #include "agent/floor.h"
-#include "crypto/order.h"
+#include "agent/orders.h"
 
 enum { CHANGE_NOTE_MAX = 480, CHANGE_TRIES = 5, CHANGE_PATIENCE_MS = 300000, CHANGE_ROUND_MS = 1000, CHANGE_FILE_MAX = 128 << 10, CHANGE_ABSENT = 1 };
 
@@ -43,12 +43,6 @@ enum change_action {
 	CHANGE_RETURN,      /* then change_returned() */
 	CHANGE_DO,          /* what the kind says; then change_did() */
 	CHANGE_END,         /* the last receipt, out of `end`; then change_close() */
-};
-
-struct change_end {
-	const char *outcome, *check, *evidence; /* static; check and evidence may be NULL */
-	char note[CHANGE_NOTE_MAX];
-	bool is_held; /* a hold belongs to it */
 };
 
 struct change {
@@ -78,7 +72,7 @@ struct change {
 	bool is_said, is_complete, is_done;
 	unsigned tries, denials;
 	char sick[CHANGE_NOTE_MAX]; /* what the newest bad round said */
-	struct change_end end;
+	struct orders_end end;
 };
 
 /* A new order. order: copied; seen: the device as it was looked at and recorded, running equal startup for an apply. */

@@ -82,6 +82,13 @@ void orders_note_forged(struct orders_seen *seen, uint64_t number, const uint8_t
 void orders_seen_write(struct buf *out, const struct orders_seen *seen);
 void orders_seen_read(struct orders_seen *out, struct reader *rd);
 
+/* How one that was obeyed ended: for its last receipt. */
+struct orders_end {
+	const char *outcome, *check, *evidence; /* static; check and evidence may be NULL */
+	char note[ORDERS_NOTE_MAX];
+	bool is_held; /* a hold belongs to it */
+};
+
 /* ---- what was brought ---- */
 
 /* A batch and its controls, shared by the orders behind it. */

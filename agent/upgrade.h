@@ -59,12 +59,6 @@ enum upgrade_action {
 	UPGRADE_END,   /* the last receipt, out of `end`; then upgrade_close() */
 };
 
-struct upgrade_end {
-	const char *outcome, *check, *evidence; /* static; check and evidence may be NULL */
-	char note[UPGRADE_NOTE_MAX];
-	bool is_held; /* a hold belongs to it */
-};
-
 struct upgrade {
 	/* what the journal holds */
 	enum upgrade_phase phase;
@@ -94,7 +88,7 @@ struct upgrade {
 	uint64_t due_ms;                /* nothing before */
 	unsigned tries, keeps, wrong;
 	char sick[UPGRADE_NOTE_MAX];    /* what keeps it from going on */
-	struct upgrade_end end;
+	struct orders_end end;
 };
 
 /* What is so at this moment. */
