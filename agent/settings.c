@@ -376,8 +376,10 @@ static int firmware_check(struct settings *s, struct error *err)
 	return 0;
 }
 
-static int check(struct settings *s, struct error *err)
+static int check(void *data, struct error *err)
 {
+	struct settings *s = data;
+
 	if (!s->state)
 		s->state = mem_strdup("/var/lib/holdfast-agent");
 	if (!s->user)
@@ -398,25 +400,13 @@ static int check(struct settings *s, struct error *err)
 	return 0;
 }
 
-int settings_load(struct settings **out, const char *path, struct error *err)
+/* What is no key. */
+static void done(void *data)
 {
-	_cleanup_(settings_freep) struct settings *s = NULL;
-	void *data = NULL;
-	int r = yaml_file_load(&data, path, &schema, err);
+	const struct settings *s = data;
 
-	if (r < 0)
-		return r;
-	s = data;
-	if (check(s, err) < 0)
-		return error_add(err, "%s", path);
-	*out = steal(s);
-	return 0;
-}
-
-void settings_freep(struct settings **settings)
-{
-	for (unsigned i = 0; *settings && i < (*settings)->devices_count; i++) {
-		struct settings_device *dev = &(*settings)->devices[i];
+	for (unsigned i = 0; i < s->devices_count; i++) {
+		struct settings_device *dev = &s->devices[i];
 
 		if (dev->files)
 			mem_freep(&dev->files->first);
@@ -427,8 +417,22 @@ void settings_freep(struct settings **settings)
 			mem_freep(&dev->weos->record);
 		}
 	}
-	if (*settings)
-		yaml_file_free(&schema, *settings);
+}
+
+static const struct yaml_form form = { &schema, check, done };
+
+int settings_load(struct settings **out, const char *path, struct error *err)
+{
+	void *data = NULL;
+	int r = yaml_form_load(&data, path, &form, err);
+
+	*out = r == 0 ? data : *out;
+	return r;
+}
+
+void settings_freep(struct settings **settings)
+{
+	yaml_form_free(&form, *settings);
 	*settings = NULL;
 }
 

@@ -147,3 +147,26 @@ void yaml_file_free(const cyaml_schema_value_t *schema, void *data)
 
 	cyaml_free(config_with(&messages, &config), schema, data, 0);
 }
+
+int yaml_form_load(void **out, const char *path, const struct yaml_form *form, struct error *err)
+{
+	void *data = NULL;
+
+	if (yaml_file_load(&data, path, form->schema, err) < 0)
+		return err->code;
+	if (form->check(data, err) < 0) {
+		yaml_form_free(form, data);
+		return error_add(err, "%s", path);
+	}
+	*out = data;
+	return 0;
+}
+
+void yaml_form_free(const struct yaml_form *form, void *data)
+{
+	if (!data)
+		return;
+	if (form->done)
+		form->done(data);
+	yaml_file_free(form->schema, data);
+}

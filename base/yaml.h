@@ -17,3 +17,13 @@ int yaml_check(const char *name, struct bytes in, struct error *err) _must_check
 /* Loads path into *out (allocated by libcyaml, freed with yaml_file_free()). E_FORMAT names file, line and column. */
 int yaml_file_load(void **out, const char *path, const cyaml_schema_value_t *schema, struct error *err) _must_check_;
 void yaml_file_free(const cyaml_schema_value_t *schema, void *data);
+
+/* A file whose schema does not say everything. */
+struct yaml_form {
+	const cyaml_schema_value_t *schema;
+	int (*check)(void *data, struct error *err); /* and puts in what is absent; of its errors, the file is named in front */
+	void (*done)(void *data);                    /* frees what check added; NULL: nothing was */
+};
+/* As yaml_file_load(), and checked; freed with yaml_form_free(), which takes NULL. */
+int yaml_form_load(void **out, const char *path, const struct yaml_form *form, struct error *err) _must_check_;
+void yaml_form_free(const struct yaml_form *form, void *data);

@@ -143,8 +143,9 @@ static int check_security(const struct settings *s, struct error *err)
 	return 0;
 }
 
-static int check(struct settings *s, struct error *err)
+static int check(void *data, struct error *err)
 {
+	struct settings *s = data;
 	char host[SETTINGS_ADDRESS_MAX];
 	unsigned port;
 
@@ -168,25 +169,20 @@ static int check(struct settings *s, struct error *err)
 	return in_range(&s->body_seconds, BODY_SECONDS_DEFAULT, SECONDS_MAX, "body-seconds", err);
 }
 
+static const struct yaml_form form = { .schema = &schema, .check = check };
+
 int settings_load(struct settings **out, const char *path, struct error *err)
 {
-	_cleanup_(settings_freep) struct settings *s = NULL;
 	void *data = NULL;
-	int r = yaml_file_load(&data, path, &schema, err);
+	int r = yaml_form_load(&data, path, &form, err);
 
-	if (r < 0)
-		return r;
-	s = data;
-	if (check(s, err) < 0)
-		return error_add(err, "%s", path);
-	*out = steal(s);
-	return 0;
+	*out = r == 0 ? data : *out;
+	return r;
 }
 
 void settings_freep(struct settings **settings)
 {
-	if (*settings)
-		yaml_file_free(&schema, *settings);
+	yaml_form_free(&form, *settings);
 	*settings = NULL;
 }
 
