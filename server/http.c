@@ -424,6 +424,8 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_
 	int fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	bool opened = what == MHD_CONNECTION_NOTIFY_STARTED;
 
+	if (opened)
+		tls_answer_at_once(MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
 	sweeper_set(http->server->sweeper, fd, opened ? in_seconds(http->server->settings->header_seconds) : 0);
 }
 
@@ -482,6 +484,8 @@ static int bind_to(const char *address, struct error *err)
 	r = fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0;
 	if (r)
 		error_sys(err, "cannot listen on '%s'", address);
+	else /* listen() would undo it. Accepted ones inherit it: what answers a client's hello confirms it too */
+		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
 	freeaddrinfo(found);
 	if (r)
 		return err->code;

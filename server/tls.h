@@ -14,3 +14,7 @@ int tls_make(struct buf *key_pem, struct buf *cert_pem, const char *const *addre
 
 /* The pin of a certificate in PEM: SHA-256 of its SubjectPublicKeyInfo in DER. */
 int tls_pin(uint8_t pin[static HASH_LEN], struct bytes cert_pem, struct error *err) _must_check_;
+
+/* Before the first byte of a session (a gnutls_session_t) on the descriptor: what answers a client's first message leaves in one packet. The
+ * library writes its ServerHello by itself, and the rest as soon as it is signed. */
+void tls_answer_at_once(void *session);

@@ -27,8 +27,8 @@ alone_begin() {
 	echo "$ALONE_KEEPER" >"$ROUTERS_DIR/gw/keeper"
 	ip link set lo up
 	until ip link add wire type veth peer name wire netns "$ALONE_KEEPER" 2>/dev/null; do sleep 0.1; done
-	ip addr add 172.31.0.1/24 dev wire && ip link set wire up
-	router_run gw ip addr add 172.31.0.2/24 dev wire && router_run gw ip link set wire up && router_run gw ip link set lo up
+	ip link set wire addrgenmode none && ip addr add 172.31.0.1/24 dev wire && ip link set wire up
+	router_run gw ip link set wire addrgenmode none && router_run gw ip addr add 172.31.0.2/24 dev wire && router_run gw ip link set wire up && router_run gw ip link set lo up
 	# who is where is known, or asking for it now and then would be counted
 	ip neigh replace 172.31.0.2 dev wire lladdr "$(alone_wire gw | jq -r .address)"
 	router_run gw ip neigh replace 172.31.0.1 dev wire lladdr "$(alone_wire | jq -r .address)"

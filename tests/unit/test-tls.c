@@ -1,0 +1,152 @@
+/* tests/unit/test-tls.c -- the server's side of a handshake is short: a small certificate, one packet in answer to a client's first message. */
+#include "tests/test.h"
+
+#include "server/tls.h"
+
+#include <fcntl.h>
+#include <gnutls/gnutls.h>
+#include <gnutls/x509.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { SHOWN_MAX = 334, WAIT_MS = 250 }; /* bytes of a certificate for an address; 369 with a longer number and the usual extensions */
+
+/* A client and a server on one TCP connection, whose descriptors do not wait. */
+struct pair {
+	int fd[2];
+	gnutls_session_t session[2];
+	gnutls_certificate_credentials_t trust, own;
+	gnutls_priority_t priority[2];
+	struct buf key, cert;
+};
+
+enum { CLIENT, SERVER };
+
+static void make(struct buf *key, struct buf *cert)
+{
+	const char *const addresses[] = { "127.0.0.1:8443", "archive.example.org:8443" };
+	struct error err;
+
+	CHECK_OK(tls_make(key, cert, addresses, ARRAY_SIZE(addresses), &err));
+}
+
+static void connect_pair(int fd[2])
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(to);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	CHECK(bind(listener, (struct sockaddr *)&to, len) == 0 && listen(listener, 1) == 0 && getsockname(listener, (struct sockaddr *)&to, &len) == 0);
+	fd[CLIENT] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	CHECK(connect(fd[CLIENT], (struct sockaddr *)&to, len) == 0);
+	fd[SERVER] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	CHECK(fd[SERVER] >= 0 && fcntl(fd[CLIENT], F_SETFL, O_NONBLOCK) == 0);
+	CHECK(setsockopt(fd[SERVER], IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+	close(listener);
+}
+
+static void pair_init(struct pair *p, const char *client_priority)
+{
+	gnutls_datum_t key, cert;
+
+	*p = (struct pair){ 0 };
+	make(&p->key, &p->cert);
+	key = (gnutls_datum_t){ .data = p->key.ptr, .size = (unsigned)p->key.len };
+	cert = (gnutls_datum_t){ .data = p->cert.ptr, .size = (unsigned)p->cert.len };
+	CHECK_EQ(gnutls_certificate_allocate_credentials(&p->trust), 0);
+	CHECK_EQ(gnutls_certificate_allocate_credentials(&p->own), 0);
+	CHECK_EQ(gnutls_certificate_set_x509_key_mem(p->own, &cert, &key, GNUTLS_X509_FMT_PEM), 0);
+	connect_pair(p->fd);
+	for (int i = 0; i < 2; i++) {
+		CHECK_EQ(gnutls_init(&p->session[i], (i == SERVER ? GNUTLS_SERVER : GNUTLS_CLIENT | GNUTLS_KEY_SHARE_TOP) | GNUTLS_NONBLOCK), 0);
+		CHECK_EQ(gnutls_priority_init(&p->priority[i], i == SERVER ? TLS_PRIORITY : client_priority, NULL), 0);
+		CHECK_EQ(gnutls_priority_set(p->session[i], p->priority[i]), 0);
+		CHECK_EQ(gnutls_credentials_set(p->session[i], GNUTLS_CRD_CERTIFICATE, i == SERVER ? p->own : p->trust), 0);
+		gnutls_transport_set_int(p->session[i], p->fd[i]);
+	}
+	tls_answer_at_once(p->session[SERVER]);
+}
+
+static void pair_done(struct pair *p)
+{
+	for (int i = 0; i < 2; i++) {
+		gnutls_deinit(p->session[i]);
+		gnutls_priority_deinit(p->priority[i]);
+		close(p->fd[i]);
+	}
+	gnutls_certificate_free_credentials(p->trust);
+	gnutls_certificate_free_credentials(p->own);
+	buf_done(&p->key);
+	buf_done(&p->cert);
+}
+
+/* The client says hello, and the server what it has to say to that. */
+static void greet(struct pair *p)
+{
+	CHECK_EQ(gnutls_handshake(p->session[CLIENT]), GNUTLS_E_AGAIN);
+	CHECK_EQ(gnutls_handshake(p->session[SERVER]), GNUTLS_E_AGAIN);
+}
+
+static void finish(struct pair *p)
+{
+	int r[2] = { GNUTLS_E_AGAIN, GNUTLS_E_AGAIN };
+
+	for (int turn = 0; turn < 20 && (r[CLIENT] || r[SERVER]); turn++)
+		for (int i = 0; i < 2; i++)
+			if (r[i]) {
+				(void)!poll(&(struct pollfd){ .fd = p->fd[i], .events = POLLIN }, 1, WAIT_MS);
+				r[i] = gnutls_handshake(p->session[i]);
+			}
+	CHECK_EQ(r[CLIENT], 0);
+	CHECK_EQ(r[SERVER], 0);
+}
+
+TEST(a_certificate_is_small_for_its_names_and_no_authority)
+{
+	_cleanup_(buf_done) struct buf key = { 0 }, pem = { 0 };
+	gnutls_datum_t in, der = { 0 };
+	gnutls_x509_crt_t cert;
+	unsigned critical;
+
+	make(&key, &pem);
+	in = (gnutls_datum_t){ .data = pem.ptr, .size = (unsigned)pem.len };
+	CHECK_EQ(gnutls_x509_crt_init(&cert), 0);
+	CHECK_EQ(gnutls_x509_crt_import(cert, &in, GNUTLS_X509_FMT_PEM), 0);
+	CHECK_EQ(gnutls_x509_crt_export2(cert, GNUTLS_X509_FMT_DER, &der), 0);
+	CHECK(der.size <= SHOWN_MAX + sizeof("archive.example.org"));
+	CHECK(gnutls_x509_crt_check_hostname(cert, "archive.example.org"));
+	CHECK(gnutls_x509_crt_check_hostname(cert, "127.0.0.1"));
+	CHECK(!gnutls_x509_crt_check_hostname(cert, "example.org"));
+	CHECK(gnutls_x509_crt_get_ca_status(cert, &critical) <= 0);
+	gnutls_free(der.data);
+	gnutls_x509_crt_deinit(cert);
+}
+
+TEST(what_answers_a_hello_is_one_packet)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+	struct pair p;
+
+	pair_init(&p, "NORMAL:-VERS-ALL:+VERS-TLS1.3");
+	greet(&p);
+	CHECK_EQ(getsockopt(p.fd[SERVER], IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	CHECK_EQ(info.tcpi_data_segs_out, 1);
+	finish(&p);
+	pair_done(&p);
+}
+
+TEST(a_client_that_must_offer_another_key_share_hears_so_at_once)
+{
+	uint8_t first[64];
+	struct pair p;
+
+	pair_init(&p, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-SECP384R1:+GROUP-X25519");
+	greet(&p);
+	CHECK_EQ(recv(p.fd[CLIENT], first, sizeof(first), MSG_PEEK), sizeof(first));
+	finish(&p);
+	pair_done(&p);
+}
