@@ -128,3 +128,11 @@ void check_shell(const char *dir, const char *command)
 		fail_msg("%s: %s%s", command, buf_text(&run.out), buf_text(&run.err));
 	proc_result_done(&run);
 }
+
+void check_git(struct world *w)
+{
+	if (w->repo)
+		world_reopen(w);
+	check_shell(w->dir, "git -C archive.git fsck --strict --no-dangling 2>&1 | { ! grep .; }");
+	check_audit(w);
+}

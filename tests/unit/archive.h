@@ -33,5 +33,7 @@ int world_post(struct world *w, make_fn make);
 void check_log(struct world *w, uint64_t head);
 /* An audit of the archive as it lies on the disk finds nothing. */
 void check_audit(struct world *w);
+/* Stock git finds nothing either. The archive is at rest meanwhile, for git fsck does not like to see packs merged while it looks. */
+void check_git(struct world *w);
 /* Runs a shell command in a folder: it must succeed. */
 void check_shell(const char *dir, const char *command);
