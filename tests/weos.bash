@@ -60,8 +60,10 @@ weos_on() { weos_start "$@" && weos_until 20 weos_is_in "$1" up; }
 weos_end() { # NAME SIGNAL
 	local pid
 	pid=$(cat "$WEOS_DIR/$1/pid" 2>/dev/null) || return 0
-	kill -"$2" "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null
+	# before the kernel gives the number of its pty to another device: an agent that still looks here would speak to that one
+	rm -f "$(weos_pty "$1")"
+	kill -"$2" "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
 	rm -f "$WEOS_DIR/$1/pid" "$WEOS_DIR/$1/control"
 }
 weos_cut() { weos_end "$1" KILL; }
@@ -107,8 +109,8 @@ weos_ssh() {
 weos_ssh_stop() {
 	local pid
 	pid=$(cat "$WEOS_DIR/$1/ssh/process" 2>/dev/null) || return 0
-	kill "$pid" 2>/dev/null
-	wait "$pid" 2>/dev/null
+	kill "$pid" 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
 	rm -f "$WEOS_DIR/$1/ssh/process" "$WEOS_DIR/$1/ssh/pid" "$WEOS_DIR/$1/port"
 }
 

@@ -13,6 +13,7 @@ chmod 755 "$DIR"
 
 finish() {
 	local status=$?
+	set +e # what cannot be ended keeps nothing else from being ended
 	! type cleanup_more >/dev/null 2>&1 || cleanup_more
 	routers_stop
 	[ $status = 0 ] || [ -z "${HOLDFAST_KEEP_FAILED:-}" ] || { echo "kept: $DIR" >&2; exit $status; }

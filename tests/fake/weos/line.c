@@ -308,10 +308,10 @@ void line_free(struct device *dev)
 	loop_disarm(&line->retry);
 	loop_remove_fd(&line->listener);
 	fd_closep(&line->listener.fd);
-	fd_closep(&line->client.fd);
 	if (line->link)
-		unlink(line->link);
+		unlink(line->link); /* while the pty is still ours: then it is somebody else's */
 	mem_freep(&line->link);
+	fd_closep(&line->client.fd);
 	buf_done(&line->out);
 	free(line);
 }
