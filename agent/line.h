@@ -7,7 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { LINE_QUIET = 1, LINE_CHUNK = 4096, LINE_ADDRESS_MAX = 256 };
+enum { LINE_QUIET = 1, LINE_CHUNK = 4096, LINE_ADDRESS_MAX = 256, LINE_HELD_MS = 3000 };
 
 struct line;
 
@@ -39,7 +39,7 @@ struct line_serial {
 extern const struct line_serial line_serial_8n1; /* 115200 8N1, no flow control: what most switches ship with */
 
 /* A serial port (or a pseudo terminal that stands for one): raw, locked against others for as long as it is open. E_DENIED: another
- * program holds it. Closing does not drop DTR, which resets some devices. */
+ * program holds it, and still did after LINE_HELD_MS. Closing does not drop DTR, which resets some devices. */
 int line_open_tty(struct line **out, const char *path, const struct line_serial *serial, struct error *err) _must_check_;
 
 /* A port of a console server that gives the bytes as they are. address: "host:port" or "[v6]:port". */

@@ -126,6 +126,12 @@ static int judge_answer(struct bytes said, bool is_whole, const char *target, st
 	return error_set(err, E_PEER, "the device did not fetch it (%s): %.*s", target, (int)line.len, line.len ? (const char *)line.ptr : "");
 }
 
+/* Only what the device says of an image is for good: a console that somebody else holds, or a device that starts, is not. */
+static int mends(int r, struct error *err)
+{
+	return r == E_DENIED ? (err->code = E_PEER) : r;
+}
+
 struct writing {
 	const struct device_image *image;
 	const char *target; /* "pri", "sec" or "boot" */
@@ -133,7 +139,7 @@ struct writing {
 	int fd;
 };
 
-static int write_here(struct weos *w, const struct writing *what, struct error *err)
+static int write_here(struct weos *w, const struct writing *what, bool *is_refused, struct error *err)
 {
 	_cleanup_(buf_done) struct buf said = { 0 };
 	struct weos_facts facts;
@@ -151,6 +157,7 @@ static int write_here(struct weos *w, const struct writing *what, struct error *
 	is_whole = tftp_end(&tftp);
 	if (r == 0)
 		r = judge_answer(buf_bytes(&said), is_whole, what->target, err);
+	*is_refused = r == E_DENIED;
 	if (r < 0 || weos_read_facts(w, &facts, err) < 0)
 		return err->code;
 	return !strcmp(version_at(&facts, what->target), what->image->version) ?
@@ -160,13 +167,14 @@ static int write_here(struct weos *w, const struct writing *what, struct error *
 
 static int write_image(const struct settings_device *dev, const struct writing *what, struct error *err)
 {
+	bool is_refused = false;
 	struct weos w;
 	int r = weos_open(&w, dev, err);
 
 	if (r == 0)
-		r = write_here(&w, what, err);
+		r = write_here(&w, what, &is_refused, err);
 	weos_close(&w, r);
-	return r;
+	return is_refused ? r : mends(r, err);
 }
 
 static const char *target_of(const struct device_image *image, const char *slot)
@@ -278,11 +286,11 @@ int weos_upgrade(struct device_images *out, const struct settings_device *dev, e
 	case DEVICE_UPGRADE_KEEP:
 		return write_all(dev, image, step == DEVICE_UPGRADE_KEEP, err);
 	case DEVICE_UPGRADE_START:
-		return is_boot ? step_boot(dev, step, err) : start_slot(dev, other_of(image->slot), image, err);
+		return mends(is_boot ? step_boot(dev, step, err) : start_slot(dev, other_of(image->slot), image, err), err);
 	case DEVICE_UPGRADE_RESTART:
-		return start(dev, &weos_restart, err);
+		return mends(start(dev, &weos_restart, err), err);
 	case DEVICE_UPGRADE_RETURN:
-		return is_boot ? step_boot(dev, step, err) : go_back(dev, image, err);
+		return mends(is_boot ? step_boot(dev, step, err) : go_back(dev, image, err), err);
 	}
 	return 0;
 }

@@ -5,6 +5,7 @@
 #   statement FILE VERSION [LINE...]   signs what it is (more lines go before its size); it is what `upgrade_plan` then orders
 #   upgrade_plan NAME DEVICE NUMBER [LINE...]
 #   images DEVICE                "<which runs> <primary> <secondary>"
+#   hold_console DEVICE SECONDS  another program has it for so long, from now on; its number is $HOLDER
 . "$(dirname "${BASH_SOURCE[0]}")/orders.bash"
 WEOS_SIM=$BUILD/tests/fake/weos-sim
 . "$TOP/tests/weos.bash"
@@ -54,4 +55,9 @@ upgrade_plan() { # NAME DEVICE NUMBER [LINE...]
 }
 images() { # DEVICE: by what the switch itself says
 	weos_typed "$1" 'show system-information' | sed -n 's/.*Active firmware *: \([^ ]*\).*/\1/p; s/^Main firmware ver. *: \([^ ]*\).*/\1/p; s/^Backup firmware ver *: \([^ ]*\).*/\1/p' | paste -sd' '
+}
+is_console_held() { ! flock -n "$(weos_pty "$1")" true; }
+hold_console() {
+	flock "$(weos_pty "$1")" sleep "$2" & HOLDER=$!
+	until_true 10 is_console_held "$1" || fail "nobody holds the console of $1"
 }

@@ -2,14 +2,21 @@
 #include "tests/test.h"
 
 #include "agent/console.h"
+#include "agent/line.h"
 #include "agent/screen.h"
 #include "agent/telnet.h"
 #include "agent/weos-purge.h"
 #include "crypto/secret.h"
 #include "tests/line.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { EXEC, CONFIG, LOGIN, PASSWORD, SURE, PAGER, STARTING, DONE, LOGGED };
 
@@ -453,6 +460,98 @@ TEST(an_ended_line_and_an_endless_one_are_failures)
 	memset(buf_extend(&much, 1 << 20), 'x', 1 << 20);
 	fake_line_say(u.line, 1, buf_bytes(&much));
 	CHECK_EQ(console_wait(u.console, &u.seen, CONSOLE_SET(EXEC), 5000, &u.err), E_LIMIT);
+}
+
+/* ---- a serial port, which one at a time has ---- */
+
+/* The other end, for as long as it is open. */
+static int port(char path[static 64])
+{
+	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(grantpt(fd) + unlockpt(fd) + ptsname_r(fd, path, 64), 0);
+	return fd;
+}
+
+/* A process that holds it for so long, from now on. */
+static pid_t hold_port(const char *path, int ms)
+{
+	char c;
+	int told[2];
+	pid_t pid;
+
+	CHECK_EQ(pipe(told), 0);
+	pid = fork();
+	if (!pid) {
+		int fd = open(path, O_RDWR | O_NOCTTY);
+
+		if (fd < 0 || flock(fd, LOCK_EX) < 0 || write(told[1], "", 1) != 1)
+			_exit(1);
+		poll(NULL, 0, ms);
+		_exit(0);
+	}
+	close(told[1]);
+	CHECK_EQ(read(told[0], &c, 1), 1);
+	close(told[0]);
+	return pid;
+}
+
+static int take_port(const char *path, struct error *err)
+{
+	_cleanup_(line_freep) struct line *line = NULL;
+
+	return line_open_tty(&line, path, &line_serial_8n1, err);
+}
+
+TEST(a_port_is_waited_for_while_a_process_that_ends_still_holds_it)
+{
+	char path[64];
+	int other = port(path);
+	struct error err = { 0 };
+	pid_t pid = hold_port(path, 700);
+
+	CHECK_OK(take_port(path, &err));
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	close(other);
+}
+
+TEST(who_keeps_a_port_is_named)
+{
+	char path[64], want[160];
+	int other = port(path);
+	struct error err = { 0 };
+	pid_t pid = hold_port(path, 60000);
+
+	CHECK_EQ(take_port(path, &err), E_DENIED);
+	snprintf(want, sizeof(want), "another program holds '%.20s': test-console, process %d", path, (int)pid);
+	CHECK_STR(err.text, want);
+	kill(pid, SIGKILL);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	close(other);
+}
+
+/* In a process that may not pass over TIOCEXCL, which root may. */
+static void take_twice_as_nobody(const char *path)
+{
+	struct error err = { 0 };
+
+	if (geteuid() == 0 && (chown(path, 65534, 65534) < 0 || setgid(65534) < 0 || setuid(65534) < 0))
+		_exit(1);
+	_exit(take_port(path, &err) < 0 || take_port(path, &err) < 0);
+}
+
+TEST(a_pseudo_terminal_that_was_given_back_can_be_taken_again_without_being_root)
+{
+	char path[64];
+	int other = port(path), status = -1;
+	pid_t pid = fork();
+
+	if (!pid)
+		take_twice_as_nobody(path);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	close(other);
 }
 
 /* ---- telnet ---- */
