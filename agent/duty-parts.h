@@ -5,6 +5,8 @@
 
 /* Records what the texts show, if it differs from what was recorded last. *is_recorded: nothing is left to record. */
 int duty_record(struct duty *d, struct snapshot_input *in, const char *incarnation, bool *is_recorded, struct error *err) _must_check_;
+/* Does the device say that it is another than the newest snapshot of this process has it? */
+bool duty_facts_differ(const struct duty *d);
 /* Puts on disk what must survive a restart of the agent, and is in no snapshot yet. */
 int duty_remember(struct duty *d, const char *incarnation, struct error *err) _must_check_;
 /* What the policies change in how this look is judged; before and behind commit_step(). */

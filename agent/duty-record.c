@@ -46,9 +46,18 @@ static int make_snapshot(struct duty *d, const struct snapshot_input *in, const 
 	next.is_blocked = d->commit.is_blocked;
 	if (state_commit(&d->state, &next, err) < 0)
 		return err->code;
+	d->recorded = d->facts;
+	d->has_recorded = true;
 	log_notice("snapshot device=%s number=%llu reason=%s saved=%s", d->dev->name, (unsigned long long)d->state.chain.number, in->reason,
 		   commit_saved_name(in->saved));
 	return 0;
+}
+
+bool duty_facts_differ(const struct duty *d)
+{
+	const struct device_facts *a = &d->recorded, *b = &d->facts;
+
+	return d->has_recorded && (strcmp(a->model, b->model) != 0 || strcmp(a->serial, b->serial) != 0 || strcmp(a->firmware, b->firmware) != 0);
 }
 
 /* Why a snapshot is due; NULL: none is. */
@@ -72,7 +81,7 @@ static const char *snapshot_reason(const struct duty *d, const struct snapshot_i
 		return in->saved == SAVED_YES ? "save" : "change";
 	if ((in->saved == SAVED_UNKNOWN) != (c->saved == SAVED_UNKNOWN))
 		return "change"; /* of what will boot: in no text, and not to be missed in the archive */
-	return is_new_epoch ? "contact" : NULL;
+	return is_new_epoch || duty_facts_differ(d) ? "contact" : NULL;
 }
 
 static bool may_wait(const struct duty *d, const char *reason)

@@ -34,6 +34,12 @@ static void ask_look(struct duty *d)
 	duty_ask(d, IPC_LOOK, bytes_of(d->digest, knows ? sizeof(d->digest) : 0), LOOK_DEADLINE_MS);
 }
 
+static void ask_facts(struct duty *d)
+{
+	d->is_facts_asked = true;
+	duty_ask(d, IPC_FACTS, (struct bytes){ 0 }, LOOK_DEADLINE_MS);
+}
+
 void duty_look_in(struct duty *d, uint64_t ms)
 {
 	loop_arm(d->core->loop, &d->look, clock_mono_ms() + ms);
@@ -231,6 +237,15 @@ static void no_look(struct duty *d, const char *why)
 	duty_finish_step(d);
 }
 
+/* A device that started anew may run other firmware, and one that did not tell what it is may do so now. */
+static bool needs_facts(const struct duty *d, const struct apply_look *look)
+{
+	const char *known = d->state.chain.incarnation;
+	bool is_restarted = !look->is_same && look->is_whole && *known && strcmp(known, look->incarnation) != 0;
+
+	return !d->is_facts_asked && (!d->has_facts || is_restarted);
+}
+
 static int took_look(struct duty *d, struct reader *rd, struct error *err)
 {
 	struct apply_look look;
@@ -246,6 +261,8 @@ static int took_look(struct duty *d, struct reader *rd, struct error *err)
 		return error_set(err, E_PEER, "a look of another form");
 	if (!d->state.admit)
 		duty_look_later(d); /* nothing is recorded or done before the admission */
+	else if (needs_facts(d, &look))
+		ask_facts(d);
 	else if (look.is_same)
 		take_same(d);
 	else
@@ -344,17 +361,26 @@ static int took_upgrade(struct duty *d, struct reader *rd, struct error *err)
 	return 0;
 }
 
+static bool get_facts(struct device_facts *out, struct reader *rd)
+{
+	return get_text_field(rd, out->model, sizeof(out->model)) && get_text_field(rd, out->serial, sizeof(out->serial)) &&
+	       get_text_field(rd, out->firmware, sizeof(out->firmware)) && get_text_field(rd, out->images, sizeof(out->images)) && reader_done(rd);
+}
+
 static int took_facts(struct duty *d, struct reader *rd, struct error *err)
 {
+	struct device_facts facts = { 0 };
 	struct error failure = { 0 };
 
-	if (!apply_result_get(rd, &failure))
-		return error_set(err, E_PEER, "an answer of another form");
-	if (failure.code == 0 &&
-	    (!get_text_field(rd, d->facts.model, sizeof(d->facts.model)) || !get_text_field(rd, d->facts.serial, sizeof(d->facts.serial)) ||
-	     !get_text_field(rd, d->facts.firmware, sizeof(d->facts.firmware)) ||
-	     !get_text_field(rd, d->facts.images, sizeof(d->facts.images)) || !reader_done(rd)))
+	if (!apply_result_get(rd, &failure) || (failure.code == 0 && !get_facts(&facts, rd)))
 		return error_set(err, E_PEER, "facts of another form");
+	if (failure.code < 0)
+		log_info("no-facts device=%s why=\"%s\"", d->dev->name, failure.text);
+	d->has_facts = failure.code == 0;
+	if (d->has_facts) {
+		d->facts = facts;
+		d->wants_texts = d->wants_texts || duty_facts_differ(d);
+	}
 	ask_look(d);
 	return 0;
 }
@@ -422,7 +448,7 @@ static void duty_began(struct child *child)
 	if (obey_is_erasing(d))
 		obey_drive(d); /* what is half erased is asked for nothing */
 	else
-		duty_ask(d, IPC_FACTS, (struct bytes){ 0 }, LOOK_DEADLINE_MS);
+		ask_facts(d);
 }
 
 static void overdue(struct loop_timer *timer)
@@ -494,6 +520,7 @@ static void due(struct loop_timer *timer)
 	struct error err = { 0 };
 
 	if (d->is_joined) {
+		d->is_facts_asked = false;
 		if (!d->asked && d->apply.pid && !obey_is_erasing(d))
 			ask_look(d);
 		return;

@@ -39,6 +39,10 @@ struct duty {
 	uint32_t asked_id;
 	struct loop_timer deadline, look;
 	struct device_facts facts;
+	bool has_facts;       /* of this start of the device: */
+	bool is_facts_asked;  /* since the last look that was due */
+	struct device_facts recorded; /* as the newest snapshot of this process has them; */
+	bool has_recorded;            /* there is one */
 	struct commit commit;
 	struct commit_view view; /* of the look before */
 	uint8_t digest[32];      /* of the look before, as apply gave it */
