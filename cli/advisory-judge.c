@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "cli/advisory-sync.h"
+#include "cli/advisory-text.h"
 #include "cli/cli.h"
 
 #include <dirent.h>
@@ -13,15 +14,18 @@
 
 /* ---- loading ---- */
 
-static int parse(struct statement **out, struct bytes whole, struct error *err)
+/* text: what it brings, if that stands behind it; NULL: nothing may. */
+static int parse(struct statement **out, struct bytes *text, struct bytes whole, struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
 	size_t used = 0;
 
 	if (statement_parse(&st, whole, false, &used, err) < 0)
 		return err->code;
-	if (statement_type(st) != STATEMENT_JUDGEMENT || used != whole.len)
+	if (statement_type(st) != STATEMENT_JUDGEMENT || (used != whole.len && !text))
 		return error_set(err, E_FORMAT, "it is no judgement, or more than one");
+	if (text)
+		*text = bytes_from(whole, used);
 	*out = steal(st);
 	return 0;
 }
@@ -63,7 +67,7 @@ static int load_one(struct judgements *out, const char *path, const struct root 
 	int r = fs_read(&whole, path, STATEMENT_MAX, err);
 
 	if (r == 0)
-		r = parse(&st, buf_bytes(&whole), err);
+		r = parse(&st, NULL, buf_bytes(&whole), err);
 	if (r != 0)
 		return r < 0 ? error_add(err, "'%s'", path) : 0;
 	if (out->count == JUDGEMENTS_MAX) {
@@ -168,6 +172,30 @@ void judgements_refine(struct advisory *a, const struct judgements *j, const str
 	}
 }
 
+static void put_small(json_t *set, const char *id)
+{
+	_cleanup_(mem_freep) char *small = mem_strdup(id);
+
+	for (char *c = small; *c; c++)
+		*c = *c >= 'A' && *c <= 'Z' ? (char)(*c + 32) : *c;
+	json_object_set_new(set, small, json_true());
+}
+
+size_t judgements_elsewhere(const struct judgements *j, const struct advisory_store *s)
+{
+	json_t *ids = json_object();
+	size_t here, all;
+
+	for (size_t i = 0; i < s->count; i++)
+		put_small(ids, s->entries[i].id);
+	here = json_object_size(ids);
+	for (size_t i = 0; i < j->count; i++)
+		put_small(ids, statement_get(j->list[i].st, "advisory"));
+	all = json_object_size(ids);
+	json_decref(ids);
+	return all - here;
+}
+
 /* Is this very file there? A text that somebody else signed has the same name. */
 static bool is_kept(const char *path, const struct statement *st)
 {
@@ -195,9 +223,12 @@ int judgement_take(const struct advisory_store *s, const struct root *root, stru
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
 	char hash[2 * HASH_LEN + 1];
+	struct bytes text;
 	int r;
 
-	if (parse(&st, whole, err) < 0 || verify(st, root, err) < 0)
+	if (parse(&st, &text, whole, err) < 0 || verify(st, root, err) < 0)
+		return err->code;
+	if (text.len && judgement_keep_text(s, st, text, err) < 0)
 		return err->code;
 	r = keep(hash, s, st, true, err);
 	if (r == 0)
@@ -212,7 +243,7 @@ int judgement_keep(const struct advisory_store *s, const struct root *root, stru
 	_cleanup_(statement_freep) struct statement *st = NULL;
 	char hash[2 * HASH_LEN + 1];
 	bool is_good;
-	int r = parse(&st, whole, err);
+	int r = parse(&st, NULL, whole, err);
 
 	if (r == 0)
 		r = verify(st, root, err);

@@ -2,7 +2,7 @@
 #include "cli/advisory-sync.h"
 
 #include "base/fs.h"
-#include "cli/advisory-judge.h"
+#include "cli/advisory-text.h"
 #include "cli/api.h"
 #include "cli/output.h"
 
@@ -28,15 +28,33 @@ static bool is_hash_name(const char *name)
 	return strlen(name) == 2 * HASH_LEN && strspn(name, "0123456789abcdef") == 2 * HASH_LEN;
 }
 
+/* With what it brings. 1: that is not here any more, or the judgement is not. */
+static int load(struct buf *out, const struct advisory_store *s, const char *hash, struct error *err)
+{
+	_cleanup_(mem_freep) char *path = mem_printf("%s/judgements/%s", s->dir, hash);
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	_cleanup_(buf_done) struct buf text = { 0 };
+	int r = fs_read(out, path, STATEMENT_MAX, err);
+
+	if (r == 0)
+		r = statement_parse(&st, buf_bytes(out), false, NULL, err);
+	if (r == 0 && statement_get(st, "text"))
+		r = judgement_read_text(&text, s, st, err);
+	buf_add_bytes(out, buf_bytes(&text));
+	return r;
+}
+
 /* One that the server will never take is not offered again; it stays here, and does not count here either. */
 static int post_one(const struct advisory_store *s, struct api *api, const char *hash, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("%s/judgements/%s", s->dir, hash), *mark = mem_printf("%s/unsent/%s", s->dir, hash);
+	_cleanup_(mem_freep) char *mark = mem_printf("%s/unsent/%s", s->dir, hash);
 	_cleanup_(buf_done) struct buf whole = { 0 };
-	int r = fs_read(&whole, path, STATEMENT_MAX, err);
+	int r = load(&whole, s, hash, err);
 
 	if (r == 0)
 		r = api_post_object(api, buf_bytes(&whole), err);
+	else if (r > 0)
+		output_note("holdfast: judgement %.16s is not sent: the document that it brings is not here; whoever signed it sends it", hash);
 	if (r == E_DENIED)
 		output_note("holdfast: judgement %.16s is not taken: %s", hash, err->text);
 	else if (r < 0)

@@ -490,6 +490,9 @@ static int gather(struct report *r, const struct args *args, struct error *err)
 		result = judgements_load(&r->judgements, &r->store, r->cli->home ? r->cli->home->root : NULL, clock_now_s(), err);
 	if (fetched)
 		output_note("%zu judgements of other operators came from the archive", fetched);
+	if (fetched && judgements_elsewhere(&r->judgements, &r->store))
+		output_note("%zu advisories were judged that are not here; to take one: holdfast advisory document ID | holdfast advisory import -",
+			    judgements_elsewhere(&r->judgements, &r->store));
 	if (result == 0)
 		result = file ? advisory_devices_file(&r->devices, file, err)
 			      : advisory_devices_fleet(&r->devices, r->cli, args->value, args->count, err);

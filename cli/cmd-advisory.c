@@ -1,4 +1,4 @@
-/* cli/cmd-advisory.c -- holdfast advisory import, list, show, ack, export. */
+/* cli/cmd-advisory.c -- holdfast advisory import, list, show, ack, document, export. */
 #include "cli/commands.h"
 
 #include "base/clock.h"
@@ -8,6 +8,7 @@
 #include "cli/advisory-import.h"
 #include "cli/advisory-judge.h"
 #include "cli/advisory-sync.h"
+#include "cli/advisory-text.h"
 #include "cli/fleet.h"
 #include "cli/home.h"
 #include "cli/output.h"
@@ -244,6 +245,8 @@ static void add_judgement(struct buf *out, const struct judgement *g, const stru
 		 statement_get(g->st, "feature") ? statement_get(g->st, "feature") : "",
 		 statement_count(g->st, "device") ? ", of some devices" : "", statement_get(g->st, "reason"),
 		 why ? "; does not count: " : "", why ? why : "");
+	if (strcmp(statement_get(g->st, "document"), e->sha256) != 0)
+		buf_addf(out, "  that version: holdfast advisory document %.16s\n", statement_get(g->st, "document"));
 }
 
 static void add_all(struct buf *out, const struct advisory *a, const struct advisory_entry *e, const struct judgements *j)
@@ -354,8 +357,13 @@ static int add_until(struct buf *text, const char *until, struct error *err)
 	return 0;
 }
 
-static int write_judgement(struct buf *text, struct cli *cli, const struct args *args, const struct advisory_entry *e, struct error *err)
+/* brought: what the archive gets with it. */
+static int write_judgement(struct buf *text, struct buf *brought, struct cli *cli, const struct args *args, const struct advisory_store *s, size_t i,
+			   struct error *err)
 {
+	_cleanup_(judgements_done) struct judgements j = { 0 };
+	const struct advisory_entry *e = &s->entries[i];
+
 	statement_begin(text, STATEMENT_JUDGEMENT);
 	statement_add(text, "fleet", "%s", cli->home->fleet);
 	statement_add(text, "advisory", "%s", e->id);
@@ -373,6 +381,9 @@ static int write_judgement(struct buf *text, struct cli *cli, const struct args 
 	statement_add(text, "reason", "%s", args_get(args, "reason"));
 	if (args_get(args, "ticket"))
 		statement_add(text, "ticket", "%s", args_get(args, "ticket"));
+	if (judgements_load(&j, s, cli->home->root, clock_now_s(), err) < 0 ||
+	    (!args_has(args, "no-document") && judgement_add_text(text, brought, s, &j, i, err) < 0))
+		return err->code;
 	return statement_check(buf_bytes(text), err);
 }
 
@@ -393,7 +404,7 @@ int cmd_advisory_ack(struct cli *cli, const struct args *args, struct error *err
 {
 	_cleanup_(advisory_store_done) struct advisory_store store = { .lock = -1 };
 	_cleanup_(mem_freep) char *key = NULL;
-	_cleanup_(buf_done) struct buf text = { 0 };
+	_cleanup_(buf_done) struct buf text = { 0 }, brought = { 0 };
 	size_t i;
 	int r = cli_home(cli, err);
 
@@ -404,7 +415,7 @@ int cmd_advisory_ack(struct cli *cli, const struct args *args, struct error *err
 	if (r == 0)
 		r = advisory_store_find(&i, &store, args->value[0], err);
 	if (r == 0)
-		r = write_judgement(&text, cli, args, &store.entries[i], err);
+		r = write_judgement(&text, &brought, cli, args, &store, i, err);
 	if (r < 0)
 		return r;
 	output_note("%s", buf_text(&text));
@@ -412,9 +423,31 @@ int cmd_advisory_ack(struct cli *cli, const struct args *args, struct error *err
 		return err->code;
 	key = home_signing_key(cli->home);
 	r = sign_statement(&text, key, err);
+	buf_add_bytes(&text, buf_bytes(&brought));
 	if (r == 0)
 		r = judgement_take(&store, cli->home->root, buf_bytes(&text), err);
 	return r < 0 ? r : send_judgement(cli, &store, err);
+}
+
+/* ---- document: what was judged, byte by byte ---- */
+
+int cmd_advisory_document(struct cli *cli, const struct args *args, struct error *err)
+{
+	_cleanup_(advisory_store_done) struct advisory_store store = { .lock = -1 };
+	_cleanup_(judgements_done) struct judgements j = { 0 };
+	_cleanup_(buf_done) struct buf document = { 0 };
+	const char *file = args_get(args, "output");
+	int r = home_if_there(cli, err);
+
+	if (r == 0)
+		r = advisory_store_open(&store, cli->home_dir, false, err);
+	if (r == 0)
+		r = judgements_load(&j, &store, root_of(cli), clock_now_s(), err);
+	if (r == 0)
+		r = judgement_find_document(&document, &store, &j, cli, args->value[0], err);
+	if (r < 0)
+		return r;
+	return file ? fs_write(file, buf_bytes(&document), 0644, err) : output_raw(buf_bytes(&document), err);
 }
 
 /* ---- export: a folder for others ---- */
@@ -464,9 +497,11 @@ static int export_documents(const struct advisory_store *s, const char *dir, str
 	return 0;
 }
 
-static int export_judgements(const struct judgements *j, const char *dir, size_t *count, struct error *err)
+/* Each with what it brings, if that is here. */
+static int export_judgements(const struct advisory_store *s, const struct judgements *j, const char *dir, size_t *count, struct error *err)
 {
 	for (size_t i = 0; i < j->count; i++) {
+		_cleanup_(buf_done) struct buf whole = { 0 };
 		_cleanup_(mem_freep) char *path = NULL;
 		char hash[2 * HASH_LEN + 1];
 
@@ -474,7 +509,8 @@ static int export_judgements(const struct judgements *j, const char *dir, size_t
 			continue;
 		statement_hash_hex(hash, j->list[i].st);
 		path = mem_printf("%s/%.16s.judgement", dir, hash);
-		if (fs_write(path, statement_whole(j->list[i].st), 0644, err) < 0)
+		buf_add_bytes(&whole, statement_whole(j->list[i].st));
+		if (judgement_read_text(&whole, s, j->list[i].st, err) < 0 || fs_write(path, buf_bytes(&whole), 0644, err) < 0)
 			return err->code;
 		++*count;
 	}
@@ -497,7 +533,7 @@ int cmd_advisory_export(struct cli *cli, const struct args *args, struct error *
 	if (r == 0)
 		r = export_documents(&store, args->value[0], err);
 	if (r == 0)
-		r = export_judgements(&j, args->value[0], &judgements, err);
+		r = export_judgements(&store, &j, args->value[0], &judgements, err);
 	if (r < 0)
 		return r;
 	output_note("%zu advisories and %zu judgements are in '%s'; another operator takes them with: holdfast advisory import",

@@ -323,7 +323,12 @@ static const struct option_def advisory_ack_options[] = {
 	{ "reason", 0, "TEXT", "why", false },
 	{ "until", 0, "TIME", "when it ends: a day, a time (UTC), or a duration from now", false },
 	{ "ticket", 0, "TEXT", "the ticket that it belongs to", false },
+	{ "no-document", 0, NULL, "give the archive the document's hash alone", false },
 	{ "yes", 'y', NULL, "do not ask", false },
+	{ 0 },
+};
+static const struct option_def advisory_document_options[] = {
+	{ "output", 'o', "FILE", "write it to this file instead of standard output", false },
 	{ 0 },
 };
 
@@ -438,6 +443,8 @@ const struct command commands[] = {
 	  advisory_match_options },
 	{ "advisory", "ack", "ADVISORY [SELECTOR...] --verdict VERDICT --reason TEXT [--until TIME]", "sign what you judge of an advisory", 1, ANY,
 	  cmd_advisory_ack, advisory_ack_options },
+	{ "advisory", "document", "ADVISORY|SHA256 [-o FILE]", "write the document that is here or that somebody judged, from the archive if need be", 1, 1,
+	  cmd_advisory_document, advisory_document_options },
 	{ "advisory", "export", "DIR", "write advisories and judgements for other operators", 1, 1, cmd_advisory_export, NULL },
 	{ "root", "show", "", "show people, roles and keys of the fleet", 0, 0, cmd_root_show, NULL },
 	{ "root", "export", "[-o FILE] [--devices | --mirror REPO.git | --succession]", "write an allowed_signers file for ssh-keygen and git", 0, 0,

@@ -39,6 +39,7 @@ int cmd_advisory_list(struct cli *cli, const struct args *args, struct error *er
 int cmd_advisory_show(struct cli *cli, const struct args *args, struct error *err);
 int cmd_advisory_match(struct cli *cli, const struct args *args, struct error *err);
 int cmd_advisory_ack(struct cli *cli, const struct args *args, struct error *err);
+int cmd_advisory_document(struct cli *cli, const struct args *args, struct error *err);
 int cmd_advisory_export(struct cli *cli, const struct args *args, struct error *err);
 int cmd_device_admit(struct cli *cli, const struct args *args, struct error *err);
 int cmd_device_replace(struct cli *cli, const struct args *args, struct error *err);

@@ -133,7 +133,7 @@ static uint64_t frame_window(struct bytes frame)
 }
 
 /* Everything that can be known before a byte is unpacked. */
-static int check_packed(size_t *frame_len, size_t *text_len, struct bytes packed, size_t base_len, struct error *err)
+static int check_packed(size_t *frame_len, size_t *text_len, struct bytes packed, size_t base_len, size_t max, struct error *err)
 {
 	static const uint8_t magic[4] = { 0x28, 0xb5, 0x2f, 0xfd };
 	unsigned long long size;
@@ -144,8 +144,8 @@ static int check_packed(size_t *frame_len, size_t *text_len, struct bytes packed
 	size = ZSTD_getFrameContentSize(packed.ptr, packed.len);
 	if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN)
 		return error_set(err, E_FORMAT, "zstd frame does not tell its content size");
-	if (size > CONFIG_MAX)
-		return error_set(err, E_LIMIT, "zstd frame announces %llu bytes, over %d", size, CONFIG_MAX);
+	if (size > max)
+		return error_set(err, E_LIMIT, "zstd frame announces %llu bytes, over %zu", size, max);
 	if (frame_window(packed) > WINDOW_MAX + base_len)
 		return error_set(err, E_FORMAT, "zstd frame asks for a window over %d bytes", WINDOW_MAX);
 	if (ZSTD_getDictID_fromFrame(packed.ptr, packed.len))
@@ -159,11 +159,11 @@ static int check_packed(size_t *frame_len, size_t *text_len, struct bytes packed
 	return 0;
 }
 
-static int decompress(struct buf *out, struct bytes packed, struct bytes base, struct error *err)
+static int decompress(struct buf *out, struct bytes packed, struct bytes base, size_t max, struct error *err)
 {
 	size_t frame_len = 0, text_len = 0, begin = out->len, got;
 	ZSTD_DCtx *ctx;
-	int r = check_packed(&frame_len, &text_len, packed, base.len, err);
+	int r = check_packed(&frame_len, &text_len, packed, base.len, max, err);
 
 	if (r < 0)
 		return r;
@@ -198,7 +198,7 @@ int seal_open_text(struct buf *out, const struct age_identity *id, struct bytes 
 	r = open_sealed(&packed, id, sealed, err);
 	if (r < 0)
 		return r;
-	return decompress(out, buf_bytes(&packed), base, err);
+	return decompress(out, buf_bytes(&packed), base, CONFIG_MAX, err);
 }
 
 int seal_secret(struct buf *out, const struct age_recipient *to, size_t n, struct bytes text, struct error *err)
@@ -229,4 +229,14 @@ int seal_open_secret(struct buf *out, const struct age_identity *id, struct byte
 		return error_set(err, E_LIMIT, "secrets are over %d bytes", SEAL_SECRET_MAX);
 	}
 	return 0;
+}
+
+int seal_pack(struct buf *out, struct bytes text, struct error *err)
+{
+	return compress(out, text, (struct bytes){ 0 }, err);
+}
+
+int seal_unpack(struct buf *out, struct bytes packed, size_t max, struct error *err)
+{
+	return decompress(out, packed, (struct bytes){ 0 }, max, err);
 }

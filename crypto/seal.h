@@ -27,3 +27,7 @@ size_t seal_compressed_len(struct bytes text, struct bytes base);
  * back with exactly one "\n" at its end (none when it is empty). */
 int seal_secret(struct buf *out, const struct age_recipient *to, size_t n, struct bytes text, struct error *err) _must_check_;
 int seal_open_secret(struct buf *out, const struct age_identity *id, struct bytes sealed, struct error *err) _must_check_;
+
+/* The same frame without the age file around it, of what is public anyway. Opening gives at most max bytes, as seal_open_text() does. */
+int seal_pack(struct buf *out, struct bytes text, struct error *err) _must_check_;
+int seal_unpack(struct buf *out, struct bytes packed, size_t max, struct error *err) _must_check_;

@@ -77,7 +77,7 @@ static const struct type types[STATEMENT_TYPES] = {
 	[STATEMENT_JUDGEMENT] = { "judgement", "judgement@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "advisory", TEXT, 1, 1 }, { "document", HASH, 1, 1 }, { "verdict", WORD, 1, 1 }, { "device", ID, 0, 64 },
 		{ "feature", WORD, 0, 1 }, { "person", NAME, 1, 1 }, { "time", TIME, 1, 1 }, { "until", TIME, 0, 1 }, { "root", NUMBER, 1, 1 },
-		{ "reason", TEXT, 1, 1 }, { "ticket", TEXT, 0, 1 } } },
+		{ "reason", TEXT, 1, 1 }, { "ticket", TEXT, 0, 1 }, { "text", SEAL, 0, 1 } } },
 	[STATEMENT_VERDICT] = { "verdict", "verdict@holdfast", {
 		{ "fleet", ID, 1, 1 }, { "device", ID, 1, 1 }, { "number", NUMBER, 1, 1 }, { "prev", HASH, 1, 1 }, { "time", TIME, 1, 1 },
 		{ "epoch", NUMBER, 1, 1 }, { "root", NUMBER, 1, 1 }, { "checkpoint", POINT, 0, 1 }, { "snapshot", POINT, 1, 1 },

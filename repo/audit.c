@@ -248,6 +248,24 @@ static void audit_admit(struct audit *a, const struct history_item *item)
 		chain->admitted = true;
 }
 
+/* False when it is not the one, which is a finding. */
+static bool read_seal(struct buf *out, struct audit *a, const git_oid *commit, const char *path, const struct seal_ref *ref)
+{
+	struct error err = { 0 };
+	uint8_t hash[HASH_LEN];
+
+	if (git_read_file(out, a->git, commit, path, CONTAINER_MAX, &err) != 0) {
+		found(a, "seal", path, err.code ? err.text : "it is named by a statement and not there");
+		return false;
+	}
+	a->out->seals++;
+	sha256(hash, buf_bytes(out));
+	if (out->len == ref->len && !memcmp(hash, ref->hash, HASH_LEN))
+		return true;
+	found(a, "seal", path, "it is not the one that the statement names");
+	return false;
+}
+
 static void audit_seals(struct audit *a, const struct history_item *item, const git_oid *commit)
 {
 	struct seal_ref refs[CONTAINER_SEALS_MAX];
@@ -258,19 +276,27 @@ static void audit_seals(struct audit *a, const struct history_item *item, const 
 		_cleanup_(mem_freep) char *name = mem_printf("%s.age", refs[i].name);
 		_cleanup_(buf_done) struct buf seal = { 0 };
 		char path[PATH_MAX_LEN];
-		uint8_t hash[HASH_LEN];
-		struct error err = { 0 };
 
 		layout_device_path(path, statement_get(item->st, "device"), name);
-		if (git_read_file(&seal, a->git, commit, path, CONTAINER_MAX, &err) != 0) {
-			found(a, "seal", path, err.code ? err.text : "it is named by a statement and not there");
-			continue;
-		}
-		sha256(hash, buf_bytes(&seal));
-		if (seal.len != refs[i].len || memcmp(hash, refs[i].hash, HASH_LEN) != 0)
-			found(a, "seal", path, "it is not the one that the statement names");
-		a->out->seals++;
+		(void)read_seal(&seal, a, commit, path, &refs[i]);
 	}
+}
+
+/* The document that a judgement brought. */
+static void audit_text(struct audit *a, const struct history_item *item, const git_oid *commit)
+{
+	_cleanup_(buf_done) struct buf text = { 0 }, document = { 0 };
+	char path[PATH_MAX_LEN];
+	struct error err = { 0 };
+	struct seal_ref ref;
+
+	if (!statement_seal(&ref, item->st, "text"))
+		return;
+	layout_text_path(path, item->st);
+	if (!read_seal(&text, a, commit, path, &ref))
+		return;
+	if (judgement_open_text(&document, item->st, buf_bytes(&text), &err) < 0)
+		found(a, "seal", path, err.text);
 }
 
 static void audit_chain(struct audit *a, const struct history_item *item, const git_oid *commit)
@@ -498,6 +524,7 @@ static void audit_statement(struct audit *a, const struct history_item *item, co
 		return;
 	case STATEMENT_JUDGEMENT:
 		audit_signed(a, item, judgement_verify);
+		audit_text(a, item, commit);
 		return;
 	case STATEMENT_ENROL:
 		audit_enrol(a, item);

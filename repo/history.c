@@ -73,6 +73,18 @@ static int take_cosigned(struct gather *g, const git_oid *id, const char *path)
 	return read_statement(&c->st, g->repo, id, path, g->err);
 }
 
+/* A document lies beside the judgement that brought it, and stays as it is. Paths come in order: its judgement was just before it. */
+static void take_text(struct gather *g, const git_diff_delta *delta, const char *path)
+{
+	const struct history_item *last = g->commit->count ? &g->commit->items[g->commit->count - 1] : NULL;
+	size_t stem = strlen(path) - strlen(".zst");
+
+	if (delta->status != GIT_DELTA_ADDED)
+		add_oddity(g->commit, path, "it replaces another, and what lies here is written once");
+	else if (!last || strlen(last->path) != stem || strncmp(last->path, path, stem) != 0 || !statement_get(last->st, "text"))
+		add_oddity(g->commit, path, "no judgement came with it that names it");
+}
+
 static int take_delta(const git_diff_delta *delta, float progress _unused_, void *payload)
 {
 	struct gather *g = payload;
@@ -90,6 +102,9 @@ static int take_delta(const git_diff_delta *delta, float progress _unused_, void
 		add_oddity(g->commit, path, "nothing of this name has a place here");
 		return 0;
 	case LAYOUT_SEAL:
+		return 0;
+	case LAYOUT_TEXT:
+		take_text(g, delta, path);
 		return 0;
 	case LAYOUT_CHECKPOINT:
 		return read_statement(&g->commit->checkpoint, g->repo, &delta->new_file.id, path, g->err);

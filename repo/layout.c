@@ -57,6 +57,12 @@ static void judgement_path(char out[static PATH_MAX_LEN], const struct statement
 	snprintf(out, PATH_MAX_LEN, "advisories/%.2s/%s/%s", id, id, name);
 }
 
+void layout_text_path(char out[static PATH_MAX_LEN], const struct statement *st)
+{
+	judgement_path(out, st);
+	strcat(out, ".zst"); /* PATH_MAX_LEN has room for it: ids and digits have one length */
+}
+
 static const char witness_folder[] = "log/witness/";
 
 void layout_witness_path(char out[static PATH_MAX_LEN], const char *name)
@@ -147,6 +153,10 @@ size_t layout_changes(struct change out[static CHANGES_MAX], const struct contai
 		out[n] = (struct change){ .blob = container_seal(c, "secret") };
 		snprintf(out[n++].path, PATH_MAX_LEN, "invites/%s/secret.age", statement_get(c->st, "invite"));
 	}
+	if (type == STATEMENT_JUDGEMENT && statement_get(c->st, "text")) {
+		out[n] = (struct change){ .blob = container_seal(c, "text") };
+		layout_text_path(out[n++].path, c->st);
+	}
 	if (type == STATEMENT_SNAPSHOT)
 		n += seal_changes(out + n, c, snapshot_seals, ARRAY_SIZE(snapshot_seals));
 	if (type == STATEMENT_VERDICT)
@@ -209,6 +219,7 @@ static const struct {
 	{ "batches/I/control/X", LAYOUT_ONCE },
 	{ "batches/I/orders/F/I", LAYOUT_ONCE },
 	{ "advisories/F/I/X", LAYOUT_ONCE },
+	{ "advisories/F/I/X.zst", LAYOUT_TEXT },
 	{ "firmware/F/I", LAYOUT_ONCE },
 };
 

@@ -13,13 +13,15 @@ void layout_order_path(char out[static PATH_MAX_LEN], const char *batch, const c
 /* The path of a statement itself. */
 void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool is_fork);
 /* Where the newest checkpoint that a witness cosigned lies. */
+/* The document that a judgement brings. */
+void layout_text_path(char out[static PATH_MAX_LEN], const struct statement *st);
 void layout_witness_path(char out[static PATH_MAX_LEN], const char *name);
 /* All that one container changes; blobs borrow from c. Returns how many. */
 size_t layout_changes(struct change out[static CHANGES_MAX], const struct container *c, bool is_fork);
 
 /* What lies at a path. Statements, all of which belong into the log: those of which the newest lies there, those that are written once, and
  * evidence. And what is said of the log, which does not: its checkpoint, and what witnesses cosigned. */
-enum layout_kind { LAYOUT_UNKNOWN, LAYOUT_NEWEST, LAYOUT_ONCE, LAYOUT_FORK, LAYOUT_SEAL, LAYOUT_CHECKPOINT, LAYOUT_WITNESS };
+enum layout_kind { LAYOUT_UNKNOWN, LAYOUT_NEWEST, LAYOUT_ONCE, LAYOUT_FORK, LAYOUT_SEAL, LAYOUT_TEXT, LAYOUT_CHECKPOINT, LAYOUT_WITNESS };
 /* The witness whose path this is. */
 const char *layout_witness_name(const char *path);
 enum layout_kind layout_kind(const char *path);

@@ -263,6 +263,44 @@ int repo_judgements(struct repo *repo, uint64_t from, unsigned limit, repo_judge
 	return r;
 }
 
+static int read_text(struct buf *out, bool *is_placed, struct repo *repo, const uint8_t document[static HASH_LEN], struct error *err)
+{
+	_cleanup_(statement_freep) struct statement *st = NULL;
+	_cleanup_(buf_done) struct buf whole = { 0 };
+	char path[PATH_MAX_LEN];
+	git_oid tip;
+	int r = store_find_text(&whole, is_placed, repo->reading, document, err);
+
+	if (r != 0 || !*is_placed)
+		return r;
+	r = statement_parse(&st, buf_bytes(&whole), false, NULL, err);
+	if (r == 0)
+		r = git_store_tip(&tip, repo->reading_git, err);
+	if (r != 0)
+		return r < 0 ? r : REPO_ABSENT;
+	layout_text_path(path, st);
+	r = git_read_file(out, git_store_repository(repo->reading_git), &tip, path, CONTAINER_MAX, err);
+	return r <= 0 ? r : error_set(err, E_SYS, "'%s' is missing from the archive", path);
+}
+
+int repo_judged_text(struct buf *out, struct repo *repo, const uint8_t document[static HASH_LEN], struct error *err)
+{
+	for (int attempt = 0; attempt < 2; attempt++) {
+		bool is_placed = false;
+		int r;
+
+		pthread_mutex_lock(&repo->reading_lock);
+		r = read_text(out, &is_placed, repo, document, err);
+		pthread_mutex_unlock(&repo->reading_lock);
+		if (r != 0 || is_placed)
+			return r;
+		r = repo_flush(repo, err);
+		if (r < 0)
+			return r;
+	}
+	return error_set(err, E_SYS, "the judgement is not packed yet: try again");
+}
+
 /* ---- retirement ---- */
 
 int repo_said(struct buf *out, struct repo *repo, const char *device, enum statement_type type, struct error *err)

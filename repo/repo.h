@@ -279,6 +279,8 @@ int repo_payloads_expire(size_t *count, struct repo *repo, int64_t before_s, str
 #define REPO_NO_POSITION UINT64_MAX
 typedef int (*repo_judgement_fn)(void *ctx, uint64_t position, struct bytes whole);
 int repo_judgements(struct repo *repo, uint64_t from, unsigned limit, repo_judgement_fn fn, void *ctx, struct error *err) _must_check_;
+/* Appends the document with this SHA-256 as a judgement brought it: one zstd frame. Packs first what is only journaled. REPO_ABSENT. */
+int repo_judged_text(struct buf *out, struct repo *repo, const uint8_t document[static HASH_LEN], struct error *err) _must_check_;
 
 /* ---- retirement ---------------------------------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@ enum {
 	ENROLS_PER_INVITE = 8,
 	FORKS_PER_DEVICE = 16,
 	WAL_PAGES_MAX = 65536, /* 256 MiB */
-	SCHEMA_VERSION = 7, /* raised with every change of the schema: an index of another version is made anew */
+	SCHEMA_VERSION = 8, /* raised with every change of the schema: an index of another version is made anew */
 };
 
 static const char schema[] =
@@ -68,8 +68,8 @@ static int make_tables(struct store *store, struct error *err)
 	    sql_exec(store, store_state_schema, err) < 0 || sql_exec(store, store_firmware_schema, err) < 0 ||
 	    sql_exec(store, store_judge_schema, err) < 0)
 		return err->code;
-	static_assert(SCHEMA_VERSION == 7, "the number is part of a text");
-	return sql_exec(store, "PRAGMA user_version = 7", err);
+	static_assert(SCHEMA_VERSION == 8, "the number is part of a text");
+	return sql_exec(store, "PRAGMA user_version = 8", err);
 }
 
 /* In place of SQLite's own checkpoint after each 1,000 pages, which keeps whoever commits waiting for the disk: store_checkpoint() is called
@@ -297,7 +297,7 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 	case STATEMENT_CERTIFICATE:
 		return store_judge_said(store, c->st, err);
 	case STATEMENT_JUDGEMENT:
-		return store_judge_judgement(store, c->st, err);
+		return store_judge_judgement(store, c, err);
 	case STATEMENT_FIRMWARE:
 		return store_judge_firmware(store, c->st, root, err);
 	case STATEMENT_STATUS:

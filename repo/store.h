@@ -105,4 +105,6 @@ int store_forget_texts(struct store *store, int64_t before_s, struct error *err)
 int store_said(struct buf *out, struct store *store, const char *device, enum statement_type type, struct error *err) _must_check_;
 /* What people decided about advisories, from this position of the log on, what is only journaled last. */
 int store_judgements(struct store *store, uint64_t from, unsigned limit, repo_judgement_fn fn, void *ctx, struct error *err) _must_check_;
+/* The first judgement that brought this document; is_placed: it is in git. REPO_ABSENT. */
+int store_find_text(struct buf *whole, bool *is_placed, struct store *store, const uint8_t document[static HASH_LEN], struct error *err) _must_check_;
 int store_span(struct repo_span *out, struct store *store, const char *device, struct error *err) _must_check_;

@@ -623,6 +623,24 @@ static int get_judgements(struct call *call, struct error *err)
 					 (json_int_t)page.next, "judgements", page.list));
 }
 
+/* Public text, and still not for everybody: which advisories somebody judged says what they have. */
+static int get_judged_text(struct call *call, struct error *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	uint8_t document[HASH_LEN];
+	int r = REPO_ABSENT;
+
+	if (hex_decode(document, HASH_LEN, bytes_str(call->args[0])))
+		r = repo_judged_text(&text, call->server->repo, document, err);
+	if (r == REPO_ABSENT)
+		return call_refuse(call, REFUSE_ABSENT, "no judgement brought the document '%.64s'", call->args[0]);
+	if (r < 0)
+		return r;
+	call_containers(call, &text);
+	call->reply.type = "application/zstd";
+	return 0;
+}
+
 const struct route operator_routes[] = {
 	{ "GET", "/v1/challenge", 0, NEED_NOTHING, false, get_challenge },
 	{ "POST", "/v1/login", LOGIN_BODY_MAX, NEED_NOTHING, false, post_login },
@@ -647,6 +665,7 @@ const struct route operator_routes[] = {
 	{ "POST", "/v1/devices/*/epochs/*/body-key", REWRAP_BODY_MAX, NEED_READER, false, post_body_key },
 	{ "POST", "/v1/devices/*/epochs/*/secrets-key", REWRAP_BODY_MAX, NEED_READER, false, post_secrets_key },
 	{ "GET", "/v1/judgements", 0, NEED_SESSION, false, get_judgements },
+	{ "GET", "/v1/advisories/*", 0, NEED_SESSION, false, get_judged_text },
 	{ "GET", "/v1/invites", 0, NEED_ADMIN, false, get_invites },
 	{ "GET", "/v1/invites/*", 0, NEED_ADMIN, false, get_invite },
 	{ 0 },

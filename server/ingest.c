@@ -263,7 +263,7 @@ int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct
 	case STATEMENT_CERTIFICATE:
 		return ingest_check_said(repo, in_force.root, c->st, err);
 	case STATEMENT_JUDGEMENT:
-		return judgement_verify(c->st, in_force.root, err);
+		return judgement_verify(c->st, in_force.root, err) < 0 ? err->code : judgement_check_text(c, err);
 	case STATEMENT_ROOT:
 	case STATEMENT_STATUS:
 	case STATEMENT_CHECKPOINT:
