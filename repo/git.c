@@ -6,6 +6,7 @@
 #include "crypto/sshsig.h"
 #include "repo/merge.h"
 #include "repo/pack.h"
+#include "repo/trees.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,11 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { INDEX_MAX = 1 << 30 };
+enum { INDEX_MAX = 1 << 30, TREES_MAX = 512 << 20, TREES_SHARE = 16 /* of the memory, at most */ };
 
 struct git_store {
 	git_repository *repo;
 	git_odb *odb;
+	struct trees *trees;
 	char *path, *packs;
 };
 
@@ -109,6 +111,13 @@ static void close_store(struct git_store *git)
 	git->repo = NULL;
 }
 
+static size_t trees_max(void)
+{
+	long long share = (long long)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE) / TREES_SHARE;
+
+	return share > 0 && share < TREES_MAX ? (size_t)share : TREES_MAX;
+}
+
 int git_store_open(struct git_store **out, const char *path, bool make, struct error *err)
 {
 	struct git_store *git = mem_alloc(sizeof(*git));
@@ -116,6 +125,7 @@ int git_store_open(struct git_store **out, const char *path, bool make, struct e
 	git_libgit2_init();
 	git->path = mem_strdup(path);
 	git->packs = mem_printf("%s/objects/pack", path);
+	git->trees = trees_new(trees_max());
 	if ((make && access(path, F_OK) < 0 && create(path, err) < 0) || open_store(git, err) < 0) {
 		git_store_close(git);
 		return err->code;
@@ -157,6 +167,7 @@ struct git_store *git_store_close(struct git_store *git)
 	if (!git)
 		return NULL;
 	close_store(git);
+	trees_free(git->trees);
 	free(git->path);
 	free(git->packs);
 	free(git);
@@ -233,181 +244,6 @@ int git_store_check(const struct git_store *git, struct error *err)
 	return r;
 }
 
-/* ---- trees ---- */
-
-struct node {
-	struct bytes name;
-	git_oid id;
-	bool is_tree, is_gone;
-};
-
-struct nodes {
-	struct node *list;
-	size_t count, cap;
-	size_t live;   /* that are not gone */
-	size_t sorted; /* that many come from the old tree, in git's order */
-};
-
-static void nodes_add(struct nodes *nodes, struct node node)
-{
-	if (nodes->count == nodes->cap) {
-		nodes->cap = nodes->cap ? nodes->cap * 2 : 16;
-		nodes->list = mem_grow(nodes->list, nodes->cap * sizeof(node));
-	}
-	nodes->list[nodes->count++] = node;
-	nodes->live++;
-}
-
-/* git sorts a folder as if its name ended in "/". */
-static int node_cmp(const struct node *a, const struct node *b)
-{
-	size_t len = a->name.len < b->name.len ? a->name.len : b->name.len;
-	int r = memcmp(a->name.ptr, b->name.ptr, len);
-	uint8_t x, y;
-
-	if (r)
-		return r;
-	x = a->name.len > len ? a->name.ptr[len] : a->is_tree ? '/' : 0;
-	y = b->name.len > len ? b->name.ptr[len] : b->is_tree ? '/' : 0;
-	return x - y;
-}
-
-static int parse_tree(struct nodes *out, struct bytes raw, struct error *err)
-{
-	while (raw.len) {
-		const uint8_t *space = memchr(raw.ptr, ' ', raw.len), *nul = memchr(raw.ptr, 0, raw.len);
-		struct node node = { 0 };
-
-		if (!space || !nul || nul < space || (size_t)(nul - raw.ptr) + 21 > raw.len)
-			return error_set(err, E_FORMAT, "a git tree is malformed");
-		node.is_tree = raw.ptr[0] == '4';
-		node.name = bytes_of(space + 1, (size_t)(nul - space) - 1);
-		git_oid_fromraw(&node.id, nul + 1);
-		nodes_add(out, node);
-		raw = bytes_from(raw, (size_t)(nul - raw.ptr) + 21);
-	}
-	out->sorted = out->count;
-	return 0;
-}
-
-static struct bytes first_part(const char *path)
-{
-	const char *slash = strchr(path, '/');
-
-	return slash ? bytes_of(path, (size_t)(slash - path)) : bytes_str(path);
-}
-
-static int node_order(const void *a, const void *b)
-{
-	return node_cmp(a, b);
-}
-
-/* Among those of the old tree. Where a name sorts depends on whether it is a folder. */
-static struct node *find_node(struct nodes *nodes, struct bytes name)
-{
-	for (int is_tree = 0; is_tree < 2 && nodes->sorted; is_tree++) {
-		struct node probe = { .name = name, .is_tree = is_tree };
-		struct node *found = bsearch(&probe, nodes->list, nodes->sorted, sizeof(probe), node_order);
-
-		if (found && bytes_equal(found->name, name))
-			return found;
-	}
-	return NULL;
-}
-
-static int write_tree(git_oid *out, struct pack *pack, struct nodes *nodes, struct error *err)
-{
-	_cleanup_(buf_done) struct buf raw = { 0 };
-
-	qsort(nodes->list, nodes->count, sizeof(*nodes->list), node_order);
-	for (size_t i = 0; i < nodes->count; i++) {
-		if (nodes->list[i].is_gone)
-			continue;
-		buf_add_str(&raw, nodes->list[i].is_tree ? "40000 " : "100644 ");
-		buf_add_bytes(&raw, nodes->list[i].name);
-		buf_add_char(&raw, 0);
-		buf_add(&raw, nodes->list[i].id.id, 20);
-	}
-	return pack_add(out, pack, GIT_OBJECT_TREE, buf_bytes(&raw), err);
-}
-
-static int update_tree(git_oid *out, bool *empty, struct round *round, const git_oid *old, const struct change *changes, size_t count,
-		       size_t skip, struct error *err);
-
-/* One name of a folder: the changes[from..to) all begin with it. */
-static int update_name(struct nodes *nodes, struct round *round, const struct change *changes, size_t count, size_t skip, struct error *err)
-{
-	struct bytes name = first_part(changes[0].path + skip);
-	bool is_file = !changes[0].path[skip + name.len], empty = false;
-	struct node *old = find_node(nodes, name), fresh = { .name = name, .is_tree = !is_file };
-	git_oid *id = old ? &old->id : NULL;
-	int r = 0;
-
-	if (is_file && changes[0].remove)
-		empty = true;
-	else if (is_file)
-		r = pack_add(&fresh.id, round->pack, GIT_OBJECT_BLOB, changes[0].blob, err);
-	else
-		r = update_tree(&fresh.id, &empty, round, id, changes, count, skip + name.len + 1, err);
-	if (r < 0)
-		return r;
-	if (old) {
-		old->id = fresh.id;
-		old->is_gone = empty;
-		nodes->live -= empty;
-	} else if (!empty) {
-		nodes_add(nodes, fresh);
-	}
-	return 0;
-}
-
-static int read_old(struct nodes *nodes, git_odb_object **keep, struct round *round, const git_oid *old, struct error *err)
-{
-	struct bytes raw;
-
-	if (!pack_tree(&raw, round->pack, old)) {
-		if (git_odb_read(keep, round->git->odb, old) < 0)
-			return git_fail(err, "cannot read a tree: is a pack missing? run git fsck; restore it from a mirror");
-		raw = bytes_of(git_odb_object_data(*keep), git_odb_object_size(*keep));
-	}
-	return parse_tree(nodes, raw, err);
-}
-
-/* Names borrow from the raw bytes of the old tree; the pack's own tree buffer may move while subtrees are added, so they are
- * copied first. */
-static int update_tree(git_oid *out, bool *empty, struct round *round, const git_oid *old, const struct change *changes, size_t count,
-		       size_t skip, struct error *err)
-{
-	_cleanup_(buf_done) struct buf names = { 0 };
-	struct nodes nodes = { 0 };
-	git_odb_object *keep = NULL;
-	int r = 0;
-
-	if (old)
-		r = read_old(&nodes, &keep, round, old, err);
-	if (r == 0 && !keep) {
-		size_t at = 0;
-
-		for (size_t i = 0; i < nodes.count; i++)
-			buf_add_bytes(&names, nodes.list[i].name);
-		for (size_t i = 0; i < nodes.count; at += nodes.list[i++].name.len)
-			nodes.list[i].name.ptr = names.ptr + at;
-	}
-	for (size_t from = 0, to; r == 0 && from < count; from = to) {
-		struct bytes name = first_part(changes[from].path + skip);
-
-		for (to = from + 1; to < count && bytes_equal(first_part(changes[to].path + skip), name); to++)
-			;
-		r = update_name(&nodes, round, changes + from, to - from, skip, err);
-	}
-	*empty = !nodes.live;
-	if (r == 0 && (nodes.live || !skip))
-		r = write_tree(out, round->pack, &nodes, err);
-	git_odb_object_free(keep);
-	free(nodes.list);
-	return r;
-}
-
 /* ---- commits ---- */
 
 int git_round_begin(struct round **out, struct git_store *git, struct error *err)
@@ -464,8 +300,7 @@ int git_round_commit(git_oid *out, struct round *round, const struct change *cha
 	_cleanup_(buf_done) struct buf head = { 0 }, text = { 0 }, sig = { 0 }, whole = { 0 };
 	char hex[GIT_OID_HEXSZ + 1] = { 0 };
 	int64_t now = clock_now_s();
-	bool empty;
-	int r = update_tree(&round->tree, &empty, round, round->has_tip ? &round->tree : NULL, changes, count, 0, err);
+	int r = trees_update(&round->tree, round->git->trees, round->git->odb, round->pack, round->has_tip ? &round->tree : NULL, changes, count, err);
 
 	if (r < 0)
 		return r;

@@ -3,15 +3,36 @@
 
 #include "crypto/judgement.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 /* The seals that lie beside a statement; what such a one does not list any more goes. */
-static const char *const snapshot_seals[] = { "base", "delta", "secrets", "startup" }, *const verdict_seals[] = { "findings" };
+struct place {
+	const char *name, *file;
+};
 
+static const struct place snapshot_seals[] = { { "base", "base.age" }, { "delta", "delta.age" }, { "secrets", "secrets.age" }, { "startup", "startup.age" } };
+static const struct place verdict_seals[] = { { "findings", "findings.age" } };
+
+/* Two or three for every snapshot: put together by hand, in a tenth of the time that a format takes. */
 void layout_device_path(char out[static PATH_MAX_LEN], const char *id, const char *name)
 {
-	snprintf(out, PATH_MAX_LEN, "devices/%.2s/%.2s/%s/%s", id, id + 2, id, name);
+	static const char folder[] = "devices/";
+	size_t id_len = strlen(id), name_len = strlen(name);
+	char *at = out + sizeof(folder) - 1;
+
+	assert(id_len >= 4 && sizeof(folder) + 6 + id_len + 1 + name_len <= PATH_MAX_LEN); /* a grammar bounds both */
+	memcpy(out, folder, sizeof(folder) - 1);
+	at[0] = id[0];
+	at[1] = id[1];
+	at[2] = '/';
+	at[3] = id[2];
+	at[4] = id[3];
+	at[5] = '/';
+	memcpy(at + 6, id, id_len);
+	at[6 + id_len] = '/';
+	memcpy(at + 7 + id_len, name, name_len + 1);
 }
 
 void layout_receipt_path(char out[static PATH_MAX_LEN], const char *id, uint64_t number)
@@ -121,21 +142,22 @@ void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool
 	}
 }
 
-static size_t seal_changes(struct change *out, const struct container *c, const char *const names[], size_t count)
+/* Sorted by path, as all are. */
+static size_t seal_changes(struct change *out, const struct container *c, const struct place *places, size_t count)
 {
+	const char *device = statement_get(c->st, "device");
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct bytes seal = container_seal(c, names[i]);
-		struct seal_ref ref;
-		bool listed = statement_seal(&ref, c->st, names[i]);
-		char name[32];
+		size_t k = 0;
 
-		if (listed && !seal.ptr)
+		while (k < c->count && strcmp(c->refs[k].name, places[i].name) != 0)
+			k++;
+		if (k < c->count && !c->seals[k].ptr)
 			continue; /* stays as it is */
-		out[n] = (struct change){ .blob = seal, .remove = !listed };
-		snprintf(name, sizeof(name), "%s.age", names[i]);
-		layout_device_path(out[n++].path, statement_get(c->st, "device"), name);
+		out[n].blob = k < c->count ? c->seals[k] : (struct bytes){ 0 };
+		out[n].remove = k == c->count;
+		layout_device_path(out[n++].path, device, places[i].file);
 	}
 	return n;
 }

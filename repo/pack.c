@@ -10,15 +10,15 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { SHA1_LEN = 20, STORED_MAX = 65535 };
+enum { SHA1_LEN = 20, STORED_MAX = 65535, HEAD_LEN = 12, SUM_LEN = 4 };
 
 struct entry {
 	struct pack_entry at;
-	size_t tree_at, tree_len; /* into trees, for trees */
+	size_t tree_at, tree_len; /* for trees: where its bytes lie, in the file or, when they are of several blocks, in trees */
 };
 
 struct pack {
-	struct buf body; /* from the first object on; the head is made when it is written */
+	struct buf file; /* its head is made when it is written */
 	struct buf trees;
 	struct entry *entries;
 	size_t count, cap;
@@ -32,6 +32,7 @@ struct pack *pack_new(void)
 
 	pack->slot_count = 1024;
 	pack->slots = mem_alloc(pack->slot_count * sizeof(*pack->slots));
+	buf_extend(&pack->file, HEAD_LEN);
 	return pack;
 }
 
@@ -39,7 +40,7 @@ struct pack *pack_free(struct pack *pack)
 {
 	if (!pack)
 		return NULL;
-	buf_done(&pack->body);
+	buf_done(&pack->file);
 	buf_done(&pack->trees);
 	free(pack->entries);
 	free(pack->slots);
@@ -54,7 +55,7 @@ size_t pack_count(const struct pack *pack)
 
 size_t pack_len(const struct pack *pack)
 {
-	return pack->body.len;
+	return pack->file.len;
 }
 
 static size_t slot_of(const struct pack *pack, const git_oid *id)
@@ -132,28 +133,37 @@ static int hash_object(git_oid *out, git_object_t type, struct bytes data, struc
 	return 0;
 }
 
+/* What the next commit may ask for again. */
+static void note_tree(struct pack *pack, struct entry *entry, struct bytes data)
+{
+	entry->tree_len = data.len;
+	if (data.len <= STORED_MAX) {
+		entry->tree_at = pack->file.len - SUM_LEN - data.len;
+		return;
+	}
+	entry->tree_at = pack->trees.len;
+	buf_add_bytes(&pack->trees, data);
+}
+
 int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes data, struct error *err)
 {
-	struct entry entry = { .at.offset = (uint32_t)pack->body.len + 12 };
-	size_t begin = pack->body.len, slot;
+	size_t begin = pack->file.len, slot;
+	struct entry entry = { .at.offset = (uint32_t)begin };
 
 	if (hash_object(&entry.at.id, type, data, err) < 0)
 		return err->code;
 	*out = entry.at.id;
 	if (pack->slots[slot_of(pack, &entry.at.id)])
 		return 0;
-	if (pack->body.len > 1U << 30)
+	if (begin > 1U << 30)
 		return error_set(err, E_LIMIT, "a pack over 1 GiB");
 	grow(pack);
 	slot = slot_of(pack, &entry.at.id);
-	add_head(&pack->body, type, data.len);
-	add_stored(&pack->body, data);
-	entry.at.crc = (uint32_t)crc32(0, pack->body.ptr + begin, (uInt)(pack->body.len - begin));
-	if (type == GIT_OBJECT_TREE) {
-		entry.tree_at = pack->trees.len;
-		entry.tree_len = data.len;
-		buf_add_bytes(&pack->trees, data);
-	}
+	add_head(&pack->file, type, data.len);
+	add_stored(&pack->file, data);
+	entry.at.crc = (uint32_t)crc32(0, pack->file.ptr + begin, (uInt)(pack->file.len - begin));
+	if (type == GIT_OBJECT_TREE)
+		note_tree(pack, &entry, data);
 	pack->slots[slot] = (uint32_t)pack->count + 1;
 	pack->entries[pack->count++] = entry;
 	return 0;
@@ -166,7 +176,7 @@ bool pack_tree(struct bytes *out, const struct pack *pack, const git_oid *id)
 
 	if (!entry || !entry->tree_len)
 		return false;
-	*out = bytes_of(pack->trees.ptr + entry->tree_at, entry->tree_len);
+	*out = bytes_of((entry->tree_len <= STORED_MAX ? pack->file.ptr : pack->trees.ptr) + entry->tree_at, entry->tree_len);
 	return true;
 }
 
@@ -216,23 +226,32 @@ static void make_index(struct buf *out, const struct pack *pack, const uint8_t *
 	pack_make_index(out, entries, pack->count, trailer);
 }
 
-int pack_write(const struct pack *pack, const char *folder, struct error *err)
+static void finish_file(struct pack *pack)
 {
-	_cleanup_(buf_done) struct buf file = { 0 }, index = { 0 };
+	_cleanup_(buf_done) struct buf head = { 0 };
+
+	buf_add_str(&head, "PACK");
+	buf_add_u32be(&head, 2);
+	buf_add_u32be(&head, (uint32_t)pack->count);
+	memcpy(pack->file.ptr, head.ptr, HEAD_LEN);
+	add_sha1(&pack->file, buf_bytes(&pack->file));
+}
+
+int pack_write(struct pack *pack, const char *folder, struct error *err)
+{
+	_cleanup_(buf_done) struct buf index = { 0 };
 	_cleanup_(mem_freep) char *pack_path = NULL, *index_path = NULL;
+	const uint8_t *trailer;
 	char name[2 * SHA1_LEN + 1];
 
-	buf_add_str(&file, "PACK");
-	buf_add_u32be(&file, 2);
-	buf_add_u32be(&file, (uint32_t)pack->count);
-	buf_add_bytes(&file, buf_bytes(&pack->body));
-	add_sha1(&file, buf_bytes(&file));
-	make_index(&index, pack, file.ptr + file.len - SHA1_LEN);
-	hex_encode(name, file.ptr + file.len - SHA1_LEN, SHA1_LEN);
+	finish_file(pack);
+	trailer = pack->file.ptr + pack->file.len - SHA1_LEN;
+	make_index(&index, pack, trailer);
+	hex_encode(name, trailer, SHA1_LEN);
 	pack_path = mem_printf("%s/pack-%s.pack", folder, name);
 	index_path = mem_printf("%s/pack-%s.idx", folder, name);
 	/* the pack first: an index makes git look for its pack */
-	if (fs_write(pack_path, buf_bytes(&file), 0444, err) < 0)
+	if (fs_write(pack_path, buf_bytes(&pack->file), 0444, err) < 0)
 		return err->code;
 	if (fs_write(index_path, buf_bytes(&index), 0444, err) < 0) {
 		struct error ignored;

@@ -18,8 +18,8 @@ int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes da
 bool pack_tree(struct bytes *out, const struct pack *pack, const git_oid *id);
 size_t pack_count(const struct pack *pack);
 size_t pack_len(const struct pack *pack); /* bytes so far */
-/* Writes pack-<sha1>.pack and .idx into folder (objects/pack); both and the folder are on disk when it returns 0. */
-int pack_write(const struct pack *pack, const char *folder, struct error *err) _must_check_;
+/* Writes pack-<sha1>.pack and .idx into folder (objects/pack); both and the folder are on disk when it returns 0. Once, and last. */
+int pack_write(struct pack *pack, const char *folder, struct error *err) _must_check_;
 
 /* An object in a pack that is written elsewhere (merge.c), for the index. */
 struct pack_entry {

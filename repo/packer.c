@@ -120,7 +120,7 @@ static struct slot *make_slots(struct list *list)
 		slots[i].key_len = statement_type(item->c.st) == STATEMENT_CONTROL ? (size_t)(strrchr(slots[i].path, '/') - slots[i].path) :
 										     strlen(slots[i].path);
 		if (device)
-			snprintf(slots[i].who, sizeof(slots[i].who), "%s", device);
+			memcpy(slots[i].who, device, strlen(device) + 1); /* an id: shorter than any path */
 		else
 			memcpy(slots[i].who, slots[i].path, slots[i].key_len);
 	}
