@@ -388,6 +388,7 @@ bool obey_act(struct duty *d, bool is_recorded, const char *why)
 	memcpy(seen.startup, d->view.startup, sizeof(seen.startup));
 	if (upgrade_is_open(&d->obey.upgrade)) {
 		upgrade_looked(&d->obey.upgrade, &seen, is_recorded);
+		obey_stop_upgrade(d);
 		obey_drive(d);
 		return is_concern(d);
 	}

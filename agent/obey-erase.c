@@ -271,7 +271,7 @@ void obey_drive_erase(struct duty *d)
 
 /* ---- events ---- */
 
-bool obey_controls(struct duty *d, const struct orders_batch *brought)
+bool obey_control_erase(struct duty *d, const struct orders_batch *brought)
 {
 	struct erase *e = erase_of(d);
 

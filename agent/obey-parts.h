@@ -22,6 +22,9 @@ bool obey_begin(struct duty *d, const struct orders_item *item);
 bool obey_begin_erase(struct duty *d, const struct orders_item *item);
 int obey_start_erase(struct duty *d, struct error *err) _must_check_;
 void obey_drive_erase(struct duty *d);
+/* True: what was brought is new, and counts for it. */
+bool obey_control_erase(struct duty *d, const struct orders_batch *brought);
+bool obey_control_upgrade(struct duty *d, const struct orders_batch *brought);
 void obey_say_erase(char *out, size_t size, const struct duty *d);
 /* The payload is in o->text. False: it was refused by j. */
 bool obey_judge_upgrade(struct duty *d, struct orders_judgement *j, struct statement **firmware);
@@ -42,4 +45,6 @@ bool obey_take_policies(struct duty *d, size_t i, bool *waits);
 void obey_note_policies(struct chain_policy *out, const struct duty *d, const struct receipt_input *in);
 /* Is what the order in hand brought on disk? */
 int obey_do_policies(const struct duty *d, struct error *err) _must_check_;
+/* Does one that waits take the place of the upgrade in hand? Then that is stopped. */
+void obey_stop_upgrade(struct duty *d);
 void obey_refuse(struct duty *d, const struct orders_item *item, const struct orders_judgement *j);

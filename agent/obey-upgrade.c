@@ -235,6 +235,20 @@ void obey_drive_upgrade(struct duty *d)
 
 /* ---- events ---- */
 
+bool obey_control_upgrade(struct duty *d, const struct orders_batch *brought)
+{
+	struct upgrade *u = upgrade_of(d);
+	char why[ORDERS_NOTE_MAX];
+
+	if (!upgrade_may_stop(u) || statement_type(brought->st) != STATEMENT_BATCH ||
+	    memcmp(statement_hash(brought->st), statement_hash(u->batch), HASH_LEN) != 0 || !orders_is_stopped(why, brought, d->state.root))
+		return false;
+	log_notice("order-controls device=%s order=%llu phase=%s why=\"%s\"", d->dev->name, number_of(d), upgrade_phase_name(u->phase), why);
+	upgrade_cancel(u, why);
+	obey_drive_upgrade(d);
+	return true;
+}
+
 void obey_fetched(struct duty *d, const struct error *result)
 {
 	log_notice("image device=%s order=%llu is=%s why=\"%s\"", d->dev->name, number_of(d), result->code == 0 ? "here" : "refused", result->text);

@@ -200,8 +200,12 @@ bool obey_brought(struct duty *d, struct orders_item *item)
 		 j.verdict == ORDERS_OBEY ? "good" : orders_check_name(j.check));
 	if (!insert(o, item))
 		return false;
-	if (has_turn || !obey_is_busy(d))
+	if (has_turn || !obey_is_busy(d)) {
 		duty_look_in(d, 0);
+	} else if (upgrade_is_open(&o->upgrade)) {
+		obey_stop_upgrade(d);
+		obey_drive_upgrade(d);
+	}
 	return true;
 }
 
@@ -378,6 +382,43 @@ void obey_next(struct duty *d, const char *why)
 		} else if (begin(d, i, why, &waits)) {
 			return; /* it is in hand, is checked, or waits for the device or the disk, and those behind it with it */
 		}
+	}
+}
+
+bool obey_controls(struct duty *d, const struct orders_batch *brought)
+{
+	return obey_control_erase(d, brought) || obey_control_upgrade(d, brought);
+}
+
+/* Another image for the same part, which would be taken. */
+static bool is_upgrade_instead(struct duty *d, const struct orders_item *item)
+{
+	struct orders_judgement j = { .verdict = ORDERS_OBEY };
+	struct orders_device device = device_of(d);
+	struct statement *firmware = NULL;
+	bool is_one = false;
+
+	orders_judge_device(&j, item, &device);
+	buf_done(&d->obey.text);
+	if (j.verdict == ORDERS_OBEY)
+		orders_open(&j, &d->obey.text, item, &d->state.box);
+	if (j.verdict == ORDERS_OBEY && obey_judge_upgrade(d, &j, &firmware))
+		is_one = !strcmp(statement_get(firmware, "part"), statement_get(d->obey.upgrade.firmware, "part"));
+	statement_free(firmware);
+	return is_one;
+}
+
+void obey_stop_upgrade(struct duty *d)
+{
+	struct obey *o = &d->obey;
+
+	for (size_t i = 0; i < o->count && upgrade_may_stop(&o->upgrade); i++) {
+		const struct orders_item *item = item_at(o, i);
+		struct orders_judgement j;
+
+		judge(&j, d, item);
+		if (j.verdict == ORDERS_OBEY && (is_erasing(item) || (is_upgrade(item) && is_upgrade_instead(d, item))))
+			upgrade_supersede(&o->upgrade, item->number);
 	}
 }
 

@@ -161,6 +161,23 @@ bool orders_is_agreed(char why[static ORDERS_NOTE_MAX], const struct orders_batc
 	return consent_is_enough(&consent) && !consent.is_aborted;
 }
 
+static bool stops(const struct statement *control)
+{
+	const char *action = statement_get(control, "action");
+
+	return !strcmp(action, "abort") || !strcmp(action, "reject") || !strcmp(action, "withdraw");
+}
+
+bool orders_is_stopped(char why[static ORDERS_NOTE_MAX], const struct orders_batch *batch, const struct root *root)
+{
+	struct error ignored;
+
+	for (size_t i = 0; i < batch->control_count; i++)
+		if (stops(batch->controls[i]) && control_verify(batch->controls[i], batch->st, root, &ignored) == 0)
+			return !orders_is_agreed(why, batch, root);
+	return false;
+}
+
 static void judge_consent(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
 {
 	char why[ORDERS_NOTE_MAX];

@@ -140,6 +140,9 @@ struct orders_view {
 };
 /* Does the batch hold, and do enough people stand behind it? False says why not. */
 bool orders_is_agreed(char why[static ORDERS_NOTE_MAX], const struct orders_batch *batch, const struct root *root);
+/* Is a batch that was agreed to stopped by what people decided since: an abort, a rejection, a word that was taken back so that too few are
+ * left? True says why. Only what somebody with the role signed stops it, and not that less was brought than there is. */
+bool orders_is_stopped(char why[static ORDERS_NOTE_MAX], const struct orders_batch *batch, const struct root *root);
 /* All that can be said without the device: size to challenge. */
 void orders_judge(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view);
 

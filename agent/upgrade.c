@@ -40,6 +40,11 @@ bool upgrade_is_under_way(const struct upgrade *u)
 	return u->phase >= UPGRADE_INSTALLING;
 }
 
+bool upgrade_may_stop(const struct upgrade *u)
+{
+	return (u->phase == UPGRADE_FETCHING || u->phase == UPGRADE_RECORDING) && !u->stop.outcome;
+}
+
 uint64_t upgrade_deadline_ms(const struct upgrade *u)
 {
 	return u->began_ms + seconds(u, "confirm", CONFIRM_S) * 1000;
@@ -78,6 +83,21 @@ void upgrade_refuse(struct upgrade *u, enum orders_check check, const char *why)
 
 	orders_refuse(&j, check, "%.300s; nothing was given to the device", why);
 	end(u, "refused", orders_check_name(check), NULL, j.note);
+}
+
+void upgrade_cancel(struct upgrade *u, const char *why)
+{
+	struct orders_judgement j = { 0 };
+
+	orders_refuse(&j, CHECK_CANCELLED, "%.300s; nothing was given to the device", why);
+	u->stop = (struct orders_end){ .outcome = "refused", .check = orders_check_name(CHECK_CANCELLED) };
+	snprintf(u->stop.note, sizeof(u->stop.note), "%s", j.note);
+}
+
+void upgrade_supersede(struct upgrade *u, uint64_t by)
+{
+	u->stop = (struct orders_end){ .outcome = "superseded" };
+	snprintf(u->stop.note, sizeof(u->stop.note), "order %llu takes its place; nothing was given to the device", (unsigned long long)by);
 }
 
 void upgrade_fail(struct upgrade *u, const char *why)
@@ -140,6 +160,16 @@ static bool refuse_expired(struct upgrade *u, const struct upgrade_now *now)
 	snprintf(why, sizeof(why), "it expired at %s, before %s%s%.100s", statement_get(u->batch, "expires"),
 		 u->phase == UPGRADE_FETCHING ? "the image was here" : "the device was saved and archived", *u->sick ? ": " : "", u->sick);
 	upgrade_refuse(u, CHECK_EXPIRED, why);
+	return true;
+}
+
+/* Before the device was given anything: is it over? */
+static bool is_given_up(struct upgrade *u, const struct upgrade_now *now)
+{
+	if (!u->stop.outcome)
+		return refuse_expired(u, now);
+	upgrade_enter(u, UPGRADE_ENDED);
+	u->end = u->stop;
 	return true;
 }
 
@@ -307,7 +337,7 @@ enum upgrade_action upgrade_next(struct upgrade *u, const struct upgrade_now *no
 {
 	if (u->is_asked && u->phase != UPGRADE_FETCHING)
 		return UPGRADE_REST;
-	if ((u->phase == UPGRADE_FETCHING || u->phase == UPGRADE_RECORDING) && u->stored && refuse_expired(u, now))
+	if ((u->phase == UPGRADE_FETCHING || u->phase == UPGRADE_RECORDING) && u->stored && is_given_up(u, now))
 		return UPGRADE_END;
 	if ((u->is_asked && u->phase != UPGRADE_FETCHING) || (!is_stored_as(u->phase, u->stored) && now->ms < u->due_ms))
 		return UPGRADE_REST;

@@ -3,7 +3,7 @@
  *   fetching --> recording --> installing --> starting --> proving --> keeping --> [restarting --> settling] --> done
  *      |             |             |             |            |           '----------------'------'--> failed
  *      |             |             '-------------'------------'--> returning --> returned, failed
- *      '-------------'--> refused
+ *      '-------------'--> refused, superseded
  *
  *   fetching    the image comes to the disk, in the batch's windows; the device is a member of the fleet as before
  *   recording   it is time, the device is saved and not held, what it looks like is archived, and it runs what the statement allows
@@ -88,7 +88,7 @@ struct upgrade {
 	uint64_t due_ms;                /* nothing before */
 	unsigned tries, keeps, wrong;
 	char sick[UPGRADE_NOTE_MAX];    /* what keeps it from going on */
-	struct orders_end end;
+	struct orders_end end, stop;    /* stop: how it ends as soon as nobody is asked anything; without an outcome: nobody stops it */
 };
 
 /* What is so at this moment. */
@@ -117,6 +117,12 @@ bool upgrade_is_open(const struct upgrade *u);
 /* Was the device given anything, so that nobody else may save or change it? */
 bool upgrade_is_under_way(const struct upgrade *u);
 uint64_t upgrade_deadline_ms(const struct upgrade *u);
+
+/* May it be given up? Only as long as the device was given nothing. */
+bool upgrade_may_stop(const struct upgrade *u);
+/* People took back what they ordered, or a newer order takes its place. For one that may be stopped. */
+void upgrade_cancel(struct upgrade *u, const char *why);
+void upgrade_supersede(struct upgrade *u, uint64_t by);
 
 enum upgrade_action upgrade_next(struct upgrade *u, const struct upgrade_now *now);
 enum device_upgrade upgrade_step(const struct upgrade *u);

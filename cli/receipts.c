@@ -37,7 +37,7 @@ static const struct {
 	{ "capability", { "this kind of device cannot do it", "do it by other means", false } },
 	{ "expired", { "it came after its end", "plan again; was the device away, or did the server withhold it?", false } },
 	{ "challenge", { "it names a challenge that the device does not say any more", "holdfast retire request again: it takes the newest", true } },
-	{ "cancelled", { "people stopped it before anything was erased", "", false } },
+	{ "cancelled", { "people stopped it before anything was done to the device", "", false } },
 	{ "not-yet", { "it came before its beginning", misled, false } },
 };
 

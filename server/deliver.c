@@ -46,7 +46,7 @@ struct open_order {
 	char batch[ID_LEN + 1];
 	uint32_t wave;
 	uint64_t number;
-	bool is_healthy, is_armed;
+	bool is_healthy, is_armed, is_upgrade;
 };
 
 struct open_orders {
@@ -64,7 +64,8 @@ static int take_open(void *ctx, const struct repo_order *order)
 	o = &all->list[all->count++];
 	*o = (struct open_order){ .wave = order->wave, .number = order->number,
 				  .is_healthy = order->is_grouped && !strcmp(order->outcome, "healthy"),
-				  .is_armed = !strcmp(order->outcome, "armed") };
+				  .is_armed = !strcmp(order->outcome, "armed"),
+				  .is_upgrade = !strcmp(order->kind, order_kind_name(ORDER_UPGRADE)) };
 	memcpy(o->batch, order->batch, ID_LEN + 1);
 	return 0;
 }
@@ -74,7 +75,7 @@ static void open_orders_done(struct open_orders *all)
 	free(all->list);
 }
 
-/* What people decided about an order to erase while the device waits with it. */
+/* What people decided about an order to erase while the device waits with it, or about an upgrade whose image it fetches. */
 static int add_decisions(struct buf *out, struct repo *repo, const char *batch, struct error *err)
 {
 	_cleanup_(release_controls_done) struct release_controls all = { 0 };
@@ -113,6 +114,8 @@ int deliver_look(struct delivery *out, struct repo *repo, struct rollouts *rollo
 		if (o->is_armed) {
 			r = add_decisions(&out->news, repo, o->batch, err);
 			out->is_asked = !statement_number(status, "wait");
+		} else if (o->is_upgrade && o->number <= noted) {
+			r = add_decisions(&out->news, repo, o->batch, err);
 		} else if (o->is_healthy) {
 			r = repo_group(&out->news, repo, o->batch, device, NULL, NULL, err);
 		} else if (o->number > noted && out->count < DELIVER_ORDERS_MAX && rollouts_is_open(NULL, rollouts, o->batch, o->wave)) {

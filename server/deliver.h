@@ -23,7 +23,7 @@ struct delivery {
 		char batch[ID_LEN + 1];
 		uint32_t wave;
 	} orders[DELIVER_ORDERS_MAX]; /* by number */
-	struct buf news;         /* for a member that waits: receipts of its group; for one that is to be erased: what people decided since */
+	struct buf news;         /* for a member that waits: receipts of its group; for one that is to be erased, or fetches an image: what people decided since */
 	bool is_asked;           /* a device asks, without waiting, what was decided, before it erases itself: it is told each time */
 	uint8_t print[HASH_LEN]; /* the same for the same */
 };

@@ -452,15 +452,15 @@ static void wake_groups(struct rollouts *r)
 	notes_done(&r->answers);
 }
 
-/* A device that waits with an order to erase it. */
-static int wake_armed(void *ctx, const struct repo_order *order)
+/* A device that waits with an order to erase it, or may still be fetching an image. */
+static int wake_undone(void *ctx, const struct repo_order *order)
 {
 	struct wait *wait = ctx;
 	enum order_kind kind;
 
-	if (!order_kind_parse(&kind, order->kind) || !order_kind_erases(kind))
+	if (!order_kind_parse(&kind, order->kind) || !(order_kind_erases(kind) || kind == ORDER_UPGRADE))
 		return 1; /* all of a batch are of one kind */
-	if (!strcmp(order->outcome, "armed"))
+	if (kind == ORDER_UPGRADE ? !order->is_settled : !strcmp(order->outcome, "armed"))
 		wait_news(wait, order->device);
 	return 0;
 }
@@ -470,7 +470,7 @@ static void wake_decided(struct rollouts *r)
 	struct error err = { 0 };
 
 	for (size_t i = 0; i < r->decided.count; i++)
-		if (repo_orders(r->repo, r->decided.list[i].id, 0, ORDER_COUNT_MAX, wake_armed, r->wait, &err) < 0)
+		if (repo_orders(r->repo, r->decided.list[i].id, 0, ORDER_COUNT_MAX, wake_undone, r->wait, &err) < 0)
 			log_failure(LOG_ERROR, "cannot-wake-devices", &err);
 	notes_done(&r->decided);
 }

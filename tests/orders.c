@@ -47,7 +47,7 @@ static void make_order(struct buf *text, struct buf *seal, const struct fleet *f
 		statement_add(text, "member", "%s", devices[k]->id);
 	if (!strcmp(kind, "factory-reset") || !strcmp(kind, "purge"))
 		statement_add_hash(text, "challenge", (const uint8_t[HASH_LEN]){ 9 });
-	if (strcmp(kind, "apply") != 0 && strcmp(kind, "policy") != 0)
+	if (strcmp(kind, "apply") != 0 && strcmp(kind, "policy") != 0 && strcmp(kind, "upgrade") != 0)
 		return;
 	buf_addf(&payload, "hostname n%zu\n", i);
 	while (payload.len < plan->payload_len)

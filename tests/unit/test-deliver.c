@@ -174,6 +174,48 @@ TEST(no_poll_is_answered_by_a_state_that_an_acknowledged_statement_has_changed)
 	plant_done(&p);
 }
 
+/* The actions that a poll brings without an order, as text. */
+static void hears(struct plant *p, uint64_t noted, const char *expected)
+{
+	_cleanup_(delivery_done) struct delivery delivery;
+	_cleanup_(buf_done) struct buf actions = { 0 };
+	struct error err = { 0 };
+	struct bytes rest;
+	size_t used = 0;
+
+	look(&delivery, p, noted);
+	CHECK_EQ(delivery.count, 0);
+	for (rest = buf_bytes(&delivery.news); rest.len; rest = bytes_from(rest, used)) {
+		_cleanup_(statement_freep) struct statement *st = NULL;
+
+		CHECK_OK(statement_parse(&st, rest, false, &used, &err));
+		buf_addf(&actions, "%s ", statement_type(st) == STATEMENT_BATCH ? "batch" : statement_get(st, "action"));
+	}
+	CHECK_STR(buf_text(&actions), expected);
+}
+
+TEST(who_took_note_of_an_upgrade_hears_that_it_was_stopped_until_it_has_answered)
+{
+	_cleanup_(buf_done) struct buf receipt = { 0 };
+	struct orders_batch *upgrade, *other;
+	struct plant p;
+
+	plant_init(&p);
+	upgrade = order(&p, (struct orders_plan){ .kind = "upgrade", .payload_len = 100 });
+	other = order(&p, (struct orders_plan){ .kind = "snapshot" });
+	hears(&p, 2, "");
+	decide(&p, upgrade, "pause");
+	hears(&p, 2, "");
+	decide(&p, upgrade, "abort");
+	decide(&p, other, "abort");
+	hears(&p, 2, "batch abort ");
+	hears(&p, 0, ""); /* it never got it, and never will */
+	orders_receipt(&receipt, &p.w.fleet, &p.w.device, upgrade, 0, "refused", "cancelled");
+	posted(&p, buf_bytes(&receipt));
+	hears(&p, 2, "");
+	plant_done(&p);
+}
+
 TEST(an_order_is_not_given_out_after_its_end_though_no_clock_has_ticked)
 {
 	struct plant p;

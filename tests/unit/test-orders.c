@@ -409,6 +409,37 @@ TEST(people_are_counted_by_the_root_of_the_device)
 	refused(CHECK_THRESHOLD, "1 of 2 people", PLAN(.approvals = twice, .approval_keys = key_bob)); /* the author is not counted, bob once */
 }
 
+/* What was agreed to by alice and bob, and what was brought of it since. */
+static bool is_stopped(const char *const *brought, const int *keys_of)
+{
+	_cleanup_(orders_item_done) struct orders_item item = { 0 };
+	char why[ORDERS_NOTE_MAX];
+
+	bring(&item, &(struct plan){ .approvals = brought, .approval_keys = keys_of });
+	return orders_is_stopped(why, item.batch, root);
+}
+
+TEST(only_who_may_order_stops_what_was_agreed_to)
+{
+	static const char *const nothing[] = { NULL }, *const agreed[] = { "bob", NULL }, *const end[] = { "bob", "alice abort", NULL },
+				 *const no[] = { "bob reject", NULL }, *const back[] = { "bob withdraw", NULL }, *const rest[] = { "bob", "bob pause", NULL },
+				 *const carol[] = { "bob", "carol abort", NULL }, *const dave[] = { "bob", "dave abort", NULL };
+	static const int by_bob[] = { BOB, BOB }, both[] = { BOB, ALICE }, with_carol[] = { BOB, CAROL }, with_dave[] = { BOB, DAVE };
+
+	begin_test("threshold: apply 2\n");
+	CHECK(is_stopped(end, both));
+	CHECK(is_stopped(no, by_bob));
+	CHECK(is_stopped(back, by_bob));
+	CHECK(!is_stopped(agreed, by_bob));
+	CHECK(!is_stopped(nothing, by_bob)); /* a server that brings less than there is stops nothing */
+	CHECK(!is_stopped(rest, by_bob));
+	CHECK(!is_stopped(carol, with_carol)); /* without the role */
+	CHECK(!is_stopped(dave, with_dave));   /* dismissed */
+	CHECK(!is_stopped(end, by_bob));       /* not signed by whom it names */
+	begin_test("");
+	CHECK(!is_stopped(back, by_bob)); /* enough are left */
+}
+
 /* ---- when ---- */
 
 TEST(a_number_rises_by_at_most_a_thousand_and_is_used_once)

@@ -331,6 +331,48 @@ TEST(an_order_expires_while_its_image_does_not_come)
 	ended(&t, "refused", "before the image was here; nothing was given to the device");
 }
 
+TEST(people_stop_it_as_long_as_the_device_was_given_nothing)
+{
+	struct t t;
+
+	begin_about(&t, &(struct about){ 0 });
+	stores(&t, "fetching");
+	CHECK_EQ(next(&t), UPGRADE_FETCH);
+	CHECK(upgrade_may_stop(&t.u));
+	upgrade_cancel(&t.u, "it was aborted");
+	CHECK(!upgrade_may_stop(&t.u));
+	CHECK_EQ(next(&t), UPGRADE_END);
+	CHECK_STR(t.u.end.check, "cancelled");
+	ended(&t, "refused", "it was aborted; nothing was given to the device");
+
+	begin_about(&t, &(struct about){ 0 });
+	to_installing(&t);
+	CHECK(!upgrade_may_stop(&t.u));
+	answers(&t, DEVICE_UPGRADE_INSTALL, 0, "");
+	CHECK(!upgrade_may_stop(&t.u));
+	upgrade_done(&t.u);
+	CHECK(!upgrade_may_stop(&t.u));
+}
+
+TEST(a_newer_order_takes_its_place_when_the_device_has_answered_what_it_was_asked)
+{
+	struct device_images seen = { .version = "5.23.0", .slot = "primary", .other = "5.23.0" };
+	struct t t;
+
+	begin_about(&t, &(struct about){ 0 });
+	stores(&t, "fetching");
+	CHECK_EQ(next(&t), UPGRADE_FETCH);
+	upgrade_fetched(&t.u, &fine);
+	CHECK_EQ(next(&t), UPGRADE_REST);
+	look(&t);
+	CHECK_EQ(next(&t), UPGRADE_SEE);
+	CHECK(upgrade_may_stop(&t.u));
+	upgrade_supersede(&t.u, 9);
+	CHECK_EQ(next(&t), UPGRADE_REST);
+	upgrade_saw(&t.u, &fine, &seen, t.now.ms);
+	ended(&t, "superseded", "order 9 takes its place");
+}
+
 TEST(out_of_its_window_nothing_is_fetched_and_nothing_begins)
 {
 	struct t t;
