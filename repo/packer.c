@@ -16,8 +16,6 @@ enum {
 	PACK_EVERY_MS = 1000,
 	PACK_RETRY_MS = 5000,
 	PACK_BYTES_MAX = 256 << 20, /* then another one is begun */
-	WAL_PAGES = 1000,           /* of the index: then they are copied to their places */
-	WAL_PAGES_LONG = 16384,     /* then writing waits for a moment, so that the log begins anew */
 };
 
 /* ---- commits ---- */
@@ -460,24 +458,6 @@ static int pack_once(struct repo *repo, struct error *err)
 	return r;
 }
 
-/* Most of it is done while others write. */
-static void checkpoint_index(struct repo *repo)
-{
-	unsigned pages = store_wal_pages(repo->store);
-	struct error err = { 0 };
-	int r = 0;
-
-	if (pages >= WAL_PAGES)
-		r = store_checkpoint(repo->checkpointing, &err);
-	if (r == 0 && pages >= WAL_PAGES_LONG) {
-		pthread_mutex_lock(&repo->store_lock);
-		r = store_checkpoint(repo->checkpointing, &err);
-		pthread_mutex_unlock(&repo->store_lock);
-	}
-	if (r < 0)
-		log_failure(LOG_WARNING, "cannot-checkpoint-index", &err);
-}
-
 /* ---- the thread ---- */
 
 /* With the lock held: until it is time, or somebody is in a hurry. */
@@ -517,7 +497,7 @@ static int turn(struct repo *repo)
 	if (r < 0)
 		log_failure(LOG_ERROR, "cannot-pack", &err);
 	exchange_packs(repo);
-	checkpoint_index(repo);
+	ask_checkpoint(repo);
 	pthread_mutex_lock(&repo->lock);
 	repo->merge_due = true;
 	pthread_cond_broadcast(&repo->merge_wanted);

@@ -1,5 +1,5 @@
 /* repo/parts.h -- the inside of struct repo, shared by its parts: repo.c (opening), writer.c (queue and journal thread), packer.c
- * (packer thread), read.c and read-orders.c. Internal to repo/.
+ * (packer thread), checkpoint.c, read.c and read-orders.c. Internal to repo/.
  *
  * Locks are taken in this order: journal_lock, store_lock, lock. reading_lock and root_lock are taken alone. */
 #pragma once
@@ -26,7 +26,7 @@ struct repo {
 	int lock_fd;
 	bool read_only;
 	struct store *store, *reading; /* one for those who write, one for those who read */
-	struct store *checkpointing;   /* of the packer thread */
+	struct store *checkpointing;   /* of the thread that makes checkpoints */
 	pthread_mutex_t store_lock, reading_lock;
 	struct git_store *git;         /* of the packer thread */
 	struct git_store *reading_git; /* with reading_lock */
@@ -37,13 +37,13 @@ struct repo {
 	char (*shredding)[ID_LEN + 1]; /* with store_lock: devices whose keys are being destroyed */
 	size_t shredding_count;
 	struct touches *touches; /* touch.c */
-	pthread_t journal_thread, packer_thread, merge_thread;
+	pthread_t journal_thread, packer_thread, checkpoint_thread, merge_thread;
 	atomic_bool merge_stop;
 	repo_news_fn news;
 	void *news_ctx;
 
 	pthread_mutex_t lock; /* for what follows */
-	pthread_cond_t queued, pack_wanted, packed, merge_wanted;
+	pthread_cond_t queued, pack_wanted, packed, checkpoint_wanted, merge_wanted;
 	struct list queue, pending;
 	bool stopping, packer_stopping, threads_run;
 	bool is_rotating;      /* the packer wants the journal: the journal thread lets it pass */
@@ -52,6 +52,7 @@ struct repo {
 	uint64_t flush_target; /* somebody waits for this many to be archived: the packer makes haste */
 	uint64_t dropped;      /* of journal files, those below this number are gone from the disk */
 	bool drop_wanted;      /* somebody waits for that: the packer makes a turn, also when there is nothing to pack */
+	bool checkpoint_due, checkpoint_stop;
 	bool merge_due;        /* there are new packs */
 	uint64_t merge_asked, merge_done; /* of repo_consolidate() */
 	struct merged *merged; /* became one: to be exchanged by the packer */
@@ -127,6 +128,10 @@ int put_payload(struct repo *repo, const struct container *c, struct error *err)
 
 void *journal_main(void *repo); /* writer.c */
 void *packer_main(void *repo);  /* packer.c */
+void *checkpoint_main(void *repo); /* checkpoint.c */
+/* Has the index's log copied to its place when it has become long. Does not wait for it. */
+void ask_checkpoint(struct repo *repo);
+void stop_checkpoints(struct repo *repo); /* does not wait for it */
 void *merge_main(void *repo);   /* consolidate.c */
 void stop_merging(struct repo *repo); /* does not wait for it */
 /* Of the packer thread: takes the merged pack in place of those that it was made of. */

@@ -187,16 +187,28 @@ static int replay_journal(struct repo *repo, struct error *err)
 
 /* ---- opening ---- */
 
+static void end_checkpoints(struct repo *repo)
+{
+	stop_checkpoints(repo);
+	pthread_join(repo->checkpoint_thread, NULL);
+}
+
+/* The first failure ends those that run. */
 static int start_threads(struct repo *repo, struct error *err)
 {
-	if (pthread_create(&repo->journal_thread, NULL, journal_main, repo) != 0)
+	if (pthread_create(&repo->checkpoint_thread, NULL, checkpoint_main, repo) != 0)
 		return error_set(err, E_SYS, "cannot start a thread");
+	if (pthread_create(&repo->journal_thread, NULL, journal_main, repo) != 0) {
+		end_checkpoints(repo);
+		return error_set(err, E_SYS, "cannot start a thread");
+	}
 	if (pthread_create(&repo->packer_thread, NULL, packer_main, repo) != 0) {
 		pthread_mutex_lock(&repo->lock);
 		repo->stopping = true;
 		pthread_cond_broadcast(&repo->queued);
 		pthread_mutex_unlock(&repo->lock);
 		pthread_join(repo->journal_thread, NULL);
+		end_checkpoints(repo);
 		return error_set(err, E_SYS, "cannot start a thread");
 	}
 	repo->threads_run = true;
@@ -253,6 +265,7 @@ static void init_waiting(struct repo *repo)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&repo->queued, NULL);
+	pthread_cond_init(&repo->checkpoint_wanted, NULL);
 	pthread_cond_init(&repo->merge_wanted, NULL);
 	pthread_cond_init(&repo->packed, NULL);
 	pthread_cond_init(&repo->pack_wanted, &attr);
@@ -306,6 +319,7 @@ static void stop_threads(struct repo *repo)
 	pthread_cond_broadcast(&repo->pack_wanted);
 	pthread_mutex_unlock(&repo->lock);
 	pthread_join(repo->packer_thread, NULL);
+	end_checkpoints(repo);
 	if (merges)
 		pthread_join(repo->merge_thread, NULL); /* last: it may wait for git, and nothing is lost if that takes too long for somebody */
 	exchange_packs(repo);
