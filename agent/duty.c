@@ -243,7 +243,8 @@ static bool needs_facts(const struct duty *d, const struct apply_look *look)
 	const char *known = d->state.chain.incarnation;
 	bool is_restarted = !look->is_same && look->is_whole && *known && strcmp(known, look->incarnation) != 0;
 
-	return !d->is_facts_asked && (!d->has_facts || is_restarted);
+	/* of an upgrade, each step tells what runs */
+	return !d->is_facts_asked && (!d->has_facts || (is_restarted && !upgrade_is_under_way(&d->obey.upgrade)));
 }
 
 static int took_look(struct duty *d, struct reader *rd, struct error *err)
