@@ -1,6 +1,6 @@
 /* agent/conformance-parts.h -- what the parts of the conformance suite share: a device under test, its moments, a row of the table.
  *
- * A part is a table of promises (conformance-look.c, -text.c, -change.c, -erase.c). Each of them stands alone: behind a row that fails, the others
+ * A part is a table of promises (conformance-look.c, -text.c, -change.c, -upgrade.c, -erase.c). Each of them stands alone: behind a row that fails, the others
  * are tried all the same. */
 #pragma once
 
@@ -36,10 +36,11 @@ struct conformance_check {
 	unsigned needs;   /* capabilities; without them the driver cannot, and need not */
 	void (*check)(struct suite *s, struct row *row);
 	bool is_destructive, wants_trial;
-	bool is_erasing; /* with --erase only: nothing puts that back */
+	bool is_erasing;  /* with --erase only: nothing puts that back */
+	bool is_firmware; /* with --firmware only */
 	bool is_first;   /* the others need it */
 };
-extern const struct conformance_check conformance_look[], conformance_text[], conformance_change[], conformance_erase[];
+extern const struct conformance_check conformance_look[], conformance_text[], conformance_change[], conformance_upgrade[], conformance_erase[];
 
 void row_say(struct row *row, enum conformance_result result, const char *fmt, ...) _printf_(3, 4);
 

@@ -66,12 +66,20 @@ bool moment_still(const struct suite *s, struct row *row, const struct buf *runn
 	return false;
 }
 
+/* By its name, or by what stands before the colon in it. */
+static bool is_named(const char *name, const char *only)
+{
+	size_t len = strlen(only);
+
+	return !strncmp(name, only, len) && (!name[len] || name[len] == ':');
+}
+
 /* What keeps a check from being made; false: nothing. */
 static bool is_kept(const struct suite *s, const struct conformance_check *check, struct row *row)
 {
 	unsigned has = device_capabilities(s->driver, s->dev);
 
-	if (!check->is_first && s->what->only && strcmp(check->name, s->what->only) != 0)
+	if (!check->is_first && s->what->only && !is_named(check->name, s->what->only))
 		row_say(row, NOT_TRIED, "--only '%.40s'", s->what->only);
 	else if ((has & check->needs) != check->needs)
 		row_say(row, CANNOT, "driver %s does not declare it", s->driver->name);
@@ -115,7 +123,7 @@ static void try_part(struct suite *s, const struct conformance_check *check)
 		uint64_t begin = clock_mono_ms();
 		struct row row = { 0 };
 
-		if (check->is_erasing && !s->what->is_erasing)
+		if ((check->is_erasing && !s->what->is_erasing) || (check->is_firmware && !s->what->firmware))
 			continue;
 		if (!is_kept(s, check, &row))
 			check->check(s, &row);
@@ -126,7 +134,8 @@ static void try_part(struct suite *s, const struct conformance_check *check)
 
 int conformance_run(const struct conformance *what)
 {
-	static const struct conformance_check *const parts[] = { conformance_look, conformance_text, conformance_change, conformance_erase };
+	static const struct conformance_check *const parts[] = { conformance_look, conformance_text, conformance_change, conformance_upgrade,
+								  conformance_erase };
 	struct suite s = { .what = what, .dev = what->dev, .driver = device_driver(what->dev->driver) };
 	char text[80];
 

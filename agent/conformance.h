@@ -8,13 +8,19 @@
 
 enum { CONFORMANCE_FAILS = 1 };
 
+struct conformance_firmware {
+	const char *path, *version;
+	const char *part; /* "system" or "bundle" */
+};
+
 struct conformance {
 	const struct settings_device *dev;
 	bool is_destructive;
 	bool is_erasing; /* resets and purges it at the end, as far as the driver can: nothing puts that back */
+	const struct conformance_firmware *firmware; /* an image for this device, which stays on it; NULL: none is moved */
 	const char *trial; /* lines that change running and harm nothing; NULL: the driver's own */
 	unsigned cuts;     /* how often at most a save is cut off; more steps than that are tried at even distances */
-	const char *only;  /* of the rows behind the look, only the one of this name; NULL: all */
+	const char *only;  /* of the rows behind the look, only the one of this name, or those with it before their colon; NULL: all */
 };
 
 /* Prints a line per promise: what, the result, how long it took, the evidence. 0: whatever the driver declares holds. Waits for the device,

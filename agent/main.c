@@ -34,7 +34,7 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "  check                                     read the settings and nothing else\n"
 			    "  credential DEVICE [--factory]             keep the password of a device, sealed; it is asked for\n"
 			    "  test-driver DEVICE [--destructive]        what its driver can do, tried on the device\n"
-			    "          [--erase] [--change FILE] [--only ROW] [--cuts N]\n"
+			    "          [--firmware FILE --version V [--part bundle]] [--erase] [--change FILE] [--only ROW] [--cuts N]\n"
 			    "  version\n"
 			    "\n"
 			    "  -c FILE   settings (default " CONFIG_DEFAULT ")\n"
@@ -43,7 +43,7 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "More: holdfast-agent(8).\n";
 
 struct line {
-	const char *config, *device, *who, *why, *change, *only, *cuts;
+	const char *config, *device, *who, *why, *change, *only, *cuts, *firmware, *version, *part;
 	bool is_verbose, is_destructive, is_factory, is_erasing;
 	const char *arg[OPTIONS_MAX];
 	size_t count;
@@ -55,7 +55,8 @@ static int parse_line(struct line *out, int argc, char **argv, struct error *err
 		const char *name;
 		const char **value;
 	} options[] = { { "-c", &out->config }, { "-d", &out->device }, { "--who", &out->who }, { "--why", &out->why }, { "--change", &out->change },
-		      { "--only", &out->only },    { "--cuts", &out->cuts } };
+		      { "--only", &out->only },    { "--cuts", &out->cuts },	    { "--firmware", &out->firmware }, { "--version", &out->version },
+		      { "--part", &out->part } };
 
 	const struct {
 		const char *name;
@@ -302,17 +303,32 @@ static int lock_device(int *lock, const struct settings *settings, const struct 
 	return *lock < 0 ? error_add(err, "stop the agent first") : 0;
 }
 
+/* An image that is moved, with all that the suite must know of it, or none. */
+static int take_firmware(struct conformance_firmware *out, struct conformance *what, const struct line *line, struct error *err)
+{
+	*out = (struct conformance_firmware){ .path = line->firmware, .version = line->version, .part = line->part ? line->part : "system" };
+	if (!line->firmware != !line->version || (line->part && !line->firmware))
+		return error_set(err, E_USAGE, "'--firmware' and '--version' go together, and '--part' with them");
+	if (strcmp(out->part, "system") != 0 && strcmp(out->part, "bundle") != 0)
+		return error_set(err, E_USAGE, "'--part' is 'system' or 'bundle': of a boot loader there is only one, and no way back");
+	what->firmware = line->firmware ? out : NULL;
+	return 0;
+}
+
 static int cmd_test_driver(const struct line *line, struct settings *settings, struct error *err)
 {
 	_cleanup_(buf_done) struct buf change = { 0 };
 	_cleanup_(fd_closep) int lock = -1;
 	struct conformance what = { .is_destructive = line->is_destructive, .is_erasing = line->is_erasing, .only = line->only, .cuts = CUTS_DEFAULT };
+	struct conformance_firmware firmware;
 	uint64_t cuts;
 
 	if (find_device(&what.dev, settings, line->arg[1], err) < 0)
 		return err->code;
 	if (line->is_erasing && !line->is_destructive)
 		return error_set(err, E_USAGE, "'--erase' destroys what is on the device: it goes with '--destructive' only");
+	if (take_firmware(&firmware, &what, line, err) < 0)
+		return err->code;
 	if (line->cuts) {
 		if (!number_parse(&cuts, bytes_str(line->cuts)) || !cuts || cuts > CUTS_MOST)
 			return error_set(err, E_USAGE, "'%s' is no number of cuts: 1 to %d", line->cuts, CUTS_MOST);

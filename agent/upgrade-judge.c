@@ -67,6 +67,13 @@ static void judge_size(struct orders_judgement *out, const struct statement *fir
 			      (unsigned long long)device->room);
 }
 
+void upgrade_judge_fit(struct orders_judgement *out, const struct statement *firmware, const struct upgrade_device *device)
+{
+	judge_device(out, firmware, device);
+	if (out->verdict == ORDERS_OBEY)
+		judge_size(out, firmware, device);
+}
+
 /* Empty lines may stand behind it, up to the seal's size. */
 static int parse_firmware(struct statement **out, struct bytes payload, struct error *err)
 {
@@ -96,7 +103,5 @@ void upgrade_judge(struct orders_judgement *out, struct statement **firmware, st
 	if (root_verify(device->root, *firmware, &err) < 0)
 		orders_refuse(out, CHECK_FIRMWARE, "%.300s (by root %llu)", err.text, (unsigned long long)root_version(device->root));
 	if (out->verdict == ORDERS_OBEY)
-		judge_device(out, *firmware, device);
-	if (out->verdict == ORDERS_OBEY)
-		judge_size(out, *firmware, device);
+		upgrade_judge_fit(out, *firmware, device);
 }

@@ -109,6 +109,8 @@ struct upgrade_device {
 	uint64_t most, room; /* bytes that an image may have by the settings, and that the disk has for it */
 };
 void upgrade_judge(struct orders_judgement *out, struct statement **firmware, struct bytes payload, const struct upgrade_device *device);
+/* Is what the statement describes for such a device, whoever signed it? Needs no root. */
+void upgrade_judge_fit(struct orders_judgement *out, const struct statement *firmware, const struct upgrade_device *device);
 
 /* A new order, which was judged. firmware is taken over. */
 void upgrade_begin(struct upgrade *u, const struct orders_item *item, struct statement *firmware);
