@@ -10,15 +10,17 @@
 #include <unistd.h>
 #include <zlib.h>
 
-enum { SHA1_LEN = 20, STORED_MAX = 65535, HEAD_LEN = 12, SUM_LEN = 4 };
+enum { SHA1_LEN = 20, STORED_MAX = 65535, HEAD_LEN = 12, SUM_LEN = 4, BLOCK_HEAD = 5, OBJECT_HEAD_MAX = 10 + 2, ROOM_MIN = 64 << 10 };
 
 struct entry {
 	struct pack_entry at;
 	size_t tree_at, tree_len; /* for trees: where its bytes lie, in the file or, when they are of several blocks, in trees */
 };
 
+/* In plain memory: there is nothing secret in it, and a buf would wipe megabytes each time that it grows. */
 struct pack {
-	struct buf file; /* its head is made when it is written */
+	uint8_t *file; /* its head is made when it is written */
+	size_t len, room;
 	struct buf trees;
 	struct entry *entries;
 	size_t count, cap;
@@ -32,7 +34,9 @@ struct pack *pack_new(void)
 
 	pack->slot_count = 1024;
 	pack->slots = mem_alloc(pack->slot_count * sizeof(*pack->slots));
-	buf_extend(&pack->file, HEAD_LEN);
+	pack->file = mem_grow(NULL, ROOM_MIN);
+	pack->room = ROOM_MIN;
+	pack->len = HEAD_LEN;
 	return pack;
 }
 
@@ -40,7 +44,7 @@ struct pack *pack_free(struct pack *pack)
 {
 	if (!pack)
 		return NULL;
-	buf_done(&pack->file);
+	free(pack->file);
 	buf_done(&pack->trees);
 	free(pack->entries);
 	free(pack->slots);
@@ -55,7 +59,7 @@ size_t pack_count(const struct pack *pack)
 
 size_t pack_len(const struct pack *pack)
 {
-	return pack->file.len;
+	return pack->len;
 }
 
 static size_t slot_of(const struct pack *pack, const git_oid *id)
@@ -85,34 +89,53 @@ static void grow(struct pack *pack)
 		pack->slots[slot_of(pack, &pack->entries[i].at.id)] = (uint32_t)i + 1;
 }
 
+/* Room for an object of so many bytes, and for the trailer. */
+static void reserve(struct pack *pack, size_t len)
+{
+	size_t needed = pack->len + OBJECT_HEAD_MAX + len + (len / STORED_MAX + 1) * BLOCK_HEAD + SUM_LEN + SHA1_LEN;
+
+	if (needed <= pack->room)
+		return;
+	pack->room = needed + needed / 2;
+	pack->file = mem_grow(pack->file, pack->room);
+}
+
+static void put(struct pack *pack, const void *data, size_t len)
+{
+	memcpy(pack->file + pack->len, data, len);
+	pack->len += len;
+}
+
 /* Type and length in 7-bit groups, the first with 4 bits of length. */
-static void add_head(struct buf *out, git_object_t type, size_t len)
+static void put_head(struct pack *pack, git_object_t type, size_t len)
 {
 	uint8_t c = (uint8_t)((unsigned)type << 4 | (len & 15));
 
 	for (len >>= 4; len; len >>= 7) {
-		buf_add_char(out, (char)(c | 0x80));
+		pack->file[pack->len++] = c | 0x80;
 		c = len & 0x7f;
 	}
-	buf_add_char(out, (char)c);
+	pack->file[pack->len++] = c;
 }
 
 /* A zlib stream of stored blocks (RFC 1950, RFC 1951 section 3.2.4). What is sealed does not deflate, hashes hardly do, and the text of
  * statements is made small when packs are merged: here it would only keep senders waiting. */
-static void add_stored(struct buf *out, struct bytes data)
+static void put_stored(struct pack *pack, struct bytes data)
 {
 	uint32_t sum = (uint32_t)adler32(adler32(0, NULL, 0), data.ptr, (uInt)data.len);
+	uint8_t end[SUM_LEN] = { (uint8_t)(sum >> 24), (uint8_t)(sum >> 16), (uint8_t)(sum >> 8), (uint8_t)sum };
 
-	buf_add(out, "\x78\x01", 2);
+	put(pack, "\x78\x01", 2);
 	do {
 		size_t len = data.len < STORED_MAX ? data.len : STORED_MAX;
-		uint8_t head[5] = { len == data.len, (uint8_t)len, (uint8_t)(len >> 8), (uint8_t)~len, (uint8_t)(~len >> 8) };
+		uint8_t head[BLOCK_HEAD] = { len == data.len, (uint8_t)len, (uint8_t)(len >> 8), (uint8_t)~len, (uint8_t)(~len >> 8) };
 
-		buf_add(out, head, sizeof(head));
-		buf_add(out, data.ptr, len);
+		put(pack, head, sizeof(head));
+		if (len)
+			put(pack, data.ptr, len);
 		data = bytes_from(data, len);
 	} while (data.len);
-	buf_add_u32be(out, sum);
+	put(pack, end, sizeof(end));
 }
 
 /* git's name of an object. What devices send is hashed by libgit2, which knows attacks on SHA-1 and refuses them; what we make ourselves by
@@ -138,7 +161,7 @@ static void note_tree(struct pack *pack, struct entry *entry, struct bytes data)
 {
 	entry->tree_len = data.len;
 	if (data.len <= STORED_MAX) {
-		entry->tree_at = pack->file.len - SUM_LEN - data.len;
+		entry->tree_at = pack->len - SUM_LEN - data.len;
 		return;
 	}
 	entry->tree_at = pack->trees.len;
@@ -147,7 +170,7 @@ static void note_tree(struct pack *pack, struct entry *entry, struct bytes data)
 
 int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes data, struct error *err)
 {
-	size_t begin = pack->file.len, slot;
+	size_t begin = pack->len, slot;
 	struct entry entry = { .at.offset = (uint32_t)begin };
 
 	if (hash_object(&entry.at.id, type, data, err) < 0)
@@ -159,9 +182,10 @@ int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes da
 		return error_set(err, E_LIMIT, "a pack over 1 GiB");
 	grow(pack);
 	slot = slot_of(pack, &entry.at.id);
-	add_head(&pack->file, type, data.len);
-	add_stored(&pack->file, data);
-	entry.at.crc = (uint32_t)crc32(0, pack->file.ptr + begin, (uInt)(pack->file.len - begin));
+	reserve(pack, data.len);
+	put_head(pack, type, data.len);
+	put_stored(pack, data);
+	entry.at.crc = (uint32_t)crc32(0, pack->file + begin, (uInt)(pack->len - begin));
 	if (type == GIT_OBJECT_TREE)
 		note_tree(pack, &entry, data);
 	pack->slots[slot] = (uint32_t)pack->count + 1;
@@ -176,17 +200,17 @@ bool pack_tree(struct bytes *out, const struct pack *pack, const git_oid *id)
 
 	if (!entry || !entry->tree_len)
 		return false;
-	*out = bytes_of((entry->tree_len <= STORED_MAX ? pack->file.ptr : pack->trees.ptr) + entry->tree_at, entry->tree_len);
+	*out = bytes_of((entry->tree_len <= STORED_MAX ? pack->file : pack->trees.ptr) + entry->tree_at, entry->tree_len);
 	return true;
 }
 
-static void add_sha1(struct buf *out, struct bytes over)
+static void sha1_of(uint8_t out[static SHA1_LEN], struct bytes over)
 {
 	struct sha1_ctx ctx;
 
 	sha1_init(&ctx);
 	sha1_update(&ctx, over.len, over.ptr);
-	sha1_digest(&ctx, SHA1_LEN, buf_extend(out, SHA1_LEN));
+	sha1_digest(&ctx, SHA1_LEN, out);
 }
 
 static int by_id(const void *a, const void *b)
@@ -194,12 +218,31 @@ static int by_id(const void *a, const void *b)
 	return git_oid_cmp(&((const struct pack_entry *)a)->id, &((const struct pack_entry *)b)->id);
 }
 
-/* Fan-out, ids, CRCs, offsets, both trailers (gitformat-pack(5)). */
-void pack_make_index(struct buf *out, struct pack_entry *entries, size_t count, const uint8_t trailer[static 20])
+/* Ids are random, so their first two bytes part them into small heaps, and hardly anything is left to be sorted. */
+static struct pack_entry *sort_entries(const struct pack_entry *entries, size_t count)
 {
+	struct pack_entry *sorted = mem_alloc((count + 1) * sizeof(*sorted));
+	_cleanup_(mem_freep) uint32_t *ends = mem_alloc(((1 << 16) + 1) * sizeof(*ends));
+	size_t first = 0;
+
+	for (size_t i = 0; i < count; i++)
+		ends[(entries[i].id.id[0] << 8 | entries[i].id.id[1]) + 1]++;
+	for (size_t i = 0; i < 1 << 16; i++)
+		ends[i + 1] += ends[i];
+	for (size_t i = 0; i < count; i++)
+		sorted[ends[entries[i].id.id[0] << 8 | entries[i].id.id[1]]++] = entries[i];
+	for (size_t i = 0; i < 1 << 16; first = ends[i++])
+		if (ends[i] - first > 1)
+			qsort(sorted + first, ends[i] - first, sizeof(*sorted), by_id);
+	return sorted;
+}
+
+/* Fan-out, ids, CRCs, offsets, both trailers (gitformat-pack(5)). */
+void pack_make_index(struct buf *out, const struct pack_entry *unsorted, size_t count, const uint8_t trailer[static 20])
+{
+	_cleanup_(mem_freep) struct pack_entry *entries = sort_entries(unsorted, count);
 	size_t at = 0;
 
-	qsort(entries, count, sizeof(*entries), by_id);
 	buf_add(out, "\377tOc", 4);
 	buf_add_u32be(out, 2);
 	for (unsigned first = 0; first < 256; first++) {
@@ -214,7 +257,8 @@ void pack_make_index(struct buf *out, struct pack_entry *entries, size_t count, 
 	for (size_t i = 0; i < count; i++)
 		buf_add_u32be(out, entries[i].offset);
 	buf_add(out, trailer, SHA1_LEN);
-	add_sha1(out, buf_bytes(out));
+	buf_extend(out, SHA1_LEN);
+	sha1_of(out->ptr + out->len - SHA1_LEN, bytes_of(out->ptr, out->len - SHA1_LEN));
 }
 
 static void make_index(struct buf *out, const struct pack *pack, const uint8_t *trailer)
@@ -233,8 +277,10 @@ static void finish_file(struct pack *pack)
 	buf_add_str(&head, "PACK");
 	buf_add_u32be(&head, 2);
 	buf_add_u32be(&head, (uint32_t)pack->count);
-	memcpy(pack->file.ptr, head.ptr, HEAD_LEN);
-	add_sha1(&pack->file, buf_bytes(&pack->file));
+	memcpy(pack->file, head.ptr, HEAD_LEN);
+	reserve(pack, 0);
+	sha1_of(pack->file + pack->len, bytes_of(pack->file, pack->len));
+	pack->len += SHA1_LEN;
 }
 
 int pack_write(struct pack *pack, const char *folder, struct error *err)
@@ -245,13 +291,13 @@ int pack_write(struct pack *pack, const char *folder, struct error *err)
 	char name[2 * SHA1_LEN + 1];
 
 	finish_file(pack);
-	trailer = pack->file.ptr + pack->file.len - SHA1_LEN;
+	trailer = pack->file + pack->len - SHA1_LEN;
 	make_index(&index, pack, trailer);
 	hex_encode(name, trailer, SHA1_LEN);
 	pack_path = mem_printf("%s/pack-%s.pack", folder, name);
 	index_path = mem_printf("%s/pack-%s.idx", folder, name);
 	/* the pack first: an index makes git look for its pack */
-	if (fs_write(pack_path, buf_bytes(&pack->file), 0444, err) < 0)
+	if (fs_write(pack_path, bytes_of(pack->file, pack->len), 0444, err) < 0)
 		return err->code;
 	if (fs_write(index_path, buf_bytes(&index), 0444, err) < 0) {
 		struct error ignored;

@@ -27,5 +27,5 @@ struct pack_entry {
 	uint32_t crc, offset;
 };
 
-/* Appends an index (version 2) to out; sorts the entries by id. trailer: the pack's SHA-1. */
-void pack_make_index(struct buf *out, struct pack_entry *entries, size_t count, const uint8_t trailer[static 20]);
+/* Appends an index (version 2) to out. trailer: the pack's SHA-1. */
+void pack_make_index(struct buf *out, const struct pack_entry *entries, size_t count, const uint8_t trailer[static 20]);

@@ -155,7 +155,8 @@ static size_t make_bundles(struct bundle **out, struct list *list)
 		bundles[slots[i].commit].item_count++;
 	for (size_t i = 0; i < commits; i++) {
 		bundles[i].items = mem_alloc(bundles[i].item_count * sizeof(*bundles[i].items));
-		bundles[i].changes = mem_alloc((bundles[i].item_count * CHANGES_MAX + 1) * sizeof(*bundles[i].changes));
+		/* not zeroed: that would touch several times what is used of it */
+		bundles[i].changes = mem_grow(NULL, (bundles[i].item_count * CHANGES_MAX + 1) * sizeof(*bundles[i].changes));
 		bundles[i].item_count = 0;
 	}
 	fill_bundles(bundles, slots, count);

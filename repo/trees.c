@@ -349,7 +349,7 @@ static int update_folder(git_oid *out, bool *empty, const struct update *u, cons
 	for (size_t from = 0, to; r == 0 && from < count; from = to) {
 		struct bytes name = first_part(changes[from].path + skip);
 
-		for (to = from + 1; to < count && !memcmp(changes[to].path + skip, name.ptr, name.len) &&
+		for (to = from + 1; to < count && !strncmp(changes[to].path + skip, changes[from].path + skip, name.len) &&
 		     (changes[to].path[skip + name.len] == '/' || !changes[to].path[skip + name.len]);
 		     to++)
 			;
