@@ -1,20 +1,15 @@
 /* crypto/merkle.c -- RFC 6962 section 2.1 Merkle trees over SHA-256. */
 #include "crypto/merkle.h"
 
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct merkle_hash merkle_leaf(struct bytes data)
 {
-	crypto_hash_sha256_state st;
 	struct merkle_hash out;
 	const uint8_t zero = 0;
 
-	crypto_hash_sha256_init(&st);
-	crypto_hash_sha256_update(&st, &zero, 1);
-	crypto_hash_sha256_update(&st, data.ptr, data.len);
-	crypto_hash_sha256_final(&st, out.b);
+	sha256_of_two(out.b, bytes_of(&zero, 1), data);
 	return out;
 }
 
@@ -25,7 +20,7 @@ static struct merkle_hash node(struct merkle_hash left, struct merkle_hash right
 
 	memcpy(in + 1, left.b, HASH_LEN);
 	memcpy(in + 1 + HASH_LEN, right.b, HASH_LEN);
-	crypto_hash_sha256(out.b, in, sizeof(in));
+	sha256(out.b, bytes_of(in, sizeof(in)));
 	return out;
 }
 
@@ -52,7 +47,7 @@ struct merkle_hash merkle_root(const struct merkle *tree)
 	struct merkle_hash root;
 
 	if (!depth) {
-		crypto_hash_sha256(root.b, NULL, 0);
+		sha256(root.b, (struct bytes){ 0 });
 		return root;
 	}
 	root = tree->stack[--depth];
