@@ -19,17 +19,18 @@ void log_line(enum log_level level, const char *fmt, ...)
 {
 	static const char *const names[] = { "error", "warning", "notice", "info", "debug" };
 	char line[1024];
-	size_t len;
+	size_t len = 0;
 	va_list ap;
 
 	if (level > log_least)
 		return;
-	snprintf(line, sizeof(line), "%s ", names[level]);
-	len = strlen(line);
+	for (const char *name = names[level]; *name; name++)
+		line[len++] = *name;
+	line[len++] = ' ';
 	va_start(ap, fmt);
 	vsnprintf(line + len, sizeof(line) - len, fmt, ap);
 	va_end(ap);
-	len = strlen(line);
+	len += strlen(line + len);
 	if (log_program[0]) {
 		snprintf(line + len, sizeof(line) - len, " program=%s", log_program);
 		len = strlen(line);

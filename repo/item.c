@@ -1,7 +1,19 @@
 /* repo/item.c -- a container on its way into the archive, and lists of them. */
 #include "repo/item.h"
 
+#include <assert.h>
 #include <stdlib.h>
+
+struct item *item_of(struct container *c, struct buf *bytes)
+{
+	struct item *item = mem_alloc(sizeof(*item));
+
+	item->bytes = *bytes;
+	item->c = *c;
+	*bytes = (struct buf){ 0 };
+	*c = (struct container){ 0 };
+	return item;
+}
 
 int item_new(struct item **out, struct bytes container, struct error *err)
 {
@@ -25,6 +37,7 @@ struct item *item_free(struct item *item)
 {
 	if (!item)
 		return NULL;
+	assert(!item->is_ahead); /* it is still in a list there */
 	container_done(&item->c);
 	buf_done(&item->bytes);
 	free(item);

@@ -13,6 +13,8 @@ struct item {
 	bool is_packed;     /* for index_drop_packed() */
 	size_t arrived;     /* for the packer: its place among those that are packed together */
 	struct merkle_hash leaf; /* for the packer: of the log */
+	struct item *ahead_prev, *ahead_next; /* ahead.c */
+	bool is_ahead; /* its rows are not in the index yet */
 	repo_done_fn done;
 	void *ctx;
 	struct repo_outcome outcome;
@@ -21,6 +23,8 @@ struct item {
 
 /* Copies and parses one attached container. */
 int item_new(struct item **out, struct bytes container, struct error *err) _must_check_;
+/* Of one that was parsed out of these bytes, and is all of them: takes both over. */
+struct item *item_of(struct container *c, struct buf *bytes);
 struct item *item_free(struct item *item);
 
 struct list {

@@ -243,18 +243,31 @@ static int place_bundle(struct repo *repo, const struct bundle *b, uint64_t *pos
 static int place_bundles(struct repo *repo, const struct bundle *bundles, size_t count, struct error *err)
 {
 	uint64_t position = repo->log.size;
-	int r = store_begin(repo->store, err);
+	int r = rows_begin(repo, err);
 
+	if (r == 0)
+		r = ahead_settle(repo->ahead, repo->store, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		r = place_bundle(repo, &bundles[i], &position, err);
 	if (r == 0)
 		r = store_set_tip(repo->store, bundles[count - 1].commit, position, err);
 	if (r == 0)
-		r = store_commit(repo->store, err);
+		r = rows_commit(repo, err);
 	if (r < 0)
-		store_rollback(repo->store);
+		rows_rollback(repo);
 	head_has_changed(repo);
 	return r;
+}
+
+/* They are packed, and go: from the archive the index learns of them. */
+static void lose_rows(struct repo *repo, const struct bundle *bundles, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t k = 0; k < bundles[i].item_count; k++) {
+			repo->rows_are_missing |= bundles[i].items[k]->is_ahead;
+			ahead_remove(repo->ahead, bundles[i].items[k]);
+		}
+	}
 }
 
 /* ---- packs ---- */
@@ -285,6 +298,8 @@ static int pack_some(size_t *packed, struct repo *repo, struct bundle *bundles, 
 	}
 	pthread_mutex_lock(&repo->store_lock);
 	r = place_bundles(repo, bundles, n, err);
+	if (r < 0)
+		lose_rows(repo, bundles, n);
 	pthread_mutex_unlock(&repo->store_lock);
 	repo->log = log;
 	repo->packed_root = version;
@@ -360,10 +375,16 @@ static int pack_list(struct repo *repo, struct list *list, struct error *err)
 
 static int catch_up(struct repo *repo, struct error *err)
 {
+	bool are_missing;
 	int r;
 
 	pthread_mutex_lock(&repo->store_lock);
-	r = index_catch_up(repo, err);
+	are_missing = repo->rows_are_missing;
+	repo->rows_are_missing = false;
+	r = rows_settle(repo, err); /* what is packed may be among them: the index must not learn of it twice */
+	if (r == 0)
+		r = index_catch_up(repo, err);
+	repo->rows_are_missing = are_missing && r < 0;
 	pthread_mutex_unlock(&repo->store_lock);
 	if (r < 0)
 		return r;

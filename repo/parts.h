@@ -4,6 +4,7 @@
  * Locks are taken in this order: journal_lock, store_lock, lock. reading_lock and root_lock are taken alone. */
 #pragma once
 
+#include "repo/ahead.h"
 #include "repo/git.h"
 #include "repo/item.h"
 #include "repo/journal.h"
@@ -37,6 +38,10 @@ struct repo {
 	char (*shredding)[ID_LEN + 1]; /* with store_lock: devices whose keys are being destroyed */
 	size_t shredding_count;
 	struct touches *touches; /* touch.c */
+	struct signer_cache *signers;
+	struct ahead *ahead;   /* with store_lock */
+	uint64_t taken;        /* with store_lock: statements that were ever journaled */
+	bool rows_are_missing; /* with store_lock: of packed snapshots; until the index has caught up, nothing is judged */
 	pthread_t journal_thread, packer_thread, checkpoint_thread, merge_thread;
 	atomic_bool merge_stop;
 	repo_news_fn news;
@@ -86,6 +91,17 @@ int root_from(struct root **out, struct bytes whole, struct error *err) _must_ch
 void add_root(struct repo *repo, struct root *root); /* takes it over; there is room: whoever judged it has looked */
 const struct root *newest_root(struct repo *repo);   /* NULL: none */
 const struct root *root_of_version(struct repo *repo, uint64_t version);
+
+/* ---- the index in transactions (repo.c) ---- */
+
+/* With store_lock: as those of store.h, and what ahead.h keeps goes with them. */
+int rows_begin(struct repo *repo, struct error *err) _must_check_;
+int rows_commit(struct repo *repo, struct error *err) _must_check_;
+void rows_rollback(struct repo *repo);
+/* With store_lock: enters the rows of all that is there of ahead.h. */
+int rows_settle(struct repo *repo, struct error *err) _must_check_;
+/* Before the index is asked of chains, or how they stand: the rows of all that is acknowledged are in it. */
+int rows_show(struct repo *repo, struct error *err) _must_check_;
 
 /* ---- the index and the branch (index.c) ---- */
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "repo/keyring.h"
 #include "repo/layout.h"
+#include "repo/signer-cache.h"
 
 #include <string.h>
 
@@ -19,11 +20,16 @@ int repo_roots(struct buf *out, struct repo *repo, uint64_t from_version, struct
 
 int repo_signer_get(struct repo_signer *out, struct repo *repo, const char *id, struct error *err)
 {
+	uint64_t state = store_signers_state(repo->store);
 	int r;
 
+	if (signer_cache_get(out, repo->signers, state, id))
+		return 0;
 	pthread_mutex_lock(&repo->reading_lock);
 	r = store_signer(out, repo->reading, id, err);
 	pthread_mutex_unlock(&repo->reading_lock);
+	if (r == 0)
+		signer_cache_put(repo->signers, state, id, out);
 	return r;
 }
 
@@ -31,6 +37,8 @@ int repo_device_get(struct repo_device *out, struct repo *repo, const char *id, 
 {
 	int r;
 
+	if (rows_show(repo, err) < 0)
+		return err->code;
 	pthread_mutex_lock(&repo->reading_lock);
 	r = store_device(out, repo->reading, id, err);
 	pthread_mutex_unlock(&repo->reading_lock);
@@ -41,6 +49,8 @@ int repo_devices(struct repo *repo, repo_device_fn fn, void *ctx, struct error *
 {
 	int r;
 
+	if (rows_show(repo, err) < 0)
+		return err->code;
 	pthread_mutex_lock(&repo->reading_lock);
 	r = store_devices(repo->reading, fn, ctx, err);
 	pthread_mutex_unlock(&repo->reading_lock);
@@ -52,6 +62,8 @@ int repo_log(struct repo *repo, const char *id, uint64_t below, unsigned limit, 
 	struct repo_device device;
 	int r;
 
+	if (rows_show(repo, err) < 0)
+		return err->code;
 	pthread_mutex_lock(&repo->reading_lock);
 	r = store_device(&device, repo->reading, id, err);
 	if (r == 0)
@@ -64,6 +76,8 @@ int repo_snapshots_at(struct repo *repo, const char *after, int64_t at_s, unsign
 {
 	int r;
 
+	if (rows_show(repo, err) < 0)
+		return err->code;
 	pthread_mutex_lock(&repo->reading_lock);
 	r = store_snapshots_at(repo->reading, after, at_s, limit, fn, ctx, err);
 	pthread_mutex_unlock(&repo->reading_lock);
@@ -76,6 +90,8 @@ static int find_packed(git_oid *out, struct repo *repo, const char *id, enum sta
 	char hex[41] = "";
 	int r = 0;
 
+	if (rows_show(repo, err) < 0)
+		return err->code;
 	for (int attempt = 0; attempt < 2; attempt++) {
 		pthread_mutex_lock(&repo->reading_lock);
 		r = store_find(hex, repo->reading, id, type, number, err);

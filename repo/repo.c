@@ -3,10 +3,12 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "repo/signer-cache.h"
 #include "repo/touch.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +79,55 @@ static int load_roots(struct repo *repo, struct error *err)
 	return 0;
 }
 
+/* ---- the index in transactions ---- */
+
+int rows_begin(struct repo *repo, struct error *err)
+{
+	if (repo->rows_are_missing)
+		return error_set(err, E_SYS, "the index is behind the archive: once it can be written again, it catches up");
+	return store_begin(repo->store, err);
+}
+
+int rows_commit(struct repo *repo, struct error *err)
+{
+	int r = store_commit(repo->store, err);
+
+	if (r == 0)
+		ahead_committed(repo->ahead);
+	return r;
+}
+
+void rows_rollback(struct repo *repo)
+{
+	store_rollback(repo->store);
+	ahead_rolled_back(repo->ahead);
+}
+
+int rows_settle(struct repo *repo, struct error *err)
+{
+	int r = rows_begin(repo, err);
+
+	if (r == 0)
+		r = ahead_settle(repo->ahead, repo->store, err);
+	if (r == 0)
+		r = rows_commit(repo, err);
+	if (r < 0)
+		rows_rollback(repo);
+	return r;
+}
+
+int rows_show(struct repo *repo, struct error *err)
+{
+	int r;
+
+	if (!ahead_count(repo->ahead))
+		return 0;
+	pthread_mutex_lock(&repo->store_lock);
+	r = rows_settle(repo, err);
+	pthread_mutex_unlock(&repo->store_lock);
+	return r;
+}
+
 /* ---- the journal after a stop ---- */
 
 static int collect(void *ctx, uint8_t kind, struct bytes content, struct error *err)
@@ -143,10 +194,12 @@ static int enter_all(struct repo *repo, const struct list *list, struct error *e
 /* Everything that the index knows is packed or journaled; if not, the disk lost what was acknowledged. */
 static int find_lost(struct repo *repo, struct error *err)
 {
-	uint64_t known = 0;
+	uint64_t known = 0, taken = 0;
 
-	if (store_unpacked(&known, repo->store, err) < 0)
+	if (store_unpacked(&known, repo->store, err) < 0 || store_taken(&taken, repo->store, err) < 0)
 		return err->code;
+	if (taken > repo->log.size && known < taken - repo->log.size)
+		known = taken - repo->log.size; /* of some, only the journal had more than their number */
 	if (known <= repo->pending.count)
 		return 0;
 	return error_set(err, E_FORMAT, "%llu acknowledged statements are neither in archive.git nor in the journal: restore '%s/journal' from a copy; or go on "
@@ -177,6 +230,7 @@ static int replay_journal(struct repo *repo, struct error *err)
 	if (find_lost(repo, err) < 0 || find_lost_branch(repo, err) < 0)
 		return err->code;
 	repo->journaled = repo->pending.count;
+	repo->taken = repo->log.size + repo->pending.count;
 	if (repo->pending.first)
 		return 0;
 	if (journal_rotate(&before, repo->journal, err) < 0 || journal_drop(repo->journal, before, err) < 0)
@@ -272,10 +326,21 @@ static void init_waiting(struct repo *repo)
 	pthread_condattr_destroy(&attr);
 }
 
+static void sha256_by_nettle(uint8_t out[static HASH_LEN], struct bytes a, struct bytes b)
+{
+	struct sha256_ctx ctx;
+
+	sha256_init(&ctx);
+	sha256_update(&ctx, a.len, a.ptr);
+	sha256_update(&ctx, b.len, b.ptr);
+	sha256_digest(&ctx, HASH_LEN, out);
+}
+
 int repo_open(struct repo **out, const char *dir, const struct sign_key *key, unsigned flags, struct error *err)
 {
 	struct repo *repo = mem_alloc(sizeof(*repo));
 
+	sha256_lend(sha256_by_nettle);
 	repo->dir = mem_strdup(dir);
 	repo->keyring = mem_printf("%s/keyring", dir);
 	repo->payloads = mem_printf("%s/payloads", dir);
@@ -293,6 +358,8 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 	pthread_mutex_init(&repo->root_lock, NULL);
 	init_waiting(repo);
 	repo->touches = touches_new();
+	repo->signers = signer_cache_new();
+	repo->ahead = ahead_new();
 	if (open_parts(repo, flags & REPO_CREATE, err) < 0) {
 		repo_close(repo);
 		return error_add(err, "archive '%s'", dir);
@@ -333,11 +400,13 @@ struct repo *repo_close(struct repo *repo)
 	if (repo->threads_run)
 		stop_threads(repo);
 	list_done(&repo->queue);
-	list_done(&repo->pending);
-	journal_close(repo->journal);
 	if (repo->touches && repo->store)
 		repo_touch_flush(repo);
+	repo->ahead = ahead_free(repo->ahead);
+	list_done(&repo->pending);
+	journal_close(repo->journal);
 	repo->touches = touches_free(repo->touches);
+	repo->signers = signer_cache_free(repo->signers);
 	store_close(repo->reading);
 	store_close(repo->checkpointing);
 	store_close(repo->store);

@@ -65,6 +65,8 @@ typedef void (*repo_done_fn)(void *ctx, const struct repo_outcome *outcome);
 /* Queues one container (its bytes are copied): root, invite, enrol, admit, epoch, snapshot, verdict, batch, order, control, receipt, firmware,
  * what is said of retirement. Bounded at 4,096 items or 64 MiB: REPO_BUSY beyond, and done is not called. Returns 0 when queued. */
 int repo_submit(struct repo *repo, struct bytes container, repo_done_fn done, void *ctx, struct error *err) _must_check_;
+/* The same with one that is parsed already, out of these bytes and to their end: when it is queued, both are taken over, and empty for the caller. */
+int repo_submit_parsed(struct repo *repo, struct container *c, struct buf *bytes, repo_done_fn done, void *ctx, struct error *err) _must_check_;
 /* The same with several, all of them queued or none; done is called for each, in their order. A list is taken while there is room for one
  * more item, however many it has. */
 int repo_submit_list(struct repo *repo, const struct bytes *containers, size_t count, repo_done_fn done, void *ctx, struct error *err)

@@ -19,6 +19,8 @@ struct store {
 	struct prepared prepared[PREPARED_MAX];
 	size_t prepared_count;
 	_Atomic unsigned wal_pages;
+	_Atomic uint64_t signers_state;
+	bool signers_change; /* in the transaction in hand */
 	struct statement *batch; /* the one that was asked for last: its orders come one after another */
 };
 
@@ -36,6 +38,9 @@ int sql_row(struct store *store, sqlite3_stmt *st, struct error *err) _must_chec
 /* The first column of the first row, if there is one. */
 int sql_count(struct store *store, sqlite3_stmt *st, int64_t *out, struct error *err) _must_check_;
 void sql_done(sqlite3_stmt *st);
+
+/* To be called by who changes what store_signer() reads. */
+void store_change_signers(struct store *store);
 
 void sql_text(char *out, size_t size, sqlite3_stmt *st, int column);
 void sql_blob(struct buf *out, sqlite3_stmt *st, int column);

@@ -224,10 +224,13 @@ static int settle(struct store *store, int64_t id, const struct answer *a, bool 
 	bool is_last = order_outcome_is_last(a->outcome);
 
 	/* a device that is erased has no key any more */
-	if (!strcmp(a->outcome, "done") &&
-	    sql_run(store, sql_query(store, "UPDATE state SET retired = 'wiped' WHERE device = (SELECT device FROM orders WHERE id = ? AND kind IN"
-				     " ('factory-reset', 'purge'))", "i", id), err) < 0)
-		return err->code;
+	if (!strcmp(a->outcome, "done")) {
+		if (sql_run(store, sql_query(store, "UPDATE state SET retired = 'wiped' WHERE device = (SELECT device FROM orders WHERE id = ? AND"
+					     " kind IN ('factory-reset', 'purge'))", "i", id), err) < 0)
+			return err->code;
+		if (changed_anything(store))
+			store_change_signers(store);
+	}
 	if (sql_run(store, sql_query(store, "UPDATE orders SET outcome = ?, refusal = ?, note = ?, receipt = ?, time_s = ?, settled = ? WHERE id = ?",
 				     "sssiiii",
 				     a->outcome, a->refusal, a->note, (int64_t)a->number, a->time_s, (int64_t)is_last, id), err) < 0 ||
@@ -350,6 +353,8 @@ int store_enter_order(struct store *store, const struct statement *st, struct er
 	    sql_run(store, sql_query(store, "UPDATE device SET shreds = shreds + (?1 = 'shred') WHERE id = ?2", "ss", statement_get(st, "kind"),
 				     statement_get(st, "device")), err) < 0)
 		return err->code;
+	if (!strcmp(statement_get(st, "kind"), "shred"))
+		store_change_signers(store);
 	id_of_hash(id, proof->batch);
 	return answer_at_once(store, id, st, err);
 }

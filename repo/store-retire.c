@@ -117,6 +117,7 @@ int store_enter_said(struct store *store, const struct statement *st, struct err
 		return 0;
 	if (sql_run(store, sql_query(store, "UPDATE state SET retired = 'lost' WHERE device = ? AND retired = ''", "s", device), err) < 0)
 		return err->code;
+	store_change_signers(store);
 	return store_settle_shred(store, st, err);
 }
 

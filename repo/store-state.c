@@ -76,6 +76,49 @@ static int judge_seals(const struct state *state, const struct container *c)
 	return 0;
 }
 
+static bool put_ref(uint8_t seals[static STATE_SEALS][STATE_SEAL_LEN], const struct seal_ref *ref)
+{
+	for (size_t i = 0; i < STATE_SEALS; i++) {
+		if (strcmp(snapshot_seals[i], ref->name) != 0)
+			continue;
+		for (int k = 0; k < 8; k++)
+			seals[i][k] = (uint8_t)(ref->number >> (56 - 8 * k));
+		memcpy(seals[i] + 8, ref->hash, HASH_LEN);
+		return true;
+	}
+	return false;
+}
+
+static bool seals_fit(const struct state *then, const struct state *now, const struct container *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		size_t k = 0;
+
+		while (strcmp(snapshot_seals[k], c->refs[i].name) != 0)
+			k++;
+		if (!c->seals[i].ptr && memcmp(then->seals[k], now->seals[k], STATE_SEAL_LEN) != 0)
+			return false;
+	}
+	return true;
+}
+
+bool state_is_next(struct state *then, const struct state *now, const struct container *c)
+{
+	uint8_t prev[HASH_LEN];
+
+	if (statement_type(c->st) != STATEMENT_SNAPSHOT || now->is_retired || statement_number(c->st, "number") != now->head + 1 ||
+	    !statement_get_hash(prev, c->st, "prev") || memcmp(prev, now->head_hash, HASH_LEN) != 0 || statement_number(c->st, "epoch") != now->epoch)
+		return false;
+	*then = *now;
+	then->head++;
+	memcpy(then->head_hash, statement_hash(c->st), HASH_LEN);
+	memset(then->seals, 0, sizeof(then->seals));
+	for (size_t i = 0; i < c->count; i++)
+		if (!put_ref(then->seals, &c->refs[i]))
+			return false;
+	return seals_fit(then, now, c);
+}
+
 /* It judges a snapshot of its own chain. */
 static int judge_subject(struct store *store, const struct statement *st, struct error *err)
 {
@@ -135,7 +178,7 @@ int store_enter_snapshot(struct store *store, const struct statement *st, struct
 		put_seal(seals[i], st, snapshot_seals[i]);
 	if (sql_run(store, sql_query(store,
 				"UPDATE state SET head = ?1, head_hash = ?2, snapshot_number = ?1, snapshot_s = ?3, seals = ?4, saved = ?5, unsaved_since_s = ?6,"
-				" mode = ?7, hold_s = ?8, hold_by = ?9, drift = ?10, drift_since_s = ?11, changed_by = ?12 WHERE device = ?13",
+				" mode = ?7, hold_s = ?8, hold_by = ?9, drift = ?10, drift_since_s = ?11, changed_by = ?12 WHERE device = ?13 AND head < ?1",
 				"ihibsisississ", (int64_t)statement_number(st, "number"), statement_hash(st), statement_time(st, "time"),
 				bytes_of(seals, sizeof(seals)), statement_get(st, "saved"), statement_time(st, "unsaved-since"), statement_get(st, "mode"),
 				statement_time(st, "hold"), said(st, "hold-by"), said(st, "drift"), statement_time(st, "drift-since"),

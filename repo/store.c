@@ -104,6 +104,7 @@ int store_open(struct store **out, const char *path, struct error *err)
 		store_close(store);
 		return error_add(err, "'%s' (it can be deleted and made anew with 'holdfastd reindex')", path);
 	}
+	store->signers_state = 1;
 	*out = store;
 	return 0;
 }
@@ -127,7 +128,23 @@ int store_begin(struct store *store, struct error *err)
 
 int store_commit(struct store *store, struct error *err)
 {
-	return sql_exec(store, "COMMIT", err);
+	int r = sql_exec(store, "COMMIT", err);
+
+	if (r == 0 && store->signers_change) {
+		store->signers_change = false;
+		store->signers_state++;
+	}
+	return r;
+}
+
+void store_change_signers(struct store *store)
+{
+	store->signers_change = true;
+}
+
+uint64_t store_signers_state(const struct store *store)
+{
+	return store->signers_state;
 }
 
 void store_rollback(struct store *store)
@@ -149,6 +166,7 @@ unsigned store_wal_pages(const struct store *store)
 
 int store_clear(struct store *store, struct error *err)
 {
+	store->signers_state++;
 	return each_table(store, "DELETE FROM", err);
 }
 
@@ -313,6 +331,7 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 
 static int enter_enrol(struct store *store, const struct statement *st, struct error *err)
 {
+	store_change_signers(store);
 	if (sql_run(store, sql_query(store, "INSERT OR REPLACE INTO state(device, head, head_hash) VALUES(?, 1, ?)", "sh", statement_get(st, "device"),
 				     statement_hash(st)), err) < 0)
 		return err->code;
@@ -329,6 +348,7 @@ static int enter_admit(struct store *store, const struct statement *st, struct e
 	_cleanup_(buf_done) struct buf labels = { 0 };
 	const char *label;
 
+	store_change_signers(store);
 	for (size_t i = 0; (label = statement_at(st, "label", i)); i++)
 		buf_addf(&labels, "%s%s", i ? " " : "", label);
 	return sql_run(store, sql_query(store, "UPDATE device SET name = ?, labels = ?, admit = ? WHERE id = ?", "ssbs", statement_get(st, "device-name"),
@@ -528,6 +548,21 @@ int store_unpacked(uint64_t *out, struct store *store, struct error *err)
 	int64_t n = 0;
 
 	if (sql_count(store, sql_query(store, "SELECT (SELECT count(*) FROM unpacked) + (SELECT count(*) FROM chain WHERE position IS NULL)", ""), &n, err) < 0)
+		return err->code;
+	*out = (uint64_t)n;
+	return 0;
+}
+
+int store_set_taken(struct store *store, uint64_t count, struct error *err)
+{
+	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO meta(key, number) VALUES('taken', ?)", "i", (int64_t)count), err);
+}
+
+int store_taken(uint64_t *out, struct store *store, struct error *err)
+{
+	int64_t n = 0;
+
+	if (sql_count(store, sql_query(store, "SELECT number FROM meta WHERE key = 'taken'", ""), &n, err) < 0)
 		return err->code;
 	*out = (uint64_t)n;
 	return 0;

@@ -1,8 +1,8 @@
 /* repo/store.h -- the index: what git says, in tables (SQLite). Internal to repo/; another store can take its place behind these functions.
  *
  * Everything in it can be made anew from git and the journal, so it is never the truth, and its transactions need no sync of their own.
- * A row of chain exists from the moment that its statement is journaled; it gets its position in the log when it is packed. One thread
- * at a time uses a store: whoever has one has a lock for it. */
+ * A row of chain exists from the moment that its statement is journaled (a snapshot's, which ahead.h keeps, a little later); it gets its position
+ * in the log when it is packed. One thread at a time uses a store: whoever has one has a lock for it. */
 #pragma once
 
 #include "repo/repo.h"
@@ -38,6 +38,9 @@ int store_place(struct store *store, const struct statement *st, const struct me
 /* Every leaf in order; E_FORMAT when one is missing. */
 typedef void (*store_leaf_fn)(void *ctx, uint64_t position, const struct merkle_hash *leaf);
 int store_log_each(struct store *store, store_leaf_fn fn, void *ctx, struct error *err) _must_check_;
+/* How many statements were ever taken: kept with each round, so that a journal that is lost is missed also where it alone knew them. 0: never said. */
+int store_set_taken(struct store *store, uint64_t count, struct error *err) _must_check_;
+int store_taken(uint64_t *out, struct store *store, struct error *err) _must_check_;
 /* How many statements are entered that have no place in the log yet. */
 int store_unpacked(uint64_t *out, struct store *store, struct error *err) _must_check_;
 int store_log_leaf(struct merkle_hash *out, struct store *store, uint64_t position, struct error *err) _must_check_;
@@ -51,6 +54,8 @@ int store_set_tip(struct store *store, const char *commit, uint64_t log_size, st
 /* Rows. Positive REPO_ABSENT when there is none. */
 int store_root(struct buf *out, struct store *store, uint64_t version, struct error *err) _must_check_; /* whole statement; 0: newest */
 int store_device(struct repo_device *out, struct store *store, const char *id, struct error *err) _must_check_;
+/* A number that grows when a transaction is committed after which store_signer() may answer differently; from any thread. */
+uint64_t store_signers_state(const struct store *store);
 int store_signer(struct repo_signer *out, struct store *store, const char *id, struct error *err) _must_check_;
 int store_devices(struct store *store, repo_device_fn fn, void *ctx, struct error *err) _must_check_;
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err) _must_check_;

@@ -45,26 +45,29 @@ struct touches *touches_free(struct touches *t)
 	return NULL;
 }
 
-static int write_one(struct store *store, const struct touch *touch, struct error *err)
+/* What a device posted before comes before it. */
+static int write_one(struct repo *repo, const struct touch *touch, struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
 	int r = statement_parse(&st, bytes_of(touch->text, touch->len), true, NULL, err);
 
-	return r < 0 ? r : store_touch(store, st, touch->at_s, err);
+	if (r == 0 && ahead_has(repo->ahead, statement_get(st, "device")))
+		r = ahead_settle(repo->ahead, repo->store, err);
+	return r < 0 ? r : store_touch(repo->store, st, touch->at_s, err);
 }
 
-static int write_all(struct store *store, const struct touches *t, struct error *err)
+static int write_all(struct repo *repo, const struct touches *t, struct error *err)
 {
-	int r = store_begin(store, err);
+	int r = rows_begin(repo, err);
 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < t->count && r >= 0; i++)
-		r = write_one(store, &t->list[i], err);
+		r = write_one(repo, &t->list[i], err);
 	if (r >= 0)
-		r = store_commit(store, err);
+		r = rows_commit(repo, err);
 	if (r < 0)
-		store_rollback(store);
+		rows_rollback(repo);
 	return r;
 }
 
@@ -77,7 +80,7 @@ static void flush(struct repo *repo, struct touches *t)
 	if (!t->count)
 		return;
 	pthread_mutex_lock(&repo->store_lock);
-	r = write_all(repo->store, t, &err);
+	r = write_all(repo, t, &err);
 	pthread_mutex_unlock(&repo->store_lock);
 	if (r < 0)
 		log_failure(LOG_WARNING, "cannot-note-contact", &err);

@@ -1,8 +1,8 @@
 /* repo/writer.c -- the queue and the journal thread.
  *
  * The journal thread takes all that has arrived, judges and enters it into the index inside one transaction, appends it to the journal,
- * syncs once, commits the transaction, and then answers every sender. So the index always shows what is acknowledged, and what is
- * acknowledged is always on disk. */
+ * syncs once, commits the transaction, and then answers every sender. Snapshots that plainly fit are entered later, together, but before anybody
+ * looks (ahead.h). So the index always shows what is acknowledged, and what is acknowledged is always on disk. */
 #include "repo/parts.h"
 
 #include "base/clock.h"
@@ -10,13 +10,18 @@
 #include "repo/keyring.h"
 #include "repo/payloads.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
 	QUEUE_ITEMS_MAX = 4096,
 	QUEUE_BYTES_MAX = 64 << 20,
 	ROUND_ITEMS_MAX = 1024, /* of one sync */
 	PENDING_BYTES_MAX = 128 << 20,
+	GATHER_FROM = 4, /* items of a round: then the next one is waited for a little, */
+	GATHER_US = 1500,
+	GATHER_ITEMS = 128, /* unless that many are there already */
 };
 
 /* ---- one round ---- */
@@ -95,8 +100,8 @@ static bool brings_keys(const struct item *item)
 	return statement_type(item->c.st) == STATEMENT_EPOCH || container_seal(&item->c, "payload").ptr;
 }
 
-/* Judges one item and enters it; what is to be journaled goes into batch. */
-static int take_item(struct repo *repo, struct item *item, struct buf *batch, bool *mended, struct error *err)
+/* By the index, which knows all that came before. */
+static int judge_item(struct repo *repo, struct item *item, struct buf *batch, bool *mended, struct error *err)
 {
 	bool keep_fork = false, is_new = false;
 	int r = store_judge(repo->store, &item->c, newest_root(repo), &keep_fork, err);
@@ -116,6 +121,21 @@ static int take_item(struct repo *repo, struct item *item, struct buf *batch, bo
 	if (item->kind)
 		journal_add(batch, item->kind, buf_bytes(&item->bytes));
 	return r;
+}
+
+/* Judges one item and enters it, or leaves that for later; what is to be journaled goes into batch. */
+static int take_item(struct repo *repo, struct item *item, struct buf *batch, bool *mended, struct error *err)
+{
+	int r = ahead_take(repo->ahead, repo->store, item, err);
+
+	if (r == 0) {
+		item->kind = KIND_STATEMENT;
+		journal_add(batch, item->kind, buf_bytes(&item->bytes));
+	}
+	if (r != AHEAD_ASK)
+		return r;
+	r = ahead_settle(repo->ahead, repo->store, err);
+	return r < 0 ? r : judge_item(repo, item, batch, mended, err);
 }
 
 /* The system's refusal is everybody's: SQLite may have given the transaction up, and what follows would be entered without one. A root
@@ -144,28 +164,42 @@ static bool has_keys(const struct list *round)
 	return false;
 }
 
+static uint64_t journaled_of(const struct list *round)
+{
+	uint64_t n = 0;
+
+	for (const struct item *item = round->first; item; item = item->next)
+		n += item->kind != 0;
+	return n;
+}
+
 static int try_round(struct repo *repo, struct list *round, struct error *err)
 {
 	_cleanup_(buf_done) struct buf batch = { 0 };
 	_cleanup_(root_freep) struct root *next = NULL;
-	int r = store_begin(repo->store, err);
+	uint64_t taken = repo->taken;
+	int r = rows_begin(repo, err);
 
 	if (r == 0)
 		r = take_items(repo, round, &batch, &next, err);
+	taken += journaled_of(round);
+	if (r == 0 && batch.len)
+		r = store_set_taken(repo->store, taken, err);
 	if (r == 0 && batch.len && has_keys(round))
 		journal_holds_keys(repo->journal);
 	if (r == 0 && batch.len)
 		r = journal_append(repo->journal, buf_bytes(&batch), err);
 	if (r < 0) {
-		store_rollback(repo->store);
+		rows_rollback(repo);
 		return r;
 	}
-	if (store_commit(repo->store, err) < 0) {
-		store_rollback(repo->store);
+	if (rows_commit(repo, err) < 0) {
+		rows_rollback(repo);
 		if (batch.len)
 			journal_undo(repo->journal);
 		return err->code;
 	}
+	repo->taken = taken;
 	if (batch.len)
 		journal_mark(repo->journal);
 	if (next)
@@ -197,10 +231,8 @@ static void take_round(struct repo *repo, struct list *round)
 /* Before anybody is told: who waits for all that was acknowledged to be archived waits for this, too. */
 static void count_round(struct repo *repo, const struct list *round)
 {
-	uint64_t n = 0;
+	uint64_t n = journaled_of(round);
 
-	for (const struct item *item = round->first; item; item = item->next)
-		n += item->kind != 0;
 	pthread_mutex_lock(&repo->lock);
 	repo->journaled += n;
 	pthread_mutex_unlock(&repo->lock);
@@ -233,15 +265,36 @@ static void answer(struct repo *repo, struct list *round)
 
 /* ---- the thread ---- */
 
-/* Waits for work and takes it; false: there is none left and the end has come. */
-static bool next_round(struct list *round, struct repo *repo)
+/* With the lock held. */
+static void wait_for_work(struct repo *repo)
+{
+	while (!repo->stopping && (repo->is_rotating || !repo->queue.first || repo->pending.bytes > PENDING_BYTES_MAX))
+		pthread_cond_wait(&repo->queued, &repo->lock);
+}
+
+/* With the lock held. Where several came together just before, more are on their way, and one sync costs the same for all of them. Who comes
+ * alone is not kept waiting. */
+static void gather(struct repo *repo, size_t before)
+{
+	static const struct timespec moment = { .tv_nsec = GATHER_US * 1000 };
+
+	if (before < GATHER_FROM || repo->stopping || repo->queue.count >= GATHER_ITEMS)
+		return;
+	pthread_mutex_unlock(&repo->lock);
+	nanosleep(&moment, NULL);
+	pthread_mutex_lock(&repo->lock);
+	wait_for_work(repo);
+}
+
+/* Waits for work and takes it; false: there is none left and the end has come. before: how many the round before had. */
+static bool next_round(struct list *round, struct repo *repo, size_t before)
 {
 	struct item *item;
 
 	list_init(round);
 	pthread_mutex_lock(&repo->lock);
-	while (!repo->stopping && (repo->is_rotating || !repo->queue.first || repo->pending.bytes > PENDING_BYTES_MAX))
-		pthread_cond_wait(&repo->queued, &repo->lock);
+	wait_for_work(repo);
+	gather(repo, before);
 	while (round->count < ROUND_ITEMS_MAX && (item = list_take(&repo->queue))) {
 		list_add(round, item);
 		if (is_root(item))
@@ -255,10 +308,12 @@ void *journal_main(void *arg)
 {
 	struct repo *repo = arg;
 	struct list round;
+	size_t count = 0;
 
 	pthread_setname_np(pthread_self(), "journal"); /* for those who look with top -H */
 
-	while (next_round(&round, repo)) {
+	while (next_round(&round, repo, count)) {
+		count = round.count;
 		/* until what was journaled is also pending, the packer must not drop that journal file */
 		pthread_mutex_lock(&repo->journal_lock);
 		take_round(repo, &round);
@@ -313,6 +368,30 @@ int repo_submit_list(struct repo *repo, const struct bytes *containers, size_t c
 	if (r == 0)
 		r = enqueue(repo, &list);
 	list_done(&list);
+	return r;
+}
+
+int repo_submit_parsed(struct repo *repo, struct container *c, struct buf *bytes, repo_done_fn done, void *ctx, struct error *err)
+{
+	struct list list;
+	struct item *item;
+	int r;
+
+	if (repo->read_only)
+		return error_set(err, E_DENIED, "the repository is open for reading only");
+	if (bytes->len > CONTAINER_MAX)
+		return error_set(err, E_LIMIT, "container of %zu bytes is over %d", bytes->len, CONTAINER_MAX);
+	list_init(&list);
+	item = item_of(c, bytes);
+	item->done = done;
+	item->ctx = ctx;
+	list_add(&list, item);
+	r = enqueue(repo, &list);
+	if (r == 0)
+		return 0;
+	*bytes = item->bytes;
+	*c = item->c;
+	free(item);
 	return r;
 }
 

@@ -94,7 +94,7 @@ static int answer_outcome(struct call *call)
 	switch (sub->result) {
 	case 0:
 	case REPO_SEEN:
-		return call_json(call, json_pack("{s:s, s:s}", "id", sub->hash, "result", sub->result ? "seen" : "stored"));
+		return call_json_text(call, "{\"id\":\"%s\",\"result\":\"%s\"}", sub->hash, sub->result ? "seen" : "stored");
 	case REPO_FORK:
 	case REPO_GAP:
 		hex_encode(head_hash, sub->head_hash, HASH_LEN);
@@ -109,16 +109,21 @@ static int answer_outcome(struct call *call)
 	}
 }
 
-static int submit(struct call *call, const struct container *c, struct error *err)
+/* A certificate is archived with one more signature than it came with. */
+static int countersign(struct call *call, struct container *c, struct error *err)
 {
-	int r;
+	buf_truncate(&call->body, 0); /* c has its own copy */
+	ingest_countersign(&call->body, c->st, &call->server->key);
+	container_done(c);
+	return ingest_parse(c, buf_bytes(&call->body), err);
+}
 
-	if (statement_type(c->st) == STATEMENT_CERTIFICATE) {
-		buf_truncate(&call->body, 0); /* c has its own copy */
-		ingest_countersign(&call->body, c->st, &call->server->key);
-	}
-	r = ingest_submit(&call->submission, call->server, call->conn, c, buf_bytes(&call->body), err);
+static int submit(struct call *call, struct container *c, struct error *err)
+{
+	int r = statement_type(c->st) == STATEMENT_CERTIFICATE ? countersign(call, c, err) : 0;
 
+	if (r == 0)
+		r = ingest_submit(&call->submission, call->server, call->conn, c, &call->body, err);
 	if (r == REPO_BUSY)
 		return call_refuse(call, REFUSE_BUSY, "the queue of the archive is full");
 	if (r < 0)
@@ -253,7 +258,7 @@ static int take_claim(struct call *call, struct error *err)
 	r = ingest_check_claim(&call->server->key.pub, &c, err);
 	if (r < 0)
 		return r;
-	r = ingest_submit(&call->submission, call->server, call->conn, &c, buf_bytes(&call->body), err);
+	r = ingest_submit(&call->submission, call->server, call->conn, &c, &call->body, err);
 	if (r == REPO_BUSY) {
 		end_claim(call->server);
 		return call_refuse(call, REFUSE_BUSY, "the queue of the archive is full");

@@ -85,6 +85,8 @@ void call_header(struct call *call, const char *name, const char *fmt, ...) _pri
 /* All of these return 0, for `return call_json(...)`. */
 int call_text(struct call *call, unsigned status, const char *text);
 int call_json(struct call *call, json_t *json); /* takes json over */
+/* The whole text of an object whose words need no escaping: for what is answered often. */
+int call_json_text(struct call *call, const char *fmt, ...) _printf_(2, 3);
 int call_containers(struct call *call, struct buf *body); /* takes the body over */
 /* Bytes of a file; takes the descriptor over. Whoever does not go on taking them is cut after a while. */
 void call_file(struct call *call, unsigned status, int fd, uint64_t from, uint64_t len);

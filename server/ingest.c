@@ -368,8 +368,8 @@ static void describe(struct submission *sub, const struct container *c)
 	statement_hash_hex(sub->hash, c->st);
 }
 
-int ingest_submit(struct submission *sub, struct server *server, struct MHD_Connection *conn, const struct container *c,
-		  struct bytes body, struct error *err)
+int ingest_submit(struct submission *sub, struct server *server, struct MHD_Connection *conn, struct container *c, struct buf *body,
+		  struct error *err)
 {
 	int r;
 
@@ -379,7 +379,7 @@ int ingest_submit(struct submission *sub, struct server *server, struct MHD_Conn
 	if (!begin(server))
 		return REPO_BUSY;
 	sub->is_begun = true;
-	r = repo_submit(server->repo, body, on_outcome, sub, err);
+	r = repo_submit_parsed(server->repo, c, body, on_outcome, sub, err);
 	if (r != 0) {
 		undo(server);
 		sub->is_begun = false;

@@ -36,10 +36,10 @@ int ingest_check_claim(const struct sign_pub *archive, const struct container *c
 /* Takes exactly one attached container out of a body. */
 int ingest_parse(struct container *out, struct bytes body, struct error *err) _must_check_;
 
-/* Hands a judged container to the archive. Returns 0 when the outcome is known already or the connection is suspended
+/* Hands a judged container to the archive, which takes it and the body that it was parsed from over. Returns 0 when the outcome is known already or the connection is suspended
  * (submission->is_parked tells, only to the calling thread); REPO_BUSY when the queue is full; negative when it could not be taken. */
-int ingest_submit(struct submission *sub, struct server *server, struct MHD_Connection *conn, const struct container *c,
-		  struct bytes body, struct error *err) _must_check_;
+int ingest_submit(struct submission *sub, struct server *server, struct MHD_Connection *conn, struct container *c, struct buf *body,
+		  struct error *err) _must_check_;
 /* A list of orders on its way. The counts are guarded by server->lock; valid once left is 0. */
 struct posted_list {
 	struct server *server;

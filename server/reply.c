@@ -77,6 +77,20 @@ int call_json(struct call *call, json_t *json)
 	return 0;
 }
 
+int call_json_text(struct call *call, const char *fmt, ...)
+{
+	va_list ap;
+
+	call->reply.status = 200;
+	call->reply.type = "application/json";
+	buf_truncate(&call->reply.body, 0);
+	va_start(ap, fmt);
+	buf_vaddf(&call->reply.body, fmt, ap);
+	va_end(ap);
+	buf_add_char(&call->reply.body, '\n');
+	return 0;
+}
+
 int call_containers(struct call *call, struct buf *body)
 {
 	buf_done(&call->reply.body);
