@@ -13,6 +13,7 @@ struct tree {
 struct path {
 	const char *vendor, *family, *name, *version;
 	bool is_range;
+	bool is_patched; /* a service pack or patch level of that version stands above it */
 };
 
 static const json_t *array_at(const json_t *object, const char *key)
@@ -77,6 +78,11 @@ static int take_product(struct tree *t, const json_t *product, const struct path
 	if (path->version)
 		advisory_set_version(t->a, p, path->version, path->is_range);
 	check_direction(t->a, p);
+	if (path->is_patched && p->version && !p->why) {
+		p->why = "it means a service pack or patch level of that version, which no device tells";
+		p->is_cut = true; /* what is not of that version at all is certainly not meant */
+		advisory_note(t->a, "'%.120s': %s", p->full ? p->full : p->id, p->why);
+	}
 	return 0;
 }
 
@@ -93,6 +99,8 @@ static void take_name(struct path *path, const char *category, const char *name)
 		path->version = name;
 		path->is_range = !strcmp(category, "product_version_range");
 	}
+	if (!strcmp(category, "service_pack") || !strcmp(category, "patch_level"))
+		path->is_patched = true;
 }
 
 static int take_branches(struct tree *t, const json_t *branches, const struct path *above, unsigned depth, struct error *err)

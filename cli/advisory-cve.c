@@ -45,7 +45,7 @@ static bool is_open(const char *text)
 static void set_range(struct advisory *a, struct advisory_product *p, const json_t *version)
 {
 	const char *from = advisory_text(version, "version"), *below = advisory_text(version, "lessThan"),
-		   *up_to = advisory_text(version, "lessThanOrEqual");
+		   *up_to = advisory_text(version, "lessThanOrEqual"), *type = advisory_text(version, "versionType");
 
 	p->version = !from   ? ""
 		     : below ? advisory_made(a, "%s up to before %s", from, below)
@@ -53,6 +53,8 @@ static void set_range(struct advisory *a, struct advisory_product *p, const json
 			     : from;
 	if (!from)
 		p->range.why = "it names no version";
+	else if (type && !strcmp(type, "git"))
+		p->range.why = "it names commits, which are no versions";
 	else if (json_array_size(json_object_get(version, "changes")))
 		p->range.why = "its status changes within the range, which is not read here";
 	else if (below || up_to)

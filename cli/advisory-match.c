@@ -354,7 +354,7 @@ static bool find_listed_fix(struct advisory_finding *out, struct advisory_match 
 		const struct advisory_product *p = &m->a->products[items->product[i]];
 		struct fix f;
 
-		if (!p->is_listed || product_decide(m, items->product[i])->name != ANSWER_YES)
+		if (!p->is_listed || p->why || product_decide(m, items->product[i])->name != ANSWER_YES)
 			continue;
 		f = fix_of(m, p);
 		if (is_better(&f, &best))

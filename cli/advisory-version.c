@@ -1,6 +1,8 @@
 /* cli/advisory-version.c -- versions and ranges as vendors write them. */
 #include "cli/advisory-version.h"
 
+#include "base/attr.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,7 +83,7 @@ bool version_parse(struct version *out, const char *text)
 		if (*at != '.')
 			return take_suffix(out, at);
 		at++;
-		if (*at == '*') {
+		if (*at == '*' || ((*at == 'x' || *at == 'X') && !at[1])) {
 			out->is_series = true;
 			return take_suffix(out, at + 1);
 		}
@@ -264,6 +266,94 @@ static bool is_word(const char *text, const char *const words[])
 	return false;
 }
 
+/* What stands before or behind the one version of a sentence that can mean one thing only. "Up to" is not here: with it, or without? */
+static const struct phrase {
+	const char *text;
+	unsigned places;
+} before_phrases[] = {
+	{ "prior to ", VERSION_BELOW },
+	{ "before ", VERSION_BELOW },
+	{ "earlier than ", VERSION_BELOW },
+	{ "older than ", VERSION_BELOW },
+	{ "lower than ", VERSION_BELOW },
+	{ "up to and including ", VERSION_BELOW | VERSION_EQUAL },
+}, behind_phrases[] = {
+	{ " and prior", VERSION_BELOW | VERSION_EQUAL },
+	{ " and earlier", VERSION_BELOW | VERSION_EQUAL },
+	{ " and older", VERSION_BELOW | VERSION_EQUAL },
+	{ " and below", VERSION_BELOW | VERSION_EQUAL },
+	{ " or earlier", VERSION_BELOW | VERSION_EQUAL },
+	{ " or older", VERSION_BELOW | VERSION_EQUAL },
+	{ " and later", VERSION_ABOVE | VERSION_EQUAL },
+	{ " and newer", VERSION_ABOVE | VERSION_EQUAL },
+	{ " or later", VERSION_ABOVE | VERSION_EQUAL },
+	{ " or newer", VERSION_ABOVE | VERSION_EQUAL },
+};
+
+static bool begins(const char *text, const char *with)
+{
+	return !strncasecmp(text, with, strlen(with));
+}
+
+static bool cut_end(char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	if (len <= end_len || strcasecmp(text + len - end_len, end) != 0)
+		return false;
+	text[len - end_len] = 0;
+	return true;
+}
+
+static const struct phrase *find_before(char **text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(before_phrases); i++) {
+		if (!begins(*text, before_phrases[i].text))
+			continue;
+		*text += strlen(before_phrases[i].text);
+		return &before_phrases[i];
+	}
+	return NULL;
+}
+
+static const struct phrase *find_behind(char *text)
+{
+	(void)cut_end(text, " versions");
+	for (size_t i = 0; i < ARRAY_SIZE(behind_phrases); i++)
+		if (cut_end(text, behind_phrases[i].text))
+			return &behind_phrases[i];
+	return NULL;
+}
+
+/* "prior to 4.2", "4.2 and earlier". */
+static bool take_sentence(struct range *out, const char *text)
+{
+	char copy[TEXT_MAX], *at = copy;
+	const struct phrase *phrase;
+	struct range_part part;
+
+	strcpy(copy, text); /* which has at most TEXT_MAX, by trim() */
+	phrase = find_before(&at);
+	if (!phrase)
+		phrase = find_behind(at);
+	if (!phrase || !version_parse(&part.bound, at))
+		return false;
+	part.places = phrase->places;
+	out->part[out->count++] = part;
+	return true;
+}
+
+/* "All versions" in front of an operator or of such a sentence says nothing more. */
+static char *past_lead(char *text)
+{
+	static const char *const leads[] = { "all versions ", "versions ", "version " };
+
+	for (size_t i = 0; i < ARRAY_SIZE(leads); i++)
+		if (begins(text, leads[i]))
+			return text + strlen(leads[i]);
+	return text;
+}
+
 static bool take_scheme(struct range *out, char **text)
 {
 	static const char *const ordered[] = { "intdot", "semver", NULL };
@@ -295,7 +385,8 @@ static bool take_scheme(struct range *out, char **text)
 void range_parse(struct range *out, const char *text)
 {
 	static const char *const all[] = { "*", "all", "all versions", NULL };
-	char copy[TEXT_MAX], *at = copy;
+	char copy[TEXT_MAX], *at = copy, *behind;
+	unsigned places;
 
 	*out = (struct range){ 0 };
 	if (!trim(copy, sizeof(copy), text)) {
@@ -308,7 +399,9 @@ void range_parse(struct range *out, const char *text)
 		out->is_all = true;
 		return;
 	}
-	split(out, at);
+	behind = past_lead(at);
+	if (!take_sentence(out, behind))
+		split(out, operator_at(behind, &places) ? behind : at);
 	if (!out->why)
 		check_bounds(out);
 	if (out->why)

@@ -197,10 +197,13 @@ int advisory_read(struct advisory **out, struct bytes document, struct error *er
 {
 	_cleanup_(advisory_freep) struct advisory *a = mem_alloc(sizeof(*a));
 	json_error_t why;
+	struct bytes text = document;
 
+	if (text.len >= 3 && !memcmp(text.ptr, "\xef\xbb\xbf", 3))
+		text = bytes_from(text, 3); /* RFC 8259 section 8.1: a parser may ignore a byte order mark, which some tools write */
 	if (document.len > ADVISORY_MAX)
 		return error_set(err, E_LIMIT, "it has more than %d MiB", ADVISORY_MAX >> 20);
-	a->json = json_loadb((const char *)document.ptr, document.len, JSON_REJECT_DUPLICATES, &why);
+	a->json = json_loadb((const char *)text.ptr, text.len, JSON_REJECT_DUPLICATES, &why);
 	if (!a->json)
 		return error_set(err, E_FORMAT, "line %d: %s", why.line, why.text);
 	if (!json_is_object(a->json))

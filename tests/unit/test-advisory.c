@@ -93,6 +93,25 @@ TEST(a_range_holds_what_it_says_and_leaves_open_what_it_does_not)
 		{ "vers:generic/<=4.24", "4.24.3", WHO_KNOWS },
 		{ "vers:intdot", "1", WHO_KNOWS },
 		{ "All versions before V5.20 (excluding 5.18.2)", "5.1", WHO_KNOWS },
+		{ "All versions < V2.16.5", "2.16.4", YES },
+		{ "All versions < V2.16.5", "2.16.5", NO },
+		{ "all versions >= 4.0 < 4.3", "4.3", NO },
+		{ "All versions prior to v10.16.1", "10.16.0", YES },
+		{ "Versions before 5.20", "5.20", NO },
+		{ "Version 4.2 and earlier versions", "4.2.0", YES },
+		{ "4.2 and prior", "4.3", NO },
+		{ "4.2 or later", "4.1", NO },
+		{ "up to and including 4.2", "4.2", YES },
+		{ "up to 4.2", "4.2", WHO_KNOWS },
+		{ "before 4.2 and later", "4.1", WHO_KNOWS },
+		{ "All versions before 4.2, 5.1", "4.1", WHO_KNOWS },
+		{ "All versions < V5.5 SP2", "5.4", WHO_KNOWS },
+		{ "All versions of 4.2", "4.2", WHO_KNOWS },
+		{ "All versions 4.2", "4.2", WHO_KNOWS },
+		{ "5.x", "5.26.0", YES },
+		{ "<5.x", "5.1", NO },
+		{ "FortiOS/7.4 all versions", "7.4", WHO_KNOWS },
+		{ "vers:all/<V4.5", "4.4", WHO_KNOWS },
 		{ "4.0 - 4.3", "4.1", WHO_KNOWS },
 		{ "<", "4.1", WHO_KNOWS },
 		{ "<4.24.", "4.1", WHO_KNOWS },
@@ -467,6 +486,51 @@ static void refused(const char *text, int code, const char *says)
 #define HEAD "\"csaf_version\": \"2.0\", \"publisher\": {\"namespace\": \"x\"}, "
 #define TRACKING "\"tracking\": {\"id\": \"X-1\", \"version\": \"1\"}"
 
+static void expect_inline(const char *text, const char *firmware, enum answer answer, const char *note)
+{
+	_cleanup_(advisory_freep) struct advisory *a = NULL;
+	struct advisory_facts f = weos("L210-F2G", "Lynx", firmware);
+	struct advisory_finding is;
+	struct error err = { 0 };
+
+	CHECK_OK(advisory_read(&a, bytes_str(text), &err));
+	is = found(a, &f);
+	if (is.affected != answer)
+		fail_msg("%s: %s: %s", firmware, advisory_answer_name(is.affected), is.reason);
+	CHECK(note ? a->note_count == 1 && strstr(a->notes[0], note) : !a->note_count);
+}
+
+#define TREE(leaf) "\"product_tree\": {\"branches\": [{\"category\": \"vendor\", \"name\": \"Westermo\", \"branches\": [{\"category\":" \
+	" \"product_name\", \"name\": \"WeOS\", \"branches\": [" leaf "]}]}]}, "
+#define PRODUCT "\"product\": {\"name\": \"x\", \"product_id\": \"P\"}}"
+#define STATUS(status) "\"vulnerabilities\": [{\"cve\": \"CVE-2026-0001\", \"product_status\": {\"" status "\": [\"P\"]}}]}"
+
+TEST(a_service_pack_of_a_version_says_nothing_of_the_version_without_it)
+{
+#define PACKED(status) "{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version\", \"name\": \"5.20.0\", \"branches\": [" \
+	"{\"category\": \"service_pack\", \"name\": \"SP 2\", " PRODUCT "]}") STATUS(status)
+	expect_inline(PACKED("fixed"), "5.20.0", NO, "service pack"); /* nothing is listed as affected */
+	expect_inline(PACKED("known_affected"), "5.20.0", WHO_KNOWS, "service pack");
+	expect_inline(PACKED("known_affected"), "5.21.0", WHO_KNOWS, "service pack"); /* only that one was listed */
+}
+
+TEST(a_byte_order_mark_in_front_is_no_reason_to_refuse)
+{
+#define PLAIN "{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version_range\", \"name\": \"All versions < V5.20\", " PRODUCT) STATUS("known_affected")
+	expect_inline("\xef\xbb\xbf" PLAIN, "5.19.0", YES, NULL);
+	expect_inline(PLAIN, "5.20.0", NO, NULL);
+	refused("\xef\xbb\xbf", E_FORMAT, "line");
+}
+
+TEST(commits_of_git_are_no_versions)
+{
+	/* "1da177e" would read as 1, and every 4.x as later than it */
+	expect_inline("{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.1\", \"cveMetadata\": {\"cveId\": \"CVE-2026-0002\"}, \"containers\": {\"cna\":"
+		      " {\"affected\": [{\"vendor\": \"Westermo\", \"product\": \"WeOS\", \"defaultStatus\": \"unaffected\", \"versions\": ["
+		      "{\"version\": \"1da177e\", \"lessThan\": \"9c1f2ab\", \"versionType\": \"git\", \"status\": \"affected\"}]}]}}}",
+		      "5.19.0", WHO_KNOWS, "commits");
+}
+
 TEST(what_is_no_advisory_is_refused_with_its_reason)
 {
 	refused("", E_FORMAT, "line");
@@ -497,7 +561,7 @@ TEST(a_hand_written_advisory_is_strict)
 	refused(BY_HAND ", \"affected\": [], \"fix\": \"1\"}", E_FORMAT, "unknown key 'fix'");
 	refused(BY_HAND ", \"affected\": {}}", E_FORMAT, "'affected' is not");
 	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"versions\": \"<1\"}]}", E_FORMAT, "neither 'product'");
-	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"product\": \"y\", \"versions\": \"before 1\"}]}", E_FORMAT, "entry 1");
+	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"product\": \"y\", \"versions\": \"some before 1\"}]}", E_FORMAT, "entry 1");
 	refused(BY_HAND ", \"affected\": [{\"vendor\": \"x\", \"product\": \"y\", \"versions\": \"<1\", \"of\": \"z\"}]}", E_FORMAT,
 		"'of'");
 	refused(BY_HAND ", \"affected\": [], \"score\": 11}", E_FORMAT, "'score'");
