@@ -49,5 +49,5 @@ void agents_step(struct agents *agents, int timeout_ms);
 size_t agents_in(const struct agents *agents, enum agent_state state);
 uint64_t now_us(void);
 uint64_t own_cpu_us(void); /* of this thread: what other work takes from the machine is not in it */
-/* What one side of a session pays to take a record of this many bytes and answer with 40, socket included; in microseconds. */
-double agents_tls_us(size_t bytes, size_t rounds);
+/* What one side of a session over TCP pays to take a record of so many bytes and to answer with one, the socket included; in microseconds. */
+double agents_tls_us(size_t request, size_t answer, size_t rounds);

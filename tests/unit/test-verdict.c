@@ -261,6 +261,7 @@ TEST(an_image_is_what_a_deployer_of_the_root_says)
 	CHECK(rest.len && rest.len < all.len && !memcmp(all.ptr + all.len - rest.len, rest.ptr, rest.len));
 	CHECK_OK(statement_parse(&st, buf_bytes(&rest), false, NULL, &err));
 	CHECK_EQ(statement_type(st), STATEMENT_FIRMWARE);
+	CHECK_OK(repo_flush(w.repo, &err));
 	check_audit(&w);
 	sign_key_done(&stranger);
 	world_done(&w);
