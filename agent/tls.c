@@ -1,6 +1,7 @@
 /* agent/tls.c -- TLS 1.3 to a server whose public key is pinned, by GnuTLS. */
 #include "agent/tls.h"
 
+#include "agent/tls-offer.h"
 #include "crypto/key.h"
 
 #include <arpa/inet.h>
@@ -12,12 +13,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* Each suite, group and signature costs bytes in the first message, so only what a server of ours may have is offered. */
-#define PRIORITY \
-	"NONE:+VERS-TLS1.3:+CHACHA20-POLY1305:+AES-128-GCM:+AES-256-GCM:+AEAD:+GROUP-X25519:+GROUP-SECP256R1:" \
-	"+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-ECDSA-SECP384R1-SHA384:+SIGN-EDDSA-ED25519:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256:" \
-	"+CTYPE-X509:%DISABLE_TLS13_COMPAT_MODE"
-#define FLAGS (GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_EXTENSIONS | GNUTLS_NO_TICKETS | GNUTLS_KEY_SHARE_TOP)
 #define LIBRARY "libgnutls.so.30"
 
 #define EACH_CALL(_) \
@@ -83,7 +78,7 @@ int tls_new(struct tls **out, struct error *err)
 	struct tls *tls = mem_alloc(sizeof(*tls));
 	int r = load(tls, err);
 
-	if (r == 0 && ((r = tls->call.priority_init(&tls->priority, PRIORITY, NULL)) < 0 ||
+	if (r == 0 && ((r = tls->call.priority_init(&tls->priority, TLS_OFFER, NULL)) < 0 ||
 		       (r = tls->call.certificate_allocate_credentials(&tls->trust)) < 0))
 		r = error_set(err, E_SYS, "cannot set TLS up: %s", tls->call.strerror(r));
 	if (r < 0) {
@@ -167,7 +162,7 @@ struct tls_session *tls_begin(struct tls *tls, int fd, const char *host, const u
 	struct tls_session *s = mem_alloc(sizeof(*s));
 
 	*s = (struct tls_session){ .tls = tls, .pins = pins, .pin_count = pin_count, .fd = fd };
-	if (tls->call.init(&s->session, FLAGS) < 0 || tls->call.priority_set(s->session, tls->priority) < 0 ||
+	if (tls->call.init(&s->session, TLS_OFFER_FLAGS) < 0 || tls->call.priority_set(s->session, tls->priority) < 0 ||
 	    tls->call.credentials_set(s->session, GNUTLS_CRD_CERTIFICATE, tls->trust) < 0 ||
 	    (is_name(host) && tls->call.server_name_set(s->session, GNUTLS_NAME_DNS, host, strlen(host)) < 0))
 		abort(); /* memory, or a promise of the library's */

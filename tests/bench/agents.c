@@ -1,6 +1,7 @@
 /* tests/bench/agents.c -- thousands of agents in one process. */
 #include "tests/bench/agents.h"
 
+#include "agent/tls-offer.h"
 #include "base/clock.h"
 
 #include <arpa/inet.h>
@@ -17,8 +18,6 @@
 #include <unistd.h>
 
 enum { PER_ADDRESS = 500, EVENTS = 256, PART = 16 << 10, CONNECTS_AT_ONCE = 500 };
-
-static const char priorities[] = "NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-X25519:%NO_TICKETS";
 
 struct agents {
 	struct agent *agents;
@@ -60,7 +59,7 @@ struct agents *agents_new(size_t count, unsigned port, const struct agents_calls
 	if (a->epoll < 0)
 		die("epoll_create1");
 	gnutls_certificate_allocate_credentials(&a->credentials);
-	if (gnutls_priority_init(&a->priority, priorities, NULL) < 0)
+	if (gnutls_priority_init(&a->priority, TLS_OFFER, NULL) < 0)
 		die("priorities");
 	for (size_t i = 0; i < count; i++)
 		a->agents[i] = (struct agent){ .index = i, .fd = -1 };
@@ -158,7 +157,7 @@ void agent_vanish(struct agents *a, struct agent *agent)
 
 static void begin_handshake(struct agents *a, struct agent *agent)
 {
-	gnutls_init(&agent->tls, GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_TICKETS | GNUTLS_NO_SIGNAL);
+	gnutls_init(&agent->tls, TLS_OFFER_FLAGS);
 	gnutls_priority_set(agent->tls, a->priority);
 	gnutls_credentials_set(agent->tls, GNUTLS_CRD_CERTIFICATE, a->credentials);
 	gnutls_transport_set_int(agent->tls, agent->fd);
@@ -323,7 +322,7 @@ static gnutls_session_t anonymous(unsigned flags, void *credentials, int fd)
 	gnutls_session_t tls;
 
 	gnutls_init(&tls, flags);
-	must_do(gnutls_priority_set_direct(tls, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK", NULL) == 0, "priorities");
+	must_do(gnutls_priority_set_direct(tls, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK", NULL) == 0, "priorities");
 	gnutls_credentials_set(tls, GNUTLS_CRD_PSK, credentials);
 	gnutls_transport_set_int(tls, fd);
 	return tls;
