@@ -70,6 +70,7 @@ struct repo {
 	struct root *roots[ROOT_CHAIN_MAX]; /* all that were in force, version 1 first: they live as long as we do */
 	size_t root_count;
 
+	atomic_ullong head_mark; /* how often the head changed */
 	bool knows_head; /* with reading_lock: is what follows what the index says? */
 	struct repo_head head;
 	char checkpoint_at[41]; /* with reading_lock: the newest checkpoint that was read, and the tip in which it lies */

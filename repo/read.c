@@ -309,7 +309,13 @@ void head_has_changed(struct repo *repo)
 {
 	pthread_mutex_lock(&repo->reading_lock);
 	repo->knows_head = false;
+	repo->head_mark++;
 	pthread_mutex_unlock(&repo->reading_lock);
+}
+
+uint64_t repo_head_mark(struct repo *repo)
+{
+	return repo->head_mark;
 }
 
 int repo_head(struct repo_head *out, struct repo *repo, struct error *err)

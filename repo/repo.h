@@ -317,6 +317,8 @@ struct repo_head {
 	uint64_t log_size;
 };
 int repo_head(struct repo_head *out, struct repo *repo, struct error *err) _must_check_;
+/* While this stays the same, so do the head and the newest checkpoint. Without waiting for anything. */
+uint64_t repo_head_mark(struct repo *repo);
 /* Appends the newest checkpoint's whole statement; REPO_ABSENT before the first. */
 int repo_checkpoint(struct buf *out, struct repo *repo, struct error *err) _must_check_;
 /* The same for who has seen `from` statements of the log: when it has more now, the proof that it only grew follows (crypto/checkpoint.h).

@@ -1,18 +1,15 @@
-/* server/api-device.c -- what devices call, and what anybody may: health, roots, the claim, objects, the poll that waits. */
+/* server/api-device.c -- what devices call, and what anybody may: health, roots, the claim, objects. The poll is in poll.c. */
 #include "server/api.h"
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "server/poll.h"
 
 #include <sodium.h>
 #include <string.h>
 
 enum {
 	SMALL_BODY_MAX = 96 << 10,
-	WAIT_SECONDS_MAX = 14400,
-	/* half of the full handshakes that a core was measured to do; the window keeps a storm of reconnects below it */
-	RECONNECTS_PER_S = 1500,
-	WINDOW_MIN_S = 5,
 	PROBE_BYTES = 1 << 20, /* room for a good many posts, not just for the next one */
 };
 
@@ -291,194 +288,6 @@ static int post_claim(struct call *call, struct error *err)
 	return r;
 }
 
-/* ---- the poll ---- */
-
-static bool is_fleet_ours(struct repo *repo, const struct statement *st)
-{
-	struct error ignored = { 0 };
-	const struct root *root;
-	bool ours;
-
-	if (repo_root_get(&root, repo, &ignored) != 0)
-		return false;
-	ours = !strcmp(root_fleet(root), statement_get(st, "fleet"));
-	repo_root_put(repo, root);
-	return ours;
-}
-
-int api_status(struct statement **out, struct repo_signer *device, struct call *call, struct error *err)
-{
-	_cleanup_(statement_freep) struct statement *st = NULL;
-	size_t used = 0;
-	int r = statement_parse(&st, buf_bytes(&call->body), false, &used, err);
-
-	if (r < 0)
-		return r;
-	if (used != call->body.len || statement_type(st) != STATEMENT_STATUS)
-		return error_set(err, E_FORMAT, "this takes one status and nothing else");
-	r = repo_signer_get(device, call->server->repo, statement_get(st, "device"), err);
-	if (r < 0)
-		return r;
-	if (r == REPO_ABSENT)
-		return error_set(err, E_DENIED, "device '%s' has not enrolled here", statement_get(st, "device"));
-	r = statement_verify_by(st, &device->key, err);
-	if (r < 0)
-		return r;
-	if (!is_fleet_ours(call->server->repo, st))
-		return error_set(err, E_DENIED, "status is of another fleet");
-	*out = steal(st);
-	return 0;
-}
-
-/* Verifies a status and notes it: afterwards call->statement holds it. */
-static int take_status(struct call *call, struct error *err)
-{
-	struct repo_signer device;
-	int r = api_status(&call->statement, &device, call, err);
-
-	if (r < 0)
-		return r;
-	repo_touch(call->server->repo, call->statement, clock_now_s());
-	call_drop_body(call);
-	return 0;
-}
-
-/* Appends what is new to a device with this status. Returns 1 when there was anything. */
-static int find_news(struct buf *out, struct repo *repo, const struct statement *st, struct error *err)
-{
-	uint8_t hash[HASH_LEN];
-	uint64_t head = 0;
-	int r = repo_roots(out, repo, statement_number(st, "root") + 1, err);
-
-	if (r < 0)
-		return r;
-	if (statement_get_point(&head, hash, st, "head") && head == 1) {
-		r = repo_statement(out, repo, statement_get(st, "device"), STATEMENT_ADMIT, 0, err);
-		if (r < 0)
-			return r;
-	}
-	return out->len > 0;
-}
-
-/* What its orders bring. Sets *again_ms when the same was given a moment ago: it is given again then. Returns 1 when there is anything now. */
-static int find_orders(struct delivery *out, uint64_t *again_ms, struct call *call, struct error *err)
-{
-	struct server *server = call->server;
-	int r = deliver_look(out, server->repo, server->rollouts, call->statement, err);
-
-	if (r < 0)
-		return r;
-	*again_ms = deliver_when_ms(server->deliveries, call->waiter.device, out, clock_mono_ms());
-	return !delivery_is_empty(out) && !*again_ms;
-}
-
-/* An answer to a peer that is gone, or has asked again, is not read: its orders wait for one that is. */
-static bool is_listening(const struct call *call)
-{
-	return !call->is_resumed || (call->waiter.why != WAIT_PEER && call->waiter.why != WAIT_REPLACED);
-}
-
-static int add_orders(struct buf *out, struct call *call, const struct delivery *orders, struct error *err)
-{
-	struct server *server = call->server;
-
-	if (delivery_is_empty(orders) || !is_listening(call))
-		return 0;
-	return deliver(out, server->deliveries, orders, server->repo, server->rollouts, call->waiter.device, clock_mono_ms(), err);
-}
-
-/* What the device says that it has seen of the log: 0 when it has seen nothing. */
-static uint64_t seen_by(const struct statement *status)
-{
-	uint8_t tree[HASH_LEN];
-	uint64_t size;
-
-	return statement_get_point(&size, tree, status, "checkpoint") ? size : 0;
-}
-
-/* Appends the newest checkpoint and how the log grew; nothing when the status names just that one: to wait for hours is to hear nothing new. */
-static int add_checkpoint(struct buf *out, struct call *call, struct error *err)
-{
-	_cleanup_(statement_freep) struct statement *newest = NULL;
-	uint8_t seen[HASH_LEN], tree[HASH_LEN];
-	size_t begin = out->len, used;
-	uint64_t size;
-	int r = repo_checkpoint_since(out, call->server->repo, seen_by(call->statement), err);
-
-	if (r < 0 || out->len == begin || !statement_get_point(&size, seen, call->statement, "checkpoint"))
-		return r < 0 ? r : 0;
-	r = statement_parse(&newest, bytes_from(buf_bytes(out), begin), false, &used, err);
-	if (r < 0)
-		return r;
-	if (size == statement_number(newest, "size") && statement_get_hash(tree, newest, "tree") && memcmp(tree, seen, HASH_LEN) == 0)
-		buf_truncate(out, begin);
-	return 0;
-}
-
-static int answer_poll(struct call *call, struct buf *news, struct error *err)
-{
-	unsigned long long parked = wait_count(call->server->wait);
-	unsigned long long window = parked / (RECONNECTS_PER_S * call->server->settings->threads);
-	int r = add_checkpoint(news, call, err);
-
-	if (r < 0)
-		return r;
-	call_header(call, "Holdfast-Window", "%llu", window < WINDOW_MIN_S ? WINDOW_MIN_S : window);
-	return call_containers(call, news);
-}
-
-static int begin_poll(struct call *call, struct error *err)
-{
-	uint64_t wait_s;
-	int r = take_status(call, err);
-
-	if (r < 0)
-		return r;
-	wait_s = statement_number(call->statement, "wait");
-	call->waiter.conn = call->conn;
-	call->waiter.fd = call->fd;
-	call->poll_due_ms = clock_mono_ms() + (wait_s < WAIT_SECONDS_MAX ? wait_s : WAIT_SECONDS_MAX) * 1000;
-	memcpy(call->waiter.device, statement_get(call->statement, "device"), ID_LEN + 1);
-	return 0;
-}
-
-static int post_poll(struct call *call, struct error *err)
-{
-	struct wait *wait = call->server->wait;
-	int r = 0;
-
-	if (!call->is_resumed)
-		r = begin_poll(call, err);
-	while (r >= 0) {
-		_cleanup_(delivery_done) struct delivery orders = { 0 };
-		_cleanup_(buf_done) struct buf news = { 0 };
-		uint64_t mark = wait_mark(wait), again_ms = 0;
-		bool over = call->is_resumed && call->waiter.why != WAIT_NEWS;
-		int more;
-
-		if (call->is_resumed && call->waiter.why == WAIT_STOP)
-			return call_refuse(call, REFUSE_STOPPING, "the server is stopping");
-		r = find_news(&news, call->server->repo, call->statement, err);
-		if (r < 0)
-			return r;
-		/* a new root wakes all at once: what else there is comes with their next polls, which nothing woke */
-		more = r && call->is_resumed ? 0 : find_orders(&orders, &again_ms, call, err);
-		if (more < 0)
-			return more;
-		if (r || more || over || call->poll_due_ms <= clock_mono_ms()) {
-			r = add_orders(&news, call, &orders, err);
-			return r < 0 ? r : answer_poll(call, &news, err);
-		}
-		call->waiter.due_ms = again_ms && again_ms < call->poll_due_ms ? again_ms : call->poll_due_ms;
-		r = wait_park(wait, &call->waiter, mark, err);
-		if (r == 0)
-			return CALL_SUSPENDED;
-		if (r == WAIT_STOPPING)
-			return call_refuse(call, REFUSE_STOPPING, "the server is stopping");
-	}
-	return r;
-}
-
 const struct route device_routes[] = {
 	{ "GET", "/livez", 0, NEED_NOTHING, true, get_livez },
 	{ "GET", "/readyz", 0, NEED_NOTHING, true, get_readyz },
@@ -486,6 +295,6 @@ const struct route device_routes[] = {
 	{ "GET", "/v1/roots", 0, NEED_NOTHING, false, get_roots },
 	{ "POST", "/v1/claim", SMALL_BODY_MAX, NEED_NOTHING, false, post_claim },
 	{ "POST", "/v1/objects", CONTAINER_MAX, NEED_NOTHING, false, post_objects },
-	{ "POST", "/v1/poll", SMALL_BODY_MAX, NEED_NOTHING, false, post_poll },
+	{ "POST", "/v1/poll", SMALL_BODY_MAX, NEED_NOTHING, false, poll_post },
 	{ 0 },
 };

@@ -18,7 +18,7 @@ bool api_number_in_address(uint64_t *out, const char *text);
 /* Answers with what was found, by the result of looking for it. */
 int api_give(struct call *call, int r, struct buf *found);
 
-/* The body is one status of a device, signed by it, and nothing else: *out is the caller's. (api-device.c) */
+/* The body is one status of a device, signed by it, and nothing else: *out is the caller's. (poll.c) */
 int api_status(struct statement **out, struct repo_signer *device, struct call *call, struct error *err) _must_check_;
 
 /* What a device said of its policies in the clear (api-policy.c). */

@@ -20,14 +20,82 @@ struct given {
 struct deliveries {
 	pthread_mutex_t lock;
 	void *tree; /* tsearch(3) tree of struct given by device: only of devices for which there is something */
+	void *ordered; /* ids of devices that may have open orders; who is not there has none */
+	uint64_t notes; /* how often one was added */
 };
 
-struct deliveries *deliveries_new(void)
+static int by_device(const void *a, const void *b)
+{
+	return strcmp(a, b); /* a struct given begins with it */
+}
+
+/* With the lock held. */
+static void add_ordered(struct deliveries *d, const char *device)
+{
+	char *id;
+
+	d->notes++;
+	if (tfind(device, &d->ordered, by_device))
+		return;
+	id = mem_strdup(device);
+	if (!tsearch(id, &d->ordered, by_device))
+		abort(); /* out of memory */
+}
+
+static int find_ordered(void *ctx, const struct repo_order *order)
+{
+	add_ordered(ctx, order->device);
+	return 0;
+}
+
+int deliveries_new(struct deliveries **out, struct repo *repo, struct error *err)
 {
 	struct deliveries *d = mem_alloc(sizeof(*d));
 
 	pthread_mutex_init(&d->lock, NULL);
-	return d;
+	if (repo_open_orders(repo, NULL, find_ordered, d, err) < 0) {
+		deliveries_free(d);
+		return err->code;
+	}
+	*out = d;
+	return 0;
+}
+
+void deliveries_note(struct deliveries *d, const struct statement *st)
+{
+	if (statement_type(st) != STATEMENT_ORDER)
+		return;
+	pthread_mutex_lock(&d->lock);
+	add_ordered(d, statement_get(st, "device"));
+	pthread_mutex_unlock(&d->lock);
+}
+
+/* May there be orders? *notes: for has_none(). */
+static bool may_have_orders(struct deliveries *d, const char *device, uint64_t *notes)
+{
+	bool may;
+
+	pthread_mutex_lock(&d->lock);
+	may = tfind(device, &d->ordered, by_device) != NULL;
+	*notes = d->notes;
+	pthread_mutex_unlock(&d->lock);
+	return may;
+}
+
+/* The archive had none for this device; but one that was noted since we asked may be its. */
+static void has_none(struct deliveries *d, const char *device, uint64_t notes)
+{
+	char **at;
+
+	pthread_mutex_lock(&d->lock);
+	at = notes == d->notes ? tfind(device, &d->ordered, by_device) : NULL;
+	if (at) {
+		char *id = *at;
+
+		tdelete(id, &d->ordered, by_device);
+		free(id);
+	}
+	pthread_mutex_unlock(&d->lock);
 }
 
 struct deliveries *deliveries_free(struct deliveries *d)
@@ -35,6 +103,7 @@ struct deliveries *deliveries_free(struct deliveries *d)
 	if (!d)
 		return NULL;
 	tdestroy(d->tree, free);
+	tdestroy(d->ordered, free);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 	return NULL;
@@ -99,21 +168,25 @@ static void make_print(struct delivery *out)
 	sha256(out->print, buf_bytes(&text));
 }
 
-int deliver_look(struct delivery *out, struct repo *repo, struct rollouts *rollouts, const struct statement *status, struct error *err)
+int deliver_look(struct delivery *out, struct deliveries *d, struct repo *repo, struct rollouts *rollouts, const char *device, uint64_t noted,
+		 bool is_waiting, struct error *err)
 {
 	_cleanup_(open_orders_done) struct open_orders all = { 0 };
-	const char *device = statement_get(status, "device");
-	uint64_t noted = statement_number(status, "order");
+	uint64_t notes;
 	int r;
 
 	*out = (struct delivery){ 0 };
+	if (!may_have_orders(d, device, &notes))
+		return 0;
 	r = repo_open_orders(repo, device, take_open, &all, err);
+	if (r == 0 && !all.count)
+		has_none(d, device, notes);
 	for (size_t i = 0; r >= 0 && i < all.count; i++) {
 		const struct open_order *o = &all.list[i];
 
 		if (o->is_armed) {
 			r = add_decisions(&out->news, repo, o->batch, err);
-			out->is_asked = !statement_number(status, "wait");
+			out->is_asked = !is_waiting;
 		} else if (o->is_upgrade && o->number <= noted) {
 			r = add_decisions(&out->news, repo, o->batch, err);
 		} else if (o->is_healthy) {
@@ -141,11 +214,6 @@ bool delivery_is_empty(const struct delivery *delivery)
 }
 
 /* ---- when ---- */
-
-static int by_device(const void *a, const void *b)
-{
-	return strcmp(a, b); /* a struct given begins with it */
-}
 
 uint64_t deliver_when_ms(struct deliveries *d, const char *device, const struct delivery *delivery, uint64_t now_ms)
 {

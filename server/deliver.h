@@ -13,8 +13,11 @@ enum {
 };
 
 struct deliveries;
-struct deliveries *deliveries_new(void);
+/* Reads for which devices there are orders at all: of the others nobody need ask the archive. */
+int deliveries_new(struct deliveries **out, struct repo *repo, struct error *err) _must_check_;
 struct deliveries *deliveries_free(struct deliveries *d);
+/* From the journal thread: a statement was taken, and the archive knows it. */
+void deliveries_note(struct deliveries *d, const struct statement *st);
 
 /* What there is for one device now. */
 struct delivery {
@@ -34,9 +37,9 @@ struct pending *pending_free(struct pending *pending);
 void pending_freep(struct pending **pending);
 unsigned pending_count(const struct pending *pending, const struct repo_device *device);
 
-/* status: verified. Afterwards delivery_done(). */
-int deliver_look(struct delivery *out, struct repo *repo, struct rollouts *rollouts, const struct statement *status, struct error *err)
-	_must_check_;
+/* noted: the order up to which the device's status takes note; is_waiting: it asked to wait. Afterwards delivery_done(). */
+int deliver_look(struct delivery *out, struct deliveries *d, struct repo *repo, struct rollouts *rollouts, const char *device, uint64_t noted,
+		 bool is_waiting, struct error *err) _must_check_;
 void delivery_done(struct delivery *delivery);
 bool delivery_is_empty(const struct delivery *delivery);
 

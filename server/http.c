@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 enum {
-	POOL_BYTES = 6 << 10,        /* per connection: request line and headers fit, or 431 */
+	POOL_BYTES = 4 << 10,        /* per connection: request line and headers fit, or 431 */
 	PER_ADDRESS_MAX = 1024,      /* connections; a NAT may hide many devices */
 	BODIES_MAX = 128 << 20,      /* bytes of all bodies in memory */
 	DRAIN_MAX = 1 << 20,         /* of a body that is refused for its length, read so that the answer arrives */
@@ -40,6 +40,7 @@ struct http {
 	struct MHD_Daemon *daemon;
 	struct buf key_pem, cert_pem;
 	int listener;
+	struct tls_wire *wires; /* by descriptor */
 	pthread_t attendant;
 	_Atomic bool attendant_stops;
 };
@@ -61,13 +62,15 @@ static uint64_t in_seconds(uint64_t seconds)
 	return clock_mono_ms() + seconds * 1000;
 }
 
-static struct call *call_new(struct server *server, struct MHD_Connection *conn, const char *path)
+static struct call *call_new(struct http *http, struct MHD_Connection *conn, const char *path)
 {
+	struct server *server = http->server;
 	struct call *call = mem_alloc(sizeof(*call));
 
 	call->server = server;
 	call->conn = conn;
 	call->fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	call->wire = &http->wires[call->fd];
 	call->begun_ms = clock_mono_ms();
 	strncat(call->path, path, sizeof(call->path) - 1);
 	atomic_fetch_add(&server->calls, 1);
@@ -85,7 +88,7 @@ static void call_free(struct call *call)
 {
 	call_drop_body(call);
 	buf_done(&call->reply.body);
-	statement_free(call->statement);
+	answer_put(call->reply.shared);
 	posted_list_free(call->posted);
 	upload_rest(call->upload, clock_mono_ms());
 	if (call->is_fetching)
@@ -320,16 +323,14 @@ static struct MHD_Response *body_response(struct reply *reply)
 					       len ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 }
 
-static enum MHD_Result answer(struct call *call, const char *method)
+static struct MHD_Response *make_response(struct call *call)
 {
 	struct reply *reply = &call->reply;
 	bool is_file = reply->file > 0;
-	uint64_t seconds = is_file ? call->server->settings->stall_seconds : ANSWER_SECONDS + reply->body.len / (64 << 10);
 	struct MHD_Response *response = is_file ? file_response(call) : body_response(reply);
-	enum MHD_Result r;
 
 	if (!response)
-		return MHD_NO;
+		return NULL;
 	if (is_file)
 		be_patient(call, call->server->settings->stall_seconds);
 	if (reply->type)
@@ -339,10 +340,29 @@ static enum MHD_Result answer(struct call *call, const char *method)
 		MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
 	if (server_is_stopping(call->server))
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	return response;
+}
+
+static enum MHD_Result answer(struct call *call, const char *method)
+{
+	struct reply *reply = &call->reply;
+	struct MHD_Response *ready = reply->shared ? answer_response(reply->shared) : NULL, *made = NULL;
+	uint64_t seconds = reply->file > 0 ? call->server->settings->stall_seconds : ANSWER_SECONDS + reply->body.len / (64 << 10);
+	bool has_body = ready ? answer_has_body(reply->shared) : reply->file > 0 ? reply->file_len > 0 : reply->body.len > 0;
+	enum MHD_Result r;
+
+	if (!ready)
+		made = make_response(call);
+	if (!ready && !made)
+		return MHD_NO;
 	sweeper_set(call->server->sweeper, call->fd, in_seconds(seconds));
 	call->is_answered = true;
-	r = MHD_queue_response(call->conn, reply->status, response);
-	MHD_destroy_response(response);
+	call->wire->has_more = has_body;
+	r = MHD_queue_response(call->conn, reply->status, ready ? ready : made);
+	if (made && reply->shared)
+		answers_keep(call->server->answers, reply->shared, made, has_body);
+	else if (made)
+		MHD_destroy_response(made);
 	log_call(call, method);
 	return r;
 }
@@ -385,7 +405,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	struct call *call = *state;
 
 	if (!call) {
-		call = *state = call_new(http->server, conn, path);
+		call = *state = call_new(http, conn, path);
 		return begin(call, method, path);
 	}
 	if (*len) {
@@ -425,7 +445,7 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_
 	bool opened = what == MHD_CONNECTION_NOTIFY_STARTED;
 
 	if (opened)
-		tls_answer_at_once(MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
+		tls_write_to(MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, &http->wires[fd], fd);
 	sweeper_set(http->server->sweeper, fd, opened ? in_seconds(http->server->settings->header_seconds) : 0);
 }
 
@@ -542,6 +562,7 @@ static struct http *http_free(struct http *http)
 		close(http->listener);
 	buf_done(&http->key_pem);
 	buf_done(&http->cert_pem);
+	free(http->wires);
 	free(http);
 	return NULL;
 }
@@ -558,6 +579,7 @@ int http_start(struct http **out, struct server *server, struct error *err)
 
 	http->server = server;
 	http->listener = -1;
+	http->wires = mem_alloc(server->fds * sizeof(*http->wires));
 	if (server->fds < SPARE_FDS + 64)
 		return error_set(err, E_LIMIT, "only %zu open files are allowed; raise the limit", server->fds);
 	r = load_tls(http, err);

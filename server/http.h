@@ -5,8 +5,11 @@
  * becomes problem+json by its code. It must not block for longer than the disk takes. */
 #pragma once
 
+#include "server/answers.h"
 #include "server/ingest.h"
+#include "server/poll.h"
 #include "server/server.h"
+#include "server/tls.h"
 
 #include <jansson.h>
 
@@ -22,6 +25,7 @@ struct reply {
 	unsigned status;
 	const char *type; /* media type, static */
 	struct buf body;
+	struct answer *shared; /* in place of all above but the status: it has its response, or gets what is made of the above */
 	int file; /* > 0: a part of this file in place of the body; ours */
 	uint64_t file_from, file_len;
 	struct reply_header headers[REPLY_HEADERS_MAX];
@@ -34,6 +38,7 @@ struct call {
 	struct server *server;
 	struct MHD_Connection *conn;
 	int fd;
+	struct tls_wire *wire;
 	const struct route *route;
 	char path[128]; /* for the log */
 	char args[CALL_ARGS_MAX][CALL_ARG_LEN]; /* what stood for the '*' of the route */
@@ -48,9 +53,8 @@ struct call {
 	/* what a handler keeps while suspended */
 	struct submission submission;
 	struct waiter waiter;
-	uint64_t poll_due_ms;
 	struct posted_list *posted;
-	struct statement *statement;
+	struct poll poll;
 	/* of firmware */
 	struct upload *upload; /* the body goes here as it comes */
 	bool is_fetching;

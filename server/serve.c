@@ -18,6 +18,7 @@ static void server_done(struct server *server)
 	rollouts_stop(server->rollouts);
 	server->repo = repo_close(server->repo); /* its threads call on_news() until here */
 	server->rollouts = rollouts_free(server->rollouts);
+	server->answers = answers_free(server->answers);
 	server->deliveries = deliveries_free(server->deliveries);
 	server->firmware = firmware_free(server->firmware);
 	server->sessions = sessions_free(server->sessions);
@@ -53,6 +54,7 @@ static void on_news(void *ctx, const struct statement *st)
 	enum statement_type type = statement_type(st);
 	const char *device = statement_get(st, "device");
 
+	deliveries_note(server->deliveries, st);
 	rollouts_note(server->rollouts, st);
 	if (type == STATEMENT_ROOT) {
 		wait_news(server->wait, NULL);
@@ -113,7 +115,10 @@ static int server_init(struct server *server, const char *dir, struct error *err
 	r = wait_new(&server->wait, server->fds, err);
 	if (r < 0)
 		return r;
-	server->deliveries = deliveries_new();
+	server->answers = answers_new();
+	r = deliveries_new(&server->deliveries, server->repo, err);
+	if (r < 0)
+		return r;
 	r = firmware_new(&server->firmware, dir, server->settings->downloads, err);
 	if (r < 0)
 		return r;

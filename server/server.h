@@ -2,6 +2,7 @@
 #pragma once
 
 #include "repo/repo.h"
+#include "server/answers.h"
 #include "server/deliver.h"
 #include "server/firmware.h"
 #include "server/session.h"
@@ -25,6 +26,7 @@ struct server {
 	struct sweeper *sweeper;
 	struct rollouts *rollouts;
 	struct deliveries *deliveries;
+	struct answers *answers;
 	struct shredder *shredder;
 	struct firmware *firmware;
 	size_t fds; /* limit of open files: descriptors are below */

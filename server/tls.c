@@ -111,24 +111,38 @@ int tls_pin(uint8_t pin[static HASH_LEN], struct bytes cert_pem, struct error *e
 static const uint8_t retry_random[32] = { 0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
 					  0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c };
 
+enum { HANDSHAKE = 22, DATA = 23, SERVER_HELLO = 2, TYPE_AT = 5, RANDOM_AT = 11 };
+
 /* A record in clear with a ServerHello, behind which more of the same flight comes at once. */
 static bool is_hello(struct bytes record)
 {
-	enum { HANDSHAKE = 22, SERVER_HELLO = 2, TYPE_AT = 5, RANDOM_AT = 11 };
-
 	return record.len >= RANDOM_AT + sizeof(retry_random) && record.ptr[0] == HANDSHAKE && record.ptr[TYPE_AT] == SERVER_HELLO &&
 	       memcmp(record.ptr + RANDOM_AT, retry_random, sizeof(retry_random)) != 0;
+}
+
+/* What is sealed calls itself data, also the last of the handshake: has_more is set after that. */
+static bool has_more(struct tls_wire *wire, struct bytes record)
+{
+	bool more = wire->has_more;
+
+	if (!more || !record.len || record.ptr[0] != DATA)
+		return is_hello(record);
+	wire->has_more = false;
+	return true;
 }
 
 static ssize_t push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count };
-	bool has_more = count > 0 && is_hello(bytes_of(parts[0].iov_base, parts[0].iov_len));
+	struct tls_wire *wire = ptr;
+	bool more = count > 0 && has_more(wire, bytes_of(parts[0].iov_base, parts[0].iov_len));
 
-	return sendmsg((int)(intptr_t)ptr, &msg, MSG_NOSIGNAL | (has_more ? MSG_MORE : 0));
+	return sendmsg(wire->fd, &msg, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 }
 
-void tls_answer_at_once(void *session)
+void tls_write_to(void *session, struct tls_wire *wire, int fd)
 {
+	*wire = (struct tls_wire){ .fd = fd };
+	gnutls_transport_set_ptr2(session, (gnutls_transport_ptr_t)(intptr_t)fd, wire);
 	gnutls_transport_set_vec_push_function(session, push);
 }

@@ -15,6 +15,12 @@ int tls_make(struct buf *key_pem, struct buf *cert_pem, const char *const *addre
 /* The pin of a certificate in PEM: SHA-256 of its SubjectPublicKeyInfo in DER. */
 int tls_pin(uint8_t pin[static HASH_LEN], struct bytes cert_pem, struct error *err) _must_check_;
 
-/* Before the first byte of a session (a gnutls_session_t) on the descriptor: what answers a client's first message leaves in one packet. The
- * library writes its ServerHello by itself, and the rest as soon as it is signed. */
-void tls_answer_at_once(void *session);
+/* What a session writes to. Lives as long as the session. */
+struct tls_wire {
+	int fd;
+	bool has_more; /* behind the next record of data comes another at once: they leave together. Whoever knows sets it */
+};
+
+/* Before the first byte of a session (a gnutls_session_t) on the descriptor: what answers a client's first message leaves in one packet, and so
+ * does an answer's head with its body. The library writes its ServerHello by itself, and the rest as soon as it is signed. */
+void tls_write_to(void *session, struct tls_wire *wire, int fd);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -25,10 +26,11 @@ enum {
 struct wait {
 	pthread_mutex_t lock; /* guards all below; taken before libmicrohttpd's own, never the other way round */
 	int epoll;
-	uint64_t mark;
+	atomic_ullong mark; /* changed with the lock */
 	uint32_t serial;
 	bool stopping;
-	size_t count, fds;
+	atomic_size_t count; /* changed with the lock */
+	size_t fds;
 	uint64_t tick; /* of the step before: nothing that is due lies before it */
 	struct waiter *wheel[TICKS];
 	struct waiter *buckets[BUCKETS];
@@ -64,12 +66,7 @@ struct wait *wait_free(struct wait *w)
 
 uint64_t wait_mark(struct wait *w)
 {
-	uint64_t mark;
-
-	pthread_mutex_lock(&w->lock);
-	mark = w->mark;
-	pthread_mutex_unlock(&w->lock);
-	return mark;
+	return w->mark;
 }
 
 /* An id is base32 of a hash: its first characters are evenly spread. */
@@ -195,12 +192,7 @@ void wait_stop(struct wait *w)
 
 size_t wait_count(struct wait *w)
 {
-	size_t count;
-
-	pthread_mutex_lock(&w->lock);
-	count = w->count;
-	pthread_mutex_unlock(&w->lock);
-	return count;
+	return w->count;
 }
 
 /* With the lock held. */

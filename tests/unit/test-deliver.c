@@ -24,7 +24,10 @@ struct plant {
 
 static void on_news(void *ctx, const struct statement *st)
 {
-	rollouts_note(ctx, st);
+	struct plant *p = ctx;
+
+	deliveries_note(p->given, st);
+	rollouts_note(p->rollouts, st);
 }
 
 static void plant_init(struct plant *p)
@@ -35,8 +38,8 @@ static void plant_init(struct plant *p)
 	world_init(&p->w);
 	CHECK_OK(wait_new(&p->wait, FDS, &err));
 	CHECK_OK(rollouts_new(&p->rollouts, p->w.repo, p->wait, &err));
-	p->given = deliveries_new();
-	repo_on_news(p->w.repo, on_news, p->rollouts);
+	CHECK_OK(deliveries_new(&p->given, p->w.repo, &err));
+	repo_on_news(p->w.repo, on_news, p);
 }
 
 static void plant_done(struct plant *p)
@@ -79,13 +82,9 @@ static void decide(struct plant *p, const struct orders_batch *batch, const char
 
 static void look(struct delivery *out, struct plant *p, uint64_t noted)
 {
-	_cleanup_(statement_freep) struct statement *st = NULL;
-	_cleanup_(buf_done) struct buf status = { 0 };
 	struct error err = { 0 };
 
-	orders_status(&status, &p->w.fleet, &p->w.device, noted, 60);
-	CHECK_OK(statement_parse(&st, buf_bytes(&status), false, NULL, &err));
-	CHECK_OK(deliver_look(out, p->w.repo, p->rollouts, st, &err));
+	CHECK_OK(deliver_look(out, p->given, p->w.repo, p->rollouts, p->w.device.id, noted, true, &err));
 }
 
 /* The numbers of the orders that a poll brings, as text: "1 2 3"; each must be whole, behind its batch. */
@@ -131,6 +130,21 @@ TEST(a_poll_brings_at_most_eight_orders_the_lowest_numbers_first)
 	gets(&p, 8, "9 10 11");
 	gets(&p, 3, "4 5 6 7 8 9 10 11");
 	gets(&p, 11, "");
+	plant_done(&p);
+}
+
+TEST(whoever_had_no_order_gets_what_comes_and_a_server_that_starts_knows_what_there_was)
+{
+	struct error err = { 0 };
+	struct plant p;
+
+	plant_init(&p);
+	gets(&p, 0, "");
+	order(&p, (struct orders_plan){ .kind = "snapshot" });
+	gets(&p, 0, "1");
+	deliveries_free(p.given);
+	CHECK_OK(deliveries_new(&p.given, p.w.repo, &err));
+	gets(&p, 0, "1");
 	plant_done(&p);
 }
 

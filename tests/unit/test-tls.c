@@ -21,6 +21,7 @@ struct pair {
 	gnutls_certificate_credentials_t trust, own;
 	gnutls_priority_t priority[2];
 	struct buf key, cert;
+	struct tls_wire wire; /* of the server */
 };
 
 enum { CLIENT, SERVER };
@@ -67,7 +68,7 @@ static void pair_init(struct pair *p, const char *client_priority)
 		CHECK_EQ(gnutls_credentials_set(p->session[i], GNUTLS_CRD_CERTIFICATE, i == SERVER ? p->own : p->trust), 0);
 		gnutls_transport_set_int(p->session[i], p->fd[i]);
 	}
-	tls_answer_at_once(p->session[SERVER]);
+	tls_write_to(p->session[SERVER], &p->wire, p->fd[SERVER]);
 }
 
 static void pair_done(struct pair *p)
@@ -104,6 +105,16 @@ static void finish(struct pair *p)
 	CHECK_EQ(r[SERVER], 0);
 }
 
+/* How many packets with data the server has sent. */
+static unsigned packets_of(const struct pair *p)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	CHECK_EQ(getsockopt(p->fd[SERVER], IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.tcpi_data_segs_out;
+}
+
 TEST(a_certificate_is_small_for_its_names_and_no_authority)
 {
 	_cleanup_(buf_done) struct buf key = { 0 }, pem = { 0 };
@@ -127,15 +138,35 @@ TEST(a_certificate_is_small_for_its_names_and_no_authority)
 
 TEST(what_answers_a_hello_is_one_packet)
 {
-	struct tcp_info info;
-	socklen_t len = sizeof(info);
 	struct pair p;
 
 	pair_init(&p, "NORMAL:-VERS-ALL:+VERS-TLS1.3");
 	greet(&p);
-	CHECK_EQ(getsockopt(p.fd[SERVER], IPPROTO_TCP, TCP_INFO, &info, &len), 0);
-	CHECK_EQ(info.tcpi_data_segs_out, 1);
+	CHECK_EQ(packets_of(&p), 1);
 	finish(&p);
+	pair_done(&p);
+}
+
+TEST(a_head_leaves_with_its_body_and_what_nothing_follows_at_once)
+{
+	struct pair p;
+	unsigned before;
+	char in[8];
+
+	pair_init(&p, "NORMAL:-VERS-ALL:+VERS-TLS1.3");
+	greet(&p);
+	finish(&p);
+	before = packets_of(&p);
+	p.wire.has_more = true;
+	CHECK_EQ(gnutls_record_send(p.session[SERVER], "head", 4), 4);
+	CHECK_EQ(gnutls_record_recv(p.session[CLIENT], in, sizeof(in)), GNUTLS_E_AGAIN);
+	CHECK_EQ(packets_of(&p), before);
+	CHECK_EQ(gnutls_record_send(p.session[SERVER], "body", 4), 4);
+	CHECK_EQ(packets_of(&p), before + 1);
+	CHECK_EQ(gnutls_record_recv(p.session[CLIENT], in, sizeof(in)), 4);
+	CHECK_EQ(gnutls_record_recv(p.session[CLIENT], in, sizeof(in)), 4);
+	CHECK_EQ(gnutls_record_send(p.session[SERVER], "alone", 5), 5);
+	CHECK_EQ(packets_of(&p), before + 2);
 	pair_done(&p);
 }
 
