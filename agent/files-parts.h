@@ -34,6 +34,9 @@ const struct files_item *files_view_find(const struct files_view *view, struct b
 /* Replaces a file by one with this content, as fs_replace(); 0644 where there was none. */
 int files_write(const struct files_item *item, struct bytes content, struct error *err) _must_check_;
 
+/* What the program that moves firmware prints for `see`. out is all zero before. E_FORMAT: no version in it. */
+int files_images_read(struct device_images *out, struct bytes said, struct error *err) _must_check_;
+
 /* ---- what services have loaded, where they cannot tell (agent/files-loaded.c) ---- */
 
 /* Reload is the only way for what is on disk to become what runs. */

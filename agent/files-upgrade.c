@@ -78,17 +78,20 @@ static void take_line(struct device_images *out, struct bytes line)
 		out->is_fallback = bytes_is(value, "yes");
 }
 
+int files_images_read(struct device_images *out, struct bytes said, struct error *err)
+{
+	struct bytes line;
+
+	while (bytes_next_line(&said, &line))
+		take_line(out, line);
+	return *out->version ? 0 : error_set(err, E_FORMAT, "'upgrade see' prints no version");
+}
+
 static int see(struct device_images *out, const struct settings_device *dev, const struct device_image *image, struct error *err)
 {
 	_cleanup_(proc_result_done) struct proc_result res = { 0 };
-	struct bytes rest, line;
 
-	if (run(&res, dev, DEVICE_UPGRADE_SEE, image, err) < 0)
-		return err->code;
-	rest = buf_bytes(&res.out);
-	while (bytes_next_line(&rest, &line))
-		take_line(out, line);
-	return *out->version ? 0 : error_set(err, E_FORMAT, "'upgrade see' prints no version");
+	return run(&res, dev, DEVICE_UPGRADE_SEE, image, err) < 0 ? err->code : files_images_read(out, buf_bytes(&res.out), err);
 }
 
 bool files_version(char out[static DEVICE_WORD_MAX], const struct settings_device *dev)

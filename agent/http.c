@@ -116,7 +116,7 @@ static int take_header(struct http_reader *rd, struct bytes line, struct error *
 		rd->window_s = seconds_of(value);
 	} else if (is_word(name, "Retry-After")) {
 		rd->retry_s = seconds_of(value);
-	} else if (is_word(name, "Content-Range") && value.len < sizeof(rd->range)) {
+	} else if (is_word(name, "Content-Range") && value.len && value.len < sizeof(rd->range)) {
 		memcpy(rd->range, value.ptr, value.len);
 		rd->range[value.len] = 0;
 	}

@@ -74,8 +74,7 @@ void upgrade_judge_fit(struct orders_judgement *out, const struct statement *fir
 		judge_size(out, firmware, device);
 }
 
-/* Empty lines may stand behind it, up to the seal's size. */
-static int parse_firmware(struct statement **out, struct bytes payload, struct error *err)
+int upgrade_parse(struct statement **out, struct bytes payload, struct error *err)
 {
 	struct statement *st = NULL;
 	size_t used;
@@ -96,7 +95,7 @@ void upgrade_judge(struct orders_judgement *out, struct statement **firmware, st
 {
 	struct error err = { 0 };
 
-	if (parse_firmware(firmware, payload, &err) < 0) {
+	if (upgrade_parse(firmware, payload, &err) < 0) {
 		orders_refuse(out, CHECK_FIRMWARE, "%.300s", err.text);
 		return;
 	}

@@ -4,6 +4,8 @@
 
 #include "agent/upgrade.h"
 
+/* The payload of an order: one firmware statement, whoever signed it. Empty lines may stand behind it, up to the seal's size. */
+int upgrade_parse(struct statement **out, struct bytes payload, struct error *err) _must_check_;
 /* By the version that runs, "" when nobody knows it: the least that the image is for, and whether an older one may follow. */
 void upgrade_judge_version(struct orders_judgement *out, const struct statement *firmware, const char *runs);
 

@@ -82,3 +82,6 @@ int weos_erase(struct device_erased *out, const struct settings_device *dev, enu
 int weos_upgrade(struct device_images *out, const struct settings_device *dev, enum device_upgrade step, const struct device_image *image,
 		 struct error *err);
 bool weos_saves(struct bytes text, enum device_apply how);
+
+/* What it answered to `upgrade`. Fetched to the last byte and refused all the same, it is the image: E_DENIED; else E_PEER; 0: taken. */
+int weos_upgrade_judge(struct bytes said, bool is_whole, const char *target, struct error *err) _must_check_;

@@ -103,7 +103,6 @@ static const char *version_at(const struct weos_facts *facts, const char *target
 	return !strcmp(target, "boot") ? facts->loader : !strcmp(target, "pri") ? facts->main : facts->backup;
 }
 
-/* Fetched to the last byte and refused all the same: it is the image. */
 static int say_upgrade(struct weos *w, const char *target, const struct tftp *tftp, struct buf *said, struct error *err)
 {
 	_cleanup_(mem_freep) char *command = mem_printf("upgrade no-reboot %s tftp://%s/%s", target, tftp->address, tftp->name);
@@ -112,7 +111,7 @@ static int say_upgrade(struct weos *w, const char *target, const struct tftp *tf
 	return weos_command(w, said, &ask, err);
 }
 
-static int judge_answer(struct bytes said, bool is_whole, const char *target, struct error *err)
+int weos_upgrade_judge(struct bytes said, bool is_whole, const char *target, struct error *err)
 {
 	const uint8_t *at = said.len ? memmem(said.ptr, said.len, "% ", 2) : NULL;
 	struct bytes rest = at ? bytes_from(said, (size_t)(at - said.ptr)) : (struct bytes){ 0 }, line = { 0 };
@@ -156,7 +155,7 @@ static int write_here(struct weos *w, const struct writing *what, bool *is_refus
 		r = say_upgrade(w, what->target, &tftp, &said, err);
 	is_whole = tftp_end(&tftp);
 	if (r == 0)
-		r = judge_answer(buf_bytes(&said), is_whole, what->target, err);
+		r = weos_upgrade_judge(buf_bytes(&said), is_whole, what->target, err);
 	*is_refused = r == E_DENIED;
 	if (r < 0 || weos_read_facts(w, &facts, err) < 0)
 		return err->code;
