@@ -79,6 +79,7 @@ struct verdict {
 	const struct advisory_product *product; /* which mention decided it; NULL: none was there */
 	const char *why;
 	bool is_silent; /* the product is this device; only another version was looked at */
+	bool is_near;   /* some product that is mentioned is this device, or may be */
 };
 
 static bool is_model_only(const struct advisory_product *p)
@@ -140,7 +141,7 @@ static void take(struct verdict *v, enum answer is, const struct advisory_produc
 {
 	if (v->product && (is < v->is || (is == v->is && !is_near)))
 		return;
-	*v = (struct verdict){ is, p, why, v->is_silent };
+	*v = (struct verdict){ is, p, why, v->is_silent, v->is_near };
 }
 
 static void take_mention(struct verdict *v, struct advisory_match *m, size_t index, const struct models *models)
@@ -162,6 +163,7 @@ static void take_mention(struct verdict *v, struct advisory_match *m, size_t ind
 		why = models->is == ANSWER_UNKNOWN ? "whether its model is one of those that are listed is not known"
 						   : "its model is not among those that are listed beside the version";
 	}
+	v->is_near = v->is_near || name != ANSWER_NO;
 	if (is == ANSWER_NO && name != ANSWER_NO && p->is_listed)
 		v->is_silent = true;
 	if (is == ANSWER_UNKNOWN && name == ANSWER_YES && !p->version && !p->range.is_all && !p->is_joined)
@@ -268,6 +270,32 @@ static void judge_defaults(struct advisory_finding *out, struct advisory_match *
 		say_outside(out, m, listed);
 }
 
+static bool is_of_others(const struct advisory_match *m)
+{
+	return *m->facts->vendor && !m->has_vendor && m->a->product_count;
+}
+
+/* Some say what is fixed and nothing else, some, as CVE records whose product is "n/a", name nothing at all: who is affected, they leave open. */
+static bool judge_silence(struct advisory_finding *out, const struct advisory_match *m, const struct advisory_vuln *v, const struct verdict *good,
+			  const struct verdict *fixed)
+{
+	const struct verdict *said = fixed->is_near ? fixed : good;
+	size_t count = 0;
+
+	for (size_t i = 0; i < ADVISORY_RECOMMENDED; i++)
+		count += v->items[i].count;
+	if (!count && is_of_others(m))
+		say(out, ANSWER_NO, "no product of its vendor is named");
+	else if (!count)
+		say(out, ANSWER_UNKNOWN, "it does not say which product it concerns");
+	else if (!v->items[ADVISORY_AFFECTED].count && said->is_near && m->a->form != ADVISORY_CVE)
+		say(out, ANSWER_UNKNOWN, "only what is %s is listed ('%.100s', '%.80s'): nothing is said of %.60s", said == fixed ? "fixed" : "not affected",
+		    name_of(said->product), range_of(m, said->product), version_of(m, said->product));
+	else
+		return false;
+	return true;
+}
+
 static void judge_versions(struct advisory_finding *out, struct advisory_match *m, const struct advisory_vuln *v)
 {
 	struct verdict affected, good, fixed, open;
@@ -293,7 +321,7 @@ static void judge_versions(struct advisory_finding *out, struct advisory_match *
 	else if (affected.is_silent)
 		say(out, ANSWER_UNKNOWN, "only '%.80s' of '%.100s' is listed as affected: nothing is said of %.60s",
 		    range_of(m, affected.product), name_of(affected.product), version_of(m, affected.product));
-	else
+	else if (!judge_silence(out, m, v, &good, &fixed))
 		judge_defaults(out, m, v, &affected);
 }
 
@@ -475,7 +503,7 @@ void advisory_match_all(struct advisory_finding *out, struct advisory_match *m)
 {
 	*out = (struct advisory_finding){ 0 };
 	if (!m->a->vuln_count) {
-		bool is_other = *m->facts->vendor && !m->has_vendor && m->a->product_count;
+		bool is_other = is_of_others(m);
 
 		say(out, is_other ? ANSWER_NO : ANSWER_UNKNOWN, "%s",
 		    is_other ? "no product of its vendor is named" : "it lists no vulnerability");

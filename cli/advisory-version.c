@@ -53,6 +53,12 @@ static bool take_number(uint32_t *out, const char **text)
 	return true;
 }
 
+/* "2023_v4.8.0": two versions, of which nobody says which one a device tells. */
+static bool is_second(const char *text)
+{
+	return (*text == 'v' || *text == 'V') && isdigit((unsigned char)text[1]) && strchr(text, '.');
+}
+
 static bool take_suffix(struct version *out, const char *text)
 {
 	if (!*text)
@@ -60,7 +66,7 @@ static bool take_suffix(struct version *out, const char *text)
 	if (strlen(text) >= sizeof(out->suffix) || *text == '.' || out->is_series)
 		return false;
 	for (const char *c = text; *c; c++)
-		if (!isalnum((unsigned char)*c) && !strchr("-+._~", *c))
+		if ((!isalnum((unsigned char)*c) && !strchr("-+._~", *c)) || is_second(c))
 			return false;
 	strcpy(out->suffix, text);
 	return true;

@@ -21,7 +21,7 @@ TEST(a_version_is_numbers_between_dots_and_nothing_else_is_one)
 	static const char *const good[] = { "4.24.0", "v5.24.0", "V1", " 5.23.0 ", "5.*", "4.33.0-rc1", "2017.12.0-10", "0" };
 	static const char *const bad[] = {
 		"",     " ",   "4.24.", ".4",  "4..2", "L206-F2G1", "1.2.3.4.5.6.7", "5.*.1", "4.24.0 and later", "12345678901",
-		"5.x.", "n/a", "*",     "vv4", "4,2"
+		"5.x.", "n/a", "*",     "vv4", "4,2", "2023_v4.8.0.5715"
 	};
 	struct version v;
 
@@ -486,6 +486,17 @@ static void refused(const char *text, int code, const char *says)
 #define HEAD "\"csaf_version\": \"2.0\", \"publisher\": {\"namespace\": \"x\"}, "
 #define TRACKING "\"tracking\": {\"id\": \"X-1\", \"version\": \"1\"}"
 
+static void expect_noted(const char *text, const char *firmware, enum answer answer)
+{
+	_cleanup_(advisory_freep) struct advisory *a = NULL;
+	struct advisory_facts f = weos("L210-F2G", "Lynx", firmware);
+	struct error err = { 0 };
+
+	CHECK_OK(advisory_read(&a, bytes_str(text), &err));
+	CHECK_EQ(found(a, &f).affected, answer);
+	CHECK(a->note_count);
+}
+
 static void expect_inline(const char *text, const char *firmware, enum answer answer, const char *note)
 {
 	_cleanup_(advisory_freep) struct advisory *a = NULL;
@@ -509,7 +520,7 @@ TEST(a_service_pack_of_a_version_says_nothing_of_the_version_without_it)
 {
 #define PACKED(status) "{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version\", \"name\": \"5.20.0\", \"branches\": [" \
 	"{\"category\": \"service_pack\", \"name\": \"SP 2\", " PRODUCT "]}") STATUS(status)
-	expect_inline(PACKED("fixed"), "5.20.0", NO, "service pack"); /* nothing is listed as affected */
+	expect_inline(PACKED("fixed"), "5.20.0", WHO_KNOWS, "service pack");
 	expect_inline(PACKED("known_affected"), "5.20.0", WHO_KNOWS, "service pack");
 	expect_inline(PACKED("known_affected"), "5.21.0", WHO_KNOWS, "service pack"); /* only that one was listed */
 }
@@ -520,6 +531,21 @@ TEST(a_byte_order_mark_in_front_is_no_reason_to_refuse)
 	expect_inline("\xef\xbb\xbf" PLAIN, "5.19.0", YES, NULL);
 	expect_inline(PLAIN, "5.20.0", NO, NULL);
 	refused("\xef\xbb\xbf", E_FORMAT, "line");
+}
+
+TEST(who_is_affected_is_unknown_where_only_what_is_fixed_is_listed_or_nothing_is)
+{
+#define LISTED(status) "{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version\", \"name\": \"5.24.0\", " PRODUCT) STATUS(status)
+#define RECORD(vendor, product) "{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.1\", \"cveMetadata\": {\"cveId\": \"CVE-2026-0003\"}, \"containers\":" \
+	" {\"cna\": {\"affected\": [{\"vendor\": \"" vendor "\", \"product\": \"" product "\", \"versions\": [{\"version\": \"n/a\", \"status\": \"affected\"}]}]}}}"
+	expect_inline(LISTED("fixed"), "5.24.0", NO, NULL);
+	expect_inline(LISTED("fixed"), "5.20.0", WHO_KNOWS, NULL);
+	expect_inline(LISTED("known_not_affected"), "5.20.0", WHO_KNOWS, NULL);
+	expect_inline(LISTED("recommended"), "5.20.0", WHO_KNOWS, NULL);
+	expect_inline("{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version\", \"name\": \"5.24.0\", " PRODUCT)
+		      "\"vulnerabilities\": [{\"cve\": \"CVE-2026-0001\"}]}", "5.20.0", WHO_KNOWS, NULL);
+	expect_noted(RECORD("n/a", "n/a"), "5.20.0", WHO_KNOWS);
+	expect_noted(RECORD("Example", "Router"), "5.20.0", NO);
 }
 
 TEST(commits_of_git_are_no_versions)
