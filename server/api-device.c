@@ -88,6 +88,8 @@ static int answer_outcome(struct call *call)
 		return call_refuse(call, REFUSE_DENIED, "%s", sub->err.text);
 	if (sub->result < 0)
 		return call_refuse_error(call, &sub->err);
+	if (ingest_is_misuse(sub))
+		return call_refuse(call, REFUSE_DENIED, "device '%s' was retired, and its key with it; this is kept as evidence that somebody uses it", sub->subject);
 	switch (sub->result) {
 	case 0:
 	case REPO_SEEN:

@@ -355,6 +355,7 @@ static void describe(struct submission *sub, const struct container *c)
 	if (!subject)
 		subject = statement_get(c->st, "invite");
 	sub->type = statement_type(c->st);
+	sub->number = statement_number(c->st, "number");
 	if (sub->type == STATEMENT_JUDGEMENT)
 		judgement_advisory_id(sub->subject, statement_get(c->st, "advisory"));
 	else if (subject)
@@ -502,10 +503,20 @@ int ingest_submit_orders(struct posted_list **out, struct server *server, struct
 	return 0;
 }
 
+bool ingest_is_misuse(const struct submission *sub)
+{
+	return sub->result == REPO_FORK && sub->number > sub->head_number;
+}
+
 void ingest_note(const struct submission *sub)
 {
 	const char *type = statement_type_name(sub->type);
 
+	if (ingest_is_misuse(sub)) {
+		log_error("retired-key-in-use device=%s type=%s hash=%s: it was retired, and somebody uses its key; kept as evidence", sub->subject,
+			  type, sub->hash);
+		return;
+	}
 	if (sub->result == REPO_FORK) {
 		log_error("fork device=%s type=%s hash=%s: two statements have one number; the second is kept as evidence", sub->subject, type,
 			  sub->hash);

@@ -17,12 +17,16 @@ struct submission {
 	bool is_begun, is_done, is_parked;
 	int result; /* 0, REPO_* or negative with err */
 	struct error err;
+	uint64_t number; /* its own, in the chain of a device */
 	uint64_t head_number;
 	uint8_t head_hash[HASH_LEN];
 	enum statement_type type;
 	char subject[ID_LEN + 1]; /* device, invite or batch, for the log; "" */
 	char hash[2 * HASH_LEN + 1];
 };
+
+/* It is kept as evidence since the device was retired: no other has its number, and its key should be gone. */
+bool ingest_is_misuse(const struct submission *sub);
 
 /* Judges one container of objects. 0: may be archived, if the archive finds that it fits; E_FORMAT, E_SEAL, E_DENIED otherwise. */
 int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct container *c, int64_t now_s, struct error *err) _must_check_;
