@@ -45,11 +45,17 @@ static size_t first_word(const char *text)
 	return n;
 }
 
+/* What everybody calls it, and no beginning of its name by chance. */
+static bool is_short_for(const char *text, size_t len, const char *name)
+{
+	return len == 3 && !strncasecmp(text, "FRR", len) && !strcasecmp(name, "FRRouting");
+}
+
 bool words_vendor_is(const char *a, const char *b)
 {
 	size_t n = first_word(a), m = first_word(b);
 
-	if (!strcasecmp(a, b))
+	if (!strcasecmp(a, b) || is_short_for(a, strlen(a), b) || is_short_for(b, strlen(b), a))
 		return true;
 	/* of two longer names that begin alike nobody knows that they are one */
 	return n && n == m && !strncasecmp(a, b, n) && (!a[n] || !b[m]);
@@ -99,7 +105,7 @@ static void take_word(struct words *out, const char *text, size_t len, const cha
 
 	if (!len || len >= WORD_LEN_MAX || out->count == WORDS_MAX)
 		return;
-	if (first && len == first && !strncasecmp(text, vendor, first)) {
+	if ((first && len == first && !strncasecmp(text, vendor, first)) || is_short_for(text, len, vendor)) {
 		out->has_vendor = true;
 		return;
 	}

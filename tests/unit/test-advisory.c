@@ -288,11 +288,11 @@ TEST(a_group_without_products_is_noted)
 	CHECK_STR(a->notes[0], "a product group has no id or no products");
 }
 
-TEST(a_system_that_is_called_as_its_vendor_is_that_system)
+static void check_frr(const char *vendor, const char *product)
 {
-	static const char text[] = "{\"holdfast-advisory\": 1, \"id\": \"X\", \"publisher\": \"Y\", \"title\": \"Z\", \"version\": \"1\","
-				   " \"released\": \"2026-01-01T00:00:00Z\", \"affected\": [{\"vendor\": \"FRRouting\", \"product\": \"FRRouting\","
-				   " \"versions\": \"vers:intdot/<8.5.0\"}]}";
+	_cleanup_(mem_freep) char *text = mem_printf(
+		"{\"holdfast-advisory\": 1, \"id\": \"X\", \"publisher\": \"Y\", \"title\": \"Z\", \"version\": \"1\", \"released\": \"2026-01-01T00:00:00Z\","
+		" \"affected\": [{\"vendor\": \"%s\", \"product\": \"%s\", \"versions\": \"vers:intdot/<8.5.0\"}]}", vendor, product);
 	_cleanup_(advisory_freep) struct advisory *a = NULL;
 	struct advisory_facts f = { 0 };
 	struct error err = { 0 };
@@ -305,6 +305,14 @@ TEST(a_system_that_is_called_as_its_vendor_is_that_system)
 	CHECK_EQ(found(a, &f).affected, NO);
 	advisory_facts_of_driver(&f, "weos");
 	CHECK_EQ(found(a, &f).affected, NO);
+}
+
+TEST(a_system_that_is_called_as_its_vendor_is_that_system)
+{
+	check_frr("FRRouting", "FRRouting");
+	check_frr("frrouting", "frr"); /* what everybody calls it */
+	check_frr("FRR", "FRRouting");
+	check_frr("FRR", "FRR");
 }
 
 /* ---- how old ---- */
