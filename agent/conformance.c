@@ -77,11 +77,14 @@ static bool is_named(const char *name, const char *only)
 /* What keeps a check from being made; false: nothing. */
 static bool is_kept(const struct suite *s, const struct conformance_check *check, struct row *row)
 {
-	unsigned has = device_capabilities(s->driver, s->dev);
+	unsigned has = device_capabilities(s->driver, s->dev), missing = check->needs & ~has;
+	const char *why = missing && s->driver->lacks ? s->driver->lacks(s->dev, missing) : NULL;
 
 	if (!check->is_first && s->what->only && !is_named(check->name, s->what->only))
 		row_say(row, NOT_TRIED, "--only '%.40s'", s->what->only);
-	else if ((has & check->needs) != check->needs)
+	else if (missing && why)
+		row_say(row, CANNOT, "%s", why);
+	else if (missing)
 		row_say(row, CANNOT, "driver %s does not declare it", s->driver->name);
 	else if (!check->is_first && !s->has_first)
 		row_say(row, NOT_TRIED, "without a look");

@@ -2,7 +2,7 @@
  *
  * look, glance, save, revert, check, apply, show, erase, upgrade and facts touch the device and run in the apply process only; they may wait (each
  * has its deadline).
- * canonical, secrets and capable are pure and run wherever text is compared or sealed. */
+ * canonical, secrets, capable and lacks are pure and run wherever text is compared or sealed. */
 #pragma once
 
 #include "agent/settings.h"
@@ -119,6 +119,9 @@ struct device_driver {
 	int (*show)(struct buf *out, const struct settings_device *dev, const char *command, struct error *err);
 	/* What this device can do beside capabilities, by its settings; pure. May be NULL: nothing. */
 	unsigned (*capable)(const struct settings_device *dev);
+	/* Why it lacks one of these capabilities, which others of its kind have, and what would give it that: words behind a colon; pure. NULL:
+	 * there is nothing to say. May be NULL. */
+	const char *(*lacks)(const struct settings_device *dev, unsigned capabilities);
 	/* Erases the device, or goes on with it: after any cut it is called again until it answers 0. NULL when no device of this kind can.
 	 *
 	 * state_dir   the device's folder, in which a driver may keep a journal of its own (public: it may outlive the device's keys)

@@ -633,6 +633,7 @@ const struct device_driver driver_files = {
 	.check = files_check,
 	.apply = files_apply,
 	.capable = files_capable,
+	.lacks = files_lacks,
 	.erase = files_erase,
 	.upgrade = files_upgrade,
 	.startup_path = files_startup_path,

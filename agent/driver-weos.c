@@ -409,6 +409,7 @@ const struct device_driver driver_weos = {
 	.apply = weos_apply,
 	.saves = weos_saves,
 	.capable = weos_capable,
+	.lacks = weos_lacks,
 	.erase = weos_erase,
 	.upgrade = weos_upgrade,
 	.show = weos_show_command,

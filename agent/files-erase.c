@@ -21,6 +21,15 @@ unsigned files_capable(const struct settings_device *dev)
 	return upgrade | DEVICE_FACTORY_RESET | (dev->media ? DEVICE_PURGE : 0);
 }
 
+const char *files_lacks(const struct settings_device *dev _unused_, unsigned capabilities)
+{
+	if (capabilities & DEVICE_UPGRADE)
+		return "set 'upgrade', the program that does each step of it";
+	if (capabilities & DEVICE_FACTORY_RESET)
+		return "each of its parts must name its 'factory' file, or \"none\"";
+	return capabilities & DEVICE_PURGE ? "each of its parts must name its 'factory' file, or \"none\", and 'media' what is erased besides" : NULL;
+}
+
 static bool is_absent(const struct settings_part *part)
 {
 	return !strcmp(part->factory, "none");

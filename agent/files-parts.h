@@ -82,6 +82,7 @@ int files_reload(const struct settings_part *part, struct error *err) _must_chec
 /* ---- back to the factory (agent/files-erase.c) ---- */
 
 unsigned files_capable(const struct settings_device *dev);
+const char *files_lacks(const struct settings_device *dev, unsigned capabilities);
 int files_factory_reset(struct device_erased *out, const struct settings_device *dev, struct error *err) _must_check_;
 
 /* ---- firmware (agent/files-upgrade.c) ---- */

@@ -162,7 +162,7 @@ static bool insert(struct obey *o, struct orders_item *item)
 static void judge(struct orders_judgement *out, const struct duty *d, const struct orders_item *item)
 {
 	struct orders_view view = { d->state.id, d->state.fleet, d->state.root, &d->state.chain.orders, floor_now(&d->state.floor), clock_now_s(),
-				    device_capabilities(d->driver, d->dev), challenge_now(&d->state.challenge, state_clock(&d->state)) };
+				    device_capabilities(d->driver, d->dev), challenge_now(&d->state.challenge, state_clock(&d->state)), d->driver, d->dev };
 
 	orders_judge(out, item, &view);
 }

@@ -1,7 +1,6 @@
 /* agent/orders.c -- whether an order is to be obeyed: every check before any effect. */
 #include "agent/orders.h"
 
-#include "agent/device.h"
 #include "agent/probe.h"
 #include "base/clock.h"
 #include "crypto/seal.h"
@@ -251,10 +250,17 @@ static void judge_capability(struct orders_judgement *out, const struct orders_i
 		[ORDER_SHRED] = ~0U, /* the archive's, never a device's */
 		[ORDER_UPGRADE] = DEVICE_UPGRADE | DEVICE_STARTUP,
 	};
+	const char *name = statement_get(item->st, "kind"), *why = NULL;
 	enum order_kind kind = ORDER_APPLY;
+	bool is_known = order_kind_parse(&kind, name);
 
-	if (!order_kind_parse(&kind, statement_get(item->st, "kind")) || (view->capabilities & needs[kind]) != needs[kind])
-		orders_refuse(out, CHECK_CAPABILITY, "the driver of this device cannot carry out '%s'", statement_get(item->st, "kind"));
+	if (is_known && (view->capabilities & needs[kind]) == needs[kind])
+		return;
+	orders_refuse(out, CHECK_CAPABILITY, "the driver of this device cannot carry out '%s'", name);
+	if (is_known && view->driver && view->driver->lacks)
+		why = view->driver->lacks(view->dev, needs[kind] & ~view->capabilities);
+	if (why)
+		snprintf(out->note, sizeof(out->note), "this device cannot carry out '%s': %s; or do it at the device", name, why);
 }
 
 /* Made by the device a while ago at most: what erases it cannot have been prepared for later, nor come twice. */

@@ -6,6 +6,7 @@
  * together with the receipts. */
 #pragma once
 
+#include "agent/device.h"
 #include "crypto/age.h"
 #include "crypto/order.h"
 
@@ -137,6 +138,9 @@ struct orders_view {
 	int64_t clock_s; /* what the machine's clock says: believed only to be patient */
 	unsigned capabilities;
 	const uint8_t *challenge; /* in force; NULL: none is */
+	/* of the device, for the words why it lacks a capability; NULL: there are none */
+	const struct device_driver *driver;
+	const struct settings_device *dev;
 };
 /* Does the batch hold, and do enough people stand behind it? False says why not. */
 bool orders_is_agreed(char why[static ORDERS_NOTE_MAX], const struct orders_batch *batch, const struct root *root);

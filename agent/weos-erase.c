@@ -407,6 +407,19 @@ unsigned weos_capable(const struct settings_device *dev)
 	return DEVICE_FACTORY_RESET | (dev->weos->ssh ? 0 : by_console);
 }
 
+/* By ssh an image can be written, and not be tried: what the loader starts is chosen at its menu alone (docs/reference/driver-weos.md). */
+const char *weos_lacks(const struct settings_device *dev, unsigned capabilities)
+{
+	if (capabilities & DEVICE_UPGRADE && dev->weos->ssh)
+		return "it is reached by 'ssh', where a new image cannot be tried before it takes the place of the one that works; reach it by its console "
+		       "('serial', 'tcp' or 'rfc2217'), and set 'serve'";
+	if (capabilities & DEVICE_UPGRADE)
+		return "set 'serve', the address of the agent's machine from which the switch is to fetch the image";
+	if (capabilities & DEVICE_PURGE)
+		return "it is reached by 'ssh', and the boot loader erases by its menu alone; reach it by its console ('serial', 'tcp' or 'rfc2217')";
+	return NULL;
+}
+
 #define FACTORY_PASSWORD "admin"
 static char factory_user[] = "admin";
 

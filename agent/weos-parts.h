@@ -78,6 +78,7 @@ int weos_save_here(struct weos *w, struct error *err) _must_check_;
 int weos_check(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
 int weos_apply(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
 unsigned weos_capable(const struct settings_device *dev);
+const char *weos_lacks(const struct settings_device *dev, unsigned capabilities);
 int weos_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir, struct error *err);
 int weos_upgrade(struct device_images *out, const struct settings_device *dev, enum device_upgrade step, const struct device_image *image,
 		 struct error *err);

@@ -34,7 +34,7 @@ static const struct {
 	{ "busy", { "another change was under way", "wait until it is over, then plan again", true } },
 	{ "driver", { "the device did not answer as it should", "when it answers again: holdfast rollout retry", false } },
 	{ "syntax", { "the device does not accept a line of it", "mend the template, and plan again", false } },
-	{ "capability", { "this kind of device cannot do it", "do it by other means", false } },
+	{ "capability", { "this device cannot do it", "its note says what would let it; or do it by other means", false } },
 	{ "expired", { "it came after its end", "plan again; was the device away, or did the server withhold it?", false } },
 	{ "challenge", { "it names a challenge that the device does not say any more", "holdfast retire request again: it takes the newest", true } },
 	{ "cancelled", { "people stopped it before anything was done to the device", "", false } },

@@ -170,7 +170,7 @@ static void bring(struct orders_item *item, const struct plan *p)
 	struct orders_batch *shared;
 	struct bytes rest;
 
-	if (!strcmp(or_else(p->kind, "apply"), "apply"))
+	if (!strcmp(or_else(p->kind, "apply"), "apply") || !strcmp(p->kind, "upgrade"))
 		seal_payload(&payload, p);
 	for (unsigned i = 0; i < ORDERS; i++) {
 		order_text(&texts[i], p, &payload, i);
@@ -580,6 +580,31 @@ TEST(what_the_driver_cannot_do_is_refused)
 	refused(CHECK_CAPABILITY, "cannot carry out 'apply'", PLAN(.number = 7));
 	refused(CHECK_CAPABILITY, "cannot carry out 'revert'", PLAN(.kind = "revert"));
 	obeyed(PLAN(.kind = "save"));
+}
+
+static void as_device(const struct settings_device *dev)
+{
+	view.driver = device_driver(dev->driver);
+	view.dev = dev;
+	view.capabilities = device_capabilities(view.driver, dev);
+}
+
+TEST(a_device_that_lacks_what_its_kind_can_do_says_what_would_let_it)
+{
+	char weos[] = "weos", gateway[] = "files", address[] = "192.0.2.1:22";
+	struct settings_weos way = { .ssh = address };
+	struct settings_files files = { 0 };
+	struct settings_device sw = { .driver = weos, .weos = &way }, gw = { .driver = gateway, .files = &files };
+
+	begin_test("");
+	as_device(&sw);
+	refused(CHECK_CAPABILITY, "reach it by its console ('serial', 'tcp' or 'rfc2217'), and set 'serve'; or do it at the device", PLAN(.kind = "upgrade"));
+	way = (struct settings_weos){ .serial = address };
+	as_device(&sw);
+	refused(CHECK_CAPABILITY, "set 'serve'", PLAN(.kind = "upgrade", .number = 8));
+	refused(CHECK_CAPABILITY, "the driver of this device cannot carry out 'reboot'", PLAN(.kind = "reboot", .number = 9));
+	as_device(&gw);
+	refused(CHECK_CAPABILITY, "set 'upgrade'", PLAN(.kind = "upgrade", .number = 10));
 }
 
 #define NAMES "challenge: " HASH_A "\n"
