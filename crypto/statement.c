@@ -322,9 +322,12 @@ size_t statement_count(const struct statement *st, const char *key)
 
 const char *statement_at(const struct statement *st, const char *key, size_t i)
 {
-	for (size_t at = 0; at < st->count; at++)
-		if (!strcmp(st->lines[at].field->key, key) && !i--)
+	for (size_t at = 0; at < st->count; at++) {
+		const char *has = st->lines[at].field->key;
+
+		if (*has == *key && !strcmp(has, key) && !i--)
 			return st->lines[at].value;
+	}
 	return NULL;
 }
 

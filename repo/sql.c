@@ -63,15 +63,15 @@ sqlite3_stmt *sql_query(struct store *store, const char *sql, const char *fmt, .
 	va_start(ap, fmt);
 	for (int i = 1; st && *fmt; i++, fmt++) {
 		if (*fmt == 's') {
-			sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_TRANSIENT);
+			sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
 		} else if (*fmt == 'i') {
 			sqlite3_bind_int64(st, i, va_arg(ap, int64_t));
 		} else if (*fmt == 'h') {
-			sqlite3_bind_blob(st, i, va_arg(ap, const uint8_t *), HASH_LEN, SQLITE_TRANSIENT);
+			sqlite3_bind_blob(st, i, va_arg(ap, const uint8_t *), HASH_LEN, SQLITE_STATIC);
 		} else {
 			struct bytes in = va_arg(ap, struct bytes);
 
-			sqlite3_bind_blob(st, i, in.ptr, (int)in.len, SQLITE_TRANSIENT);
+			sqlite3_bind_blob(st, i, in.ptr, (int)in.len, SQLITE_STATIC);
 		}
 	}
 	va_end(ap);

@@ -28,8 +28,8 @@ struct store {
 int sql_fail(struct error *err, struct store *store);
 int sql_exec(struct store *store, const char *sql, struct error *err) _must_check_;
 
-/* Binds by a format: 's' text (NULL: null), 'i' int64_t, 'h' a hash of 32 bytes, 'b' struct bytes. NULL on failure, which the next call
- * reports. */
+/* Binds by a format: 's' text (NULL: null), 'i' int64_t, 'h' a hash of 32 bytes, 'b' struct bytes; what is pointed to is borrowed until
+ * sql_done() or what calls it. NULL on failure, which the next call reports. */
 sqlite3_stmt *sql_query(struct store *store, const char *sql, const char *fmt, ...);
 /* Runs a statement that gives no rows. */
 int sql_run(struct store *store, sqlite3_stmt *st, struct error *err) _must_check_;

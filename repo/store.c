@@ -123,12 +123,12 @@ struct store *store_close(struct store *store)
 
 int store_begin(struct store *store, struct error *err)
 {
-	return sql_exec(store, "BEGIN IMMEDIATE", err);
+	return sql_run(store, sql_query(store, "BEGIN IMMEDIATE", ""), err);
 }
 
 int store_commit(struct store *store, struct error *err)
 {
-	int r = sql_exec(store, "COMMIT", err);
+	int r = sql_run(store, sql_query(store, "COMMIT", ""), err);
 
 	if (r == 0 && store->signers_change) {
 		store->signers_change = false;

@@ -47,12 +47,7 @@ struct http {
 
 bool server_is_stopping(struct server *server)
 {
-	bool stopping;
-
-	pthread_mutex_lock(&server->lock);
-	stopping = server->stopping;
-	pthread_mutex_unlock(&server->lock);
-	return stopping;
+	return server->stopping;
 }
 
 /* ---- a call ---- */

@@ -37,7 +37,7 @@ struct server {
 	/* guards the rest, and the flags of every submission */
 	pthread_mutex_t lock;
 	pthread_cond_t idle; /* submitting became 0 */
-	bool stopping;
+	_Atomic bool stopping; /* set with the lock; read without it, where nothing hangs on the moment */
 	size_t submitting;
 	bool claiming;
 };

@@ -50,6 +50,26 @@ TEST(times_are_dates_that_exist)
 	CHECK(!clock_parse(&t, bytes_str("2025-04-31T00:00:00Z")));
 	CHECK(!clock_parse(&t, bytes_str("2019-12-31T00:00:00Z")));
 	CHECK(!clock_parse(&t, bytes_str("2025-04-30 00:00:00Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-00-30T00:00:00Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-13-30T00:00:00Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-12-32T00:00:00Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-12-00T00:00:00Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-12-31T24:00:00Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-12-31T23:59:60Z")));
+	CHECK(!clock_parse(&t, bytes_str("2025-12-31T23:59:5 Z")));
+	CHECK(!clock_parse(&t, bytes_str("2201-01-01T00:00:00Z")));
+}
+
+TEST(a_time_that_is_written_is_read_back_on_every_day)
+{
+	char text[CLOCK_TEXT_LEN];
+	int64_t t;
+
+	for (int64_t at = 1577836800; at < 7289654400; at += 86399) { /* 2020 to 2200 */
+		clock_text(text, at);
+		CHECK(clock_parse(&t, bytes_str(text)));
+		CHECK_EQ(t, at);
+	}
 }
 
 TEST(a_reader_remembers_that_it_ran_short)
