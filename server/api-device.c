@@ -80,7 +80,7 @@ struct root_in_force {
 
 static int answer_outcome(struct call *call)
 {
-	const struct submission *sub = &call->submission;
+	const struct submission *sub = call->submission;
 	char head_hash[2 * HASH_LEN + 1];
 
 	ingest_note(sub);
@@ -121,14 +121,15 @@ static int submit(struct call *call, struct container *c, struct error *err)
 {
 	int r = statement_type(c->st) == STATEMENT_CERTIFICATE ? countersign(call, c, err) : 0;
 
+	call->submission = mem_alloc(sizeof(*call->submission));
 	if (r == 0)
-		r = ingest_submit(&call->submission, call->server, call->conn, c, &call->body, err);
+		r = ingest_submit(call->submission, call->server, call->conn, c, &call->body, err);
 	if (r == REPO_BUSY)
 		return call_refuse(call, REFUSE_BUSY, "the queue of the archive is full");
 	if (r < 0)
 		return r;
 	call_drop_body(call);
-	return call->submission.is_parked ? CALL_SUSPENDED : answer_outcome(call);
+	return call->submission->is_parked ? CALL_SUSPENDED : answer_outcome(call);
 }
 
 static void put_root(struct root_in_force *in_force)
@@ -234,7 +235,7 @@ static void end_claim(struct server *server)
 static int finish_claim(struct call *call)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", call->server->dir, SERVER_CLAIM_FILE);
-	const struct submission *sub = &call->submission;
+	const struct submission *sub = call->submission;
 	struct error err = { 0 };
 
 	end_claim(call->server);
@@ -257,14 +258,15 @@ static int take_claim(struct call *call, struct error *err)
 	r = ingest_check_claim(&call->server->key.pub, &c, err);
 	if (r < 0)
 		return r;
-	r = ingest_submit(&call->submission, call->server, call->conn, &c, &call->body, err);
+	call->submission = mem_alloc(sizeof(*call->submission));
+	r = ingest_submit(call->submission, call->server, call->conn, &c, &call->body, err);
 	if (r == REPO_BUSY) {
 		end_claim(call->server);
 		return call_refuse(call, REFUSE_BUSY, "the queue of the archive is full");
 	}
 	if (r < 0)
 		return r;
-	return call->submission.is_parked ? CALL_SUSPENDED : finish_claim(call);
+	return call->submission->is_parked ? CALL_SUSPENDED : finish_claim(call);
 }
 
 static int post_claim(struct call *call, struct error *err)

@@ -57,7 +57,7 @@ static uint64_t in_seconds(uint64_t seconds)
 	return clock_mono_ms() + seconds * 1000;
 }
 
-static struct call *call_new(struct http *http, struct MHD_Connection *conn, const char *path)
+static struct call *call_new(struct http *http, struct MHD_Connection *conn)
 {
 	struct server *server = http->server;
 	struct call *call = mem_alloc(sizeof(*call));
@@ -67,7 +67,6 @@ static struct call *call_new(struct http *http, struct MHD_Connection *conn, con
 	call->fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	call->wire = &http->wires[call->fd];
 	call->begun_ms = clock_mono_ms();
-	strncat(call->path, path, sizeof(call->path) - 1);
 	atomic_fetch_add(&server->calls, 1);
 	return call;
 }
@@ -84,6 +83,9 @@ static void call_free(struct call *call)
 	call_drop_body(call);
 	buf_done(&call->reply.body);
 	answer_put(call->reply.shared);
+	free(call->reply.headers);
+	free(call->args);
+	free(call->submission);
 	posted_list_free(call->posted);
 	upload_rest(call->upload, clock_mono_ms());
 	if (call->is_fetching)
@@ -122,17 +124,27 @@ static bool match(char args[CALL_ARGS_MAX][CALL_ARG_LEN], const char *pattern, c
 	}
 }
 
+static void keep_args(struct call *call, const char args[CALL_ARGS_MAX][CALL_ARG_LEN])
+{
+	if (!strchr(call->route->path, '*'))
+		return;
+	call->args = mem_alloc(CALL_ARGS_MAX * CALL_ARG_LEN);
+	memcpy(call->args, args, CALL_ARGS_MAX * CALL_ARG_LEN);
+}
+
 static int find_route(struct call *call, const char *method, const char *path)
 {
 	static const struct route *const tables[] = { device_routes, operator_routes, order_routes, policy_routes, firmware_routes };
+	char args[CALL_ARGS_MAX][CALL_ARG_LEN] = { 0 };
 	const struct route *other = NULL;
 
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
 		for (const struct route *r = tables[t]; r->method; r++) {
-			if (!match(call->args, r->path, path))
+			if (!match(args, r->path, path))
 				continue;
 			if (!strcmp(r->method, method)) {
 				call->route = r;
+				keep_args(call, args);
 				return 0;
 			}
 			other = r;
@@ -203,7 +215,7 @@ static int check_room(struct call *call)
 	return 0;
 }
 
-static enum MHD_Result answer(struct call *call, const char *method);
+static enum MHD_Result answer(struct call *call, const char *method, const char *path);
 
 /* Who idles longer than others may is not cut by the library's own clock either. */
 static void be_patient(struct call *call, unsigned seconds)
@@ -246,7 +258,7 @@ static enum MHD_Result begin(struct call *call, const char *method, const char *
 	    (call->route->open && open_stream(call) != 0)) {
 		call->is_drained = is_worth_draining(call);
 		if (!call->is_drained)
-			return answer(call, method);
+			return answer(call, method, path);
 	}
 	if (!call->upload)
 		sweeper_set(server->sweeper, call->fd,
@@ -291,9 +303,9 @@ static enum MHD_Result take_part(struct call *call, struct bytes part)
 
 /* ---- answers ---- */
 
-static void log_call(const struct call *call, const char *method)
+static void log_call(const struct call *call, const char *method, const char *path)
 {
-	log_debug("request method=%s path=%s status=%u took_ms=%llu", method, call->path, call->reply.status,
+	log_debug("request method=%s path=%.127s status=%u took_ms=%llu", method, path, call->reply.status,
 		  (unsigned long long)(clock_mono_ms() - call->begun_ms));
 }
 
@@ -338,7 +350,7 @@ static struct MHD_Response *make_response(struct call *call)
 	return response;
 }
 
-static enum MHD_Result answer(struct call *call, const char *method)
+static enum MHD_Result answer(struct call *call, const char *method, const char *path)
 {
 	struct reply *reply = &call->reply;
 	struct MHD_Response *ready = reply->shared ? answer_response(reply->shared) : NULL, *made = NULL;
@@ -358,7 +370,7 @@ static enum MHD_Result answer(struct call *call, const char *method)
 		answers_keep(call->server->answers, reply->shared, made, has_body);
 	else if (made)
 		MHD_destroy_response(made);
-	log_call(call, method);
+	log_call(call, method, path);
 	return r;
 }
 
@@ -374,7 +386,7 @@ static int run(struct call *call, struct error *err)
 	return call->route->run(call, err);
 }
 
-static enum MHD_Result proceed(struct call *call, const char *method)
+static enum MHD_Result proceed(struct call *call, const char *method, const char *path)
 {
 	struct error err = { 0 };
 	int r;
@@ -388,7 +400,7 @@ static enum MHD_Result proceed(struct call *call, const char *method)
 	if (r < 0)
 		call_refuse_error(call, &err);
 	call_drop_body(call);
-	return answer(call, method);
+	return answer(call, method, path);
 }
 
 /* ---- what libmicrohttpd calls ---- */
@@ -400,7 +412,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	struct call *call = *state;
 
 	if (!call) {
-		call = *state = call_new(http, conn, path);
+		call = *state = call_new(http, conn);
 		return begin(call, method, path);
 	}
 	if (*len) {
@@ -415,7 +427,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *conn, const 
 	}
 	if (call->is_answered)
 		return MHD_YES;
-	return call->is_drained ? answer(call, method) : proceed(call, method);
+	return call->is_drained ? answer(call, method, path) : proceed(call, method, path);
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *conn _unused_, void **state, enum MHD_RequestTerminationCode why)

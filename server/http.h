@@ -28,20 +28,20 @@ struct reply {
 	struct answer *shared; /* in place of all above but the status: it has its response, or gets what is made of the above */
 	int file; /* > 0: a part of this file in place of the body; ours */
 	uint64_t file_from, file_len;
-	struct reply_header headers[REPLY_HEADERS_MAX];
+	struct reply_header *headers;
 	size_t header_count;
 };
 
 struct route;
 
+/* A waiting poll keeps its own for hours: what only others need is allocated by them. */
 struct call {
 	struct server *server;
 	struct MHD_Connection *conn;
 	int fd;
 	struct tls_wire *wire;
 	const struct route *route;
-	char path[128]; /* for the log */
-	char args[CALL_ARGS_MAX][CALL_ARG_LEN]; /* what stood for the '*' of the route */
+	char (*args)[CALL_ARG_LEN]; /* what stood for each '*' of the route; NULL: it has none */
 	struct buf body;
 	size_t announced; /* bytes of body, by Content-Length */
 	size_t counted;   /* of server->body_bytes */
@@ -51,7 +51,7 @@ struct call {
 	struct reply reply;
 	char person[64]; /* whose session it is */
 	/* what a handler keeps while suspended */
-	struct submission submission;
+	struct submission *submission;
 	struct waiter waiter;
 	struct posted_list *posted;
 	struct poll poll;

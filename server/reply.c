@@ -34,11 +34,14 @@ static const struct {
 
 void call_header(struct call *call, const char *name, const char *fmt, ...)
 {
-	struct reply_header *header = &call->reply.headers[call->reply.header_count];
+	struct reply_header *header;
 	va_list ap;
 
 	if (call->reply.header_count == REPLY_HEADERS_MAX)
 		return;
+	if (!call->reply.headers)
+		call->reply.headers = mem_alloc(REPLY_HEADERS_MAX * sizeof(*header));
+	header = &call->reply.headers[call->reply.header_count];
 	header->name = name;
 	va_start(ap, fmt);
 	vsnprintf(header->value, sizeof(header->value), fmt, ap);
