@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_FIRST = 256 };
+enum { SLOTS_FIRST = 256, IDLE_MAX = 65536 /* heads, 40 MB: a chain that is known is judged without the index */ };
 
 /* How a device's chain stands: by now, and after what the transaction in hand adds. */
 struct head {
@@ -175,6 +175,12 @@ bool ahead_has(const struct ahead *ahead, const char *device)
 	const struct head *head = find(ahead, device);
 
 	return head && head->items;
+}
+
+void ahead_tidy(struct ahead *ahead)
+{
+	if (ahead->head_count > IDLE_MAX)
+		forget_idle(ahead);
 }
 
 /* ---- judging ---- */

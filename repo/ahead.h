@@ -31,6 +31,8 @@ void ahead_rolled_back(struct ahead *ahead);
 
 /* Its rows are entered by somebody else, or it is about to be freed. */
 void ahead_remove(struct ahead *ahead, struct item *item);
+/* Outside of a transaction. Forgets how the chains stand of which nothing is here, when they have become many. */
+void ahead_tidy(struct ahead *ahead);
 /* How many are here; from any thread. */
 size_t ahead_count(const struct ahead *ahead);
 /* Does any of them belong to this device? */

@@ -16,6 +16,7 @@ enum {
 	PACK_EVERY_MS = 1000,
 	PACK_RETRY_MS = 5000,
 	PACK_BYTES_MAX = 256 << 20, /* then another one is begun */
+	PLACE_ROWS = 256,           /* entered into the index at a time: some milliseconds */
 };
 
 /* ---- commits ---- */
@@ -230,31 +231,89 @@ static int commit_bundle(struct repo *repo, struct round *round, struct bundle *
 
 /* ---- the index learns where everything lies ---- */
 
-static int place_bundle(struct repo *repo, const struct bundle *b, uint64_t *position, struct error *err)
+/* In parts, between which others get the store: who waits to be acknowledged does not wait for all of them. What a stop between two of them
+ * leaves is entered once more by index_catch_up(), since the tip is set by the last one. */
+struct placing {
+	struct repo *repo;
+	uint64_t position;
+	bool in_parts;
+	size_t count;
+	struct item *items[PLACE_ROWS]; /* of the part in hand */
+};
+
+/* Whatever else is placed may change how a device's chain is judged: then it is one transaction, and nothing is ahead of it. */
+static bool are_snapshots(const struct bundle *bundles, size_t count)
 {
-	if (store_add_commit(repo->store, b->commit, b->time_s, *position, err) < 0)
+	for (size_t i = 0; i < count; i++)
+		for (size_t k = 0; k < bundles[i].item_count; k++)
+			if (statement_type(bundles[i].items[k]->c.st) != STATEMENT_SNAPSHOT || bundles[i].items[k]->kind == KIND_FORK)
+				return false;
+	return true;
+}
+
+static int begin_part(struct placing *p, struct error *err)
+{
+	int r = rows_begin(p->repo, err);
+
+	p->count = 0;
+	if (r == 0 && !p->in_parts)
+		r = ahead_settle(p->repo->ahead, p->repo->store, err);
+	return r;
+}
+
+static int end_part(struct placing *p, struct error *err)
+{
+	int r = rows_commit(p->repo, err);
+
+	for (size_t i = 0; r == 0 && i < p->count; i++)
+		ahead_remove(p->repo->ahead, p->items[i]);
+	return r;
+}
+
+static int next_part(struct placing *p, struct error *err)
+{
+	if (end_part(p, err) < 0)
+		return err->code;
+	pthread_mutex_unlock(&p->repo->store_lock);
+	lock_store_in_turn(p->repo);
+	return begin_part(p, err);
+}
+
+static int place_item(struct placing *p, struct item *item, int64_t commit_s, struct error *err)
+{
+	if (p->in_parts && p->count == PLACE_ROWS && next_part(p, err) < 0)
+		return err->code;
+	if (!p->in_parts || !item->is_ahead)
+		return store_place(p->repo->store, item->c.st, &item->leaf, item->kind == KIND_FORK, commit_s, p->position++, err);
+	p->items[p->count++] = item;
+	return store_enter_packed(p->repo->store, item->c.st, &item->leaf, p->position++, err);
+}
+
+static int place_bundle(struct placing *p, const struct bundle *b, struct error *err)
+{
+	if (store_add_commit(p->repo->store, b->commit, b->time_s, p->position, err) < 0)
 		return err->code;
 	for (size_t i = 0; i < b->item_count; i++)
-		if (store_place(repo->store, b->items[i]->c.st, &b->items[i]->leaf, b->items[i]->kind == KIND_FORK, b->time_s, (*position)++, err) < 0)
+		if (place_item(p, b->items[i], b->time_s, err) < 0)
 			return err->code;
 	return 0;
 }
 
+/* With store_lock, which is let go in between. */
 static int place_bundles(struct repo *repo, const struct bundle *bundles, size_t count, struct error *err)
 {
-	uint64_t position = repo->log.size;
-	int r = rows_begin(repo, err);
+	struct placing p = { .repo = repo, .position = repo->log.size, .in_parts = are_snapshots(bundles, count) };
+	int r = begin_part(&p, err);
 
-	if (r == 0)
-		r = ahead_settle(repo->ahead, repo->store, err);
 	for (size_t i = 0; r == 0 && i < count; i++)
-		r = place_bundle(repo, &bundles[i], &position, err);
+		r = place_bundle(&p, &bundles[i], err);
 	if (r == 0)
-		r = store_set_tip(repo->store, bundles[count - 1].commit, position, err);
+		r = store_set_tip(repo->store, bundles[count - 1].commit, p.position, err);
 	if (r == 0)
-		r = rows_commit(repo, err);
+		r = end_part(&p, err);
 	if (r < 0)
 		rows_rollback(repo);
+	ahead_tidy(repo->ahead);
 	head_has_changed(repo);
 	return r;
 }
@@ -296,7 +355,7 @@ static int pack_some(size_t *packed, struct repo *repo, struct bundle *bundles, 
 		repo->index_is_behind = repo->pending_is_doubtful = true;
 		return r;
 	}
-	pthread_mutex_lock(&repo->store_lock);
+	lock_store_in_turn(repo);
 	r = place_bundles(repo, bundles, n, err);
 	if (r < 0)
 		lose_rows(repo, bundles, n);

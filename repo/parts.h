@@ -1,7 +1,7 @@
 /* repo/parts.h -- the inside of struct repo, shared by its parts: repo.c (opening), writer.c (queue and journal thread), packer.c
  * (packer thread), checkpoint.c, read.c and read-orders.c. Internal to repo/.
  *
- * Locks are taken in this order: journal_lock, store_lock, lock. reading_lock and root_lock are taken alone. */
+ * Locks are taken in this order: journal_lock, store_turn, store_lock, lock. reading_lock and root_lock are taken alone. */
 #pragma once
 
 #include "repo/ahead.h"
@@ -29,6 +29,7 @@ struct repo {
 	struct store *store, *reading; /* one for those who write, one for those who read */
 	struct store *checkpointing;   /* of the thread that makes checkpoints */
 	pthread_mutex_t store_lock, reading_lock;
+	pthread_mutex_t store_turn;    /* whoever waits for store_lock in turn */
 	struct git_store *git;         /* of the packer thread */
 	struct git_store *reading_git; /* with reading_lock */
 	struct journal *journal;       /* with journal_lock: written or rotated */
@@ -95,6 +96,8 @@ const struct root *root_of_version(struct repo *repo, uint64_t version);
 
 /* ---- the index in transactions (repo.c) ---- */
 
+/* Takes store_lock; of two that take it in turn, neither gets it twice while the other waits. */
+void lock_store_in_turn(struct repo *repo);
 /* With store_lock: as those of store.h, and what ahead.h keeps goes with them. */
 int rows_begin(struct repo *repo, struct error *err) _must_check_;
 int rows_commit(struct repo *repo, struct error *err) _must_check_;

@@ -81,6 +81,13 @@ static int load_roots(struct repo *repo, struct error *err)
 
 /* ---- the index in transactions ---- */
 
+void lock_store_in_turn(struct repo *repo)
+{
+	pthread_mutex_lock(&repo->store_turn);
+	pthread_mutex_lock(&repo->store_lock);
+	pthread_mutex_unlock(&repo->store_turn);
+}
+
 int rows_begin(struct repo *repo, struct error *err)
 {
 	if (repo->rows_are_missing)
@@ -350,6 +357,7 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 	list_init(&repo->queue);
 	list_init(&repo->pending);
 	pthread_mutex_init(&repo->store_lock, NULL);
+	pthread_mutex_init(&repo->store_turn, NULL);
 	pthread_mutex_init(&repo->reading_lock, NULL);
 	pthread_mutex_init(&repo->lock, NULL);
 	pthread_mutex_init(&repo->journal_lock, NULL);

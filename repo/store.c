@@ -371,21 +371,31 @@ static int enter_receipt_row(struct store *store, const struct statement *st, st
 				statement_get(st, "outcome"), statement_get(st, "check"), statement_get(st, "evidence"), statement_get(st, "note")), err);
 }
 
+/* "12 3": lines added and removed. */
+static void take_changed(int64_t *added, int64_t *removed, const struct statement *st)
+{
+	const char *changed = statement_get(st, "changed"), *space = changed ? strchr(changed, ' ') : NULL;
+	uint64_t a = 0, r = 0;
+
+	if (space && (!number_parse(&a, bytes_of(changed, (size_t)(space - changed))) || !number_parse(&r, bytes_str(space + 1))))
+		a = r = 0;
+	*added = (int64_t)a;
+	*removed = (int64_t)r;
+}
+
 static int enter_chain(struct store *store, const struct statement *st, struct error *err)
 {
-	unsigned long long added = 0, removed = 0;
-	const char *changed = statement_get(st, "changed");
+	int64_t added, removed;
 
 	if (statement_type(st) == STATEMENT_RECEIPT)
 		return enter_receipt_row(store, st, err);
-	if (changed && sscanf(changed, "%llu %llu", &added, &removed) != 2)
-		added = removed = 0;
+	take_changed(&added, &removed, st);
 	return sql_run(store, sql_query(store,
 				"INSERT INTO chain(device, number, type, time_s, reason, saved, mode, note, epoch, added, removed, hash)"
 				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 				"siiissssiiih", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
 				statement_time(st, "time"), statement_get(st, "reason"), statement_get(st, "saved"), statement_get(st, "mode"),
-				statement_get(st, "note"), (int64_t)statement_number(st, "epoch"), (int64_t)added, (int64_t)removed, statement_hash(st)), err);
+				statement_get(st, "note"), (int64_t)statement_number(st, "epoch"), added, removed, statement_hash(st)), err);
 }
 
 static int enter_head(struct store *store, const struct statement *st, struct error *err)
@@ -503,6 +513,11 @@ int store_add_commit(struct store *store, const char *commit, int64_t commit_s, 
 					commit_s), err);
 }
 
+static int enter_leaf(struct store *store, const struct merkle_hash *leaf, uint64_t position, struct error *err)
+{
+	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO log(position, leaf) VALUES(?, ?)", "ih", (int64_t)position, leaf->b), err);
+}
+
 static int place_chain(struct store *store, const struct statement *st, int64_t commit_s, uint64_t position, struct error *err)
 {
 	if (sql_run(store, sql_query(store, "UPDATE chain SET position = ? WHERE device = ? AND number = ? AND hash = ?", "isih", (int64_t)position,
@@ -514,7 +529,7 @@ static int place_chain(struct store *store, const struct statement *st, int64_t 
 int store_place(struct store *store, const struct statement *st, const struct merkle_hash *leaf, bool is_fork, int64_t commit_s, uint64_t position,
 		struct error *err)
 {
-	if (sql_run(store, sql_query(store, "INSERT OR REPLACE INTO log(position, leaf) VALUES(?, ?)", "ih", (int64_t)position, leaf->b), err) < 0)
+	if (enter_leaf(store, leaf, position, err) < 0)
 		return err->code;
 	if (is_of_chain(st) && !is_fork)
 		return place_chain(store, st, commit_s, position, err);
@@ -523,6 +538,23 @@ int store_place(struct store *store, const struct statement *st, const struct me
 	if (statement_type(st) == STATEMENT_JUDGEMENT)
 		return store_place_judgement(store, st, position, err);
 	return !is_fork && statement_type(st) == STATEMENT_SHREDDED ? store_place_shredded(store, st, commit_s, err) : 0;
+}
+
+int store_enter_packed(struct store *store, const struct statement *st, const struct merkle_hash *leaf, uint64_t position, struct error *err)
+{
+	int64_t added, removed;
+
+	take_changed(&added, &removed, st);
+	if (enter_leaf(store, leaf, position, err) < 0 ||
+	    sql_run(store, sql_query(store,
+				     "INSERT INTO chain(device, number, type, time_s, position, reason, saved, mode, note, epoch, added, removed, hash)"
+				     " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				     "siiiissssiiih", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
+				     statement_time(st, "time"), (int64_t)position, statement_get(st, "reason"), statement_get(st, "saved"),
+				     statement_get(st, "mode"), statement_get(st, "note"), (int64_t)statement_number(st, "epoch"), added, removed,
+				     statement_hash(st)), err) < 0)
+		return err->code;
+	return store_enter_snapshot(store, st, err);
 }
 
 int store_log_each(struct store *store, store_leaf_fn fn, void *ctx, struct error *err)

@@ -213,7 +213,7 @@ static void take_round(struct repo *repo, struct list *round)
 	struct error err = { 0 };
 	int r;
 
-	pthread_mutex_lock(&repo->store_lock);
+	lock_store_in_turn(repo);
 	r = try_round(repo, round, &err);
 	pthread_mutex_unlock(&repo->store_lock);
 	if (r == 0)
