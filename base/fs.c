@@ -19,6 +19,8 @@ void fd_closep(int *fd)
 	*fd = -1;
 }
 
+enum { SYNC_BYTES = 2 << 20 };
+
 int fd_write_all(int fd, struct bytes in, struct error *err)
 {
 	while (in.len) {
@@ -29,6 +31,20 @@ int fd_write_all(int fd, struct bytes in, struct error *err)
 		if (n < 0)
 			return error_sys(err, "cannot write");
 		in = bytes_from(in, (size_t)n);
+	}
+	return 0;
+}
+
+int fd_write_in_pieces(int fd, struct bytes in, struct error *err)
+{
+	while (in.len) {
+		struct bytes piece = bytes_of(in.ptr, in.len < SYNC_BYTES ? in.len : SYNC_BYTES);
+
+		if (fd_write_all(fd, piece, err) < 0)
+			return err->code;
+		in = bytes_from(in, piece.len);
+		if (in.len && fdatasync(fd) < 0)
+			return error_sys(err, "cannot sync");
 	}
 	return 0;
 }
@@ -127,7 +143,7 @@ static int copy_xattrs(int to, const char *from, struct error *err)
 static int write_through(int fd, const char *tmp, struct bytes in, mode_t mode, const struct stat *owner, const char *like,
 			 struct error *err)
 {
-	if (fd_write_all(fd, in, err) < 0)
+	if (fd_write_in_pieces(fd, in, err) < 0)
 		return error_add(err, "'%s'", tmp);
 	if (owner && fchown(fd, owner->st_uid, owner->st_gid) < 0)
 		return error_sys(err, "cannot give '%s' its owner", tmp);

@@ -5,7 +5,7 @@
 #include "base/log.h"
 
 enum {
-	WAL_PAGES = 1000,       /* then they are copied to their places */
+	WAL_PAGES = 8192,       /* 32 MiB: then they are copied to their places, each once, however often it was written */
 	WAL_PAGES_LONG = 32768, /* then writing waits for a moment, so that the log begins anew */
 };
 

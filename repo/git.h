@@ -37,6 +37,7 @@ struct change {
 	char path[160];
 	bool remove;
 	struct bytes blob; /* borrowed until git_round_commit() returns */
+	const git_oid *id; /* its name, borrowed, too; NULL: not known yet */
 };
 
 int git_round_begin(struct round **out, struct git_store *git, struct error *err) _must_check_;

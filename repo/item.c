@@ -1,18 +1,35 @@
 /* repo/item.c -- a container on its way into the archive, and lists of them. */
 #include "repo/item.h"
 
+#include "repo/pack.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
-struct item *item_of(struct container *c, struct buf *bytes)
+static int name_all(struct names *out, const struct container *c, struct error *err)
+{
+	if (pack_name_blob(&out->whole, statement_whole(c->st), err) < 0)
+		return err->code;
+	for (size_t i = 0; i < c->count; i++)
+		if (c->seals[i].ptr && pack_name_blob(&out->seals[i], c->seals[i], err) < 0)
+			return err->code;
+	return 0;
+}
+
+int item_of(struct item **out, struct container *c, struct buf *bytes, struct error *err)
 {
 	struct item *item = mem_alloc(sizeof(*item));
 
+	if (name_all(&item->names, c, err) < 0) {
+		free(item);
+		return err->code;
+	}
 	item->bytes = *bytes;
 	item->c = *c;
 	*bytes = (struct buf){ 0 };
 	*c = (struct container){ 0 };
-	return item;
+	*out = item;
+	return 0;
 }
 
 int item_new(struct item **out, struct bytes container, struct error *err)
@@ -25,6 +42,8 @@ int item_new(struct item **out, struct bytes container, struct error *err)
 	r = container_parse(&item->c, buf_bytes(&item->bytes), CONTAINER_ATTACHED, &used, err);
 	if (r == 0 && used != item->bytes.len)
 		r = error_set(err, E_FORMAT, "%zu bytes behind the container", item->bytes.len - used);
+	if (r == 0)
+		r = name_all(&item->names, &item->c, err);
 	if (r < 0) {
 		item_free(item);
 		return r;

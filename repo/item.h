@@ -1,6 +1,7 @@
 /* repo/item.h -- a container on its way into the archive, and lists of them. Internal to repo/. */
 #pragma once
 
+#include "repo/layout.h"
 #include "repo/repo.h"
 
 enum { KIND_STATEMENT = 'S', KIND_FORK = 'F' }; /* of the journal's records */
@@ -13,6 +14,7 @@ struct item {
 	bool is_packed;     /* for index_drop_packed() */
 	size_t arrived;     /* for the packer: its place among those that are packed together */
 	struct merkle_hash leaf; /* for the packer: of the log */
+	struct names names;
 	struct item *ahead_prev, *ahead_next; /* ahead.c */
 	bool is_ahead; /* its rows are not in the index yet */
 	repo_done_fn done;
@@ -23,8 +25,9 @@ struct item {
 
 /* Copies and parses one attached container. */
 int item_new(struct item **out, struct bytes container, struct error *err) _must_check_;
-/* Of one that was parsed out of these bytes, and is all of them: takes both over. */
-struct item *item_of(struct container *c, struct buf *bytes);
+/* Of one that was parsed out of these bytes, and is all of them: takes both over, unless it fails. Either one hashes them, in the thread of
+ * whoever brings them, for the packer. */
+int item_of(struct item **out, struct container *c, struct buf *bytes, struct error *err) _must_check_;
 struct item *item_free(struct item *item);
 
 struct list {

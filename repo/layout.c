@@ -142,32 +142,40 @@ void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool
 	}
 }
 
+static size_t find_ref(const struct container *c, const char *name)
+{
+	size_t k = 0;
+
+	while (k < c->count && strcmp(c->refs[k].name, name) != 0)
+		k++;
+	return k;
+}
+
 /* Sorted by path, as all are. */
-static size_t seal_changes(struct change *out, const struct container *c, const struct place *places, size_t count)
+static size_t seal_changes(struct change *out, const struct container *c, const struct names *names, const struct place *places, size_t count)
 {
 	const char *device = statement_get(c->st, "device");
 	size_t n = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		size_t k = 0;
+		size_t k = find_ref(c, places[i].name);
 
-		while (k < c->count && strcmp(c->refs[k].name, places[i].name) != 0)
-			k++;
 		if (k < c->count && !c->seals[k].ptr)
 			continue; /* stays as it is */
 		out[n].blob = k < c->count ? c->seals[k] : (struct bytes){ 0 };
 		out[n].remove = k == c->count;
+		out[n].id = k < c->count ? &names->seals[k] : NULL;
 		layout_device_path(out[n++].path, device, places[i].file);
 	}
 	return n;
 }
 
-size_t layout_changes(struct change out[static CHANGES_MAX], const struct container *c, bool is_fork)
+size_t layout_changes(struct change out[static CHANGES_MAX], const struct container *c, const struct names *names, bool is_fork)
 {
 	enum statement_type type = statement_type(c->st);
 	size_t n = 0;
 
-	out[n] = (struct change){ .blob = statement_whole(c->st) };
+	out[n] = (struct change){ .blob = statement_whole(c->st), .id = &names->whole };
 	layout_path(out[n++].path, c->st, is_fork);
 	if (is_fork)
 		return n;
@@ -180,9 +188,9 @@ size_t layout_changes(struct change out[static CHANGES_MAX], const struct contai
 		layout_text_path(out[n++].path, c->st);
 	}
 	if (type == STATEMENT_SNAPSHOT)
-		n += seal_changes(out + n, c, snapshot_seals, ARRAY_SIZE(snapshot_seals));
+		n += seal_changes(out + n, c, names, snapshot_seals, ARRAY_SIZE(snapshot_seals));
 	if (type == STATEMENT_VERDICT)
-		n += seal_changes(out + n, c, verdict_seals, ARRAY_SIZE(verdict_seals));
+		n += seal_changes(out + n, c, names, verdict_seals, ARRAY_SIZE(verdict_seals));
 	return n;
 }
 

@@ -16,8 +16,13 @@ void layout_path(char out[static PATH_MAX_LEN], const struct statement *st, bool
 /* The document that a judgement brings. */
 void layout_text_path(char out[static PATH_MAX_LEN], const struct statement *st);
 void layout_witness_path(char out[static PATH_MAX_LEN], const char *name);
-/* All that one container changes; blobs borrow from c. Returns how many. */
-size_t layout_changes(struct change out[static CHANGES_MAX], const struct container *c, bool is_fork);
+/* git's names of what a container brings; those of seals that it does not bring are not set. */
+struct names {
+	git_oid whole, seals[CONTAINER_SEALS_MAX];
+};
+
+/* All that one container changes; blobs borrow from c, names from names. Returns how many. */
+size_t layout_changes(struct change out[static CHANGES_MAX], const struct container *c, const struct names *names, bool is_fork);
 
 /* What lies at a path. Statements, all of which belong into the log: those of which the newest lies there, those that are written once, and
  * evidence. And what is said of the log, which does not: its checkpoint, and what witnesses cosigned. */

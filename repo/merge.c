@@ -28,7 +28,7 @@ enum {
 	INDEX_HEAD = 8 + 256 * 4,
 	TYPE_OFS_DELTA = 6,
 	TYPE_REF_DELTA = 7,
-	COPY_BYTES = 1 << 20,
+	COPY_BYTES = 2 << 20,     /* written and synced at a time: the journal's syncs do not wait for a whole pack */
 	DELTA_MAX = 1 << 20,      /* bytes of an object that is made a delta, or is the base of one */
 };
 
@@ -423,6 +423,8 @@ static int drain(struct output *o, struct error *err)
 {
 	if (fd_write_all(o->fd, buf_bytes(&o->waiting), err) < 0)
 		return err->code;
+	if (fdatasync(o->fd) < 0)
+		return error_sys(err, "cannot sync the merged pack");
 	buf_truncate(&o->waiting, 0);
 	return 0;
 }

@@ -138,8 +138,15 @@ static void put_stored(struct pack *pack, struct bytes data)
 	put(pack, end, sizeof(end));
 }
 
-/* git's name of an object. What devices send is hashed by libgit2, which knows attacks on SHA-1 and refuses them; what we make ourselves by
- * nettle, which is several times faster. */
+/* What devices send is hashed by libgit2, which knows attacks on SHA-1. */
+int pack_name_blob(git_oid *out, struct bytes data, struct error *err)
+{
+	if (git_odb_hash(out, data.ptr, data.len, GIT_OBJECT_BLOB) < 0)
+		return error_set(err, E_FORMAT, "an object of %zu bytes is made to collide with another one under SHA-1: git would refuse it", data.len);
+	return 0;
+}
+
+/* git's name of an object. What we make ourselves is hashed by nettle, which is several times faster. */
 static int hash_object(git_oid *out, git_object_t type, struct bytes data, struct error *err)
 {
 	struct sha1_ctx ctx;
@@ -147,7 +154,7 @@ static int hash_object(git_oid *out, git_object_t type, struct bytes data, struc
 	int len;
 
 	if (type == GIT_OBJECT_BLOB)
-		return git_odb_hash(out, data.ptr, data.len, type) < 0 ? error_set(err, E_SYS, "cannot hash an object") : 0;
+		return pack_name_blob(out, data, err);
 	len = snprintf(head, sizeof(head), "%s %zu", git_object_type2string(type), data.len);
 	sha1_init(&ctx);
 	sha1_update(&ctx, (size_t)len + 1, (const uint8_t *)head);
@@ -168,20 +175,17 @@ static void note_tree(struct pack *pack, struct entry *entry, struct bytes data)
 	buf_add_bytes(&pack->trees, data);
 }
 
-int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes data, struct error *err)
+static int add_object(struct pack *pack, const git_oid *id, git_object_t type, struct bytes data, struct error *err)
 {
 	size_t begin = pack->len, slot;
-	struct entry entry = { .at.offset = (uint32_t)begin };
+	struct entry entry = { .at.offset = (uint32_t)begin, .at.id = *id };
 
-	if (hash_object(&entry.at.id, type, data, err) < 0)
-		return err->code;
-	*out = entry.at.id;
-	if (pack->slots[slot_of(pack, &entry.at.id)])
+	if (pack->slots[slot_of(pack, id)])
 		return 0;
 	if (begin > 1U << 30)
 		return error_set(err, E_LIMIT, "a pack over 1 GiB");
 	grow(pack);
-	slot = slot_of(pack, &entry.at.id);
+	slot = slot_of(pack, id);
 	reserve(pack, data.len);
 	put_head(pack, type, data.len);
 	put_stored(pack, data);
@@ -191,6 +195,16 @@ int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes da
 	pack->slots[slot] = (uint32_t)pack->count + 1;
 	pack->entries[pack->count++] = entry;
 	return 0;
+}
+
+int pack_add_named(struct pack *pack, const git_oid *id, struct bytes blob, struct error *err)
+{
+	return add_object(pack, id, GIT_OBJECT_BLOB, blob, err);
+}
+
+int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes data, struct error *err)
+{
+	return hash_object(out, type, data, err) < 0 ? err->code : add_object(pack, out, type, data, err);
 }
 
 bool pack_tree(struct bytes *out, const struct pack *pack, const git_oid *id)

@@ -12,6 +12,10 @@ struct pack;
 
 struct pack *pack_new(void);
 struct pack *pack_free(struct pack *pack);
+/* git's name of a blob. E_FORMAT when it is made to collide with another one under SHA-1. */
+int pack_name_blob(git_oid *out, struct bytes data, struct error *err) _must_check_;
+/* Adds a blob of which the name is known. */
+int pack_add_named(struct pack *pack, const git_oid *id, struct bytes blob, struct error *err) _must_check_;
 /* Adds an object (once, however often it is given) and answers with its id. */
 int pack_add(git_oid *out, struct pack *pack, git_object_t type, struct bytes data, struct error *err) _must_check_;
 /* A tree that was added to this pack: its bytes. False when there is none. */

@@ -139,7 +139,7 @@ static void fill_bundles(struct bundle *bundles, const struct slot *slots, size_
 		struct item *item = order[i]->item;
 
 		b->items[b->item_count++] = item;
-		b->change_count += layout_changes(b->changes + b->change_count, &item->c, item->kind == KIND_FORK);
+		b->change_count += layout_changes(b->changes + b->change_count, &item->c, &item->names, item->kind == KIND_FORK);
 	}
 }
 
@@ -561,7 +561,7 @@ static void wait_until(struct repo *repo, uint64_t due_ms)
 /* With the lock held: those who wait for the archive are told that it does not come now. */
 static void note_failure(struct repo *repo, const struct error *err)
 {
-	repo->failures++;
+	repo->failed_turn = repo->turns;
 	repo->pack_err = *err;
 	repo->flush_target = 0;
 	repo->drop_wanted = false;
@@ -573,6 +573,7 @@ static int turn(struct repo *repo)
 	struct error err = { 0 };
 	int r;
 
+	repo->turns++;
 	pthread_mutex_unlock(&repo->lock);
 	r = pack_once(repo, &err);
 	if (r < 0)
@@ -616,20 +617,27 @@ void *packer_main(void *arg)
 	return NULL;
 }
 
+/* With the lock held; each time again, since a turn that failed forgets who is in a hurry. */
+static void hurry(struct repo *repo, uint64_t target)
+{
+	if (repo->flush_target < target)
+		repo->flush_target = target;
+	pthread_cond_broadcast(&repo->pack_wanted);
+	pthread_cond_wait(&repo->packed, &repo->lock);
+}
+
+/* A failure counts when the turn began after one asked: the one before may fail over what is mended since. */
 int repo_flush(struct repo *repo, struct error *err)
 {
-	uint64_t target, failures;
+	uint64_t target, turns;
 	int r = 0;
 
 	pthread_mutex_lock(&repo->lock);
 	target = repo->journaled;
-	failures = repo->failures;
-	if (repo->threads_run && repo->archived < target && repo->flush_target < target)
-		repo->flush_target = target;
-	pthread_cond_broadcast(&repo->pack_wanted);
+	turns = repo->turns;
 	while (r == 0 && repo->threads_run && repo->archived < target) {
-		pthread_cond_wait(&repo->packed, &repo->lock);
-		if (repo->failures != failures && repo->archived < target) {
+		hurry(repo, target);
+		if (repo->failed_turn > turns && repo->archived < target) {
 			*err = repo->pack_err;
 			r = error_add(err, "what is journaled could not be packed (it is not lost)");
 		}
@@ -641,16 +649,16 @@ int repo_flush(struct repo *repo, struct error *err)
 /* The one that packs also drops; between the two it may be asked, and in a failure it has done the one and not the other. */
 static int wait_dropped(struct repo *repo, uint64_t before, struct error *err)
 {
-	uint64_t failures;
+	uint64_t turns;
 	int r = 0;
 
 	pthread_mutex_lock(&repo->lock);
-	failures = repo->failures;
+	turns = repo->turns;
 	while (r == 0 && repo->threads_run && repo->dropped < before) {
 		repo->drop_wanted = true;
 		pthread_cond_broadcast(&repo->pack_wanted);
 		pthread_cond_wait(&repo->packed, &repo->lock);
-		if (repo->failures != failures && repo->dropped < before) {
+		if (repo->failed_turn > turns && repo->dropped < before) {
 			*err = repo->pack_err;
 			r = error_add(err, "what was journaled is still on the disk");
 		}

@@ -62,7 +62,7 @@ struct repo {
 	bool merge_due;        /* there are new packs */
 	uint64_t merge_asked, merge_done; /* of repo_consolidate() */
 	struct merged *merged; /* became one: to be exchanged by the packer */
-	uint64_t failures;
+	uint64_t turns, failed_turn; /* of the packer: how many began, and the last one that failed */
 	struct error pack_err; /* of the last failure */
 	struct cosigned cosigned[ROOT_WITNESSES_MAX];
 	uint64_t cosigned_changes;

@@ -308,6 +308,14 @@ static struct bytes first_part(const char *path)
 	return slash ? bytes_of(path, (size_t)(slash - path)) : bytes_str(path);
 }
 
+static int add_blob(git_oid *out, const struct update *u, const struct change *change, struct error *err)
+{
+	if (!change->id)
+		return pack_add(out, u->pack, GIT_OBJECT_BLOB, change->blob, err);
+	*out = *change->id;
+	return pack_add_named(u->pack, out, change->blob, err);
+}
+
 static int update_folder(git_oid *out, bool *empty, const struct update *u, const git_oid *old, const struct change *changes, size_t count,
 			 size_t skip, struct error *err);
 
@@ -322,7 +330,7 @@ static int update_name(struct folder *folder, const struct update *u, struct byt
 	if (is_file && changes[0].remove)
 		empty = true;
 	else if (is_file)
-		r = pack_add(&fresh.id, u->pack, GIT_OBJECT_BLOB, changes[0].blob, err);
+		r = add_blob(&fresh.id, u, &changes[0], err);
 	else
 		r = update_folder(&fresh.id, &empty, u, old ? &old->id : NULL, changes, count, skip + name.len + 1, err);
 	if (r < 0)

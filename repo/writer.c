@@ -339,6 +339,23 @@ static int make_item(struct list *out, struct bytes container, repo_done_fn done
 	return 0;
 }
 
+/* With the lock held: is there no room for so many bytes more? */
+static bool has_no_room(const struct repo *repo, size_t bytes)
+{
+	return repo->stopping || repo->queue.count >= QUEUE_ITEMS_MAX || repo->queue.bytes + bytes > QUEUE_BYTES_MAX;
+}
+
+/* Looked at before anything is parsed or hashed, which would be done anew at each attempt. */
+static bool is_full(struct repo *repo, size_t bytes)
+{
+	bool full;
+
+	pthread_mutex_lock(&repo->lock);
+	full = has_no_room(repo, bytes);
+	pthread_mutex_unlock(&repo->lock);
+	return full;
+}
+
 /* Empties the list when there is room. */
 static int enqueue(struct repo *repo, struct list *list)
 {
@@ -346,7 +363,7 @@ static int enqueue(struct repo *repo, struct list *list)
 	int r = 0;
 
 	pthread_mutex_lock(&repo->lock);
-	if (repo->stopping || repo->queue.count >= QUEUE_ITEMS_MAX || repo->queue.bytes + list->bytes > QUEUE_BYTES_MAX)
+	if (has_no_room(repo, list->bytes))
 		r = REPO_BUSY;
 	while (r == 0 && (item = list_take(list)))
 		list_add(&repo->queue, item);
@@ -363,6 +380,8 @@ int repo_submit_list(struct repo *repo, const struct bytes *containers, size_t c
 	if (repo->read_only)
 		return error_set(err, E_DENIED, "the repository is open for reading only");
 	list_init(&list);
+	if (is_full(repo, 0))
+		return REPO_BUSY;
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = make_item(&list, containers[i], done, ctx, err);
 	if (r == 0)
@@ -381,8 +400,11 @@ int repo_submit_parsed(struct repo *repo, struct container *c, struct buf *bytes
 		return error_set(err, E_DENIED, "the repository is open for reading only");
 	if (bytes->len > CONTAINER_MAX)
 		return error_set(err, E_LIMIT, "container of %zu bytes is over %d", bytes->len, CONTAINER_MAX);
+	if (is_full(repo, bytes->len))
+		return REPO_BUSY;
+	if (item_of(&item, c, bytes, err) < 0)
+		return err->code;
 	list_init(&list);
-	item = item_of(c, bytes);
 	item->done = done;
 	item->ctx = ctx;
 	list_add(&list, item);
