@@ -218,7 +218,7 @@ static void sort_leaves(struct leaves *leaves, const struct list *list)
 
 	leaves->list = mem_alloc((list->count + 1) * sizeof(*leaves->list));
 	for (struct item *item = list->first; item; item = item->next)
-		leaves->list[leaves->count++] = (struct leaf){ merkle_leaf(statement_text(item->c.st)), item };
+		leaves->list[leaves->count++] = (struct leaf){ item->leaf, item };
 	if (leaves->count)
 		qsort(leaves->list, leaves->count, sizeof(*leaves->list), leaf_cmp);
 	for (size_t i = 0; i < leaves->count; i++) {

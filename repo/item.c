@@ -6,8 +6,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static int name_all(struct names *out, const struct container *c, struct error *err)
+static int hash_all(struct item *item, const struct container *c, struct error *err)
 {
+	struct names *out = &item->names;
+
+	item->leaf = merkle_leaf(statement_text(c->st));
 	if (pack_name_blob(&out->whole, statement_whole(c->st), err) < 0)
 		return err->code;
 	for (size_t i = 0; i < c->count; i++)
@@ -20,7 +23,7 @@ int item_of(struct item **out, struct container *c, struct buf *bytes, struct er
 {
 	struct item *item = mem_alloc(sizeof(*item));
 
-	if (name_all(&item->names, c, err) < 0) {
+	if (hash_all(item, c, err) < 0) {
 		free(item);
 		return err->code;
 	}
@@ -43,7 +46,7 @@ int item_new(struct item **out, struct bytes container, struct error *err)
 	if (r == 0 && used != item->bytes.len)
 		r = error_set(err, E_FORMAT, "%zu bytes behind the container", item->bytes.len - used);
 	if (r == 0)
-		r = name_all(&item->names, &item->c, err);
+		r = hash_all(item, &item->c, err);
 	if (r < 0) {
 		item_free(item);
 		return r;

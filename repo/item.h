@@ -13,7 +13,7 @@ struct item {
 	uint8_t kind;       /* 0: it is not to be packed */
 	bool is_packed;     /* for index_drop_packed() */
 	size_t arrived;     /* for the packer: its place among those that are packed together */
-	struct merkle_hash leaf; /* for the packer: of the log */
+	struct merkle_hash leaf; /* of the log */
 	struct names names;
 	struct item *ahead_prev, *ahead_next; /* ahead.c */
 	bool is_ahead; /* its rows are not in the index yet */

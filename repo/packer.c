@@ -212,7 +212,7 @@ static int commit_bundle(struct repo *repo, struct round *round, struct bundle *
 	if (!root)
 		return error_set(err, E_DENIED, "there is no root yet");
 	for (size_t i = 0; i < b->item_count; i++)
-		merkle_add(log, b->items[i]->leaf = merkle_leaf(statement_text(b->items[i]->c.st)));
+		merkle_add(log, b->items[i]->leaf);
 	if (make_checkpoint(&checkpoint, repo, root, log, err) < 0)
 		return err->code;
 	hash = merkle_root(log);

@@ -298,7 +298,10 @@ static int open_stores(struct repo *repo, bool create, struct error *err)
 	    git_store_open(&repo->reading_git, git, false, err) < 0 || store_open(&repo->store, index, err) < 0 ||
 	    store_open(&repo->reading, index, err) < 0)
 		return err->code;
-	return repo->read_only ? 0 : store_open(&repo->checkpointing, index, err);
+	if (repo->read_only)
+		return 0;
+	store_writes(repo->store);
+	return store_open(&repo->checkpointing, index, err);
 }
 
 static int open_parts(struct repo *repo, bool create, struct error *err)

@@ -11,6 +11,8 @@ struct store;
 
 int store_open(struct store **out, const char *path, struct error *err) _must_check_;
 struct store *store_close(struct store *store);
+/* It is the one that writes: with many devices its pages are many, and up to 64 MB of them stay in memory. */
+void store_writes(struct store *store);
 
 int store_begin(struct store *store, struct error *err) _must_check_;
 int store_commit(struct store *store, struct error *err) _must_check_;

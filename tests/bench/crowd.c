@@ -33,14 +33,31 @@ static void sign(struct buf *text, const struct sign_key *key)
 		die("fixture", &err);
 }
 
-static void device_key(struct sign_key *out, const struct crowd *crowd, size_t device)
+static void device_seed(uint8_t seed[static HASH_LEN], const struct crowd *crowd, size_t device)
 {
 	_cleanup_(buf_done) struct buf name = { 0 };
-	uint8_t seed[HASH_LEN];
 
 	buf_addf(&name, "%s %zu", crowd->fleet.id, device);
 	sha256(seed, buf_bytes(&name));
-	sign_key_from_seed(out, seed);
+}
+
+static void make_key(struct crowd *crowd, size_t device)
+{
+	uint8_t seed[HASH_LEN];
+
+	device_seed(seed, crowd, device);
+	sign_key_done(&crowd->key);
+	sign_key_from_seed(&crowd->key, seed);
+	memcpy(crowd->devices[device].pub, crowd->key.pub.key, HASH_LEN);
+}
+
+/* Its public half is known: to make it anew would take as long as to sign. A pair is the seed, then the public half. */
+static const struct sign_key *device_key(struct crowd *crowd, size_t device)
+{
+	device_seed(crowd->key.pair.ptr, crowd, device);
+	memcpy(crowd->key.pair.ptr + HASH_LEN, crowd->devices[device].pub, HASH_LEN);
+	memcpy(crowd->key.pub.key, crowd->devices[device].pub, HASH_LEN);
+	return &crowd->key;
 }
 
 static void some_seal(struct buf *out, const struct crowd *crowd)
@@ -167,19 +184,17 @@ static void join(struct crowd *crowd, const struct common *c)
 
 	for (size_t i = 0; i < crowd->count; i++) {
 		struct crowd_device *device = &crowd->devices[i];
-		struct sign_key key;
 
 		if (i % ENROLS_PER_INVITE == 0) {
 			sha256(hash, bytes_of(&i, sizeof(i)));
 			id_of_hash(invite_id, hash);
 			invite(&world, crowd, c, invite_id);
 		}
-		device_key(&key, crowd, i);
-		sign_pub_id(device->id, &key.pub);
-		enrol(&world, crowd, c, device, &key, invite_id);
+		make_key(crowd, i);
+		sign_pub_id(device->id, &crowd->key.pub);
+		enrol(&world, crowd, c, device, &crowd->key, invite_id);
 		admit(&world, crowd, c, device, i);
-		epoch(&world, crowd, c, device, &key);
-		sign_key_done(&key);
+		epoch(&world, crowd, c, device, &crowd->key);
 		first_snapshot(&world, crowd, i);
 		if ((i + 1) % SWEEP_EVERY == 0)
 			settle(crowd);
@@ -230,6 +245,7 @@ void crowd_done(struct crowd *crowd)
 {
 	crowd->repo = repo_close(crowd->repo);
 	fleet_done(&crowd->fleet);
+	sign_key_done(&crowd->key);
 	shell("rm -rf '%s'", crowd->keyring);
 	free(crowd->devices);
 	free(crowd->dir);
@@ -245,7 +261,6 @@ void crowd_sample(struct sample *out, struct crowd *crowd, size_t i)
 	uint8_t base[SEAL_BYTES], delta[SEAL_BYTES], prev[HASH_LEN];
 	bool first = !device->base_number;
 	char hash[2 * HASH_LEN + 1];
-	struct sign_key key;
 
 	randombytes_buf(base, sizeof(base));
 	randombytes_buf(delta, sizeof(delta));
@@ -266,9 +281,7 @@ void crowd_sample(struct sample *out, struct crowd *crowd, size_t i)
 	hex_encode(hash, device->base, HASH_LEN);
 	statement_add(&text, "base", "%u %d %s", device->base_number, SEAL_BYTES, hash);
 	statement_add_seal(&text, "delta", device->number, bytes_of(delta, sizeof(delta)));
-	device_key(&key, crowd, i);
-	finish(&text, device, &key);
-	sign_key_done(&key);
+	finish(&text, device, device_key(crowd, i));
 	*out = (struct sample){ .id = device->id, .statement_len = text.len };
 	buf_add_bytes(&out->container, buf_bytes(&text));
 	if (first)

@@ -1,7 +1,7 @@
 /* tests/bench/crowd.h -- a fleet of any size before one archive, for the benchmarks.
  *
  * Every device has its own key (made from its place in the fleet), its chain and real signatures. Seals are random bytes of the usual size:
- * what is in them is nobody's business in the archive. A million devices take 130 MB. */
+ * what is in them is nobody's business in the archive. A million devices take 160 MB. */
 #pragma once
 
 #include "tests/fleet.h"
@@ -12,13 +12,14 @@ enum { SEAL_BYTES = 472 };
 
 struct crowd_device {
 	char id[ID_LEN + 1];
-	uint8_t head[HASH_LEN], base[HASH_LEN];
+	uint8_t head[HASH_LEN], base[HASH_LEN], pub[HASH_LEN];
 	uint32_t number, base_number;
 };
 
 struct crowd {
 	struct fleet fleet;
 	struct crowd_device *devices;
+	struct sign_key key; /* of the device in hand */
 	size_t count, next; /* whose turn it is */
 	char *dir, *keyring; /* the keyring is in memory: its files are of no interest here, and a million of them take long */
 	struct repo *repo;

@@ -256,9 +256,11 @@ static double loose(const struct crowd *crowd, const struct sample *samples, siz
 static void fleet(struct crowd *crowd, const char *dir, const char *name, size_t devices)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("%s/%s", dir, name);
+	double begun = now_s();
 
 	fprintf(stderr, "ingest: making an archive of %zu devices\n", devices);
 	crowd_init(crowd, path, devices);
+	note_cost("ingest: it is made", path, begun);
 }
 
 static void end(struct crowd *crowd)

@@ -8,21 +8,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CHUNK = 50000, ASKED = 1000 };
+enum { ASKED = 1000 };
 
+/* Each is signed while those before it are archived. */
 static void fill(struct crowd *crowd, size_t snapshots)
 {
 	struct world world = { .repo = crowd->repo };
 
-	for (size_t done = 0; done < snapshots; done += CHUNK) {
-		size_t n = snapshots - done < CHUNK ? snapshots - done : CHUNK;
-		struct sample *samples = crowd_samples(crowd, n);
+	for (size_t i = 0; i < snapshots; i++) {
+		struct sample sample;
 
-		for (size_t i = 0; i < n; i++)
-			world_submit(&world, buf_bytes(&samples[i].container));
-		world_wait();
-		samples_free(samples, n);
+		crowd_sample(&sample, crowd, crowd->next++ % crowd->count);
+		world_submit(&world, buf_bytes(&sample.container));
+		buf_done(&sample.container);
 	}
+	world_wait();
 }
 
 static int count_entry(void *ctx, const struct repo_entry *entry _unused_)
@@ -90,7 +90,7 @@ static double git_log(struct crowd *crowd, const char *option)
 int main(int argc, char **argv)
 {
 	size_t devices = argc > 2 ? strtoul(argv[2], NULL, 10) : 100000, snapshots = argc > 3 ? strtoul(argv[3], NULL, 10) : 1000000, entries;
-	double p50, p99, one, with, without;
+	double p50, p99, one, with, without, begun;
 	struct error err = { 0 };
 	struct crowd crowd;
 	char *path;
@@ -101,10 +101,13 @@ int main(int argc, char **argv)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	path = mem_printf("%s/read", argv[1]);
+	begun = now_s();
+	fprintf(stderr, "read: making an archive of %zu devices and %zu snapshots\n", devices, snapshots);
 	crowd_init(&crowd, path, devices);
 	fill(&crowd, snapshots);
 	if (repo_consolidate(crowd.repo, &err) < 0)
 		exit(1);
+	note_cost("read: the archive is made", crowd.dir, begun);
 	history(&crowd, &p50, &p99, &entries);
 	one = newest(&crowd);
 	with = git_log(&crowd, "");

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -139,12 +140,27 @@ static int add_bytes(const char *path _unused_, const struct stat *st, int type,
 	return 0;
 }
 
+static double folder_bytes(const char *folder)
+{
+	bytes_seen = 0;
+	if (nftw(folder, add_bytes, 16, FTW_PHYS) != 0)
+		die("cannot read a folder of the archive", NULL);
+	return bytes_seen;
+}
+
 double objects_bytes(const char *git_dir)
 {
 	_cleanup_(mem_freep) char *folder = mem_printf("%s/objects", git_dir);
 
-	bytes_seen = 0;
-	if (nftw(folder, add_bytes, 16, FTW_PHYS) != 0)
-		die("cannot read a folder of objects", NULL);
-	return bytes_seen;
+	return folder_bytes(folder);
+}
+
+void note_cost(const char *what, const char *dir, double begun_s)
+{
+	_cleanup_(mem_freep) char *git = mem_printf("%s/archive.git", dir);
+	struct rusage used;
+
+	getrusage(RUSAGE_SELF, &used);
+	fprintf(stderr, "%s: %.0f s, at most %ld MB of memory; %.0f MB on disk, %.0f of them objects\n", what, now_s() - begun_s,
+		used.ru_maxrss / 1024, folder_bytes(dir) / 1e6, objects_bytes(git) / 1e6);
 }

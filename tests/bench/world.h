@@ -23,6 +23,8 @@ void world_submit(struct world *world, struct bytes container);
 /* Waits until everything submitted is acknowledged; ends the program if anything was refused. */
 void world_wait(void);
 double now_s(void);
+/* Says on standard error how long something took, the most memory that the program had, and what lies in the archive's folder. */
+void note_cost(const char *what, const char *dir, double begun_s);
 /* Runs a shell command line; ends the program when it fails. */
 void shell(const char *fmt, ...) _printf_(1, 2);
 /* The bytes of everything below dir/objects: packs, their indexes, the commit-graph. */
