@@ -6,7 +6,7 @@
  * that came before it are in there.
  *
  * All with store_lock, in a transaction of the store that ends with ahead_committed() or ahead_rolled_back(). Memory: some 700 bytes for each device
- * of whom a snapshot is here, and those are bounded by what may be pending. */
+ * of whom a snapshot is here, which are bounded by what may be pending, and for 65,536 others whose chains are still known. */
 #pragma once
 
 #include "repo/item.h"

@@ -323,7 +323,8 @@ static void lose_rows(struct repo *repo, const struct bundle *bundles, size_t co
 {
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < bundles[i].item_count; k++) {
-			repo->rows_are_missing |= bundles[i].items[k]->is_ahead;
+			if (bundles[i].items[k]->is_ahead)
+				repo->rows_are_missing = true;
 			ahead_remove(repo->ahead, bundles[i].items[k]);
 		}
 	}
@@ -434,16 +435,14 @@ static int pack_list(struct repo *repo, struct list *list, struct error *err)
 
 static int catch_up(struct repo *repo, struct error *err)
 {
-	bool are_missing;
 	int r;
 
 	pthread_mutex_lock(&repo->store_lock);
-	are_missing = repo->rows_are_missing;
-	repo->rows_are_missing = false;
 	r = rows_settle(repo, err); /* what is packed may be among them: the index must not learn of it twice */
 	if (r == 0)
 		r = index_catch_up(repo, err);
-	repo->rows_are_missing = are_missing && r < 0;
+	if (r >= 0)
+		repo->rows_are_missing = false;
 	pthread_mutex_unlock(&repo->store_lock);
 	if (r < 0)
 		return r;

@@ -42,7 +42,7 @@ struct repo {
 	struct signer_cache *signers;
 	struct ahead *ahead;   /* with store_lock */
 	uint64_t taken;        /* with store_lock: statements that were ever journaled */
-	bool rows_are_missing; /* with store_lock: of packed snapshots; until the index has caught up, nothing is judged */
+	atomic_bool rows_are_missing; /* set with store_lock: of packed snapshots; until the index has caught up, nothing is judged, nor shown */
 	pthread_t journal_thread, packer_thread, checkpoint_thread, merge_thread;
 	atomic_bool merge_stop;
 	repo_news_fn news;
@@ -102,7 +102,7 @@ void lock_store_in_turn(struct repo *repo);
 int rows_begin(struct repo *repo, struct error *err) _must_check_;
 int rows_commit(struct repo *repo, struct error *err) _must_check_;
 void rows_rollback(struct repo *repo);
-/* With store_lock: enters the rows of all that is there of ahead.h. */
+/* With store_lock: enters the rows of all that is there of ahead.h, also while others are missing. */
 int rows_settle(struct repo *repo, struct error *err) _must_check_;
 /* Before the index is asked of chains, or how they stand: the rows of all that is acknowledged are in it. */
 int rows_show(struct repo *repo, struct error *err) _must_check_;

@@ -88,11 +88,16 @@ void lock_store_in_turn(struct repo *repo)
 	pthread_mutex_unlock(&repo->store_turn);
 }
 
-int rows_begin(struct repo *repo, struct error *err)
+static int check_rows(struct repo *repo, struct error *err)
 {
 	if (repo->rows_are_missing)
 		return error_set(err, E_SYS, "the index is behind the archive: once it can be written again, it catches up");
-	return store_begin(repo->store, err);
+	return 0;
+}
+
+int rows_begin(struct repo *repo, struct error *err)
+{
+	return check_rows(repo, err) < 0 ? err->code : store_begin(repo->store, err);
 }
 
 int rows_commit(struct repo *repo, struct error *err)
@@ -112,7 +117,7 @@ void rows_rollback(struct repo *repo)
 
 int rows_settle(struct repo *repo, struct error *err)
 {
-	int r = rows_begin(repo, err);
+	int r = store_begin(repo->store, err);
 
 	if (r == 0)
 		r = ahead_settle(repo->ahead, repo->store, err);
@@ -127,10 +132,10 @@ int rows_show(struct repo *repo, struct error *err)
 {
 	int r;
 
-	if (!ahead_count(repo->ahead))
+	if (!ahead_count(repo->ahead) && !repo->rows_are_missing)
 		return 0;
 	pthread_mutex_lock(&repo->store_lock);
-	r = rows_settle(repo, err);
+	r = check_rows(repo, err) < 0 ? err->code : rows_settle(repo, err);
 	pthread_mutex_unlock(&repo->store_lock);
 	return r;
 }

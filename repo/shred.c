@@ -232,6 +232,8 @@ int repo_shred(struct repo_span *out, struct repo *repo, const char *device, con
 		r = repo_payloads_destroy(&ignored, repo, NULL, device, err);
 	if (r == 0)
 		r = destroy_keys(repo, device, err);
+	if (r == 0)
+		r = rows_show(repo, err); /* a device that is lost may have gone on posting */
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&repo->reading_lock);

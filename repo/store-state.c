@@ -157,7 +157,7 @@ static const char *said(const struct statement *st, const char *key)
 	return value ? value : "";
 }
 
-/* What a snapshot says of the device itself, if it does: it seldom changes. */
+/* What a snapshot says of the device itself, if it does: it seldom changes. Of one whose row comes late, the newer ones count. */
 static int enter_facts(struct store *store, const struct statement *st, struct error *err)
 {
 	const char *model = statement_get(st, "model"), *serial = statement_get(st, "serial"), *firmware = statement_get(st, "firmware");
@@ -167,7 +167,8 @@ static int enter_facts(struct store *store, const struct statement *st, struct e
 	return sql_run(store, sql_query(store,
 				"UPDATE device SET model = coalesce(?1, model), serial = coalesce(?2, serial), firmware = coalesce(?3, firmware)"
 				" WHERE id = ?4 AND (model IS NOT coalesce(?1, model) OR serial IS NOT coalesce(?2, serial) OR"
-				" firmware IS NOT coalesce(?3, firmware))", "ssss", model, serial, firmware, statement_get(st, "device")), err);
+				" firmware IS NOT coalesce(?3, firmware)) AND ?5 = (SELECT snapshot_number FROM state WHERE device = ?4)", "ssssi", model,
+				serial, firmware, statement_get(st, "device"), (int64_t)statement_number(st, "number")), err);
 }
 
 int store_enter_snapshot(struct store *store, const struct statement *st, struct error *err)

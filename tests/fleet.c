@@ -288,6 +288,8 @@ void fleet_snapshot(struct buf *out, const struct fleet *fleet, struct fleet_dev
 	statement_add(&text, "saved", "yes");
 	statement_add(&text, "mode", "observe");
 	statement_add(&text, "changed", "1 1");
+	if (device->firmware)
+		statement_add(&text, "firmware", "%s", device->firmware);
 	if (key_frame) {
 		device->base_number = device->number;
 		buf_done(&device->base);

@@ -19,6 +19,7 @@ struct fleet_device {
 	char id[ID_LEN + 1], name[64];
 	uint64_t number, epoch, base_number;
 	int64_t clock_s; /* what its clock says; 0: the time that it is */
+	const char *firmware; /* what its snapshots say that runs; NULL: they do not say */
 	uint8_t head[HASH_LEN];
 	uint64_t snapshot_number; /* the newest one */
 	uint8_t snapshot_hash[HASH_LEN];
