@@ -10,6 +10,7 @@
 #include "server/send-file.h"
 #include "server/tls.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
@@ -364,7 +365,7 @@ static enum MHD_Result answer(struct call *call, const char *method, const char 
 		return MHD_NO;
 	sweeper_set(call->server->sweeper, call->fd, in_seconds(seconds));
 	call->is_answered = true;
-	call->wire->has_more = has_body;
+	call->wire->has_more = has_body && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0; /* whose answer ends with its head */
 	r = MHD_queue_response(call->conn, reply->status, ready ? ready : made);
 	if (made && reply->shared)
 		answers_keep(call->server->answers, reply->shared, made, has_body);
@@ -621,6 +622,7 @@ struct http *http_stop(struct http *http)
 	struct server *server = http->server;
 	uint64_t due_ms = in_seconds(GRACE_SECONDS);
 
+	assert(http); /* or gcc 12 warns of what follows */
 	pthread_mutex_lock(&server->lock);
 	server->stopping = true;
 	pthread_mutex_unlock(&server->lock);
