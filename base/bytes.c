@@ -106,7 +106,7 @@ bool bytes_next_line(struct bytes *rest, struct bytes *line)
 
 static void buf_reserve(struct buf *buf, size_t more)
 {
-	size_t cap = buf->cap ? buf->cap : 64;
+	size_t cap = buf->cap ? buf->cap : more < 64 ? 64 : more + 1; /* what is added in one piece is often all */
 	uint8_t *ptr;
 
 	assert(more < SIZE_MAX / 4 && buf->len < SIZE_MAX / 4);

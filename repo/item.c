@@ -62,6 +62,7 @@ struct item *item_free(struct item *item)
 	assert(!item->is_ahead); /* it is still in a list there */
 	container_done(&item->c);
 	buf_done(&item->bytes);
+	free(item->err);
 	free(item);
 	return NULL;
 }

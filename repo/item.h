@@ -20,7 +20,7 @@ struct item {
 	repo_done_fn done;
 	void *ctx;
 	struct repo_outcome outcome;
-	struct error err;
+	struct error *err; /* of a failure; NULL as long as there is none, since thousands wait to be packed */
 };
 
 /* Copies and parses one attached container. */

@@ -138,6 +138,13 @@ static int take_item(struct repo *repo, struct item *item, struct buf *batch, bo
 	return r < 0 ? r : judge_item(repo, item, batch, mended, err);
 }
 
+static void note_error(struct item *item, const struct error *err)
+{
+	if (!item->err)
+		item->err = mem_alloc(sizeof(*item->err));
+	*item->err = *err;
+}
+
 /* The system's refusal is everybody's: SQLite may have given the transaction up, and what follows would be entered without one. A root
  * is the last of its round, since the next is judged by it; it comes into force when the round is on disk. */
 static int take_items(struct repo *repo, struct list *round, struct buf *batch, struct root **next, struct error *err)
@@ -145,11 +152,11 @@ static int take_items(struct repo *repo, struct list *round, struct buf *batch, 
 	bool mended = false;
 
 	for (struct item *item = round->first; item; item = item->next) {
-		item->outcome.result = take_item(repo, item, batch, &mended, &item->err);
-		if (item->outcome.result == E_SYS) {
-			*err = item->err;
+		item->outcome.result = take_item(repo, item, batch, &mended, err);
+		if (item->outcome.result == E_SYS)
 			return E_SYS;
-		}
+		if (item->outcome.result < 0)
+			note_error(item, err);
 		if (item->outcome.result == 0 && is_root(item))
 			return root_from(next, statement_whole(item->c.st), err);
 	}
@@ -221,7 +228,7 @@ static void take_round(struct repo *repo, struct list *round)
 	log_failure(LOG_ERROR, "cannot-archive", &err);
 	for (struct item *item = round->first; item; item = item->next) {
 		item->outcome.result = r;
-		item->err = err;
+		note_error(item, &err);
 		item->kind = 0;
 	}
 }
@@ -246,7 +253,7 @@ static void answer(struct repo *repo, struct list *round)
 	list_init(&keep);
 	count_round(repo, round);
 	while ((item = list_take(round))) {
-		item->outcome.err = &item->err;
+		item->outcome.err = item->err;
 		if (item->outcome.result == 0 && repo->news)
 			repo->news(repo->news_ctx, item->c.st);
 		if (item->done)
