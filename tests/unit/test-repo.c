@@ -68,6 +68,53 @@ TEST(the_same_again_is_seen_another_with_its_number_is_a_fork_and_a_jump_is_a_ga
 	world_done(&w);
 }
 
+static void take_outcome(void *ctx, const struct repo_outcome *outcome)
+{
+	int **at = ctx;
+
+	**at = outcome->result;
+	++*at;
+}
+
+/* Those before a misfit are judged by memory, it and those behind it by the index, all in one round. */
+TEST(what_arrives_together_is_judged_as_if_it_came_one_by_one)
+{
+	static const int expected[] = { 0, 0, REPO_FORK, REPO_SEEN, 0, REPO_GAP };
+	struct buf posts[6] = { 0 };
+	struct bytes list[6];
+	int results[6], *at = results;
+	struct repo_device device;
+	struct error err = { 0 };
+	struct fleet_device fork;
+	struct world w;
+
+	world_init(&w);
+	make_snapshot(&w, &posts[0]);
+	fork = w.device;
+	make_snapshot(&w, &posts[1]);
+	fleet_snapshot(&posts[2], &w.fleet, &fork, "hostname evil\n", "x");
+	buf_add_bytes(&posts[3], buf_bytes(&posts[0]));
+	make_snapshot(&w, &posts[4]);
+	w.device.number++;
+	make_snapshot(&w, &posts[5]);
+	for (size_t i = 0; i < 6; i++)
+		list[i] = buf_bytes(&posts[i]);
+	CHECK_OK(repo_submit_list(w.repo, list, 6, take_outcome, &at, &err));
+	CHECK_EQ(repo_submit_wait(w.repo, list[0], &err), REPO_SEEN); /* comes behind them */
+	CHECK_OK(repo_flush(w.repo, &err));
+	CHECK_EQ(at - results, 6);
+	for (size_t i = 0; i < 6; i++) {
+		CHECK_EQ(results[i], expected[i]);
+		buf_done(&posts[i]);
+	}
+	CHECK_OK(repo_device_get(&device, w.repo, w.device.id, &err));
+	CHECK_EQ(device.forks, 1);
+	CHECK_EQ(device.head_number, fork.number + 1);
+	check_log(&w, device.head_number);
+	check_audit(&w);
+	world_done(&w);
+}
+
 TEST(any_snapshot_opens_from_its_own_tree)
 {
 	_cleanup_(buf_done) struct buf full = { 0 }, base = { 0 }, running = { 0 };
