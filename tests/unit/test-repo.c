@@ -111,7 +111,10 @@ TEST(what_arrives_together_is_judged_as_if_it_came_one_by_one)
 	CHECK_EQ(device.forks, 1);
 	CHECK_EQ(device.head_number, fork.number + 1);
 	check_log(&w, device.head_number);
-	check_audit(&w);
+	w.repo = repo_close(w.repo);
+	check_shell(w.dir, "git -C archive.git fsck --strict --no-dangling && test $(git -C archive.git ls-tree -r --name-only main | grep -c /forks/) = 1");
+	CHECK_OK(repo_open(&w.repo, w.dir, &w.fleet.archive, 0, &err));
+	check_log(&w, device.head_number);
 	world_done(&w);
 }
 
