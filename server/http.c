@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "server/door.h"
 #include "server/send-file.h"
 #include "server/tls.h"
 
@@ -41,6 +42,8 @@ struct http {
 	struct MHD_Daemon *daemon;
 	struct buf key_pem, cert_pem;
 	int listener;
+	unsigned connections; /* at most */
+	struct door *door;
 	struct tls_wire *wires; /* by descriptor */
 	pthread_t attendant;
 	_Atomic bool attendant_stops;
@@ -454,7 +457,25 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_
 
 	if (opened)
 		tls_write_to(MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, &http->wires[fd], fd);
-	sweeper_set(http->server->sweeper, fd, opened ? in_seconds(http->server->settings->header_seconds) : 0);
+	if (!opened)
+		sweeper_set(http->server->sweeper, fd, 0); /* at first, the deadline that it came in with goes on */
+}
+
+/* ---- who comes in ---- */
+
+static bool has_room(void *ctx, size_t held)
+{
+	struct http *http = ctx;
+
+	return MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections + held < http->connections;
+}
+
+static void enter(void *ctx, int fd, const struct sockaddr *from, socklen_t len)
+{
+	struct http *http = ctx;
+
+	if (MHD_add_connection(http->daemon, fd, from, len) != MHD_YES)
+		sweeper_set(http->server->sweeper, fd, 0); /* the library has closed it; nobody else takes connections, so it is no other's */
 }
 
 static void _printf_(2, 0) on_log(void *ctx _unused_, const char *fmt, va_list ap)
@@ -505,6 +526,7 @@ static int bind_to(const char *address, struct error *err)
 	if (fd >= 0) {
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof(on)); /* who says nothing at first is not even accepted */
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)); /* accepted ones inherit it: dead peers of waiting polls show */
 		if (found->ai_family == AF_INET6)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
@@ -546,11 +568,11 @@ static int start_daemon(struct http *http, struct error *err)
 	}
 	if (settings->threads > connections)
 		return error_set(err, E_LIMIT, "connections: fewer than threads");
+	http->connections = connections;
 	http->daemon = MHD_start_daemon(
-		MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
+		MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
 			MHD_USE_SUPPRESS_DATE_NO_CLOCK,
-		0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, http->listener,
-		MHD_OPTION_THREAD_POOL_SIZE, settings->threads > 1 ? settings->threads : 0U, MHD_OPTION_CONNECTION_LIMIT, connections,
+		0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_THREAD_POOL_SIZE, settings->threads > 1 ? settings->threads : 0U, MHD_OPTION_CONNECTION_LIMIT, connections,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_HTTPS_MEM_KEY, buf_text(&http->key_pem),
@@ -564,6 +586,7 @@ static struct http *http_free(struct http *http)
 {
 	if (!http)
 		return NULL;
+	door_close(http->door);
 	if (http->daemon)
 		MHD_stop_daemon(http->daemon);
 	if (http->listener >= 0)
@@ -599,6 +622,10 @@ int http_start(struct http **out, struct server *server, struct error *err)
 	r = start_daemon(http, err);
 	if (r < 0)
 		return r;
+	r = door_open(&http->door, http->listener, server->fds, server->settings->header_seconds, server->sweeper,
+		      &(struct door_calls){ has_room, enter, http }, err);
+	if (r < 0)
+		return r;
 	r = pthread_create(&http->attendant, NULL, attend, http);
 	if (r != 0) {
 		errno = r;
@@ -626,7 +653,7 @@ struct http *http_stop(struct http *http)
 	pthread_mutex_lock(&server->lock);
 	server->stopping = true;
 	pthread_mutex_unlock(&server->lock);
-	MHD_quiesce_daemon(http->daemon);
+	http->door = door_close(http->door);
 	wait_stop(server->wait);
 	firmware_cut(server->firmware, server->sweeper);
 	let_submissions_finish(server);
