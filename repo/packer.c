@@ -319,8 +319,9 @@ static int place_bundles(struct repo *repo, const struct bundle *bundles, size_t
 }
 
 /* They are packed, and go: from the archive the index learns of them. */
-static void lose_rows(struct repo *repo, const struct bundle *bundles, size_t count)
+static void lose_rows(struct repo *repo, const struct bundle *bundles, size_t count, const struct error *why)
 {
+	repo->missing_sys = why->sys;
 	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < bundles[i].item_count; k++) {
 			if (bundles[i].items[k]->is_ahead)
@@ -359,7 +360,7 @@ static int pack_some(size_t *packed, struct repo *repo, struct bundle *bundles, 
 	lock_store_in_turn(repo);
 	r = place_bundles(repo, bundles, n, err);
 	if (r < 0)
-		lose_rows(repo, bundles, n);
+		lose_rows(repo, bundles, n, err);
 	pthread_mutex_unlock(&repo->store_lock);
 	repo->log = log;
 	repo->packed_root = version;

@@ -90,9 +90,11 @@ void lock_store_in_turn(struct repo *repo)
 
 static int check_rows(struct repo *repo, struct error *err)
 {
-	if (repo->rows_are_missing)
-		return error_set(err, E_SYS, "the index is behind the archive: once it can be written again, it catches up");
-	return 0;
+	if (!repo->rows_are_missing)
+		return 0;
+	error_set(err, E_SYS, "the index is behind the archive: once it can be written again, it catches up");
+	err->sys = repo->missing_sys;
+	return err->code;
 }
 
 int rows_begin(struct repo *repo, struct error *err)
