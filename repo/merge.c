@@ -20,7 +20,8 @@
 #include <zlib.h>
 
 enum {
-	MERGE_MIN = 32,           /* fewer are not worth it */
+	MERGE_MIN = 32,           /* fewer are not worth it, */
+	FULL_MIN = 4,             /* unless there is no room for another one */
 	MERGED_MAX = 512 << 20,   /* bytes of a merged pack; offsets fit 31 bits */
 	INDEX_MAX = 256 << 20,
 	SHA1_LEN = 20,
@@ -121,14 +122,22 @@ static int list_packs(struct merge *m, struct error *err)
 	return 0;
 }
 
-/* The smallest ones, as long as the next is not more than twice what they are together; or all that fit, when somebody asked for it. */
+/* From the smallest one on, up to where a row ends that is long enough: one in which none is more than twice what those before it are together.
+ * What is smaller than the row goes along. Of large ones a merged pack takes no long row: then as many as make it full. Or all that fit, when
+ * somebody asked for it. */
 static size_t choose(const struct merge *m, bool all)
 {
-	size_t sum = 0, n = 0;
+	size_t sum = 0, n = 0, row = 0, chosen = 0;
 
-	while (n < m->count && (all || n < 2 || m->sources[n].len <= 2 * sum) && sum + m->sources[n].len <= MERGED_MAX)
+	while (n < m->count && sum + m->sources[n].len <= MERGED_MAX) {
+		row = m->sources[n].len <= 2 * sum ? row + 1 : 1;
 		sum += m->sources[n++].len;
-	return n >= (all ? 2 : MERGE_MIN) ? n : 0;
+		if (row >= MERGE_MIN)
+			chosen = n;
+	}
+	if (all)
+		return n >= 2 ? n : 0;
+	return n < m->count && row >= FULL_MIN ? n : chosen;
 }
 
 /* ---- reading ---- */
