@@ -66,12 +66,24 @@ bool moment_still(const struct suite *s, struct row *row, const struct buf *runn
 	return false;
 }
 
-/* By its name, or by what stands before the colon in it. */
+static const struct conformance_check *const parts[] = { conformance_look, conformance_text, conformance_change, conformance_upgrade,
+							  conformance_erase };
+
+static bool is_a_row(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		for (const struct conformance_check *check = parts[i]; check->name; check++)
+			if (!strcmp(check->name, name))
+				return true;
+	return false;
+}
+
+/* By its name; where none has that, by what stands before the colon. */
 static bool is_named(const char *name, const char *only)
 {
 	size_t len = strlen(only);
 
-	return !strncmp(name, only, len) && (!name[len] || name[len] == ':');
+	return !strcmp(name, only) || (!strncmp(name, only, len) && name[len] == ':' && !is_a_row(only));
 }
 
 /* What keeps a check from being made; false: nothing. */
@@ -137,8 +149,6 @@ static void try_part(struct suite *s, const struct conformance_check *check)
 
 int conformance_run(const struct conformance *what)
 {
-	static const struct conformance_check *const parts[] = { conformance_look, conformance_text, conformance_change, conformance_upgrade,
-								  conformance_erase };
 	struct suite s = { .what = what, .dev = what->dev, .driver = device_driver(what->dev->driver) };
 	char text[80];
 
