@@ -226,10 +226,8 @@ void agent_drip(struct agents *a, struct agent *agent, char byte)
 /* Is the answer whole? *body_at, *len: where its body is. */
 static bool is_whole(struct agent *agent, size_t *body_at, size_t *len)
 {
-	const char *text = (const char *)agent->in.ptr, *end, *field;
+	const char *text = buf_text(&agent->in), *end, *field;
 
-	buf_add_char(&agent->in, 0);
-	agent->in.len--;
 	end = agent->in.len ? strstr(text, "\r\n\r\n") : NULL;
 	field = end ? strcasestr(text, "\r\nContent-Length:") : NULL;
 	if (!field || field > end)
