@@ -693,6 +693,7 @@ int main(int argc, char **argv)
 
 	must(argc == 7 || argc == 8, "FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID [PHASES]");
 	phases = argc == 8 ? argv[7] : "wvskrinc";
+	must(!strchr(phases, 'i') || strtoul(argv[4], NULL, 10) >= SENDERS, "too few devices for snapshots over kept connections");
 	signal(SIGPIPE, SIG_IGN);
 	b.folder = argv[1];
 	b.program = argv[3];
