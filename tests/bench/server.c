@@ -440,8 +440,9 @@ static void storm(struct bench *b)
 	must(b->latencies > 0, "nobody could post during the storm");
 	qsort(b->latency_ms, b->latencies, sizeof(double), by_size);
 	p99 = b->latency_ms[b->latencies * 99 / 100];
-	snprintf(text, sizeof(text), "all back after %.1f s (window %u s), %.1f core-seconds, %zu not back, the others' polls p99 %.0f ms", seconds, b->window_s, cpu,
-		 agents_in(b->agents, AGENT_WAITING) < all ? all - agents_in(b->agents, AGENT_WAITING) : 0, p99);
+	snprintf(text, sizeof(text),
+		 "all back after %.1f s (window %u s), %.1f core-seconds, %zu not back, the others' polls p99 %.0f ms (%zu of them)", seconds,
+		 b->window_s, cpu, agents_in(b->agents, AGENT_WAITING) < all ? all - agents_in(b->agents, AGENT_WAITING) : 0, p99, b->latencies);
 	line("storm after kill -9", text, "", "");
 	b->is_storm = false;
 	free(b->latency_ms);
