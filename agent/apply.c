@@ -204,7 +204,8 @@ bool apply_upgrade_get(struct apply_upgrade *out, struct bytes in)
 	    !get_text_field(&rd, out->slot, sizeof(out->slot)) || step >= DEVICE_UPGRADES)
 		return false;
 	out->step = (enum device_upgrade)step;
-	out->image = (struct device_image){ .part = out->part, .version = out->version, .slot = out->slot, .path = "", .size = read_u64(&rd) };
+	out->image =
+		(struct device_image){ .part = out->part, .version = out->version, .slot = out->slot, .path = "", .size = read_u64(&rd) };
 	hash = read_bytes(&rd, HASH_LEN);
 	if (!reader_done(&rd))
 		return false;

@@ -53,9 +53,9 @@ void apply_erased_put(struct buf *out, const struct apply_erased *answer);
 /* False for one of another form, too: an area or a text that a receipt could not carry. */
 bool apply_erased_get(struct apply_erased *out, struct reader *rd);
 
-/* IPC_UPGRADE: a step and its image, whose file is the one in the device's folder (agent/fetch.h); it is hashed once more before a byte of it is
- * given to the device. Answered with a result and, for SEE, what was seen. Nothing is looked at before: what may be done, and when, core's journal
- * knows (agent/upgrade.h). */
+/* IPC_UPGRADE: a step and its image, whose file is the one in the device's folder (agent/fetch.h); it is hashed once more before a byte of
+ * it is given to the device. Answered with a result and, for SEE, what was seen. Nothing is looked at before: what may be done, and when,
+ * core's journal knows (agent/upgrade.h). */
 void apply_upgrade_put(struct buf *out, enum device_upgrade step, const struct device_image *image);
 struct apply_upgrade {
 	enum device_upgrade step;
@@ -76,7 +76,8 @@ bool apply_result_get(struct reader *rd, struct error *err);
 /* Of a canonical text; absent: another than of the empty text. */
 void apply_digest(uint8_t out[static APPLY_DIGEST_LEN], struct bytes text, bool is_there);
 
-/* Asks the program of the settings who changed the configuration last: the first line that it prints, cut and made printable. "" when it fails. */
+/* Asks the program of the settings who changed the configuration last: the first line that it prints, cut and made printable. "" when it
+ * fails. */
 void apply_changed_by(char out[static DEVICE_NOTE_MAX], const struct settings_device *dev);
 
 /* Drops the environment that was inherited, and sets what the programs that a driver runs need. */

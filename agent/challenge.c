@@ -27,7 +27,8 @@ void challenge_load(struct challenge *c, const char *dir)
 	*c = (struct challenge){ 0 };
 	if (fs_read(&text, path, FILE_MAX, &ignored) != 0 || journal_open(&body, buf_bytes(&text), first_line, &ignored) < 0)
 		return;
-	c->is_there = journal_take(&body, "made", &made) && clock_parse(&c->made_s, made) && journal_take_hash(&body, "challenge", c->value);
+	c->is_there =
+		journal_take(&body, "made", &made) && clock_parse(&c->made_s, made) && journal_take_hash(&body, "challenge", c->value);
 }
 
 /* One that was made in the future is none: the clock was wrong then, or is now. */

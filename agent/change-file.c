@@ -67,9 +67,9 @@ static int read_all(struct change *c, struct bytes in, struct error *err)
 	if (journal_open(&in, in, first_line, err) < 0)
 		return err->code;
 	if (!take_phase(&in, &c->phase) || !journal_take_hash(&in, "batch", c->batch) || !journal_take_hash(&in, "leaf", c->leaf) ||
-	    !journal_take_text(&in, "person", c->person, sizeof(c->person)) || !journal_take_text(&in, "reason", c->reason, sizeof(c->reason)) ||
-	    !journal_take_hash(&in, "before", c->before) || !journal_take_hash(&in, "after", c->after) ||
-	    !journal_take_began(&in, &c->began_ms, c->boot) || !take_deadline(&in, c) ||
+	    !journal_take_text(&in, "person", c->person, sizeof(c->person)) ||
+	    !journal_take_text(&in, "reason", c->reason, sizeof(c->reason)) || !journal_take_hash(&in, "before", c->before) ||
+	    !journal_take_hash(&in, "after", c->after) || !journal_take_began(&in, &c->began_ms, c->boot) || !take_deadline(&in, c) ||
 	    !journal_take_text(&in, "why", c->why, sizeof(c->why)))
 		return error_set(err, E_FORMAT, "a line is missing, or of another form");
 	if (statement_parse(&c->order, in, true, &used, err) < 0)
@@ -92,8 +92,9 @@ static void resume(struct change *c, uint64_t healthy, uint64_t now_ms)
 		return;
 	if (c->phase != CHANGE_APPLYING && c->phase != CHANGE_WAITING)
 		return;
-	snprintf(c->why, sizeof(c->why), "%s", c->phase == CHANGE_WAITING ? "the machine of the agent was started again before the group was complete" :
-									    "the agent ended before the change was confirmed");
+	snprintf(c->why, sizeof(c->why), "%s",
+		 c->phase == CHANGE_WAITING ? "the machine of the agent was started again before the group was complete" :
+					      "the agent ended before the change was confirmed");
 	c->phase = CHANGE_RETURNING;
 }
 

@@ -70,8 +70,9 @@ static void go_back(struct change *c, const char *why)
 void change_begin(struct change *c, const struct change_order *from, const struct apply_expect *seen, uint64_t now_ms, int64_t now_s)
 {
 	static const enum change_phase first[ORDER_KINDS] = {
-		[ORDER_APPLY] = CHANGE_APPLYING, [ORDER_SAVE] = CHANGE_SAVING,   [ORDER_REVERT] = CHANGE_RETURNING, [ORDER_SNAPSHOT] = CHANGE_DOING,
-		[ORDER_HOLD] = CHANGE_DOING,	 [ORDER_RELEASE] = CHANGE_DOING, [ORDER_REBOOT] = CHANGE_DOING,	 [ORDER_POLICY] = CHANGE_DOING,
+		[ORDER_APPLY] = CHANGE_APPLYING, [ORDER_SAVE] = CHANGE_SAVING,  [ORDER_REVERT] = CHANGE_RETURNING,
+		[ORDER_SNAPSHOT] = CHANGE_DOING, [ORDER_HOLD] = CHANGE_DOING,   [ORDER_RELEASE] = CHANGE_DOING,
+		[ORDER_REBOOT] = CHANGE_DOING,   [ORDER_POLICY] = CHANGE_DOING,
 	};
 	struct error never;
 
@@ -146,7 +147,8 @@ static enum change_action next_waiting(struct change *c, uint64_t now_ms)
 static void end_unsaved(struct change *c)
 {
 	if (is_same(c->startup, c->before))
-		end(c, "refused", "base", NULL, "running changed before it was saved; startup is what it was; look at what changed, then plan it again");
+		end(c, "refused", "base", NULL,
+		    "running changed before it was saved; startup is what it was; look at what changed, then plan it again");
 	else
 		end_failed(c, "startup is neither what it was nor what was to be saved");
 }
@@ -228,7 +230,8 @@ static enum change_action next_doing(struct change *c, uint64_t now_ms)
 
 static bool needs_journal(enum change_phase phase)
 {
-	return phase == CHANGE_APPLYING || phase == CHANGE_WAITING || phase == CHANGE_SAVING || phase == CHANGE_RETURNING || phase == CHANGE_DOING;
+	return phase == CHANGE_APPLYING || phase == CHANGE_WAITING || phase == CHANGE_SAVING || phase == CHANGE_RETURNING ||
+	       phase == CHANGE_DOING;
 }
 
 enum change_action change_next(struct change *c, uint64_t now_ms)

@@ -8,8 +8,8 @@
  *   returning --> done, failed                                      revert
  *   doing --> done, failed                                          snapshot, hold, release, policy
  *
- * Events go in, the next action comes out (change_next). What must be on disk before an effect is an action, too: CHANGE_STORE. The way back
- * is the startup configuration, which was equal to running when the order began, so the journal needs no text of the device. After a
+ * Events go in, the next action comes out (change_next). What must be on disk before an effect is an action, too: CHANGE_STORE. The way
+ * back is the startup configuration, which was equal to running when the order began, so the journal needs no text of the device. After a
  * restart of the agent a change that was proven goes on, a member that said `healthy` keeps its word until its deadline, and
  * everything else returns. docs/explanation/orders.md draws the states. */
 #pragma once
@@ -18,7 +18,14 @@
 #include "agent/floor.h"
 #include "agent/orders.h"
 
-enum { CHANGE_NOTE_MAX = 480, CHANGE_TRIES = 5, CHANGE_PATIENCE_MS = 300000, CHANGE_ROUND_MS = 1000, CHANGE_FILE_MAX = 128 << 10, CHANGE_ABSENT = 1 };
+enum {
+	CHANGE_NOTE_MAX = 480,
+	CHANGE_TRIES = 5,
+	CHANGE_PATIENCE_MS = 300000,
+	CHANGE_ROUND_MS = 1000,
+	CHANGE_FILE_MAX = 128 << 10,
+	CHANGE_ABSENT = 1
+};
 
 enum change_phase {
 	CHANGE_NONE,

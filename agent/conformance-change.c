@@ -1,4 +1,5 @@
-/* agent/conformance-change.c -- does a device become what it is told, and no more, and is what is saved saved, however a save is cut off? */
+/* agent/conformance-change.c -- does a device become what it is told, and no more, and is what is saved saved, however a save is cut off?
+ */
 #include "agent/conformance-parts.h"
 
 #include "agent/trace.h"
@@ -177,7 +178,8 @@ static int cut_at(const struct suite *s, struct row *row, unsigned n)
 	if (!moment_see(s, &after, row))
 		return -1;
 	if (!moment_same(&after.running, &before.running) || (!moment_same(&after.startup, &before.startup) && !moment_is_saved(&after))) {
-		row_say(row, FAILS, "cut off before step %u, %s", n, moment_same(&after.running, &before.running) ? "startup is neither old nor new" : "running is another");
+		row_say(row, FAILS, "cut off before step %u, %s", n,
+			moment_same(&after.running, &before.running) ? "startup is neither old nor new" : "running is another");
 		return -1;
 	}
 	if (r == TRACE_CUT && !save(s, row, &before))
@@ -198,7 +200,8 @@ static void check_cuts(struct suite *s, struct row *row)
 	if (r < 0)
 		return;
 	if (cuts)
-		row_say(row, HOLDS, "killed before %s%u of %u steps: startup was the old or the new", cuts == steps ? "each, " : "", cuts, steps);
+		row_say(row, HOLDS, "killed before %s%u of %u steps: startup was the old or the new", cuts == steps ? "each, " : "", cuts,
+			steps);
 	else
 		row_say(row, NOT_TRIED, "it takes no step that could be seen");
 }

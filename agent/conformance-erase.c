@@ -43,8 +43,8 @@ static void areas_text(struct row *row, const char *before, const struct device_
 	_cleanup_(buf_done) struct buf text = { 0 };
 
 	for (size_t i = 0; i < out->area_count; i++)
-		buf_addf(&text, "%s %s, seen %s%s", out->areas[i].name, area_claim_name(out->areas[i].claimed), area_seen_name(out->areas[i].seen),
-			 i + 1 < out->area_count ? "; " : "");
+		buf_addf(&text, "%s %s, seen %s%s", out->areas[i].name, area_claim_name(out->areas[i].claimed),
+			 area_seen_name(out->areas[i].seen), i + 1 < out->area_count ? "; " : "");
 	row_say(row, HOLDS, "%s%s", before, buf_text(&text));
 }
 

@@ -18,8 +18,8 @@ static void check_facts(struct suite *s, struct row *row)
 	else if (!*facts.model || !*facts.firmware)
 		row_say(row, FAILS, "no model, or no firmware");
 	else
-		row_say(row, HOLDS, "%s, firmware %s%s%s, serial number %s", facts.model, facts.firmware, *facts.images ? ", " : "", facts.images,
-		    *facts.serial ? "known" : "unknown");
+		row_say(row, HOLDS, "%s, firmware %s%s%s, serial number %s", facts.model, facts.firmware, *facts.images ? ", " : "",
+			facts.images, *facts.serial ? "known" : "unknown");
 }
 
 static void check_look(struct suite *s, struct row *row)

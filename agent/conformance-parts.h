@@ -1,7 +1,7 @@
 /* agent/conformance-parts.h -- what the parts of the conformance suite share: a device under test, its moments, a row of the table.
  *
- * A part is a table of promises (conformance-look.c, -text.c, -change.c, -upgrade.c, -erase.c). Each of them stands alone: behind a row that fails, the others
- * are tried all the same. */
+ * A part is a table of promises (conformance-look.c, -text.c, -change.c, -upgrade.c, -erase.c). Each of them stands alone: behind a row
+ * that fails, the others are tried all the same. */
 #pragma once
 
 #include "agent/conformance.h"
@@ -40,7 +40,8 @@ struct conformance_check {
 	bool is_firmware; /* with --firmware only */
 	bool is_first;   /* the others need it */
 };
-extern const struct conformance_check conformance_look[], conformance_text[], conformance_change[], conformance_upgrade[], conformance_erase[];
+extern const struct conformance_check conformance_look[], conformance_text[], conformance_change[], conformance_upgrade[],
+	conformance_erase[];
 
 void row_say(struct row *row, enum conformance_result result, const char *fmt, ...) _printf_(3, 4);
 
@@ -49,7 +50,8 @@ bool moment_see(const struct suite *s, struct moment *out, struct row *row) _mus
 void moment_done(struct moment *m);
 bool moment_is_saved(const struct moment *m);
 /* Looks again: are running and startup these? false: the row says that they are not, `after`. */
-bool moment_still(const struct suite *s, struct row *row, const struct buf *running, const struct buf *startup, const char *after) _must_check_;
+bool moment_still(const struct suite *s, struct row *row, const struct buf *running, const struct buf *startup,
+		  const char *after) _must_check_;
 bool moment_same(const struct buf *a, const struct buf *b);
 
 /* No device has such a command; what it says of the device in an error must not hold its last word. */

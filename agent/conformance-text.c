@@ -1,4 +1,5 @@
-/* agent/conformance-text.c -- does a driver read a device's texts as it must: what is noise in them, what is a secret, what the device would take? */
+/* agent/conformance-text.c -- does a driver read a device's texts as it must: what is noise in them, what is a secret, what the device
+ * would take? */
 #include "agent/conformance-parts.h"
 
 #include "agent/snapshot.h"
@@ -141,8 +142,10 @@ static void check_refused(struct suite *s, struct row *row)
 
 	buf_add_bytes(&spoiled, buf_bytes(&s->first.running));
 	buf_add_str(&spoiled, conformance_garbage);
-	if (refuses(s, row, bytes_str(conformance_garbage), DEVICE_LINES, "nonsense") && refuses(s, row, bytes_str(conformance_garbage), DEVICE_WHOLE, "nonsense") &&
-	    refuses(s, row, bytes_of("a\0b\n", 4), DEVICE_LINES, "a NUL") && refuses(s, row, (struct bytes){ 0 }, DEVICE_WHOLE, "nothing") &&
+	if (refuses(s, row, bytes_str(conformance_garbage), DEVICE_LINES, "nonsense") &&
+	    refuses(s, row, bytes_str(conformance_garbage), DEVICE_WHOLE, "nonsense") &&
+	    refuses(s, row, bytes_of("a\0b\n", 4), DEVICE_LINES, "a NUL") &&
+	    refuses(s, row, (struct bytes){ 0 }, DEVICE_WHOLE, "nothing") &&
 	    refuses(s, row, buf_bytes(&spoiled), DEVICE_WHOLE, "running and nonsense") &&
 	    moment_still(s, row, &s->first.running, &s->first.startup, "after checks"))
 		row_say(row, HOLDS, "5 texts refused, with no effect, and not repeated");

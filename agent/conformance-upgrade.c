@@ -1,5 +1,5 @@
-/* agent/conformance-upgrade.c -- does a driver move firmware as it must: what runs stays until the new image was seen to work, and what is not the
- * image, or not for this device, changes nothing?
+/* agent/conformance-upgrade.c -- does a driver move firmware as it must: what runs stays until the new image was seen to work, and what is
+ * not the image, or not for this device, changes nothing?
  *
  * The power is not cut here. A device that lost it between its two images starts as it does by itself, so it is restarted that way. */
 #include "agent/conformance-parts.h"
@@ -133,7 +133,8 @@ static void check_runs(struct suite *s, struct row *row)
 	else if (*again.failure)
 		row_say(row, FAILS, "it is in a failure mode: %.100s", again.failure);
 	else
-		row_say(row, HOLDS, "%.40s%s%s, other image %.40s", again.version, *again.slot ? " from " : "", again.slot, *again.other ? again.other : "unknown");
+		row_say(row, HOLDS, "%.40s%s%s, other image %.40s", again.version, *again.slot ? " from " : "", again.slot,
+			*again.other ? again.other : "unknown");
 }
 
 struct claim {
@@ -144,7 +145,9 @@ struct claim {
 
 static enum orders_check judged(const struct moved *m, const struct device_facts *facts, const struct claim *claim)
 {
-	const struct upgrade_device device = { .driver = m->suite->driver->name, .facts = facts, .most = m->image.size, .room = m->image.size };
+	const struct upgrade_device device = {
+		.driver = m->suite->driver->name, .facts = facts, .most = m->image.size, .room = m->image.size
+	};
 	struct orders_judgement j = { .verdict = ORDERS_OBEY };
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct statement *st = NULL;
@@ -153,13 +156,15 @@ static enum orders_check judged(const struct moved *m, const struct device_facts
 
 	hex_encode(hash, m->image.hash, HASH_LEN);
 	statement_begin(&text, STATEMENT_FIRMWARE);
-	buf_addf(&text, "fleet: %.26s\ndriver: %s\npart: %s\n", "aaaaaaaaaaaaaaaaaaaaaaaaaa", claim->driver ? claim->driver : device.driver, m->image.part);
+	buf_addf(&text, "fleet: %.26s\ndriver: %s\npart: %s\n", "aaaaaaaaaaaaaaaaaaaaaaaaaa", claim->driver ? claim->driver : device.driver,
+		 m->image.part);
 	if (claim->model || *facts->model)
 		buf_addf(&text, "model: %s\n", claim->model ? claim->model : facts->model);
 	buf_addf(&text, "version: %s\n", claim->version ? claim->version : m->image.version);
 	if (claim->minimum)
 		buf_addf(&text, "minimum: %s\n", claim->minimum);
-	buf_addf(&text, "size: %llu\nimage: %s\nperson: nobody\ntime: 2026-01-01T00:00:00Z\nroot: 1\n", claim->size ? claim->size : (unsigned long long)m->image.size, hash);
+	buf_addf(&text, "size: %llu\nimage: %s\nperson: nobody\ntime: 2026-01-01T00:00:00Z\nroot: 1\n",
+		 claim->size ? claim->size : (unsigned long long)m->image.size, hash);
 	if (statement_parse(&st, buf_bytes(&text), true, NULL, &err) < 0)
 		return CHECK_GRAMMAR;
 	upgrade_judge_fit(&j, st, &device);
@@ -193,10 +198,12 @@ static void check_fit(struct suite *s, struct row *row)
 
 		if (check == claims[i].check)
 			continue;
-		row_say(row, FAILS, "%s %s", i ? "an order that must be refused as" : "the image is refused as", orders_check_name(i ? claims[i].check : check));
+		row_say(row, FAILS, "%s %s", i ? "an order that must be refused as" : "the image is refused as",
+			orders_check_name(i ? claims[i].check : check));
 		return;
 	}
-	row_say(row, HOLDS, "refused for another driver%s, below its minimum, older than what runs, too large", *facts.model ? ", another model" : "");
+	row_say(row, HOLDS, "refused for another driver%s, below its minimum, older than what runs, too large",
+		*facts.model ? ", another model" : "");
 }
 
 static int install(const struct moved *m, struct error *err)
@@ -322,7 +329,8 @@ static void check_between(struct suite *s, struct row *row)
 		return;
 	if (m.before.is_fallback)
 		row_say(row, NOT_TRIED, "it runs the image that it falls back to");
-	else if (start(&m, row) && step(&m, DEVICE_UPGRADE_RESTART, "a restart", row) && is_untouched(&m, row, "restarted between the two images"))
+	else if (start(&m, row) && step(&m, DEVICE_UPGRADE_RESTART, "a restart", row) &&
+		 is_untouched(&m, row, "restarted between the two images"))
 		row_say(row, HOLDS, "%.40s ran, and a restart brought %.40s back", m.image.version, m.before.version);
 }
 
@@ -343,7 +351,10 @@ static void check_moved(struct suite *s, struct row *row)
 	    !step(&m, DEVICE_UPGRADE_RESTART, "a restart", row) || !see_images(&m, &now, row))
 		return;
 	if (*now.failure || strcmp(now.version, m.image.version) != 0 || now.is_fallback)
-		row_say(row, FAILS, "kept and restarted, it runs %.60s%s", now.version, *now.failure ? ", in a failure mode" : now.is_fallback ? ", which it falls back to" : "");
+		row_say(row, FAILS, "kept and restarted, it runs %.60s%s", now.version,
+			*now.failure    ? ", in a failure mode" :
+			now.is_fallback ? ", which it falls back to" :
+					  "");
 	else if (keeps_configuration(&m, row, "kept and restarted"))
 		row_say(row, HOLDS, "it starts %.40s by itself, before it %.40s", now.version, m.before.version);
 }
@@ -352,9 +363,17 @@ const struct conformance_check conformance_upgrade[] = {
 	{ .name = "firmware: what runs", .needs = DEVICE_UPGRADE, .check = check_runs, .is_firmware = true },
 	{ .name = "firmware: for this device only", .needs = DEVICE_UPGRADE, .check = check_fit, .is_firmware = true },
 	{ .name = "firmware: another hash", .needs = DEVICE_UPGRADE, .check = check_hash, .is_destructive = true, .is_firmware = true },
-	{ .name = "firmware: a damaged image", .needs = DEVICE_UPGRADE, .check = check_damaged, .is_destructive = true, .is_firmware = true },
+	{ .name = "firmware: a damaged image",
+	  .needs = DEVICE_UPGRADE,
+	  .check = check_damaged,
+	  .is_destructive = true,
+	  .is_firmware = true },
 	{ .name = "firmware: installed", .needs = DEVICE_UPGRADE, .check = check_install, .is_destructive = true, .is_firmware = true },
-	{ .name = "firmware: between the images", .needs = DEVICE_UPGRADE, .check = check_between, .is_destructive = true, .is_firmware = true },
+	{ .name = "firmware: between the images",
+	  .needs = DEVICE_UPGRADE,
+	  .check = check_between,
+	  .is_destructive = true,
+	  .is_firmware = true },
 	{ .name = "firmware: returned", .needs = DEVICE_UPGRADE, .check = check_return, .is_destructive = true, .is_firmware = true },
 	{ .name = "firmware: moved", .needs = DEVICE_UPGRADE, .check = check_moved, .is_destructive = true, .is_firmware = true },
 	{ 0 },

@@ -153,7 +153,8 @@ int conformance_run(const struct conformance *what)
 	char text[80];
 
 	s.trial = what->trial ? what->trial : s.driver->trial;
-	printf("device %s, driver %s, which declares:%s\n\n", s.dev->name, s.driver->name, capabilities_text(text, device_capabilities(s.driver, s.dev)));
+	printf("device %s, driver %s, which declares:%s\n\n", s.dev->name, s.driver->name,
+	       capabilities_text(text, device_capabilities(s.driver, s.dev)));
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
 		try_part(&s, parts[i]);
 	moment_done(&s.first);

@@ -1,7 +1,7 @@
 /* agent/conformance.h -- does a driver keep what agent/device.h promises, on this device? A table for people, and an answer for scripts.
  *
- * Without is_destructive nothing on the device changes. With it, running and startup are changed and put back: for a device in a laboratory,
- * or at night, and never while an agent serves it. */
+ * Without is_destructive nothing on the device changes. With it, running and startup are changed and put back: for a device in a
+ * laboratory, or at night, and never while an agent serves it. */
 #pragma once
 
 #include "agent/device.h"

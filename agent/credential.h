@@ -1,7 +1,7 @@
 /* agent/credential.h -- passwords for devices that have no key to log in with: at rest as age files, sealed to a key of the agent's own.
  *
- * The key (an age identity, mode 0600, made when it is first needed) lies beside them in the state folder: whoever reads that folder as root
- * reads them. A copy of one credential alone, or of the settings, says nothing. `age -d -i KEY FILE` opens one. */
+ * The key (an age identity, mode 0600, made when it is first needed) lies beside them in the state folder: whoever reads that folder as
+ * root reads them. A copy of one credential alone, or of the settings, says nothing. `age -d -i KEY FILE` opens one. */
 #pragma once
 
 #include "crypto/secret.h"

@@ -1,8 +1,7 @@
 /* agent/device.h -- the one door to a kind of device: a table of functions.
  *
- * look, glance, save, revert, check, apply, show, erase, upgrade and facts touch the device and run in the apply process only; they may wait (each
- * has its deadline).
- * canonical, secrets, capable and lacks are pure and run wherever text is compared or sealed. */
+ * look, glance, save, revert, check, apply, show, erase, upgrade and facts touch the device and run in the apply process only; they may
+ * wait (each has its deadline). canonical, secrets, capable and lacks are pure and run wherever text is compared or sealed. */
 #pragma once
 
 #include "agent/settings.h"
@@ -106,21 +105,21 @@ struct device_driver {
 	int (*save)(const struct settings_device *dev, struct bytes running, struct error *err);
 	/* Makes running what startup says, without writing startup. */
 	int (*revert)(const struct settings_device *dev, struct bytes startup, struct error *err);
-	/* Would the device take this text, as far as it can tell without an effect? E_FORMAT: no; the error names the line by its number and
-	 * says nothing of what is in it, since it travels in the clear. E_PEER: it cannot tell. */
+	/* Would the device take this text, as far as it can tell without an effect? E_FORMAT: no; the error names the line by its number
+	 * and says nothing of what is in it, since it travels in the clear. E_PEER: it cannot tell. */
 	int (*check)(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
-	/* Changes running, and only running. 0 when every line was accepted, and running, read back, is what a whole text says; a failure may
-	 * leave a part of it. Errors as for check. */
+	/* Changes running, and only running. 0 when every line was accepted, and running, read back, is what a whole text says; a failure
+	 * may leave a part of it. Errors as for check. */
 	int (*apply)(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
-	/* Does this change, by its nature, have to be saved with the same breath? Then apply() saves it, and startup is another afterwards. May
-	 * be NULL: none does. */
+	/* Does this change, by its nature, have to be saved with the same breath? Then apply() saves it, and startup is another afterwards.
+	 * May be NULL: none does. */
 	bool (*saves)(struct bytes text, enum device_apply how);
 	/* What the device answers to "show <command>"; at most DEVICE_SHOW_MAX bytes. */
 	int (*show)(struct buf *out, const struct settings_device *dev, const char *command, struct error *err);
 	/* What this device can do beside capabilities, by its settings; pure. May be NULL: nothing. */
 	unsigned (*capable)(const struct settings_device *dev);
-	/* Why it lacks one of these capabilities, which others of its kind have, and what would give it that: words behind a colon; pure. NULL:
-	 * there is nothing to say. May be NULL. */
+	/* Why it lacks one of these capabilities, which others of its kind have, and what would give it that: words behind a colon; pure.
+	 * NULL: there is nothing to say. May be NULL. */
 	const char *(*lacks)(const struct settings_device *dev, unsigned capabilities);
 	/* Erases the device, or goes on with it: after any cut it is called again until it answers 0. NULL when no device of this kind can.
 	 *
@@ -128,15 +127,15 @@ struct device_driver {
 	 * out         also filled by a failure: what is known so far. After a 0 its areas are what was seen in this very run, or what
 	 *             the driver's journal says was seen since the order began
 	 *
-	 * Returns 0 when there is nothing more to do: an area that is not `done` then is one that cannot be. DEVICE_ERASE_MORE: it moved on, and
-	 * is to be called again at once. A failure may mend itself: a few are tried again. At most DEVICE_ERASE_MS in one call. */
+	 * Returns 0 when there is nothing more to do: an area that is not `done` then is one that cannot be. DEVICE_ERASE_MORE: it moved
+	 * on, and is to be called again at once. A failure may mend itself: a few are tried again. At most DEVICE_ERASE_MS in one call. */
 	int (*erase)(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir,
 		     struct error *err);
-	/* One step of giving it other firmware. NULL when no device of this kind can. out is filled by SEE only. INSTALL and KEEP read back what
-	 * they did; START, RESTART and RETURN return when the device answers again, or when it was told and restarts this machine. E_DENIED: it
-	 * refuses this image, and will again; any other failure may mend itself. At most DEVICE_UPGRADE_MS in one call. */
-	int (*upgrade)(struct device_images *out, const struct settings_device *dev, enum device_upgrade step, const struct device_image *image,
-		       struct error *err);
+	/* One step of giving it other firmware. NULL when no device of this kind can. out is filled by SEE only. INSTALL and KEEP read back
+	 * what they did; START, RESTART and RETURN return when the device answers again, or when it was told and restarts this machine.
+	 * E_DENIED: it refuses this image, and will again; any other failure may mend itself. At most DEVICE_UPGRADE_MS in one call. */
+	int (*upgrade)(struct device_images *out, const struct settings_device *dev, enum device_upgrade step,
+		       const struct device_image *image, struct error *err);
 	/* The folder and name of the startup file, for quick notice; NULL: it is on the device. */
 	const char *(*startup_path)(const struct settings_device *dev);
 	/* Lines that change running and harm nothing, for the conformance suite; NULL: there are none. */

@@ -232,7 +232,8 @@ static int feed(char *const *argv, unsigned count, const struct settings_part *p
 	return error_set(err, E_FORMAT, "line %u: '%s' does not take this part (status %d)", first, argv[0], res.status);
 }
 
-int files_feed_whole(char *const *argv, unsigned count, const struct settings_part *part, struct bytes content, unsigned first, struct error *err)
+int files_feed_whole(char *const *argv, unsigned count, const struct settings_part *part, struct bytes content, unsigned first,
+		     struct error *err)
 {
 	_cleanup_(buf_done) struct buf whole = { 0 };
 
@@ -507,7 +508,8 @@ static int check_part(const struct files_view *view, const struct files_part *pa
 	if (!item || !bytes_is(part->format, item->part->format))
 		return error_set(err, E_FORMAT, "line %u: there is no such part here", part->line - 1);
 	if (item->is_there && !is_same_head(item, part))
-		return error_set(err, E_FORMAT, "line %u: mode and owner of the file are others; they change on disk, by hand", part->line - 1);
+		return error_set(err, E_FORMAT, "line %u: mode and owner of the file are others; they change on disk, by hand",
+				 part->line - 1);
 	if (files_content(&content, part, err) < 0)
 		return err->code;
 	return item->part->load ? check_loadable(item, part, buf_bytes(&content), err) : check_fixed(item, part, buf_bytes(&content), err);
@@ -615,7 +617,8 @@ static const char *files_startup_path(const struct settings_device *dev)
 }
 
 /* A purge is a reset, and the media besides; so of the whole no more is claimed than that its configuration was cleared. */
-static int files_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir, struct error *err)
+static int files_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir,
+		       struct error *err)
 {
 	if (files_factory_reset(out, dev, err) < 0)
 		return err->code;

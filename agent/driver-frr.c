@@ -353,7 +353,8 @@ static unsigned frr_capable(const struct settings_device *dev)
 }
 
 /* A purge is a reset, and the media besides; so of the whole no more is claimed than that its configuration was cleared. */
-static int frr_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir, struct error *err)
+static int frr_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir,
+		     struct error *err)
 {
 	if (frr_factory_reset(out, dev, err) < 0)
 		return err->code;

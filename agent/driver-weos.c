@@ -259,7 +259,8 @@ static int look_here(struct weos *w, struct device_look *out, struct error *err)
 	struct weos_facts facts;
 	struct weos_boot boot;
 
-	if (take_incarnation(w, out, err) < 0 || read_surely(w, out, err) < 0 || read_boot(w, &boot, err) < 0 || weos_read_facts(w, &facts, err) < 0)
+	if (take_incarnation(w, out, err) < 0 || read_surely(w, out, err) < 0 || read_boot(w, &boot, err) < 0 ||
+	    weos_read_facts(w, &facts, err) < 0)
 		return err->code;
 	out->is_whole = true;
 	weos_boot_doubt(out->doubt, sizeof(out->doubt), &boot);
@@ -268,7 +269,8 @@ static int look_here(struct weos *w, struct device_look *out, struct error *err)
 }
 
 /* Opens, does, closes. */
-static int with_session(const struct settings_device *dev, int (*what)(struct weos *w, void *ctx, struct error *err), void *ctx, struct error *err)
+static int with_session(const struct settings_device *dev, int (*what)(struct weos *w, void *ctx, struct error *err), void *ctx,
+			struct error *err)
 {
 	struct weos w;
 	int r = weos_open(&w, dev, err);
@@ -307,8 +309,8 @@ static int weos_facts(struct device_facts *out, const struct settings_device *de
 	snprintf(out->model, sizeof(out->model), "%s", facts.model);
 	snprintf(out->serial, sizeof(out->serial), "%s", facts.serial);
 	snprintf(out->firmware, sizeof(out->firmware), "%s", is_backup ? facts.backup : facts.main);
-	snprintf(out->images, sizeof(out->images), "%s %.40s, boot loader %.40s", is_backup ? "main" : "backup", is_backup ? facts.main : facts.backup,
-		 facts.loader);
+	snprintf(out->images, sizeof(out->images), "%s %.40s, boot loader %.40s", is_backup ? "main" : "backup",
+		 is_backup ? facts.main : facts.backup, facts.loader);
 	return 0;
 }
 

@@ -57,7 +57,8 @@ bool duty_facts_differ(const struct duty *d)
 {
 	const struct device_facts *a = &d->recorded, *b = &d->facts;
 
-	return d->has_recorded && (strcmp(a->model, b->model) != 0 || strcmp(a->serial, b->serial) != 0 || strcmp(a->firmware, b->firmware) != 0);
+	return d->has_recorded &&
+	       (strcmp(a->model, b->model) != 0 || strcmp(a->serial, b->serial) != 0 || strcmp(a->firmware, b->firmware) != 0);
 }
 
 /* Why a snapshot is due; NULL: none is. */
@@ -95,10 +96,14 @@ static int check_spool(const struct duty *d, const char *reason, struct error *e
 	uint64_t most = d->core->settings->spool;
 
 	if (!strcmp(reason, "change") && d->decision.action != COMMIT_SAVE && d->decision.action != COMMIT_RETURN)
-		return d->state.spool.count < most ? 0 : error_set(err, E_LIMIT, "the spool is full (%llu): changes are not recorded until the server is back",
-								      (unsigned long long)most);
-	return d->state.spool.count < SPOOL_OVER * most ? 0 : error_set(err, E_LIMIT, "the spool is full (%llu): nothing is recorded or saved until the server is back",
-									 (unsigned long long)d->state.spool.count);
+		return d->state.spool.count < most ?
+			       0 :
+			       error_set(err, E_LIMIT, "the spool is full (%llu): changes are not recorded until the server is back",
+					 (unsigned long long)most);
+	return d->state.spool.count < SPOOL_OVER * most ?
+		       0 :
+		       error_set(err, E_LIMIT, "the spool is full (%llu): nothing is recorded or saved until the server is back",
+				 (unsigned long long)d->state.spool.count);
 }
 
 int duty_record(struct duty *d, struct snapshot_input *in, const char *incarnation, bool *is_recorded, struct error *err)
@@ -128,7 +133,8 @@ int duty_remember(struct duty *d, const char *incarnation, struct error *err)
 	struct chain *c = &d->state.chain;
 	bool is_other = incarnation != c->incarnation && strcmp(c->incarnation, incarnation);
 
-	if (c->is_blocked == d->commit.is_blocked && c->unsaved_since_s == d->commit.unsaved_since_s && c->drift_since_s == d->drift_since_s && !is_other)
+	if (c->is_blocked == d->commit.is_blocked && c->unsaved_since_s == d->commit.unsaved_since_s &&
+	    c->drift_since_s == d->drift_since_s && !is_other)
 		return 0;
 	c->is_blocked = d->commit.is_blocked;
 	c->unsaved_since_s = d->commit.unsaved_since_s;

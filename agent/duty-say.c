@@ -117,9 +117,12 @@ void duty_write_status(struct duty *d)
 	if (in.unsaved_since_s)
 		clock_text(since, in.unsaved_since_s);
 	obey_say(order, sizeof(order), d);
-	buf_addf(&text, "device: %s\nadmitted: %s\nsaved: %s\nunsaved-since: %s\nmode: %s\nhead: %llu\norder: %llu\nchange: %s\nnote: %.600s\nimages: %s\n",
-		 d->state.id, d->state.admit ? "yes" : "no", commit_saved_name(in.saved), since, in.mode, (unsigned long long)d->state.chain.number,
-		 (unsigned long long)in.order, *order ? order : "-", *note ? note : "-", *d->facts.images ? d->facts.images : "-");
+	buf_addf(&text,
+		 "device: %s\nadmitted: %s\nsaved: %s\nunsaved-since: %s\nmode: %s\nhead: %llu\norder: %llu\nchange: %s\nnote: "
+		 "%.600s\nimages: %s\n",
+		 d->state.id, d->state.admit ? "yes" : "no", commit_saved_name(in.saved), since, in.mode,
+		 (unsigned long long)d->state.chain.number, (unsigned long long)in.order, *order ? order : "-", *note ? note : "-",
+		 *d->facts.images ? d->facts.images : "-");
 	add_policies(&text, d);
 	if (!strcmp(buf_text(&text), d->status_text))
 		return;

@@ -77,7 +77,8 @@ static void act(struct duty *d)
 		char since[CLOCK_TEXT_LEN];
 
 		clock_text(since, d->decision.unsaved_since_s);
-		log_warning("unsaved device=%s since=%s what-to-do=\"save the running configuration, or hold it with a reason\"", d->dev->name, since);
+		log_warning("unsaved device=%s since=%s what-to-do=\"save the running configuration, or hold it with a reason\"",
+			    d->dev->name, since);
 	}
 	if (!is_save && d->decision.action != COMMIT_RETURN) {
 		duty_look_later(d);
@@ -365,7 +366,8 @@ static int took_upgrade(struct duty *d, struct reader *rd, struct error *err)
 static bool get_facts(struct device_facts *out, struct reader *rd)
 {
 	return get_text_field(rd, out->model, sizeof(out->model)) && get_text_field(rd, out->serial, sizeof(out->serial)) &&
-	       get_text_field(rd, out->firmware, sizeof(out->firmware)) && get_text_field(rd, out->images, sizeof(out->images)) && reader_done(rd);
+	       get_text_field(rd, out->firmware, sizeof(out->firmware)) && get_text_field(rd, out->images, sizeof(out->images)) &&
+	       reader_done(rd);
 }
 
 static int took_facts(struct duty *d, struct reader *rd, struct error *err)

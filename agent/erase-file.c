@@ -41,7 +41,8 @@ static void put_texts(struct buf *out, const struct erase *e)
 
 	for (size_t i = 0; i < e->batch->control_count; i++)
 		buf_add_bytes(&controls, statement_whole(e->batch->controls[i]));
-	buf_addf(out, "order: %zu\nbatch: %zu\ncontrols: %zu\n", statement_text(e->order).len, statement_whole(e->batch->st).len, controls.len);
+	buf_addf(out, "order: %zu\nbatch: %zu\ncontrols: %zu\n", statement_text(e->order).len, statement_whole(e->batch->st).len,
+		 controls.len);
 	buf_add_bytes(out, statement_text(e->order));
 	buf_add_bytes(out, statement_whole(e->batch->st));
 	buf_add_bytes(out, buf_bytes(&controls));

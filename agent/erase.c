@@ -77,8 +77,8 @@ static struct orders_batch *holding(const struct orders_batch *brought, const st
 	for (size_t i = brought->control_count; i-- > 0;) {
 		const struct statement *control = brought->controls[i];
 
-		if (statement_type(control) == STATEMENT_CONTROL && decides(control) && control_verify(control, batch, root, &ignored) == 0 &&
-		    !is_replaced(control, out))
+		if (statement_type(control) == STATEMENT_CONTROL && decides(control) &&
+		    control_verify(control, batch, root, &ignored) == 0 && !is_replaced(control, out))
 			(void)orders_batch_control(out, copy_of(control));
 	}
 	return out;
@@ -343,8 +343,8 @@ static void try_again(struct erase *e, const struct error *result, uint64_t now_
 	e->due_ms = now_ms + (RETRY_MS << 2 * e->tries); /* 3, 12, 48, 192 s: a device may be starting, or without power for a while */
 	if (++e->tries < ERASE_TRIES)
 		return;
-	snprintf(note, sizeof(note), "%d times in a row: %.250s; it is held, and keeps its keys: see to it, then order it anew", ERASE_TRIES,
-		 e->sick);
+	snprintf(note, sizeof(note), "%d times in a row: %.250s; it is held, and keeps its keys: see to it, then order it anew",
+		 ERASE_TRIES, e->sick);
 	say(e, false, note);
 }
 

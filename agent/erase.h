@@ -128,9 +128,11 @@ const char *erase_evidence(const struct erase *e); /* of the weakest area; NULL 
 /* ---- the journal: the file `erase` in the device's folder ---- */
 
 int erase_store(const struct erase *e, const char *dir, struct error *err) _must_check_;
-/* ERASE_ABSENT when there is none. Otherwise it goes on as after a restart. seen: of the chain; newest: its last number. One whose last receipt
- * was made, and that erased nothing for sure, is over: the phase is ERASE_NONE then. */
-int erase_load(struct erase *e, const char *dir, const struct orders_seen *seen, uint64_t newest, uint64_t now_ms, struct error *err) _must_check_;
+/* ERASE_ABSENT when there is none. Otherwise it goes on as after a restart. seen: of the chain; newest: its last number. One whose last
+ * receipt was made, and that erased nothing for sure, is over: the phase is ERASE_NONE then. */
+int erase_load(struct erase *e, const char *dir, const struct orders_seen *seen, uint64_t newest, uint64_t now_ms,
+	       struct error *err) _must_check_;
 int erase_remove(const char *dir, struct error *err) _must_check_;
 void erase_write(struct buf *out, const struct erase *e);
-int erase_read(struct erase *out, struct bytes in, const struct orders_seen *seen, uint64_t newest, uint64_t now_ms, struct error *err) _must_check_;
+int erase_read(struct erase *out, struct bytes in, const struct orders_seen *seen, uint64_t newest, uint64_t now_ms,
+	       struct error *err) _must_check_;

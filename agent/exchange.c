@@ -95,13 +95,15 @@ void exchange_done(struct exchange *x)
 
 /* ---- silence ---- */
 
-/* Nothing was confirmed since longer than the connection may be silent: not even a probe. A server that hangs up, or is started anew, says so. */
+/* Nothing was confirmed since longer than the connection may be silent: not even a probe. A server that hangs up, or is started anew, says
+ * so. */
 static void note_lost(struct conn *c)
 {
 	struct tcp_info info = { 0 };
 	socklen_t len = sizeof(info);
 
-	if (c->is_ready && getsockopt(c->io.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_last_ack_recv >= c->keepalive_s * 1000) {
+	if (c->is_ready && getsockopt(c->io.fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	    info.tcpi_last_ack_recv >= c->keepalive_s * 1000) {
 		c->all->lost_ms = clock_mono_ms();
 		c->all->keepalive_most_s = c->keepalive_s; /* until it is known whether the server is there */
 	}

@@ -45,7 +45,8 @@ struct exchange {
 	bool is_fresh;      /* over a connection that is made for it */
 	unsigned keepalive_s; /* a connection that is silent for so long is probed (TCP keep-alive); 0: after a minute */
 	struct buf request; /* head and body; owned */
-	const struct exchange_sink *sink; /* NULL: the body is collected. Else the time counts from the last byte, or from exchange_resume() */
+	const struct exchange_sink
+		*sink; /* NULL: the body is collected. Else the time counts from the last byte, or from exchange_resume() */
 	/* Once. why: NULL when there is a whole answer. The exchange may be freed in it. */
 	void (*done)(struct exchange *x, const char *why);
 	/* ---- the answer, as far as it is there ---- */

@@ -177,7 +177,8 @@ void fetch_keep(const struct duty *d, uint64_t size, const uint8_t hash[static H
 
 	hex_encode(name, hash, HASH_LEN);
 	kept = mem_printf("%s/image.%s", folder, name);
-	if (d->core->settings->devices_count > 1 && stat(path, &st) == 0 && (uint64_t)st.st_size == size && fs_mkdirs(folder, 0700, &ignored) == 0) {
+	if (d->core->settings->devices_count > 1 && stat(path, &st) == 0 && (uint64_t)st.st_size == size &&
+	    fs_mkdirs(folder, 0700, &ignored) == 0) {
 		tidy(d, name);
 		(void)!rename(path, kept);
 	}
@@ -324,7 +325,8 @@ bool fetch_answer(struct duty *d, uint32_t id, const struct http_answer *answer)
 	if (!answer->is_answered)
 		f->attempt++;
 	if (is_streamed(answer))
-		snprintf(why, sizeof(why), "the server sent %llu of %llu bytes", (unsigned long long)f->image.have, (unsigned long long)f->image.size);
+		snprintf(why, sizeof(why), "the server sent %llu of %llu bytes", (unsigned long long)f->image.have,
+			 (unsigned long long)f->image.size);
 	else if (answer->is_answered)
 		snprintf(why, sizeof(why), "the server answers with %u: it has no such image for this device, or not yet", answer->status);
 	else

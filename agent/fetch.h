@@ -1,8 +1,8 @@
 /* agent/fetch.h -- a firmware image fetched from the server into the file `image` of the device's folder, resumed wherever it was cut.
  *
- * net hands its bytes over as they come (agent/stream.h). Credit for more is given as the disk takes them, and no faster than the settings say:
- * a night window and this rate are what keeps a thin line usable. A request that fails is made again, from the byte that is missing, after a
- * while that doubles as long as nothing comes. */
+ * net hands its bytes over as they come (agent/stream.h). Credit for more is given as the disk takes them, and no faster than the settings
+ * say: a night window and this rate are what keeps a thin line usable. A request that fails is made again, from the byte that is missing,
+ * after a while that doubles as long as nothing comes. */
 #pragma once
 
 #include "agent/image.h"
@@ -32,8 +32,8 @@ void fetch_begin(struct duty *d, uint64_t size, const uint8_t hash[static HASH_L
 void fetch_stop(struct duty *d);
 /* Throws away what was fetched. */
 void fetch_remove(const struct duty *d);
-/* The same; but an agent of several devices keeps the newest whole image for a week, as `.agent/image.<sha256>`, for those of its devices that are
- * to get it later. It is hashed like any other before it is used. */
+/* The same; but an agent of several devices keeps the newest whole image for a week, as `.agent/image.<sha256>`, for those of its devices
+ * that are to get it later. It is hashed like any other before it is used. */
 void fetch_keep(const struct duty *d, uint64_t size, const uint8_t hash[static HASH_LEN]);
 /* Removes one that was kept for a week. */
 void fetch_tidy(const struct duty *d);

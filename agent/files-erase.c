@@ -27,7 +27,9 @@ const char *files_lacks(const struct settings_device *dev _unused_, unsigned cap
 		return "set 'upgrade', the program that does each step of it";
 	if (capabilities & DEVICE_FACTORY_RESET)
 		return "each of its parts must name its 'factory' file, or \"none\"";
-	return capabilities & DEVICE_PURGE ? "each of its parts must name its 'factory' file, or \"none\", and 'media' what is erased besides" : NULL;
+	return capabilities & DEVICE_PURGE ?
+		       "each of its parts must name its 'factory' file, or \"none\", and 'media' what is erased besides" :
+		       NULL;
 }
 
 static bool is_absent(const struct settings_part *part)
@@ -65,7 +67,8 @@ static int check_apart(const struct settings_device *dev, const struct files_vie
 	for (unsigned i = 0; i < dev->files->parts_count; i++)
 		for (size_t k = 0; k < view->count; k++)
 			if (copies_is_same(dev->files->parts[i].factory, view->items[k].real))
-				return error_set(err, E_FORMAT, "the factory file '%s' is a part of the device itself", dev->files->parts[i].factory);
+				return error_set(err, E_FORMAT, "the factory file '%s' is a part of the device itself",
+						 dev->files->parts[i].factory);
 	return 0;
 }
 
@@ -138,7 +141,8 @@ static int read_back(const struct settings_device *dev, struct error *err)
 
 		if (r < 0)
 			return r;
-		if (item->is_there == is_absent(item->part) || (item->is_there && !bytes_equal(buf_bytes(&text), buf_bytes(&item->content))))
+		if (item->is_there == is_absent(item->part) ||
+		    (item->is_there && !bytes_equal(buf_bytes(&text), buf_bytes(&item->content))))
 			return error_set(err, E_PEER, "'%s': read back, it is not the factory's", item->path);
 		r = item->part->running ? files_runs_as(item, buf_bytes(&text), err) : 1;
 		if (r <= 0)
@@ -150,7 +154,8 @@ static int read_back(const struct settings_device *dev, struct error *err)
 int files_factory_reset(struct device_erased *out, const struct settings_device *dev, struct error *err)
 {
 	_cleanup_(files_view_done) struct files_view view = { 0 };
-	struct area *startup = device_area(out, "startup", "overwrite", AREA_CLEAR), *running = device_area(out, "running", "load-and-reload", AREA_CLEAR);
+	struct area *startup = device_area(out, "startup", "overwrite", AREA_CLEAR),
+		    *running = device_area(out, "running", "load-and-reload", AREA_CLEAR);
 
 	device_left(out, "every file of the machine that is no part of this device, log files and the journal among them");
 	device_left(out, "copies of the files under other names or in other folders");

@@ -1,7 +1,7 @@
 /* agent/files-nft.c -- nftables: what a file would make run, and what nft says about it.
  *
- * What nft lists is never the text of the file: sets, priorities and includes are written otherwise. So a file is judged by loading it where
- * it has no effect, in a network namespace that lasts as long as the question, and by listing what came of it. */
+ * What nft lists is never the text of the file: sets, priorities and includes are written otherwise. So a file is judged by loading it
+ * where it has no effect, in a network namespace that lasts as long as the question, and by listing what came of it. */
 #include "agent/files-parts.h"
 
 #include <ctype.h>

@@ -67,12 +67,13 @@ int files_loaded_write(struct files_loaded *loaded, struct error *err) _must_che
 /* ---- commands ---- */
 
 /* Runs one of the commands of the settings. Its output may hold secrets. */
-int files_run(struct proc_result *res, char *const *argv, unsigned count, struct bytes in, unsigned timeout_ms, struct error *err) _must_check_;
+int files_run(struct proc_result *res, char *const *argv, unsigned count, struct bytes in, unsigned timeout_ms,
+	      struct error *err) _must_check_;
 void files_note_missing(struct device_look *look, const char *path);
 
 /* A whole content to a command of the settings that judges or loads it; first: the number of its first line, for messages. */
-int files_feed_whole(char *const *argv, unsigned count, const struct settings_part *part, struct bytes content, unsigned first, struct error *err)
-	_must_check_;
+int files_feed_whole(char *const *argv, unsigned count, const struct settings_part *part, struct bytes content, unsigned first,
+		     struct error *err) _must_check_;
 /* Does the service run this? 1, or 0. */
 int files_runs_as(const struct files_item *item, struct bytes wanted, struct error *err) _must_check_;
 /* Makes it run by `load`, and reads back. */

@@ -1,11 +1,10 @@
 /* agent/files-upgrade.c -- firmware of a machine by a program of its settings, which is called for each step.
  *
- *   PROGRAM... see PART SLOT             prints what runs, as `key: value` lines: version (required), slot, other, fallback (yes, no), failure
- *   PROGRAM... install PART SLOT FILE    into what does not run
- *   PROGRAM... start|keep|restart|return PART SLOT
+ *   PROGRAM... see PART SLOT             prints what runs, as `key: value` lines: version (required), slot, other, fallback (yes, no),
+ * failure PROGRAM... install PART SLOT FILE    into what does not run PROGRAM... start|keep|restart|return PART SLOT
  *
- * SLOT is what `see` called the slot that ran when it began, or "-". Status 0: done, or, of start, restart and return, this machine restarts in
- * a moment; 2: the image is refused, and always will be; anything else may be tried again. */
+ * SLOT is what `see` called the slot that ran when it began, or "-". Status 0: done, or, of start, restart and return, this machine
+ * restarts in a moment; 2: the image is refused, and always will be; anything else may be tried again. */
 #include "agent/files-parts.h"
 
 #include "agent/image.h"
@@ -34,7 +33,8 @@ static int run(struct proc_result *res, const struct settings_device *dev, enum 
 {
 	const struct settings_files *files = dev->files;
 	const char *args[FILES_ARGS_MAX] = { 0 };
-	const char *const more[EXTRA] = { words[step], image->part, *image->slot ? image->slot : "-", step == DEVICE_UPGRADE_INSTALL ? image->path : NULL };
+	const char *const more[EXTRA] = { words[step], image->part, *image->slot ? image->slot : "-",
+					  step == DEVICE_UPGRADE_INSTALL ? image->path : NULL };
 	size_t n = 0;
 
 	for (unsigned i = 0; i < files->upgrade_count && n + EXTRA + 1 < FILES_ARGS_MAX; i++)

@@ -119,7 +119,8 @@ static int read_item(struct files_item *item, const struct settings_files *files
 }
 
 /* Takes text over. The part that names a file first has it. */
-static int add_item(struct files_view *view, const struct settings_files *files, const struct settings_part *part, const char *path, struct error *err)
+static int add_item(struct files_view *view, const struct settings_files *files, const struct settings_part *part, const char *path,
+		    struct error *err)
 {
 	struct files_item *item;
 

@@ -1,7 +1,7 @@
 /* agent/frr-erase.c -- a router back to how the factory (or the package) made it: what runs, what boots, and older versions beside it.
  *
- * Startup is overwritten where it lies: a new file that is renamed over it would leave the old one's blocks as they are. There is nothing to
- * remember between two runs: each step looks at what is there. */
+ * Startup is overwritten where it lies: a new file that is renamed over it would leave the old one's blocks as they are. There is nothing
+ * to remember between two runs: each step looks at what is there. */
 #include "agent/frr-parts.h"
 
 #include "agent/copies.h"
@@ -18,10 +18,10 @@
 static const char package_text[] = "log syslog informational\n";
 
 /* Whose files may lie beside the one for all, from times before it. */
-static const char *const daemons[] = { "frr.conf",    "zebra.conf",  "bgpd.conf",   "ospfd.conf",   "ospf6d.conf", "ripd.conf",    "ripngd.conf",
-				       "isisd.conf",  "pimd.conf",   "pim6d.conf",  "ldpd.conf",    "nhrpd.conf",  "eigrpd.conf",  "babeld.conf",
-				       "sharpd.conf", "pbrd.conf",   "staticd.conf", "bfdd.conf",   "fabricd.conf", "vrrpd.conf",  "pathd.conf",
-				       "mgmtd.conf",  "Zebra.conf",  "Quagga.conf" };
+static const char *const daemons[] = { "frr.conf",     "zebra.conf",  "bgpd.conf",   "ospfd.conf", "ospf6d.conf",  "ripd.conf",
+				       "ripngd.conf",  "isisd.conf",  "pimd.conf",   "pim6d.conf", "ldpd.conf",    "nhrpd.conf",
+				       "eigrpd.conf",  "babeld.conf", "sharpd.conf", "pbrd.conf",  "staticd.conf", "bfdd.conf",
+				       "fabricd.conf", "vrrpd.conf",  "pathd.conf",  "mgmtd.conf", "Zebra.conf",   "Quagga.conf" };
 
 struct resetting {
 	const struct settings_device *dev;
@@ -162,7 +162,8 @@ static int reset_running(const struct resetting *r, struct error *err)
 int frr_factory_reset(struct device_erased *out, const struct settings_device *dev, struct error *err)
 {
 	_cleanup_(resetting_done) struct resetting r = { 0 };
-	struct area *startup = device_area(out, "startup", "overwrite", AREA_CLEAR), *running = device_area(out, "running", "frr-reload", AREA_CLEAR);
+	struct area *startup = device_area(out, "startup", "overwrite", AREA_CLEAR),
+		    *running = device_area(out, "running", "frr-reload", AREA_CLEAR);
 
 	device_left(out, "log files and the journal of the machine");
 	device_left(out, "command histories in home folders, and crash logs in /var/tmp/frr");

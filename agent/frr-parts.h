@@ -16,7 +16,8 @@ bool frr_has_word(struct bytes line, const char *word);
 enum frr_reload { FRR_RELOAD, FRR_TEST };
 /* frr-reload.py with this text for its file, which is written nowhere: makes running what the text says, or (FRR_TEST) prints what that
  * would take. Its output may hold secrets. */
-int frr_reload(struct proc_result *res, const struct settings_frr *frr, enum frr_reload what, struct bytes text, struct error *err) _must_check_;
+int frr_reload(struct proc_result *res, const struct settings_frr *frr, enum frr_reload what, struct bytes text,
+	       struct error *err) _must_check_;
 
 /* Enters lines as an engineer would type them. 0: each was accepted. */
 int frr_enter(const struct settings_device *dev, struct bytes lines, struct error *err) _must_check_;

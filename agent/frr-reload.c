@@ -93,8 +93,8 @@ static void write_program(struct buf *out, struct bytes text)
 	buf_add_str(out, script);
 }
 
-static int run(struct proc_result *res, const struct settings_frr *frr, const char *what, const char *dir, const char *file, struct bytes text,
-	       struct error *err)
+static int run(struct proc_result *res, const struct settings_frr *frr, const char *what, const char *dir, const char *file,
+	       struct bytes text, struct error *err)
 {
 	const char *argv[FRR_ARGS_MAX] = { "python3", "-I", "-", RELOAD_PATH, what, "--stdout", "--log-level", "critical",
 					   "--confdir", dir, "--rundir", dir };

@@ -127,7 +127,8 @@ bool health_probe(struct duty *d, uint32_t id, struct bytes why)
 	for (size_t i = 0; h->is_running && i < PROBES_MAX; i++) {
 		if (h->probe_ids[i] != id)
 			continue;
-		snprintf(text, sizeof(text), "%.*s", (int)(why.len < sizeof(text) ? why.len : sizeof(text) - 1), why.len ? (const char *)why.ptr : "");
+		snprintf(text, sizeof(text), "%.*s", (int)(why.len < sizeof(text) ? why.len : sizeof(text) - 1),
+			 why.len ? (const char *)why.ptr : "");
 		if (why.len)
 			note_probe(d, i, text);
 		h->probe_ids[i] = 0;

@@ -20,7 +20,8 @@ bool http_head_put(struct buf *out, const struct http_head *head)
 		return false;
 	buf_addf(out, "%s %s HTTP/1.1\r\nHost: %s\r\n", head->is_post ? "POST" : "GET", head->path, head->address);
 	if (head->is_post)
-		buf_addf(out, "Content-Length: %zu\r\n", head->body_len); /* a path takes one type: it is not said, for 40 bytes a request */
+		buf_addf(out, "Content-Length: %zu\r\n",
+			 head->body_len); /* a path takes one type: it is not said, for 40 bytes a request */
 	if (head->from)
 		buf_addf(out, "Range: bytes=%llu-\r\n", (unsigned long long)head->from);
 	buf_add_str(out, "\r\n");

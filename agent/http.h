@@ -9,7 +9,17 @@
 
 enum { HTTP_LINE_MAX = 4096, HTTP_RANGE_MAX = 64, HTTP_HEAD_MAX = 16 << 10, HTTP_HEADERS_MAX = 64, HTTP_INTERIM_MAX = 8, HTTP_MORE = 1 };
 
-enum http_part { HTTP_STATUS, HTTP_HEADERS, HTTP_BODY, HTTP_UNTIL_END, HTTP_CHUNK, HTTP_CHUNK_BODY, HTTP_CHUNK_END, HTTP_TRAILERS, HTTP_WHOLE };
+enum http_part {
+	HTTP_STATUS,
+	HTTP_HEADERS,
+	HTTP_BODY,
+	HTTP_UNTIL_END,
+	HTTP_CHUNK,
+	HTTP_CHUNK_BODY,
+	HTTP_CHUNK_END,
+	HTTP_TRAILERS,
+	HTTP_WHOLE
+};
 
 /* All zero before the first byte of an answer, but for is_stream. */
 struct http_reader {

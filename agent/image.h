@@ -1,7 +1,7 @@
 /* agent/image.h -- a firmware image that comes to the disk byte by byte: what is there of it, and whether it is the one that was signed.
  *
- * The hash goes along with what is written, and is made again from the disk after a restart: what a cut left half written then shows in the end.
- * Memory does not grow with the image. */
+ * The hash goes along with what is written, and is made again from the disk after a restart: what a cut left half written then shows in the
+ * end. Memory does not grow with the image. */
 #pragma once
 
 #include "base/bytes.h"

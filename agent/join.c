@@ -71,8 +71,8 @@ static bool take_parts(struct invite *out, const struct bytes part[static PARTS]
 {
 	uint8_t hash[HASH_LEN];
 
-	if (!bytes_is(part[0], "holdfast-invite") || !bytes_is(part[1], "1") || !id_is_valid(part[2]) || part[5].len >= sizeof(out->address) ||
-	    part[5].len < 3)
+	if (!bytes_is(part[0], "holdfast-invite") || !bytes_is(part[1], "1") || !id_is_valid(part[2]) ||
+	    part[5].len >= sizeof(out->address) || part[5].len < 3)
 		return false;
 	memcpy(out->fleet, part[2].ptr, ID_LEN);
 	memcpy(out->address, part[5].ptr, part[5].len);
@@ -243,7 +243,8 @@ static int make_device(struct buf *enrol, const char *dir, const struct invite *
 	retired_last(replaces, dir);
 	sign_key_new(&key);
 	age_identity_new(&box);
-	if (write_enrol(enrol, inv, &key, &box, dev, facts, replaces, err) < 0 || statement_parse(&st, buf_bytes(enrol), false, &used, err) < 0)
+	if (write_enrol(enrol, inv, &key, &box, dev, facts, replaces, err) < 0 ||
+	    statement_parse(&st, buf_bytes(enrol), false, &used, err) < 0)
 		return err->code;
 	begin_chain(&chain, statement_text(st), buf_bytes(enrol));
 	age_identity_text(&box_text, &box);
@@ -264,7 +265,8 @@ static int post_enrol(const char *dir, struct bytes enrol, const struct invite *
 	req.is_post = true;
 	req.body = enrol;
 	if (call_net(&body, &status, &req, user, &failure) < 0 || status >= 500) {
-		log_warning("the enrolment is kept and not sent yet: %s; the daemon sends it", *failure.text ? failure.text : "the server is busy");
+		log_warning("the enrolment is kept and not sent yet: %s; the daemon sends it",
+			    *failure.text ? failure.text : "the server is busy");
 		return 0;
 	}
 	if (status == 200)
@@ -285,7 +287,8 @@ static int join_locked(const char *config, const struct settings *settings, cons
 	int r;
 
 	if (access(chain, F_OK) == 0)
-		return error_set(err, E_DENIED, "device '%s' has joined already; to join it anew, stop the agent and move '%s' away", dev->name, dir);
+		return error_set(err, E_DENIED, "device '%s' has joined already; to join it anew, stop the agent and move '%s' away",
+				 dev->name, dir);
 	r = take_invite(&inv, path, err);
 	if (r == 0)
 		r = fetch_roots(&roots, &root, &inv, settings->user, err);
@@ -298,7 +301,8 @@ static int join_locked(const char *config, const struct settings *settings, cons
 	if (r == 0)
 		r = post_enrol(dir, buf_bytes(&enrol), &inv, settings->user, err);
 	if (r == 0)
-		printf("%s answered invite %s of fleet '%s'; an admin admits it with: holdfast device admit\n", dev->name, inv.id, root_name(root));
+		printf("%s answered invite %s of fleet '%s'; an admin admits it with: holdfast device admit\n", dev->name, inv.id,
+		       root_name(root));
 	secret_done(&inv.secret);
 	return r;
 }

@@ -10,4 +10,5 @@ enum { INVITE_MAX = 1024 };
  *
  * E_DENIED when the device has joined already, or the server refuses the enrolment (then nothing is left behind);
  * E_FORMAT for what is no invite; E_SEAL when the server's root is not of the invite's fleet. */
-int join(const char *config, const struct settings *settings, const struct settings_device *dev, const char *path, struct error *err) _must_check_;
+int join(const char *config, const struct settings *settings, const struct settings_device *dev, const char *path,
+	 struct error *err) _must_check_;

@@ -25,4 +25,5 @@ bool journal_take_hash(struct bytes *rest, const char *key, uint8_t out[static H
 bool journal_take_number(struct bytes *rest, const char *key, uint64_t *out);
 bool journal_take_began(struct bytes *rest, uint64_t *ms, char boot[static FLOOR_BOOT_LEN]);
 /* One of some names, by their indexes in names; false for any other. */
-bool journal_take_name(struct bytes *rest, const char *key, const char *const names[], const unsigned *allowed, size_t count, unsigned *out);
+bool journal_take_name(struct bytes *rest, const char *key, const char *const names[], const unsigned *allowed, size_t count,
+		       unsigned *out);

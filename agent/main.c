@@ -54,9 +54,10 @@ static int parse_line(struct line *out, int argc, char **argv, struct error *err
 	const struct {
 		const char *name;
 		const char **value;
-	} options[] = { { "-c", &out->config }, { "-d", &out->device }, { "--who", &out->who }, { "--why", &out->why }, { "--change", &out->change },
-		      { "--only", &out->only },    { "--cuts", &out->cuts },	    { "--firmware", &out->firmware }, { "--version", &out->version },
-		      { "--part", &out->part } };
+	} options[] = { { "-c", &out->config },   { "-d", &out->device },           { "--who", &out->who },
+			{ "--why", &out->why },   { "--change", &out->change },     { "--only", &out->only },
+			{ "--cuts", &out->cuts }, { "--firmware", &out->firmware }, { "--version", &out->version },
+			{ "--part", &out->part } };
 
 	const struct {
 		const char *name;
@@ -140,8 +141,8 @@ static int print_retired(const char *dir, struct error *err)
 /* What the daemon last wrote, and what the spool holds. */
 static int print_status(const struct settings *settings, const struct settings_device *dev, struct error *err)
 {
-	_cleanup_(mem_freep) char *dir = folder_of(settings, dev), *path = mem_printf("%s/status", dir), *chain = mem_printf("%s/chain", dir),
-				   *spool_dir = mem_printf("%s/spool", dir);
+	_cleanup_(mem_freep) char *dir = folder_of(settings, dev), *path = mem_printf("%s/status", dir),
+				  *chain = mem_printf("%s/chain", dir), *spool_dir = mem_printf("%s/spool", dir);
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct spool spool;
 	struct hold hold;
@@ -197,8 +198,10 @@ static int cmd_hold(const struct line *line, struct settings *settings, struct e
 		return error_set(err, E_USAGE, "'%s' is no time to hold: write 30m, 2h or 3d, at most 30d", line->arg[2]);
 	if (!line->who || !*line->who || !line->why || !*line->why)
 		return error_set(err, E_USAGE, "a hold says who and why: --who NAME --why TEXT");
-	if (strlen(line->who) >= sizeof(hold.who) || strlen(line->why) >= sizeof(hold.why) || strpbrk(line->who, "\n\r") || strpbrk(line->why, "\n\r"))
-		return error_set(err, E_USAGE, "--who takes %zu characters, --why %zu, on one line", sizeof(hold.who) - 1, sizeof(hold.why) - 1);
+	if (strlen(line->who) >= sizeof(hold.who) || strlen(line->why) >= sizeof(hold.why) || strpbrk(line->who, "\n\r") ||
+	    strpbrk(line->why, "\n\r"))
+		return error_set(err, E_USAGE, "--who takes %zu characters, --why %zu, on one line", sizeof(hold.who) - 1,
+				 sizeof(hold.why) - 1);
 	if (find_device(&dev, settings, line->arg[1], err) < 0)
 		return err->code;
 	dir = folder_of(settings, dev);
@@ -255,7 +258,8 @@ static int export_device(uint64_t *count, const char *to, const char *dir, struc
 	if (spool_look(&spool, spool_dir, err) < 0)
 		return err->code;
 	for (uint64_t n = spool.oldest; r == 0 && n && n <= spool.newest; n++) {
-		_cleanup_(mem_freep) char *folder = mem_printf("%s/%s", to, id), *path = mem_printf("%s/%012llu", folder, (unsigned long long)n);
+		_cleanup_(mem_freep) char *folder = mem_printf("%s/%s", to, id),
+					  *path = mem_printf("%s/%012llu", folder, (unsigned long long)n);
 		_cleanup_(buf_done) struct buf container = { 0 };
 
 		if (!spool_has(&spool, n))
@@ -281,8 +285,8 @@ static int cmd_export(const struct line *line, struct settings *settings, struct
 		if (export_device(&count, line->arg[1], dir, err) < 0)
 			return error_add(err, "device '%s'", settings->devices[i].name);
 	}
-	printf("%llu statements in '%s'; at a machine that reaches the server: holdfast import %s\n", (unsigned long long)count, line->arg[1],
-	       line->arg[1]);
+	printf("%llu statements in '%s'; at a machine that reaches the server: holdfast import %s\n", (unsigned long long)count,
+	       line->arg[1], line->arg[1]);
 	return 0;
 }
 
@@ -306,7 +310,9 @@ static int lock_device(int *lock, const struct settings *settings, const struct 
 /* An image that is moved, with all that the suite must know of it, or none. */
 static int take_firmware(struct conformance_firmware *out, struct conformance *what, const struct line *line, struct error *err)
 {
-	*out = (struct conformance_firmware){ .path = line->firmware, .version = line->version, .part = line->part ? line->part : "system" };
+	*out = (struct conformance_firmware){ .path = line->firmware,
+					      .version = line->version,
+					      .part = line->part ? line->part : "system" };
 	if (!line->firmware != !line->version || (line->part && !line->firmware))
 		return error_set(err, E_USAGE, "'--firmware' and '--version' go together, and '--part' with them");
 	if (strcmp(out->part, "system") != 0 && strcmp(out->part, "bundle") != 0)
@@ -319,7 +325,9 @@ static int cmd_test_driver(const struct line *line, struct settings *settings, s
 {
 	_cleanup_(buf_done) struct buf change = { 0 };
 	_cleanup_(fd_closep) int lock = -1;
-	struct conformance what = { .is_destructive = line->is_destructive, .is_erasing = line->is_erasing, .only = line->only, .cuts = CUTS_DEFAULT };
+	struct conformance what = {
+		.is_destructive = line->is_destructive, .is_erasing = line->is_erasing, .only = line->only, .cuts = CUTS_DEFAULT
+	};
 	struct conformance_firmware firmware;
 	uint64_t cuts;
 
@@ -406,7 +414,8 @@ static bool is_child(int argc, char **argv)
 {
 	struct stat st;
 
-	return ((argc == 4 && !strcmp(argv[1], "net")) || (argc == 5 && !strcmp(argv[1], "apply"))) && fstat(CHILD_FD, &st) == 0 && S_ISSOCK(st.st_mode);
+	return ((argc == 4 && !strcmp(argv[1], "net")) || (argc == 5 && !strcmp(argv[1], "apply"))) && fstat(CHILD_FD, &st) == 0 &&
+	       S_ISSOCK(st.st_mode);
 }
 
 static int child_main(int argc, char **argv)

@@ -64,7 +64,8 @@ static int journal_read(struct journal *j, const char *state_dir, struct error *
 	r = fs_read(&text, j->path, JOURNAL_MAX, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	if (sscanf(buf_text(&text), JOURNAL_HEAD "%u %u %d %llu %llu %u %64s", &was.index, &was.phase, &is_discarded, &at, &size, &was.purged, key) != 7 ||
+	if (sscanf(buf_text(&text), JOURNAL_HEAD "%u %u %d %llu %llu %u %64s", &was.index, &was.phase, &is_discarded, &at, &size,
+		   &was.purged, key) != 7 ||
 	    !hex_decode(was.key, sizeof(was.key), bytes_str(key)) || was.phase > OVER)
 		return 0; /* none: everything is erased again */
 	was.path = j->path;

@@ -14,6 +14,6 @@ enum { MEDIA_MAX = DEVICE_AREAS_MAX - 2 };
 
 /* An area for each medium. state_dir: for the journal `media`, and never on one of them.
  *
- * Returns 0 when all are erased; DEVICE_ERASE_MORE when time is up and it moved on; E_DENIED for a medium that is in use (mounted, or part of
- * what is) or holds state_dir; E_FORMAT for what is no block device; E_PEER when one read back is not as it was written. */
+ * Returns 0 when all are erased; DEVICE_ERASE_MORE when time is up and it moved on; E_DENIED for a medium that is in use (mounted, or part
+ * of what is) or holds state_dir; E_FORMAT for what is no block device; E_PEER when one read back is not as it was written. */
 int media_erase(struct device_erased *out, const struct settings_device *dev, const char *state_dir, struct error *err) _must_check_;

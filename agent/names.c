@@ -94,7 +94,8 @@ bool name_split(char host[static NAMES_HOST_MAX], char port[static NAMES_PORT_MA
 	}
 	if (!len || len >= NAMES_HOST_MAX || (!is_bracketed && memchr(text, ':', len)))
 		return false;
-	if (!*digits || strlen(digits) >= NAMES_PORT_MAX || digits[strspn(digits, "0123456789")] || atoi(digits) < 1 || atoi(digits) > 65535)
+	if (!*digits || strlen(digits) >= NAMES_PORT_MAX || digits[strspn(digits, "0123456789")] || atoi(digits) < 1 ||
+	    atoi(digits) > 65535)
 		return false;
 	memcpy(host, text, len);
 	host[len] = 0;
@@ -135,7 +136,8 @@ static _Noreturn void resolve_and_say(int fd, const struct name *n)
 	close_range(STDERR_FILENO + 1, ~0U, 0); /* a connection that is given up over there must not stay open here */
 	buf_add_char(&out, 'a');
 	r = resolve(&out, n->host, n->port, AI_ADDRCONFIG);
-	if (r == EAI_ADDRFAMILY || r == EAI_NONAME || r == EAI_NODATA) /* a machine with nothing but its loopback has no family configured */
+	if (r == EAI_ADDRFAMILY || r == EAI_NONAME ||
+	    r == EAI_NODATA) /* a machine with nothing but its loopback has no family configured */
 		r = resolve(&out, n->host, n->port, 0);
 	if (r != 0) {
 		buf_truncate(&out, 0);

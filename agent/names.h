@@ -27,7 +27,8 @@ struct names *names_new(struct loop *loop);
 struct names *names_free(struct names *names);
 
 /* "host:port", "[2001:db8::1]:port", or without a port, which is given then. False for anything else. */
-bool name_split(char host[static NAMES_HOST_MAX], char port[static NAMES_PORT_MAX], const char *text, const char *port_default) _must_check_;
+bool name_split(char host[static NAMES_HOST_MAX], char port[static NAMES_PORT_MAX], const char *text,
+		const char *port_default) _must_check_;
 
 /* found() may be called before this returns: for an address, for localhost, and for a name that was found lately. */
 void names_ask(struct names *names, struct name_ask *ask, const char *host, const char *port);

@@ -19,7 +19,8 @@
 
 enum { REST_MS = 2000 };
 
-_Static_assert((int)NET_ADDRESS_MAX == (int)EXCHANGE_ADDRESS_MAX && (int)NET_PINS_MAX == (int)EXCHANGE_PINS_MAX, "a request fits into an exchange");
+_Static_assert((int)NET_ADDRESS_MAX == (int)EXCHANGE_ADDRESS_MAX && (int)NET_PINS_MAX == (int)EXCHANGE_PINS_MAX,
+	       "a request fits into an exchange");
 
 void http_request_put(struct buf *out, const struct http_request *req)
 {
@@ -245,8 +246,11 @@ static int start_transfer(struct net *net, uint32_t id, struct bytes body, struc
 	t->stream.is_wanted = req.is_stream;
 	if (req.is_stream)
 		t->exchange.sink = &stream_sink;
-	if (!http_head_put(&t->exchange.request,
-			   &(struct http_head){ .address = req.address, .path = req.path, .is_post = req.is_post, .body_len = req.body.len, .from = req.from })) {
+	if (!http_head_put(&t->exchange.request, &(struct http_head){ .address = req.address,
+								      .path = req.path,
+								      .is_post = req.is_post,
+								      .body_len = req.body.len,
+								      .from = req.from })) {
 		transferred(&t->exchange, "an address or a path with blanks or control characters in it");
 		return 0;
 	}

@@ -69,7 +69,8 @@ static int take_state(struct duty *d, struct statement *st, struct news *n, stru
 	if (r != 0)
 		return r < 0 ? r : 0;
 	n->is_new = true;
-	log_notice("took device=%s type=%s root=%llu", d->dev->name, statement_type_name(type), (unsigned long long)root_version(d->state.root));
+	log_notice("took device=%s type=%s root=%llu", d->dev->name, statement_type_name(type),
+		   (unsigned long long)root_version(d->state.root));
 	return 0;
 }
 

@@ -125,8 +125,13 @@ int obey_hold(struct duty *d, uint64_t order, struct error *err)
 static int say_end(struct duty *d, struct error *err)
 {
 	const struct change *c = change_of(d);
-	struct receipt_input in = { .order = c->number, .batch = c->batch, .leaf = c->leaf, .outcome = c->end.outcome, .check = c->end.check,
-				    .evidence = c->end.evidence, .note = c->end.note };
+	struct receipt_input in = { .order = c->number,
+				    .batch = c->batch,
+				    .leaf = c->leaf,
+				    .outcome = c->end.outcome,
+				    .check = c->end.check,
+				    .evidence = c->end.evidence,
+				    .note = c->end.note };
 
 	if (c->end.is_held && obey_hold(d, c->number, err) < 0)
 		return error_add(err, "hold");
@@ -362,10 +367,12 @@ void obey_drive(struct duty *d)
 		duty_look_in(d, OBEY_LOOK_MS);
 }
 
-/* Until its time to be erased has come, or its image is here, the device is a member of the fleet as before: what is to be saved is saved. */
+/* Until its time to be erased has come, or its image is here, the device is a member of the fleet as before: what is to be saved is saved.
+ */
 static bool is_concern(const struct duty *d)
 {
-	return d->asked || obey_is_changing(d) || upgrade_is_under_way(&d->obey.upgrade) || (erase_is_open(&d->obey.erase) && d->obey.erase.phase != ERASE_ARMED);
+	return d->asked || obey_is_changing(d) || upgrade_is_under_way(&d->obey.upgrade) ||
+	       (erase_is_open(&d->obey.erase) && d->obey.erase.phase != ERASE_ARMED);
 }
 
 bool obey_act(struct duty *d, bool is_recorded, const char *why)
@@ -528,6 +535,6 @@ void obey_say(char *out, size_t size, const struct duty *d)
 		snprintf(out, size, "order %llu (%s) is %s until %s%s%.200s", (unsigned long long)c->number, order_kind_name(c->kind),
 			 change_phase_name(c->phase), until, *c->sick ? ": " : "", c->sick);
 	else
-		snprintf(out, size, "order %llu (%s) is %s%s%.200s", (unsigned long long)c->number, order_kind_name(c->kind), change_phase_name(c->phase),
-			 *o->trouble ? ": " : "", o->trouble);
+		snprintf(out, size, "order %llu (%s) is %s%s%.200s", (unsigned long long)c->number, order_kind_name(c->kind),
+			 change_phase_name(c->phase), *o->trouble ? ": " : "", o->trouble);
 }

@@ -109,8 +109,9 @@ bool obey_begin_erase(struct duty *d, const struct orders_item *item)
 		return false;
 	orders_note_taken(&d->state.chain.orders, e->number, e->leaf);
 	use_challenge(d);
-	log_notice("order-begins device=%s order=%llu kind=%s by=%s reason=\"%s\" delay_s=%u", d->dev->name, number_of(d), order_kind_name(e->kind),
-		   statement_get(e->batch->st, "person"), statement_get(e->batch->st, "reason"), now_of(d).delay_s);
+	log_notice("order-begins device=%s order=%llu kind=%s by=%s reason=\"%s\" delay_s=%u", d->dev->name, number_of(d),
+		   order_kind_name(e->kind), statement_get(e->batch->st, "person"), statement_get(e->batch->st, "reason"),
+		   now_of(d).delay_s);
 	return true;
 }
 
@@ -122,13 +123,15 @@ static void say_armed(struct duty *d)
 	char note[200], until[CLOCK_TEXT_LEN];
 	struct erase_now now = now_of(d);
 	uint64_t deadline = erase_deadline_ms(e, now.delay_s);
-	struct receipt_input in = { .order = e->number, .batch = statement_hash(e->batch->st), .leaf = e->leaf, .outcome = "armed", .note = note };
+	struct receipt_input in = {
+		.order = e->number, .batch = statement_hash(e->batch->st), .leaf = e->leaf, .outcome = "armed", .note = note
+	};
 	struct error err = { 0 };
 	int r;
 
 	clock_text(until, state_now(&d->state) + (int64_t)(deadline > now.ms ? deadline - now.ms : 0) / 1000);
-	snprintf(note, sizeof(note), "it erases itself (%s) at %s or later, unless somebody rejects or aborts the order before", order_kind_name(e->kind),
-		 until);
+	snprintf(note, sizeof(note), "it erases itself (%s) at %s or later, unless somebody rejects or aborts the order before",
+		 order_kind_name(e->kind), until);
 	r = obey_receipt(d, &in, OBEY_NOTE_SAID, &err);
 	if (r < 0)
 		log_failure(LOG_ERROR, "receipt", &err);
@@ -303,8 +306,8 @@ void obey_acknowledged(struct duty *d)
 
 void obey_erased(struct duty *d, const struct error *failure, const struct apply_erased *answer)
 {
-	log_notice("erase-answer device=%s order=%llu more=%s why=\"%s\"", d->dev->name, number_of(d), answer && answer->is_more ? "yes" : "no",
-		   failure->text);
+	log_notice("erase-answer device=%s order=%llu more=%s why=\"%s\"", d->dev->name, number_of(d),
+		   answer && answer->is_more ? "yes" : "no", failure->text);
 	erase_answered(erase_of(d), failure, answer, clock_mono_ms());
 	if (d->apply.pid)
 		obey_drive_erase(d);

@@ -39,7 +39,8 @@ void obey_trouble(struct duty *d, const char *what, const struct error *err);
 /* So that nothing saves what an order left half done. */
 int obey_hold(struct duty *d, uint64_t order, struct error *err) _must_check_;
 void obey_check_lost(struct duty *d);
-/* A set of policies is checked, and stored, before its order is in hand. False: it is refused, and gone. *waits: the disk does not take it. */
+/* A set of policies is checked, and stored, before its order is in hand. False: it is refused, and gone. *waits: the disk does not take it.
+ */
 bool obey_take_policies(struct duty *d, size_t i, bool *waits);
 /* Together with its last receipt, an order of that kind puts them in force. */
 void obey_note_policies(struct chain_policy *out, const struct duty *d, const struct receipt_input *in);

@@ -1,5 +1,5 @@
-/* agent/obey-upgrade.c -- an order that gives the device other firmware: what its machine wants is done to device, disk and network, and told
- * back. */
+/* agent/obey-upgrade.c -- an order that gives the device other firmware: what its machine wants is done to device, disk and network, and
+ * told back. */
 #include "agent/obey-parts.h"
 
 #include "base/clock.h"
@@ -23,7 +23,9 @@ static unsigned long long number_of(const struct duty *d)
 static struct upgrade_now now_of(const struct duty *d)
 {
 	const struct upgrade *u = &d->obey.upgrade;
-	struct upgrade_now now = { .ms = clock_mono_ms(), .is_held = d->is_held, .acked = d->state.spool.acked, .newest = d->state.chain.number };
+	struct upgrade_now now = {
+		.ms = clock_mono_ms(), .is_held = d->is_held, .acked = d->state.spool.acked, .newest = d->state.chain.number
+	};
 	enum batch_time time = upgrade_is_open(u) ? batch_time(u->batch, floor_now(&d->state.floor)) : BATCH_IN_TIME;
 
 	now.is_expired = time == BATCH_EXPIRED;
@@ -52,7 +54,8 @@ static bool store(struct duty *d)
 	if (r < 0)
 		log_failure(LOG_ERROR, "journal", &err);
 	else
-		log_notice("order-phase device=%s order=%llu phase=%s why=\"%s\"", d->dev->name, number_of(d), upgrade_phase_name(phase), u->why);
+		log_notice("order-phase device=%s order=%llu phase=%s why=\"%s\"", d->dev->name, number_of(d), upgrade_phase_name(phase),
+			   u->why);
 	upgrade_stored(u, r == 0, clock_mono_ms());
 	obey_trouble(d, "an upgrade waits, since it cannot be noted", r < 0 ? &err : NULL);
 	return r == 0;
@@ -104,8 +107,13 @@ int obey_start_upgrade(struct duty *d, struct error *err)
 static int say_end(struct duty *d, struct error *err)
 {
 	const struct upgrade *u = upgrade_of(d);
-	struct receipt_input in = { .order = u->number, .batch = statement_hash(u->batch), .leaf = u->leaf, .outcome = u->end.outcome, .check = u->end.check,
-				    .evidence = u->end.evidence, .note = u->end.note };
+	struct receipt_input in = { .order = u->number,
+				    .batch = statement_hash(u->batch),
+				    .leaf = u->leaf,
+				    .outcome = u->end.outcome,
+				    .check = u->end.check,
+				    .evidence = u->end.evidence,
+				    .note = u->end.note };
 
 	if (u->end.is_held && obey_hold(d, u->number, err) < 0)
 		return error_add(err, "hold");
@@ -243,7 +251,8 @@ bool obey_control_upgrade(struct duty *d, const struct orders_batch *brought)
 	if (!upgrade_may_stop(u) || statement_type(brought->st) != STATEMENT_BATCH ||
 	    memcmp(statement_hash(brought->st), statement_hash(u->batch), HASH_LEN) != 0 || !orders_is_stopped(why, brought, d->state.root))
 		return false;
-	log_notice("order-controls device=%s order=%llu phase=%s why=\"%s\"", d->dev->name, number_of(d), upgrade_phase_name(u->phase), why);
+	log_notice("order-controls device=%s order=%llu phase=%s why=\"%s\"", d->dev->name, number_of(d), upgrade_phase_name(u->phase),
+		   why);
 	upgrade_cancel(u, why);
 	obey_drive_upgrade(d);
 	return true;
@@ -251,7 +260,8 @@ bool obey_control_upgrade(struct duty *d, const struct orders_batch *brought)
 
 void obey_fetched(struct duty *d, const struct error *result)
 {
-	log_notice("image device=%s order=%llu is=%s why=\"%s\"", d->dev->name, number_of(d), result->code == 0 ? "here" : "refused", result->text);
+	log_notice("image device=%s order=%llu is=%s why=\"%s\"", d->dev->name, number_of(d), result->code == 0 ? "here" : "refused",
+		   result->text);
 	upgrade_fetched(upgrade_of(d), result);
 	obey_drive_upgrade(d);
 	if (is_free(d))
@@ -264,8 +274,8 @@ void obey_upgraded(struct duty *d, const struct error *failure, const struct dev
 	struct upgrade *u = upgrade_of(d);
 	uint64_t now = clock_mono_ms();
 
-	log_info("upgrade-answer device=%s order=%llu phase=%s runs=\"%s\" slot=%s why=\"%s\"", d->dev->name, number_of(d), upgrade_phase_name(u->phase),
-		 seen ? seen->version : "", seen ? seen->slot : "", failure->text);
+	log_info("upgrade-answer device=%s order=%llu phase=%s runs=\"%s\" slot=%s why=\"%s\"", d->dev->name, number_of(d),
+		 upgrade_phase_name(u->phase), seen ? seen->version : "", seen ? seen->slot : "", failure->text);
 	if (seen && failure->code == 0 && *seen->version && strcmp(statement_get(u->firmware, "part"), "boot") != 0)
 		snprintf(d->facts.firmware, sizeof(d->facts.firmware), "%s", seen->version);
 	if (d->obey.is_seeing)

@@ -52,7 +52,8 @@ int obey_receipt(struct duty *d, const struct receipt_input *in, enum obey_note 
 		log_failure(LOG_WARNING, "spool", err); /* it counts: the spool is mended from the chain */
 	}
 	log_notice("receipt device=%s number=%llu order=%llu outcome=%s check=%s note=\"%s\"", d->dev->name,
-		   (unsigned long long)d->state.chain.number, (unsigned long long)in->order, in->outcome, in->check ? in->check : "-", in->note);
+		   (unsigned long long)d->state.chain.number, (unsigned long long)in->order, in->outcome, in->check ? in->check : "-",
+		   in->note);
 	return 0;
 }
 
@@ -86,8 +87,8 @@ void obey_refuse(struct duty *d, const struct orders_item *item, const struct or
 	struct error err = { 0 };
 
 	if (!j->is_genuine && !may_answer(&d->obey, j->check)) {
-		log_warning("order-refused device=%s order=%llu check=%s note=\"%s\": no receipt, there were too many this hour", d->dev->name,
-			    (unsigned long long)item->number, in.check, j->note);
+		log_warning("order-refused device=%s order=%llu check=%s note=\"%s\": no receipt, there were too many this hour",
+			    d->dev->name, (unsigned long long)item->number, in.check, j->note);
 		return;
 	}
 	if (obey_receipt(d, &in, j->is_genuine ? OBEY_NOTE_TAKEN : OBEY_NOTE_FORGED, &err) < 0)
@@ -107,7 +108,9 @@ static void refuse_by(struct duty *d, const struct orders_item *item, enum order
 static void supersede(struct duty *d, const struct orders_item *item, uint64_t by)
 {
 	char text[128];
-	struct receipt_input in = { .order = item->number, .batch = batch_of(item), .leaf = item->leaf, .outcome = "superseded", .note = text };
+	struct receipt_input in = {
+		.order = item->number, .batch = batch_of(item), .leaf = item->leaf, .outcome = "superseded", .note = text
+	};
 	struct error err = { 0 };
 
 	snprintf(text, sizeof(text), "order %llu makes the whole configuration anew", (unsigned long long)by);
@@ -161,8 +164,16 @@ static bool insert(struct obey *o, struct orders_item *item)
 
 static void judge(struct orders_judgement *out, const struct duty *d, const struct orders_item *item)
 {
-	struct orders_view view = { d->state.id, d->state.fleet, d->state.root, &d->state.chain.orders, floor_now(&d->state.floor), clock_now_s(),
-				    device_capabilities(d->driver, d->dev), challenge_now(&d->state.challenge, state_clock(&d->state)), d->driver, d->dev };
+	struct orders_view view = { d->state.id,
+				    d->state.fleet,
+				    d->state.root,
+				    &d->state.chain.orders,
+				    floor_now(&d->state.floor),
+				    clock_now_s(),
+				    device_capabilities(d->driver, d->dev),
+				    challenge_now(&d->state.challenge, state_clock(&d->state)),
+				    d->driver,
+				    d->dev };
 
 	orders_judge(out, item, &view);
 }
@@ -189,15 +200,16 @@ bool obey_brought(struct duty *d, struct orders_item *item)
 		return false;
 	}
 	if (j.verdict == ORDERS_OBEY && is_busy_for(d, item))
-		orders_refuse(&j, CHECK_BUSY, "order %llu is being carried out, and a group cannot wait for it", (unsigned long long)obey_number(d));
+		orders_refuse(&j, CHECK_BUSY, "order %llu is being carried out, and a group cannot wait for it",
+			      (unsigned long long)obey_number(d));
 	/* what is refused uses its number up, so one that is genuine has to wait for those before it */
 	if (j.verdict == ORDERS_REFUSE && (!j.is_genuine || has_turn || j.check == CHECK_BUSY)) {
 		obey_refuse(d, item, &j);
 		orders_item_done(item);
 		return true;
 	}
-	log_info("order device=%s order=%llu kind=%s verdict=%s", d->dev->name, (unsigned long long)item->number, statement_get(item->st, "kind"),
-		 j.verdict == ORDERS_OBEY ? "good" : orders_check_name(j.check));
+	log_info("order device=%s order=%llu kind=%s verdict=%s", d->dev->name, (unsigned long long)item->number,
+		 statement_get(item->st, "kind"), j.verdict == ORDERS_OBEY ? "good" : orders_check_name(j.check));
 	if (!insert(o, item))
 		return false;
 	if (has_turn || !obey_is_busy(d)) {
@@ -243,8 +255,8 @@ static uint64_t superseded_by(struct duty *d, size_t i)
 	return 0;
 }
 
-/* From here on the order is in hand, if the journal can be written; else it waits. Those before it that still waited for their time have lost
- * it: their numbers are passed. */
+/* From here on the order is in hand, if the journal can be written; else it waits. Those before it that still waited for their time have
+ * lost it: their numbers are passed. */
 static void take(struct duty *d, size_t i)
 {
 	struct obey *o = &d->obey;

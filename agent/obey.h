@@ -63,8 +63,8 @@ bool obey_brought(struct duty *d, struct orders_item *item);
 /* ... or a receipt of another member of the group. True when it was new. */
 bool obey_heard(struct duty *d, const struct statement *receipt);
 
-/* ... or decisions about a batch: they count for an order that erases and waits for its time, and for an upgrade of which the device was given
- * nothing yet. True when they were new. */
+/* ... or decisions about a batch: they count for an order that erases and waits for its time, and for an upgrade of which the device was
+ * given nothing yet. True when they were new. */
 bool obey_controls(struct duty *d, const struct orders_batch *brought);
 /* A poll that began then was answered, and what it brought was taken. */
 void obey_polled(struct duty *d, uint64_t began_ms);

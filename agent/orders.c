@@ -44,7 +44,8 @@ static const struct {
 	[CHECK_FIRMWARE] = { "firmware", "sign a statement about the image (holdfast firmware import), then assign it again" },
 	[CHECK_MODEL] = { "model", "assign it to the devices that it is for" },
 	[CHECK_MINIMUM] = { "minimum", "bring the device to that version first, then assign this one again" },
-	[CHECK_DOWNGRADE] = { "downgrade", "if it is wanted, sign a statement that says what it does to the configuration, then assign that" },
+	[CHECK_DOWNGRADE] = { "downgrade",
+			      "if it is wanted, sign a statement that says what it does to the configuration, then assign that" },
 	[CHECK_SPACE] = { "space", "make room on the agent's disk or raise its bound, then assign it again" },
 	[CHECK_IMAGE] = { "image", "look at the server: it delivered another image than the one that was signed" },
 };
@@ -98,7 +99,8 @@ static void judge_target(struct orders_judgement *out, const struct orders_item 
 {
 	const struct statement *batch = item->batch ? item->batch->st : NULL;
 
-	if (strcmp(statement_get(item->st, "fleet"), view->fleet) != 0 || (batch && strcmp(statement_get(batch, "fleet"), view->fleet) != 0))
+	if (strcmp(statement_get(item->st, "fleet"), view->fleet) != 0 ||
+	    (batch && strcmp(statement_get(batch, "fleet"), view->fleet) != 0))
 		orders_refuse(out, CHECK_FLEET, "it is of another fleet");
 	else if (strcmp(statement_get(item->st, "device"), view->device) != 0)
 		orders_refuse(out, CHECK_DEVICE, "it is for another device");
@@ -207,12 +209,12 @@ static void judge_root(struct orders_judgement *out, const struct orders_view *v
 	if (!root_is_expired(view->root, view->floor_s))
 		return;
 	clock_text(now, view->floor_s);
-	orders_refuse(out, CHECK_ROOT_EXPIRED, "root %llu expired at %s, and it is %s at least", (unsigned long long)root_version(view->root),
-		      statement_get(root, "expires"), now);
+	orders_refuse(out, CHECK_ROOT_EXPIRED, "root %llu expired at %s, and it is %s at least",
+		      (unsigned long long)root_version(view->root), statement_get(root, "expires"), now);
 }
 
-/* By the floor it expires. That it is too early may also mean that the floor lags behind: a clock that is not behind the floor itself, and says
- * so too, decides; else it is waited for, since waiting has no effect. */
+/* By the floor it expires. That it is too early may also mean that the floor lags behind: a clock that is not behind the floor itself, and
+ * says so too, decides; else it is waited for, since waiting has no effect. */
 static void judge_time(struct orders_judgement *out, const struct orders_item *item, const struct orders_view *view)
 {
 	const struct statement *batch = item->batch->st;
@@ -328,7 +330,8 @@ void orders_judge_device(struct orders_judgement *out, const struct orders_item 
 	uint8_t hash[HASH_LEN];
 	uint64_t number;
 
-	if (!order_kind_parse(&kind, statement_get(item->st, "kind")) || kind == ORDER_SNAPSHOT || kind == ORDER_HOLD || kind == ORDER_RELEASE)
+	if (!order_kind_parse(&kind, statement_get(item->st, "kind")) || kind == ORDER_SNAPSHOT || kind == ORDER_HOLD ||
+	    kind == ORDER_RELEASE)
 		return;
 	if (order_kind_erases(kind))
 		return; /* what is held or unsaved goes with everything else: for that it took the people that it takes */
@@ -347,7 +350,8 @@ void orders_judge_device(struct orders_judgement *out, const struct orders_item 
 
 static unsigned payload_max(const struct orders_item *item)
 {
-	return (strcmp(statement_get(item->st, "kind"), "policy") != 0 ? DEVICE_TEXT_MAX : SEAL_SECRET_MAX) + 1; /* its last line ends in any case */
+	return (strcmp(statement_get(item->st, "kind"), "policy") != 0 ? DEVICE_TEXT_MAX : SEAL_SECRET_MAX) +
+	       1; /* its last line ends in any case */
 }
 
 void orders_open(struct orders_judgement *out, struct buf *text, const struct orders_item *item, const struct age_identity *box)

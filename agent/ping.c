@@ -116,7 +116,8 @@ bool ping_take(const struct ping_sockets *s, int which, uint8_t token[static PIN
 
 	memset(token, 0, PING_TOKEN_LEN);
 	if (n < 0)
-		return errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH || errno == ENETUNREACH; /* an error that waited there */
+		return errno == EINTR || errno == ECONNREFUSED || errno == EHOSTUNREACH ||
+		       errno == ENETUNREACH; /* an error that waited there */
 	icmp = icmp_of(bytes_of(packet, (size_t)n), which == V4 && s->is_raw[V4]);
 	if (icmp.len >= HEAD_LEN + PING_TOKEN_LEN && icmp.ptr[0] == (which == V4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY))
 		memcpy(token, icmp.ptr + HEAD_LEN, PING_TOKEN_LEN);

@@ -14,7 +14,8 @@ static pcre2_code *compile(const char *pattern, struct error *err)
 	PCRE2_SIZE at;
 	PCRE2_UCHAR why[128];
 	int code;
-	pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+	pcre2_code *re =
+		pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
 
 	if (!re) {
 		pcre2_get_error_message(code, why, sizeof(why));

@@ -193,7 +193,8 @@ static bool is_shared(const struct settings *settings, const struct settings_dev
 	for (unsigned i = 0; i < settings->devices_count; i++) {
 		const struct settings_device *other = &settings->devices[i];
 
-		if (other != dev && other->weos && (is_same(other->weos->credential, path) || is_same(other->weos->factory_credential, path)))
+		if (other != dev && other->weos &&
+		    (is_same(other->weos->credential, path) || is_same(other->weos->factory_credential, path)))
 			return true;
 	}
 	return false;

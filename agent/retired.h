@@ -1,7 +1,7 @@
 /* agent/retired.h -- what is left of a device that was erased: the file `retired` in its folder, and how everything else goes.
  *
- * The file is written first, and from then on says that the rest is to be destroyed: whatever is cut off, the next start goes on with it. It is
- * public: whose device it was, when, and its last receipt, whole. */
+ * The file is written first, and from then on says that the rest is to be destroyed: whatever is cut off, the next start goes on with it.
+ * It is public: whose device it was, when, and its last receipt, whole. */
 #pragma once
 
 #include "agent/settings.h"
@@ -30,7 +30,8 @@ int retired_check(const char *dir, struct error *err) _must_check_;
  * last. Can be called again after it was cut off anywhere. */
 int retired_clear(const char *dir, struct error *err) _must_check_;
 
-/* The same when there is something left, and the file says so, with what is kept elsewhere for this device alone: its passwords. Takes the lock. */
+/* The same when there is something left, and the file says so, with what is kept elsewhere for this device alone: its passwords. Takes the
+ * lock. */
 int retired_finish(const struct settings *settings, const struct settings_device *dev, const char *dir, struct error *err) _must_check_;
 
 /* Makes room for a device that joins under the same name: the file is kept beside, as `retired-<id>`. */

@@ -7,8 +7,24 @@
 
 #include <string.h>
 
-enum { QUIET_DEFAULT = 30, REMIND_DEFAULT = 900, WATCH_DEFAULT = 10, SPOOL_DEFAULT = 1000, WAIT_DEFAULT = 14400, KEEPALIVE_DEFAULT = 1800, IMAGE_DEFAULT = 512 };
-enum { SECONDS_MAX = 604800, SPOOL_MOST = 100000, WAIT_MOST = 14400, KEEPALIVE_LEAST = 10, RATE_MOST = 1000000, IMAGE_MOST = 65536, MEDIA_MOST = 6 /* areas of a receipt, without running and startup */ };
+enum {
+	QUIET_DEFAULT = 30,
+	REMIND_DEFAULT = 900,
+	WATCH_DEFAULT = 10,
+	SPOOL_DEFAULT = 1000,
+	WAIT_DEFAULT = 14400,
+	KEEPALIVE_DEFAULT = 1800,
+	IMAGE_DEFAULT = 512
+};
+enum {
+	SECONDS_MAX = 604800,
+	SPOOL_MOST = 100000,
+	WAIT_MOST = 14400,
+	KEEPALIVE_LEAST = 10,
+	RATE_MOST = 1000000,
+	IMAGE_MOST = 65536,
+	MEDIA_MOST = 6 /* areas of a receipt, without running and startup */
+};
 
 static const cyaml_strval_t modes[] = {
 	{ "observe", MODE_OBSERVE },
@@ -85,7 +101,8 @@ static const cyaml_schema_field_t device_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("files", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, files, files_fields),
 	CYAML_FIELD_MAPPING_PTR("weos", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, weos, weos_fields),
 	CYAML_FIELD_MAPPING_PTR("commit", CYAML_FLAG_POINTER, struct settings_device, commit, commit_fields),
-	CYAML_FIELD_SEQUENCE("changed-by", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, changed_by, &text_schema, 1, 24),
+	CYAML_FIELD_SEQUENCE("changed-by", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, changed_by, &text_schema, 1,
+			     24),
 	CYAML_FIELD_SEQUENCE("media", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings_device, media, &text_schema, 1, MEDIA_MOST),
 	CYAML_FIELD_END,
 };
@@ -218,7 +235,8 @@ static int files_check(const struct settings_device *dev, struct error *err)
 	if (!files->root)
 		files->root = mem_strdup("/");
 	if (strcmp(files->root, "/") != 0 && !files_path_ok(bytes_str(files->root)))
-		return error_set(err, E_FORMAT, "device '%s': 'root' must be an absolute path, without '.', '..' or '/' at its end", dev->name);
+		return error_set(err, E_FORMAT, "device '%s': 'root' must be an absolute path, without '.', '..' or '/' at its end",
+				 dev->name);
 	files->first = mem_printf("%s%s", files->root[1] ? files->root : "", files->parts[0].path);
 	for (unsigned i = 0; i < files->parts_count; i++) {
 		part_defaults(&files->parts[i]);
@@ -271,7 +289,8 @@ static int weos_way_check(const struct settings_weos *weos, struct error *err)
 	if (weos->ssh && !weos->known_hosts)
 		return error_set(err, E_FORMAT, "'ssh' needs 'known-hosts': the file with the device's key");
 	if (weos->ssh && weos->serve)
-		return error_set(err, E_FORMAT, "'serve' is for a device that is reached by its console: without it no image can be started");
+		return error_set(err, E_FORMAT,
+				 "'serve' is for a device that is reached by its console: without it no image can be started");
 	if (weos->serve && strspn(weos->serve, "0123456789abcdefABCDEF.:[]") != strlen(weos->serve))
 		return error_set(err, E_FORMAT, "'serve' is an address of this machine, maybe with a port: 192.0.2.1");
 	if (!weos->serial && !weos->rfc2217 && weos->speed_set)

@@ -51,9 +51,10 @@ struct settings_weos {
 	char *identity;            /* private key for ssh; absent: the password of the credential */
 	char *known_hosts;         /* file that pins the device's key, for ssh */
 	unsigned *speed_set, speed; /* bits per second, of serial and rfc2217 */
-	char *serve;               /* address of this machine, as the switch reaches it, from which it fetches firmware; absent: it gets none */
+	char *serve; /* address of this machine, as the switch reaches it, from which it fetches firmware; absent: it gets none */
 	char *credential;          /* sealed password; absent: below the state folder */
-	char *factory_credential;  /* as credential, of the account that the device has when it is as the factory made it; absent: likewise */
+	char *factory_credential;  /* as credential, of the account that the device has when it is as the factory made it; absent: likewise
+				    */
 	/* not keys: */
 	const char *default_password; /* where there is no credential */
 	char *key;  /* what credentials are sealed to */

@@ -47,7 +47,8 @@ static void put_u16(uint8_t *at, unsigned value)
 
 static void send_packet(struct transfer *t, uint64_t now_ms)
 {
-	(void)!sendto(t->fd, t->packet, t->packet_len, 0, (const struct sockaddr *)&t->peer, t->peer_len); /* lost or not: it is sent again */
+	(void)!sendto(t->fd, t->packet, t->packet_len, 0, (const struct sockaddr *)&t->peer,
+		      t->peer_len); /* lost or not: it is sent again */
 	t->sent_ms = now_ms;
 }
 
@@ -221,7 +222,8 @@ static int by_number(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* It reads what anybody on that network sends, so it has nothing of the process that it comes from: no console, no way to core, no rights. */
+/* It reads what anybody on that network sends, so it has nothing of the process that it comes from: no console, no way to core, no rights.
+ */
 static void confine(const struct transfer *t, const struct tftp *tftp)
 {
 	int keep[] = { t->fd, t->image, tftp->said };
@@ -256,7 +258,8 @@ static int bind_to(int fd, const struct addrinfo *ai, struct error *err)
 	return bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 ? error_sys(err, "cannot offer the image to the device") : 0;
 }
 
-/* "192.0.2.1", "192.0.2.1:69", "2001:db8::1", "[2001:db8::1]:69": cuts the host off. Returns the port, "0" when there is none, NULL for another form. */
+/* "192.0.2.1", "192.0.2.1:69", "2001:db8::1", "[2001:db8::1]:69": cuts the host off. Returns the port, "0" when there is none, NULL for
+ * another form. */
 static const char *split_address(char **host, char *text)
 {
 	char *end = strchr(text, ']'), *colon = strrchr(text, ':');

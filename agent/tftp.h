@@ -1,9 +1,10 @@
 /* agent/tftp.h -- one image for one device, for as long as it fetches it: a TFTP server in a process of its own.
  *
- * RFC 1350 with the options of RFC 2348 (blksize) and 2349 (tsize, timeout); read requests only, of one name, which is made up for each time.
- * The first who asks for that name is served, by address and port, and nobody else until that transfer failed. It listens on one address; it has
- * no TCP port, so the filter under which it runs need not permit any; started as root it becomes `nobody`, and it keeps no descriptor but its own. What it sends anybody on the way may read and change: the device
- * verifies the vendor's signature, and nothing else would do. */
+ * RFC 1350 with the options of RFC 2348 (blksize) and 2349 (tsize, timeout); read requests only, of one name, which is made up for each
+ * time. The first who asks for that name is served, by address and port, and nobody else until that transfer failed. It listens on one
+ * address; it has no TCP port, so the filter under which it runs need not permit any; started as root it becomes `nobody`, and it keeps no
+ * descriptor but its own. What it sends anybody on the way may read and change: the device verifies the vendor's signature, and nothing
+ * else would do. */
 #pragma once
 
 #include "base/bytes.h"

@@ -1,4 +1,5 @@
-/* agent/tls-offer.h -- what an agent offers in its first message, for GnuTLS: in one place, since benches that play agents must offer the same.
+/* agent/tls-offer.h -- what an agent offers in its first message, for GnuTLS: in one place, since benches that play agents must offer the
+ * same.
  *
  * Each suite, group and signature costs bytes, so only what a server of ours may have is in it. */
 #pragma once
@@ -7,4 +8,5 @@
 	"NONE:+VERS-TLS1.3:+CHACHA20-POLY1305:+AES-128-GCM:+AES-256-GCM:+AEAD:+GROUP-X25519:+GROUP-SECP256R1:" \
 	"+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-ECDSA-SECP384R1-SHA384:+SIGN-EDDSA-ED25519:+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-SHA256:" \
 	"+CTYPE-X509:%DISABLE_TLS13_COMPAT_MODE"
-#define TLS_OFFER_FLAGS (GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_EXTENSIONS | GNUTLS_NO_TICKETS | GNUTLS_KEY_SHARE_TOP)
+#define TLS_OFFER_FLAGS \
+	(GNUTLS_CLIENT | GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL | GNUTLS_NO_EXTENSIONS | GNUTLS_NO_TICKETS | GNUTLS_KEY_SHARE_TOP)

@@ -16,11 +16,12 @@
 #define LIBRARY "libgnutls.so.30"
 
 #define EACH_CALL(_) \
-	_(init) _(deinit) _(priority_init) _(priority_deinit) _(priority_set) _(certificate_allocate_credentials) _(certificate_free_credentials) \
-	_(credentials_set) _(transport_set_int2) _(transport_set_ptr2) _(transport_set_push_function) \
-	_(server_name_set) _(handshake) _(record_send) _(record_recv) _(record_get_direction) \
-	_(record_check_pending) _(bye) _(error_is_fatal) _(strerror) _(certificate_get_peers) _(x509_crt_init) _(x509_crt_import) _(x509_crt_deinit) _(pubkey_init) _(pubkey_import_x509) \
-	_(pubkey_export2) _(pubkey_deinit)
+	_(init) \
+	_(deinit) _(priority_init) _(priority_deinit) _(priority_set) _(certificate_allocate_credentials) _(certificate_free_credentials) \
+		_(credentials_set) _(transport_set_int2) _(transport_set_ptr2) _(transport_set_push_function) _(server_name_set) \
+			_(handshake) _(record_send) _(record_recv) _(record_get_direction) _(record_check_pending) _(bye) \
+				_(error_is_fatal) _(strerror) _(certificate_get_peers) _(x509_crt_init) _(x509_crt_import) \
+					_(x509_crt_deinit) _(pubkey_init) _(pubkey_import_x509) _(pubkey_export2) _(pubkey_deinit)
 
 struct calls {
 #define MEMBER(name) __typeof__(&gnutls_##name) name;

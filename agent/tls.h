@@ -3,8 +3,8 @@
  * With a pin, neither name nor issuer nor dates of the certificate say anything more, and no clock is trusted: none is looked at. There are
  * no session tickets: a resumed handshake of TLS 1.3 saves a signature and costs more bytes than it saves.
  *
- * The library is loaded when the process that speaks to the network begins, not linked: the others would pay for it in memory. Descriptors do
- * not block; whoever calls waits for what an answer says. */
+ * The library is loaded when the process that speaks to the network begins, not linked: the others would pay for it in memory. Descriptors
+ * do not block; whoever calls waits for what an answer says. */
 #pragma once
 
 #include "base/bytes.h"
@@ -31,8 +31,8 @@ struct tls_session *tls_end(struct tls_session *s);
 int tls_handshake(struct tls_session *s, struct error *err) _must_check_;
 /* How many bytes were taken; 0: it waits until more can be written. */
 ssize_t tls_send(struct tls_session *s, struct bytes in, struct error *err) _must_check_;
-/* 0 with *len bytes in out (0 of them: the other end said that it is done), TLS_READ when there is nothing; E_PEER, also when the connection
- * broke off without a word. */
+/* 0 with *len bytes in out (0 of them: the other end said that it is done), TLS_READ when there is nothing; E_PEER, also when the
+ * connection broke off without a word. */
 int tls_receive(struct tls_session *s, uint8_t *out, size_t size, size_t *len, struct error *err) _must_check_;
 /* There is more that was received already: no event of the descriptor tells of it. */
 bool tls_is_pending(struct tls_session *s);

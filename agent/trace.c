@@ -21,11 +21,11 @@
 enum { HELD_MAX = 64, WAIT_MS = 2 };
 
 /* Steps that change a file, or that another program sees. */
-static const long steps[] = { SYS_write, SYS_writev, SYS_pwrite64, SYS_sendto, SYS_sendmsg, SYS_fsync, SYS_fdatasync, SYS_ftruncate,
-			      SYS_renameat, SYS_renameat2, SYS_unlinkat, SYS_linkat, SYS_symlinkat, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat,
-			      SYS_fsetxattr,
+static const long steps[] = {
+	SYS_write,     SYS_writev,   SYS_pwrite64, SYS_sendto,    SYS_sendmsg, SYS_fsync,    SYS_fdatasync, SYS_ftruncate, SYS_renameat,
+	SYS_renameat2, SYS_unlinkat, SYS_linkat,   SYS_symlinkat, SYS_fchmod,  SYS_fchmodat, SYS_fchown,    SYS_fchownat,  SYS_fsetxattr,
 #ifdef SYS_rename /* newer architectures have the *at calls only */
-			      SYS_rename, SYS_unlink, SYS_link, SYS_symlink, SYS_chmod, SYS_chown, SYS_lchown,
+	SYS_rename,    SYS_unlink,   SYS_link,     SYS_symlink,   SYS_chmod,   SYS_chown,    SYS_lchown,
 #endif
 };
 
@@ -167,7 +167,8 @@ static int answer(struct trace *t, struct error *err)
 	if (t->is_cut)
 		return TRACE_CUT;
 	if (read(t->answer[0], &said, sizeof(said)) != sizeof(said))
-		return t->is_over ? error_set(err, E_PEER, "it ended without an answer") : error_set(err, E_LIMIT, "it did not end in time");
+		return t->is_over ? error_set(err, E_PEER, "it ended without an answer") :
+				    error_set(err, E_LIMIT, "it did not end in time");
 	*err = said;
 	return said.code;
 }

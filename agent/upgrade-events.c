@@ -36,7 +36,8 @@ void upgrade_fetched(struct upgrade *u, const struct error *result)
 static void try_again(struct upgrade *u, const char *why, uint64_t now_ms)
 {
 	upgrade_note_sick(u, why);
-	u->due_ms = now_ms + (RETRY_MS << 2 * (u->tries < 4 ? u->tries : 4)); /* 2, 8, 32, 128 s: a device may be without power for a while */
+	u->due_ms =
+		now_ms + (RETRY_MS << 2 * (u->tries < 4 ? u->tries : 4)); /* 2, 8, 32, 128 s: a device may be without power for a while */
 	u->tries++;
 }
 
@@ -63,7 +64,8 @@ static void keep_failed(struct upgrade *u, const struct error *result)
 	char why[2 * UPGRADE_NOTE_MAX];
 
 	snprintf(why, sizeof(why), "it runs %.60s, but %s: %.250s", upgrade_version(u),
-		 u->phase == UPGRADE_KEEPING ? "the other image could not be replaced" : "it was not seen to restart by itself", result->text);
+		 u->phase == UPGRADE_KEEPING ? "the other image could not be replaced" : "it was not seen to restart by itself",
+		 result->text);
 	u->is_resumed = u->phase == UPGRADE_KEEPING; /* it may have lost its power, and run the old one again */
 	if (result->code == E_DENIED || u->tries >= UPGRADE_TRIES)
 		upgrade_fail(u, why);
@@ -240,8 +242,9 @@ void upgrade_looked(struct upgrade *u, const struct apply_expect *seen, bool is_
 		u->is_healthy = false;
 		if (!u->is_fit)
 			return; /* what runs is the worse news */
-		upgrade_note_sick(u, !is_recorded ? "what it looks like cannot be recorded" : is_saved ? "its configuration is another than before" :
-											  "what runs is not what is saved");
+		upgrade_note_sick(u, !is_recorded ? "what it looks like cannot be recorded" :
+				     is_saved     ? "its configuration is another than before" :
+						    "what runs is not what is saved");
 	}
 }
 

@@ -66,9 +66,11 @@ static int read_texts(struct upgrade *u, struct bytes in, struct error *err)
 {
 	uint64_t order, batch, firmware;
 
-	if (!journal_take_number(&in, "order", &order) || !journal_take_number(&in, "batch", &batch) || !journal_take_number(&in, "firmware", &firmware))
+	if (!journal_take_number(&in, "order", &order) || !journal_take_number(&in, "batch", &batch) ||
+	    !journal_take_number(&in, "firmware", &firmware))
 		return error_set(err, E_FORMAT, "a line is missing, or of another form");
-	if (take_statement(&u->order, &in, order, true, STATEMENT_ORDER, err) < 0 || take_statement(&u->batch, &in, batch, false, STATEMENT_BATCH, err) < 0 ||
+	if (take_statement(&u->order, &in, order, true, STATEMENT_ORDER, err) < 0 ||
+	    take_statement(&u->batch, &in, batch, false, STATEMENT_BATCH, err) < 0 ||
 	    take_statement(&u->firmware, &in, firmware, false, STATEMENT_FIRMWARE, err) < 0)
 		return err->code;
 	return in.len ? error_set(err, E_FORMAT, "its texts are too long") : 0;
@@ -80,11 +82,10 @@ static int read_all(struct upgrade *u, struct bytes in, struct error *err)
 
 	if (journal_open(&in, in, first_line, err) < 0)
 		return err->code;
-	if (!take_phase(&in, &u->phase) || !journal_take_hash(&in, "leaf", u->leaf) ||
-	    !journal_take_hash(&in, "before", u->before) ||
-	    !journal_take_text(&in, "slot", u->slot, sizeof(u->slot)) || !journal_take_text(&in, "version", u->version, sizeof(u->version)) ||
-	    !journal_take_flag(&in, "started", &u->was_started) || !journal_take_number(&in, "starts", &starts) ||
-	    !journal_take_flag(&in, "fallback", &u->seen.is_fallback) ||
+	if (!take_phase(&in, &u->phase) || !journal_take_hash(&in, "leaf", u->leaf) || !journal_take_hash(&in, "before", u->before) ||
+	    !journal_take_text(&in, "slot", u->slot, sizeof(u->slot)) ||
+	    !journal_take_text(&in, "version", u->version, sizeof(u->version)) || !journal_take_flag(&in, "started", &u->was_started) ||
+	    !journal_take_number(&in, "starts", &starts) || !journal_take_flag(&in, "fallback", &u->seen.is_fallback) ||
 	    !journal_take_began(&in, &u->began_ms, u->boot) || !journal_take_text(&in, "why", u->why, sizeof(u->why)))
 		return error_set(err, E_FORMAT, "a line is missing, or of another form");
 	if (read_texts(u, in, err) < 0)
@@ -94,8 +95,8 @@ static int read_all(struct upgrade *u, struct bytes in, struct error *err)
 	return 0;
 }
 
-/* The agent, or the whole machine, was started again. What has a time to be done in has it anew behind a restart of the machine: its clock began
- * anew, too. A start that was cut off counts as one, and that is noted before the next. */
+/* The agent, or the whole machine, was started again. What has a time to be done in has it anew behind a restart of the machine: its clock
+ * began anew, too. A start that was cut off counts as one, and that is noted before the next. */
 static void resume(struct upgrade *u, uint64_t now_ms)
 {
 	char boot[FLOOR_BOOT_LEN];

@@ -35,7 +35,8 @@ void upgrade_judge_version(struct orders_judgement *out, const struct statement 
 	const char *version = statement_get(firmware, "version"), *minimum = statement_get(firmware, "minimum");
 
 	if (minimum && (!*runs || is_below(runs, minimum)))
-		orders_refuse(out, CHECK_MINIMUM, "it runs '%.60s', and the image is for %.60s or newer", *runs ? runs : "nobody knows what", minimum);
+		orders_refuse(out, CHECK_MINIMUM, "it runs '%.60s', and the image is for %.60s or newer",
+			      *runs ? runs : "nobody knows what", minimum);
 	else if (is_below(version, runs) && !statement_get(firmware, "downgrade"))
 		orders_refuse(out, CHECK_DOWNGRADE, "it runs %.60s, and %.60s is older", runs, version);
 }
@@ -46,8 +47,8 @@ static void judge_device(struct orders_judgement *out, const struct statement *f
 	const char *part = statement_get(firmware, "part");
 
 	if (strcmp(statement_get(firmware, "driver"), device->driver) != 0)
-		orders_refuse(out, CHECK_MODEL, "the image is for driver '%.60s', and this device has '%s'", statement_get(firmware, "driver"),
-			      device->driver);
+		orders_refuse(out, CHECK_MODEL, "the image is for driver '%.60s', and this device has '%s'",
+			      statement_get(firmware, "driver"), device->driver);
 	else if (!is_part(part))
 		orders_refuse(out, CHECK_MODEL, "there is no part '%.60s'", part);
 	else if (!has_model(firmware, facts->model))
@@ -61,7 +62,8 @@ static void judge_size(struct orders_judgement *out, const struct statement *fir
 	unsigned long long size = statement_number(firmware, "size");
 
 	if (!size || size > device->most)
-		orders_refuse(out, CHECK_SPACE, "the image has %llu bytes, and the agent takes %llu", size, (unsigned long long)device->most);
+		orders_refuse(out, CHECK_SPACE, "the image has %llu bytes, and the agent takes %llu", size,
+			      (unsigned long long)device->most);
 	else if (size > device->room)
 		orders_refuse(out, CHECK_SPACE, "the image has %llu bytes, and the agent's disk has room for %llu", size,
 			      (unsigned long long)device->room);

@@ -238,7 +238,8 @@ static void not_proven(struct upgrade *u, const struct upgrade_now *now)
 	char why[2 * UPGRADE_NOTE_MAX];
 
 	snprintf(why, sizeof(why), "%.60s was not healthy for %llu s within %llu s%s%.200s", upgrade_version(u),
-		 (unsigned long long)seconds(u, "settle", SETTLE_S), (unsigned long long)seconds(u, "confirm", CONFIRM_S), *u->sick ? ": " : "", u->sick);
+		 (unsigned long long)seconds(u, "settle", SETTLE_S), (unsigned long long)seconds(u, "confirm", CONFIRM_S),
+		 *u->sick ? ": " : "", u->sick);
 	if (u->phase == UPGRADE_PROVING)
 		upgrade_go_back(u, why, now->ms);
 	else
@@ -330,7 +331,8 @@ static enum upgrade_action next_step(struct upgrade *u, const struct upgrade_now
 
 static bool is_stored_as(enum upgrade_phase phase, enum upgrade_phase stored)
 {
-	return phase == UPGRADE_NONE || phase == UPGRADE_ENDED || phase == stored || (phase == UPGRADE_RECORDING && stored == UPGRADE_FETCHING);
+	return phase == UPGRADE_NONE || phase == UPGRADE_ENDED || phase == stored ||
+	       (phase == UPGRADE_RECORDING && stored == UPGRADE_FETCHING);
 }
 
 enum upgrade_action upgrade_next(struct upgrade *u, const struct upgrade_now *now)

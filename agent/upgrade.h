@@ -9,13 +9,14 @@
  *   recording   it is time, the device is saved and not held, what it looks like is archived, and it runs what the statement allows
  *   installing  into the image that does not run; what runs is not touched before the new one was seen to work
  *   starting    the device is restarted into it, once
- *   proving     it answers, runs the version, is in no failure mode, has its configuration, and what the order probes holds, for `settle` seconds
- *   keeping     the other image; from here on there is no way back, unless power is lost before: then the old one runs, and it is started again
- *   restarting  as it will start from now on; settling: proved once more
- *   returning   whatever was begun, the image that worked is started, and seen
+ *   proving     it answers, runs the version, is in no failure mode, has its configuration, and what the order probes holds, for `settle`
+ * seconds keeping     the other image; from here on there is no way back, unless power is lost before: then the old one runs, and it is
+ * started again restarting  as it will start from now on; settling: proved once more returning   whatever was begun, the image that worked
+ * is started, and seen
  *
- * Events go in, the next action comes out (upgrade_next). What must be on disk before an effect is an action, too: UPGRADE_STORE. Every step can
- * be done twice, so after a crash or a power cut anywhere it goes on with the step that the journal names. docs/explanation/firmware.md says why. */
+ * Events go in, the next action comes out (upgrade_next). What must be on disk before an effect is an action, too: UPGRADE_STORE. Every
+ * step can be done twice, so after a crash or a power cut anywhere it goes on with the step that the journal names.
+ * docs/explanation/firmware.md says why. */
 #pragma once
 
 #include "agent/apply.h"

@@ -144,12 +144,15 @@ static void post_refused(struct duty *d, const struct http_answer *a)
 	detail_of(detail, sizeof(detail), a);
 	if (a->status == 409 && says(a, "fork")) {
 		u->is_forked = true;
-		log_error("fork device=%s number=%llu: the server has another statement of this number; this identity is used twice, or its "
-			  "folder was restored from a copy; join the device again", d->dev->name, (unsigned long long)u->post_number);
+		log_error(
+			"fork device=%s number=%llu: the server has another statement of this number; this identity is used twice, or its "
+			"folder was restored from a copy; join the device again",
+			d->dev->name, (unsigned long long)u->post_number);
 		set_trouble(d, "this identity is used twice, or was restored from a copy: join the device again");
 		return;
 	}
-	snprintf(text, sizeof(text), "the server refuses statement %llu with %u: %s", (unsigned long long)u->post_number, a->status, detail);
+	snprintf(text, sizeof(text), "the server refuses statement %llu with %u: %s", (unsigned long long)u->post_number, a->status,
+		 detail);
 	set_trouble(d, text);
 	post_again(d, a->status == 409 ? STUCK_MS : backoff_ms(++u->post_failures + 4, u->window_s));
 }
@@ -179,7 +182,8 @@ static void took_post(struct duty *d, const struct http_answer *a)
 		return;
 	}
 	if (!u->post_failures++)
-		log_info("unsent device=%s number=%llu status=%u why=\"%s\"", d->dev->name, (unsigned long long)u->post_number, a->status, a->error);
+		log_info("unsent device=%s number=%llu status=%u why=\"%s\"", d->dev->name, (unsigned long long)u->post_number, a->status,
+			 a->error);
 	post_again(d, later_ms(u, u->post_failures, a));
 }
 
@@ -192,9 +196,9 @@ static void said_now(char *out, size_t size, const struct snapshot_input *in, co
 
 	if (in->challenge)
 		hex_encode(challenge, in->challenge, HASH_LEN);
-	snprintf(out, size, "%.8s %d %lld %lld %s %s %lld %llu %llu %.100s %.300s", challenge, (int)in->saved, (long long)in->unsaved_since_s,
-		 (long long)in->hold_s, in->mode, in->drift ? in->drift : "", (long long)in->drift_since_s, (unsigned long long)in->order,
-		 (unsigned long long)root_version(s->root), in->hold_by ? in->hold_by : "", in->note);
+	snprintf(out, size, "%.8s %d %lld %lld %s %s %lld %llu %llu %.100s %.300s", challenge, (int)in->saved,
+		 (long long)in->unsaved_since_s, (long long)in->hold_s, in->mode, in->drift ? in->drift : "", (long long)in->drift_since_s,
+		 (unsigned long long)in->order, (unsigned long long)root_version(s->root), in->hold_by ? in->hold_by : "", in->note);
 }
 
 static void keep_challenge(struct duty *d)

@@ -59,7 +59,8 @@ static int journal_write(const struct journal *j, struct error *err)
 
 	hex_encode(salt, j->salt, SALT_LEN);
 	hex_encode(before, j->before, HASH_LEN);
-	buf_addf(&text, JOURNAL_HEAD "%s %s %d %d %s %s\n", how_name(j->how), *j->state ? j->state : "-", j->is_past, j->has_before, salt, before);
+	buf_addf(&text, JOURNAL_HEAD "%s %s %d %d %s %s\n", how_name(j->how), *j->state ? j->state : "-", j->is_past, j->has_before, salt,
+		 before);
 	return fs_write(j->path, buf_bytes(&text), 0600, err);
 }
 
@@ -76,7 +77,8 @@ static int journal_read(struct journal *j, enum device_erase how, const char *st
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (sscanf(buf_text(&text), JOURNAL_HEAD "%15s %63s %d %d %32s %64s", name, state, &is_past, &has_before, salt, before) != 6 ||
-	    strcmp(name, how_name(how)) != 0 || !hex_decode(j->salt, SALT_LEN, bytes_str(salt)) || !hex_decode(j->before, HASH_LEN, bytes_str(before)))
+	    strcmp(name, how_name(how)) != 0 || !hex_decode(j->salt, SALT_LEN, bytes_str(salt)) ||
+	    !hex_decode(j->before, HASH_LEN, bytes_str(before)))
 		return 0;
 	snprintf(j->state, sizeof(j->state), "%s", strcmp(state, "-") ? state : "");
 	j->is_past = is_past != 0;
@@ -96,7 +98,9 @@ static int enter_state(void *ctx, const char *state, struct error *err)
 /* Is all that is left to see what it came up as? */
 static bool is_behind(const struct erasing *e)
 {
-	static const char *const states[] = { "success", "restarting", "verify", "verify-out", "factory-login", "factory-password", "done" };
+	static const char *const states[] = {
+		"success", "restarting", "verify", "verify-out", "factory-login", "factory-password", "done"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++)
 		if (!strcmp(e->journal.state, states[i]))
@@ -264,7 +268,8 @@ int weos_load_password(struct secret *out, const struct settings_weos *weos, str
 	return r < 0 ? r : 0;
 }
 
-static int converse(struct erasing *e, struct console *console, const struct secret *password, const struct secret *factory, struct error *err)
+static int converse(struct erasing *e, struct console *console, const struct secret *password, const struct secret *factory,
+		    struct error *err)
 {
 	_cleanup_(mem_freep) char *from = *e->journal.state ? mem_strdup(e->journal.state) : NULL;
 	struct dialogue_run run = { .dialogue = e->dialogue, .console = console, .from = from, .journal = enter_state, .ctx = e };
@@ -411,12 +416,14 @@ unsigned weos_capable(const struct settings_device *dev)
 const char *weos_lacks(const struct settings_device *dev, unsigned capabilities)
 {
 	if (capabilities & DEVICE_UPGRADE && dev->weos->ssh)
-		return "it is reached by 'ssh', where a new image cannot be tried before it takes the place of the one that works; reach it by its console "
+		return "it is reached by 'ssh', where a new image cannot be tried before it takes the place of the one that works; reach "
+		       "it by its console "
 		       "('serial', 'tcp' or 'rfc2217'), and set 'serve'";
 	if (capabilities & DEVICE_UPGRADE)
 		return "set 'serve', the address of the agent's machine from which the switch is to fetch the image";
 	if (capabilities & DEVICE_PURGE)
-		return "it is reached by 'ssh', and the boot loader erases by its menu alone; reach it by its console ('serial', 'tcp' or 'rfc2217')";
+		return "it is reached by 'ssh', and the boot loader erases by its menu alone; reach it by its console ('serial', 'tcp' or "
+		       "'rfc2217')";
 	return NULL;
 }
 
@@ -462,7 +469,8 @@ static void tell(const struct erasing *e, bool is_done)
 	device_left(out, "freed blocks of the flash, in which the old configuration may lie until they are written again");
 }
 
-int weos_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir, struct error *err)
+int weos_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir,
+	       struct error *err)
 {
 	struct erasing e = { .how = how, .out = out };
 	struct error ignored;

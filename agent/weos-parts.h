@@ -37,8 +37,8 @@ struct weos {
 	bool saw_end;   /* of the startup file: its footer came with the last answer */
 };
 
-/* The account that it has when it is as the factory made it. WeOS 5 as documented; the sources differ about WeOS 4, so there, the credential
- * says it. way and dev are the caller's. */
+/* The account that it has when it is as the factory made it. WeOS 5 as documented; the sources differ about WeOS 4, so there, the
+ * credential says it. way and dev are the caller's. */
 void weos_factory_login(struct settings_weos *way, struct settings_device *factory, const struct settings_device *dev);
 int weos_load_password(struct secret *out, const struct settings_weos *weos, struct error *err) _must_check_;
 int weos_read_facts(struct weos *w, struct weos_facts *out, struct error *err) _must_check_;
@@ -79,7 +79,8 @@ int weos_check(const struct settings_device *dev, struct bytes text, enum device
 int weos_apply(const struct settings_device *dev, struct bytes text, enum device_apply how, struct error *err);
 unsigned weos_capable(const struct settings_device *dev);
 const char *weos_lacks(const struct settings_device *dev, unsigned capabilities);
-int weos_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir, struct error *err);
+int weos_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir,
+	       struct error *err);
 int weos_upgrade(struct device_images *out, const struct settings_device *dev, enum device_upgrade step, const struct device_image *image,
 		 struct error *err);
 bool weos_saves(struct bytes text, enum device_apply how);

@@ -1,7 +1,29 @@
-/* agent/weos-purge.c -- both ways of a WeOS device back to how the factory made it, and those to start one of its images: shapes and states. */
+/* agent/weos-purge.c -- both ways of a WeOS device back to how the factory made it, and those to start one of its images: shapes and
+ * states. */
 #include "agent/weos-purge.h"
 
-enum shape { EXEC, CONTEXT, LOGIN, PASSWORD, SURE, ERASE, MENU, MENU_PLACED, ENV_OK, ENV_FAIL, SYSTEM_OK, SYSTEM_FAIL, SUCCESS, RESTART, WRONG, HINT, LOADER, BAD, BOOT, LOGGED };
+enum shape {
+	EXEC,
+	CONTEXT,
+	LOGIN,
+	PASSWORD,
+	SURE,
+	ERASE,
+	MENU,
+	MENU_PLACED,
+	ENV_OK,
+	ENV_FAIL,
+	SYSTEM_OK,
+	SYSTEM_FAIL,
+	SUCCESS,
+	RESTART,
+	WRONG,
+	HINT,
+	LOADER,
+	BAD,
+	BOOT,
+	LOGGED
+};
 
 #define IN CONSOLE_SET
 #define HOST "[A-Za-z0-9_.+:\\[\\]-]+"
@@ -39,7 +61,8 @@ const struct console_grammar weos_purge_grammar = {
 #define BOOTS (IN(LOADER) | IN(BOOT))
 enum { SHORT_MS = 15000, BOOT_MS = 300000, ERASE_MS = 180000 };
 
-/* Who may be asked to restart or reset it: the agent's own account, or the factory's, when an earlier run came further than it could tell. */
+/* Who may be asked to restart or reset it: the agent's own account, or the factory's, when an earlier run came further than it could tell.
+ */
 #define STATES_LOGIN(then) \
 	{ "login", DIALOGUE_WORD, .word = WEOS_PURGE_USER, .timeout_ms = SHORT_MS, .answers = { { IN(PASSWORD), "password" } }, .resume = "look" }, \
 	{ "password", DIALOGUE_SECRET, .secret = WEOS_PURGE_PASSWORD, .timeout_ms = SHORT_MS, \
@@ -62,11 +85,15 @@ enum { SHORT_MS = 15000, BOOT_MS = 300000, ERASE_MS = 180000 };
 	{ "not-factory", DIALOGUE_END, .end = DIALOGUE_UNKNOWN, .says = "it said that it was erased, and does not take the factory's password", \
 	  .resume = "look" }
 
-/* Up to "confirm" nothing was erased. From there to "success", what was seen of the run is lost with the agent, so it is begun again: erasing
- * twice harms nothing. From "success" on, only the verification is left. */
+/* Up to "confirm" nothing was erased. From there to "success", what was seen of the run is lost with the agent, so it is begun again:
+ * erasing twice harms nothing. From "success" on, only the verification is left. */
 static const struct dialogue_state purge_states[] = {
 	{ "look", DIALOGUE_LOOK, .timeout_ms = BOOT_MS,
-	  .answers = { { IN(EXEC), "restart" }, { IN(LOGIN), "login" }, { IN(CONTEXT), "drop" }, { MENUS, "menu" }, { IN(ERASE), "confirm" },
+	  .answers = { { IN(EXEC), "restart" },
+		       { IN(LOGIN), "login" },
+		       { IN(CONTEXT), "drop" },
+		       { MENUS, "menu" },
+		       { IN(ERASE), "confirm" },
 		       { IN(HINT), "stop" } } },
 	STATES_LOGIN("restart"),
 	{ "restart", DIALOGUE_LINE, "reboot", .timeout_ms = SHORT_MS,
@@ -77,12 +104,13 @@ static const struct dialogue_state purge_states[] = {
 	{ WEOS_PURGE_POINT, DIALOGUE_PICK, "y", .timeout_ms = ERASE_MS,
 	  .answers = { { IN(ENV_OK), "erased-settings" }, { IN(ENV_FAIL), "half" }, { MENUS, "refused" } }, .resume = "look" },
 	{ "erased-settings", DIALOGUE_LISTEN, .timeout_ms = ERASE_MS,
-	  .answers = { { IN(SYSTEM_OK), "erased-configuration" }, { IN(SYSTEM_FAIL) | BOOTS | IN(HINT) | IN(LOGIN) | MENUS, "half" } }, .late = "half",
-	  .resume = "look" },
+	  .answers = { { IN(SYSTEM_OK), "erased-configuration" }, { IN(SYSTEM_FAIL) | BOOTS | IN(HINT) | IN(LOGIN) | MENUS, "half" } },
+	  .late = "half", .resume = "look" },
 	{ "erased-configuration", DIALOGUE_LISTEN, .timeout_ms = SHORT_MS,
 	  .answers = { { IN(SUCCESS), "success" }, { BOOTS | IN(HINT) | IN(LOGIN) | MENUS, "half" } }, .late = "half", .resume = "look" },
 	STATES_VERIFY("success"),
-	{ "done", DIALOGUE_END, .end = DIALOGUE_DONE, .says = "erased by the boot loader, and it came up as the factory made it", .resume = "verify" },
+	{ "done", DIALOGUE_END, .end = DIALOGUE_DONE, .says = "erased by the boot loader, and it came up as the factory made it",
+	  .resume = "verify" },
 	{ "refused", DIALOGUE_END, .end = DIALOGUE_NOTHING, .says = "the boot loader did not take the confirmation", .resume = "look" },
 	{ "half", DIALOGUE_END, .end = DIALOGUE_UNKNOWN, .says = "not everything was seen to be erased: run it again", .resume = "look" },
 };
@@ -91,17 +119,20 @@ const struct dialogue weos_purge = { "purge by the boot loader", purge_states, A
 
 /* What was said after the y may have been lost with the agent, so up to "restarting" it is begun again. */
 static const struct dialogue_state reset_states[] = {
-	{ "look", DIALOGUE_LOOK, .timeout_ms = BOOT_MS, .answers = { { IN(EXEC), "reset" }, { IN(LOGIN), "login" }, { IN(CONTEXT), "drop" } } },
+	{ "look", DIALOGUE_LOOK, .timeout_ms = BOOT_MS,
+	  .answers = { { IN(EXEC), "reset" }, { IN(LOGIN), "login" }, { IN(CONTEXT), "drop" } } },
 	STATES_LOGIN("reset"),
-	{ "reset", DIALOGUE_LINE, "factory-reset", .timeout_ms = SHORT_MS, .answers = { { IN(SURE), WEOS_RESET_POINT }, { IN(EXEC), "refused" } },
-	  .resume = "look" },
+	{ "reset", DIALOGUE_LINE, "factory-reset", .timeout_ms = SHORT_MS,
+	  .answers = { { IN(SURE), WEOS_RESET_POINT }, { IN(EXEC), "refused" } }, .resume = "look" },
 	{ WEOS_RESET_POINT, DIALOGUE_PICK, "y", .timeout_ms = ERASE_MS,
 	  .answers = { { IN(HINT) | BOOTS, "restarting" }, { IN(EXEC) | IN(CONTEXT), "refused" }, { IN(LOGIN), "half" } }, .late = "half",
 	  .resume = "look" },
 	STATES_VERIFY("restarting"),
-	{ "done", DIALOGUE_END, .end = DIALOGUE_DONE, .says = "reset by its command line, and it came up as the factory made it", .resume = "verify" },
+	{ "done", DIALOGUE_END, .end = DIALOGUE_DONE, .says = "reset by its command line, and it came up as the factory made it",
+	  .resume = "verify" },
 	{ "refused", DIALOGUE_END, .end = DIALOGUE_NOTHING, .says = "the device did not take the command", .resume = "look" },
-	{ "half", DIALOGUE_END, .end = DIALOGUE_UNKNOWN, .says = "it was told to reset itself, and was not seen to restart: run it again", .resume = "look" },
+	{ "half", DIALOGUE_END, .end = DIALOGUE_UNKNOWN, .says = "it was told to reset itself, and was not seen to restart: run it again",
+	  .resume = "look" },
 };
 
 const struct dialogue weos_reset = { "factory reset by the command line", reset_states, ARRAY_SIZE(reset_states) };

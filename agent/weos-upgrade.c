@@ -1,9 +1,9 @@
 /* agent/weos-upgrade.c -- firmware of a switch with WeOS: into the image that does not run, then into the other.
  *
- * The boot loader tries the primary image first and takes the secondary one only when that does not load; to start a given one there is its menu,
- * on the console. So this is for devices that are reached by their console. The switch fetches the image itself: by TFTP, which is what the
- * vendor shows, from a server that is there for this one image and no longer (agent/tftp.h). Whether it takes it is for its own check of the
- * vendor's signature; `force`, which leaves that out, is never said. */
+ * The boot loader tries the primary image first and takes the secondary one only when that does not load; to start a given one there is its
+ * menu, on the console. So this is for devices that are reached by their console. The switch fetches the image itself: by TFTP, which is
+ * what the vendor shows, from a server that is there for this one image and no longer (agent/tftp.h). Whether it takes it is for its own
+ * check of the vendor's signature; `force`, which leaves that out, is never said. */
 #include "agent/weos-parts.h"
 
 #include "agent/image.h"
@@ -59,7 +59,8 @@ static bool is_failed_name(const char *prompt)
 	return !strncasecmp(prompt, "failed-", 7) || !strncasecmp(prompt, "failure-", 8);
 }
 
-static int see_by(struct device_images *out, bool *is_denied, const struct settings_device *dev, const struct device_image *image, struct error *err)
+static int see_by(struct device_images *out, bool *is_denied, const struct settings_device *dev, const struct device_image *image,
+		  struct error *err)
 {
 	struct weos_facts facts = { 0 };
 	struct weos w;
@@ -92,7 +93,8 @@ static int see(struct device_images *out, const struct settings_device *dev, con
 	if (see_by(out, &is_denied, &factory, image, &second) < 0)
 		return r;
 	if (!*out->failure)
-		snprintf(out->failure, sizeof(out->failure), "it takes the factory's login and not its own: its configuration did not apply");
+		snprintf(out->failure, sizeof(out->failure),
+			 "it takes the factory's login and not its own: its configuration did not apply");
 	return 0;
 }
 
@@ -121,8 +123,10 @@ int weos_upgrade_judge(struct bytes said, bool is_whole, const char *target, str
 		return 0;
 	(void)bytes_next_line(&rest, &line);
 	if (is_whole)
-		return error_set(err, E_DENIED, "the device refuses it (%s): %.*s", target, (int)line.len, line.len ? (const char *)line.ptr : "signature");
-	return error_set(err, E_PEER, "the device did not fetch it (%s): %.*s", target, (int)line.len, line.len ? (const char *)line.ptr : "");
+		return error_set(err, E_DENIED, "the device refuses it (%s): %.*s", target, (int)line.len,
+				 line.len ? (const char *)line.ptr : "signature");
+	return error_set(err, E_PEER, "the device did not fetch it (%s): %.*s", target, (int)line.len,
+			 line.len ? (const char *)line.ptr : "");
 }
 
 /* Only what the device says of an image is for good: a console that somebody else holds, or a device that starts, is not. */
@@ -205,8 +209,8 @@ static int no_journal(void *ctx _unused_, const char *state _unused_, struct err
 	return 0; /* whatever was begun, looking at what is there is the way on */
 }
 
-static int converse(const struct settings_device *dev, const struct dialogue *dialogue, const struct secret *own, const struct secret *factory,
-		    struct error *err)
+static int converse(const struct settings_device *dev, const struct dialogue *dialogue, const struct secret *own,
+		    const struct secret *factory, struct error *err)
 {
 	_cleanup_(console_freep) struct console *console = NULL;
 	struct dialogue_run run = { .dialogue = dialogue, .journal = no_journal };
@@ -270,7 +274,9 @@ static int go_back(const struct settings_device *dev, const struct device_image 
 static int step_boot(const struct settings_device *dev, enum device_upgrade step, struct error *err)
 {
 	/* there is no other to go back to: a restart is all that can be done */
-	return step == DEVICE_UPGRADE_START || step == DEVICE_UPGRADE_RESTART || step == DEVICE_UPGRADE_RETURN ? start(dev, &weos_restart, err) : 0;
+	return step == DEVICE_UPGRADE_START || step == DEVICE_UPGRADE_RESTART || step == DEVICE_UPGRADE_RETURN ?
+		       start(dev, &weos_restart, err) :
+		       0;
 }
 
 int weos_upgrade(struct device_images *out, const struct settings_device *dev, enum device_upgrade step, const struct device_image *image,

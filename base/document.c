@@ -43,7 +43,8 @@ const struct document_node *document_get(const struct document *doc, const struc
 	return NULL;
 }
 
-static int _printf_(5, 0) place_error(struct error *err, const struct document *doc, unsigned line, unsigned column, const char *fmt, va_list ap)
+static int _printf_(5, 0)
+	place_error(struct error *err, const struct document *doc, unsigned line, unsigned column, const char *fmt, va_list ap)
 {
 	char text[320];
 
@@ -118,7 +119,8 @@ static bool has_trick(const char *text, size_t len)
 			return true;
 		if (p[i] == 0xe2 && p[i + 1] == 0x80 && ((third >= 0x8b && third <= 0x8f) || (third >= 0xa8 && third <= 0xae)))
 			return true;
-		if ((p[i] == 0xe2 && p[i + 1] == 0x81 && third >= 0xa0 && third <= 0xaf) || (p[i] == 0xef && p[i + 1] == 0xbb && third == 0xbf))
+		if ((p[i] == 0xe2 && p[i + 1] == 0x81 && third >= 0xa0 && third <= 0xaf) ||
+		    (p[i] == 0xef && p[i + 1] == 0xbb && third == 0xbf))
 			return true;
 	}
 	return false;

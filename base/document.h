@@ -41,4 +41,5 @@ const struct document_node *document_get(const struct document *doc, const struc
 
 /* Always E_FORMAT. The second names where the node's key stands. */
 int document_error(struct error *err, const struct document *doc, const struct document_node *node, const char *fmt, ...) _printf_(4, 5);
-int document_key_error(struct error *err, const struct document *doc, const struct document_node *node, const char *fmt, ...) _printf_(4, 5);
+int document_key_error(struct error *err, const struct document *doc, const struct document_node *node, const char *fmt, ...)
+	_printf_(4, 5);

@@ -9,4 +9,5 @@ struct cli;
  * "site:north role:ring". */
 int admission_waiting(struct cli *cli, const char *id, const char *name, const char *labels, struct error *err) _must_check_;
 /* One that is admitted already, from now on under this name and with these labels. */
-int admission_again(struct cli *cli, const struct open_device *device, const char *name, const char *labels, struct error *err) _must_check_;
+int admission_again(struct cli *cli, const struct open_device *device, const char *name, const char *labels,
+		    struct error *err) _must_check_;

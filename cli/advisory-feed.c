@@ -291,7 +291,8 @@ static struct bytes unquoted(struct bytes in)
 /* Hashes and a signature lie beside it. */
 static int take_name(struct reading *r, struct bytes name, struct bytes updated, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = mem_strndup((const char *)name.ptr, name.len), *when = mem_strndup((const char *)updated.ptr, updated.len);
+	_cleanup_(mem_freep) char *path = mem_strndup((const char *)name.ptr, name.len),
+				  *when = mem_strndup((const char *)updated.ptr, updated.len);
 	struct feed_entry e = { 0 };
 
 	if (!is_path(name)) {

@@ -1,5 +1,6 @@
-/* cli/advisory-feed.h -- how providers of CSAF say what they have (CSAF 2.0 sections 7.1.8 to 7.1.15): provider metadata names feeds and folders,
- * a ROLIE feed (RFC 8322, as JSON) or the files of a folder name the documents. Pure; what cannot be used is skipped and counted. */
+/* cli/advisory-feed.h -- how providers of CSAF say what they have (CSAF 2.0 sections 7.1.8 to 7.1.15): provider metadata names feeds and
+ * folders, a ROLIE feed (RFC 8322, as JSON) or the files of a folder name the documents. Pure; what cannot be used is skipped and counted.
+ */
 #pragma once
 
 #include "base/bytes.h"

@@ -282,7 +282,8 @@ static int take_provider(struct advisory_import *im, struct fetch *fetch, const 
 
 static int take_single(struct advisory_import *im, struct fetch *fetch, const char *url, const struct buf *text, struct error *err)
 {
-	_cleanup_(mem_freep) char *a = mem_printf("%s.sha256", url), *b = mem_printf("%s.sha512", url), *signature = mem_printf("%s.asc", url);
+	_cleanup_(mem_freep) char *a = mem_printf("%s.sha256", url), *b = mem_printf("%s.sha512", url),
+				  *signature = mem_printf("%s.asc", url);
 	struct feed_entry e = { .url = (char *)(uintptr_t)url, .hashes = { a, b }, .signature = signature };
 	_cleanup_(fetching_done) struct fetching g = { 0 };
 	int r = fetching_init(&g, im, fetch, err);

@@ -9,6 +9,6 @@
 #include "cli/advisory-import.h"
 #include "cli/fetch.h"
 
-/* url: of provider metadata, of a ROLIE feed, of a folder (ends in '/', or in changes.csv or index.txt), or of one document; of a host alone:
- * its well-known provider metadata. CLI_ABSENT, CLI_UNREACHED (what came before is kept), or as the first document names it. */
+/* url: of provider metadata, of a ROLIE feed, of a folder (ends in '/', or in changes.csv or index.txt), or of one document; of a host
+ * alone: its well-known provider metadata. CLI_ABSENT, CLI_UNREACHED (what came before is kept), or as the first document names it. */
 int advisory_import_url(struct advisory_import *im, struct fetch *fetch, const char *url, struct error *err) _must_check_;

@@ -47,7 +47,8 @@ static const char *why_not(const struct statement *st, const struct root *root, 
 	if (!root)
 		return "no fleet";
 	if (verify(st, root, &ignored) < 0)
-		return ignored.code == E_DENIED ? "its signer may not judge any more" : "its signature does not hold, or it contradicts itself";
+		return ignored.code == E_DENIED ? "its signer may not judge any more" :
+						  "its signature does not hold, or it contradicts itself";
 	return until_s && now_s >= until_s ? "its time is over" : NULL;
 }
 
@@ -206,7 +207,8 @@ static bool is_kept(const char *path, const struct statement *st)
 }
 
 /* is_good: its signer may judge, so it takes the place of what has its name. 1: it was here. */
-static int keep(char hash[static 2 * HASH_LEN + 1], const struct advisory_store *s, const struct statement *st, bool is_good, struct error *err)
+static int keep(char hash[static 2 * HASH_LEN + 1], const struct advisory_store *s, const struct statement *st, bool is_good,
+		struct error *err)
 {
 	_cleanup_(mem_freep) char *folder = mem_printf("%s/judgements", s->dir), *path = NULL;
 

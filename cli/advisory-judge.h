@@ -33,8 +33,9 @@ size_t judgements_elsewhere(const struct judgements *j, const struct advisory_st
 /* Adds the features that judgements say it takes: strings are borrowed from j. */
 void judgements_refine(struct advisory *a, const struct judgements *j, const struct advisory_entry *e);
 
-/* whole: with what it brings behind it, if that is at hand. Verifies and keeps one, and has it sent to the archive with the next sync (cli/advisory-sync.h). E_DENIED without a root, or when its signer
- * may not. */
+/* whole: with what it brings behind it, if that is at hand. Verifies and keeps one, and has it sent to the archive with the next sync
+ * (cli/advisory-sync.h). E_DENIED without a root, or when its signer may not. */
 int judgement_take(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err) _must_check_;
-/* Keeps one that is archived; also one whose signer may not judge any more, since they may again one day. Not durable before advisory_store_sync(). 1: it was here. */
+/* Keeps one that is archived; also one whose signer may not judge any more, since they may again one day. Not durable before
+ * advisory_store_sync(). 1: it was here. */
 int judgement_keep(const struct advisory_store *s, const struct root *root, struct bytes whole, struct error *err) _must_check_;

@@ -275,9 +275,10 @@ static bool is_of_others(const struct advisory_match *m)
 	return *m->facts->vendor && !m->has_vendor && m->a->product_count;
 }
 
-/* Some say what is fixed and nothing else, some, as CVE records whose product is "n/a", name nothing at all: who is affected, they leave open. */
-static bool judge_silence(struct advisory_finding *out, const struct advisory_match *m, const struct advisory_vuln *v, const struct verdict *good,
-			  const struct verdict *fixed)
+/* Some say what is fixed and nothing else, some, as CVE records whose product is "n/a", name nothing at all: who is affected, they leave
+ * open. */
+static bool judge_silence(struct advisory_finding *out, const struct advisory_match *m, const struct advisory_vuln *v,
+			  const struct verdict *good, const struct verdict *fixed)
 {
 	const struct verdict *said = fixed->is_near ? fixed : good;
 	size_t count = 0;
@@ -289,8 +290,9 @@ static bool judge_silence(struct advisory_finding *out, const struct advisory_ma
 	else if (!count)
 		say(out, ANSWER_UNKNOWN, "it does not say which product it concerns");
 	else if (!v->items[ADVISORY_AFFECTED].count && said->is_near && m->a->form != ADVISORY_CVE)
-		say(out, ANSWER_UNKNOWN, "only what is %s is listed ('%.100s', '%.80s'): nothing is said of %.60s", said == fixed ? "fixed" : "not affected",
-		    name_of(said->product), range_of(m, said->product), version_of(m, said->product));
+		say(out, ANSWER_UNKNOWN, "only what is %s is listed ('%.100s', '%.80s'): nothing is said of %.60s",
+		    said == fixed ? "fixed" : "not affected", name_of(said->product), range_of(m, said->product),
+		    version_of(m, said->product));
 	else
 		return false;
 	return true;

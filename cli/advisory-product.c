@@ -115,7 +115,8 @@ static enum answer is_family(const char *word, const struct advisory_facts *f, b
 static void decide_by_words(struct decided *d, const struct words *words, const struct advisory_facts *f)
 {
 	/* FRRouting is made by FRRouting: what names the vendor names the system */
-	bool has_system = words->has_vendor && *f->system && !strcasecmp(f->system, f->vendor), has_family = false, has_other = false, is_placed;
+	bool has_system = words->has_vendor && *f->system && !strcasecmp(f->system, f->vendor), has_family = false, has_other = false,
+	     is_placed;
 	enum answer family = ANSWER_NO, series = in_series(words, f);
 
 	for (size_t i = 0; i < words->count; i++) {

@@ -1,7 +1,7 @@
 /* cli/advisory-product.h -- is this device that product, and is its version meant? Internal to cli/advisory-*.c. Pure.
  *
- * Vendors write names as they like, so a name is taken apart into words: words that name a model decide alone; else the system ("WeOS") or the
- * family ("Lynx") must be there, and a word that nobody can place leaves the answer open. */
+ * Vendors write names as they like, so a name is taken apart into words: words that name a model decide alone; else the system ("WeOS") or
+ * the family ("Lynx") must be there, and a word that nobody can place leaves the answer open. */
 #pragma once
 
 #include "cli/advisory-match.h"

@@ -42,7 +42,8 @@ enum { TAKEN_COUNT = TAKEN_OLDER + 1 };
 int advisory_store_take(enum advisory_taken *how, struct advisory_store *s, const struct advisory *a, struct bytes document,
 			const char *checked, struct error *err) _must_check_;
 /* Keeps the signature that document came with. */
-int advisory_store_put_signature(const struct advisory_store *s, struct bytes document, struct bytes signature, struct error *err) _must_check_;
+int advisory_store_put_signature(const struct advisory_store *s, struct bytes document, struct bytes signature,
+				 struct error *err) _must_check_;
 /* A file of the store, by a rename. Not durable before advisory_store_sync(), since thousands come together. */
 int advisory_store_write(const char *path, struct bytes text, struct error *err) _must_check_;
 int advisory_store_sync(const struct advisory_store *s, struct error *err) _must_check_;

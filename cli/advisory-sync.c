@@ -54,7 +54,8 @@ static int post_one(const struct advisory_store *s, struct api *api, const char 
 	if (r == 0)
 		r = api_post_object(api, buf_bytes(&whole), err);
 	else if (r > 0)
-		output_note("holdfast: judgement %.16s is not sent: the document that it brings is not here; whoever signed it sends it", hash);
+		output_note("holdfast: judgement %.16s is not sent: the document that it brings is not here; whoever signed it sends it",
+			    hash);
 	if (r == E_DENIED)
 		output_note("holdfast: judgement %.16s is not taken: %s", hash, err->text);
 	else if (r < 0)

@@ -31,12 +31,14 @@ static const char *held_back(const struct advisory *a)
 static bool is_brought(const struct judgements *j, const char *document)
 {
 	for (size_t i = 0; i < j->count; i++)
-		if (statement_get(j->list[i].st, "text") && !j->list[i].why_not && !strcmp(statement_get(j->list[i].st, "document"), document))
+		if (statement_get(j->list[i].st, "text") && !j->list[i].why_not &&
+		    !strcmp(statement_get(j->list[i].st, "document"), document))
 			return true;
 	return false;
 }
 
-int judgement_add_text(struct buf *text, struct buf *frame, const struct advisory_store *s, const struct judgements *j, size_t i, struct error *err)
+int judgement_add_text(struct buf *text, struct buf *frame, const struct advisory_store *s, const struct judgements *j, size_t i,
+		       struct error *err)
 {
 	_cleanup_(advisory_freep) struct advisory *a = NULL;
 	_cleanup_(buf_done) struct buf document = { 0 };
@@ -153,7 +155,8 @@ static int fetch_document(struct buf *out, struct cli *cli, const struct stateme
 	if (r == 0)
 		r = api_get(&frame, cli->api, path, JUDGEMENT_TEXT_MAX, err);
 	if (r == CLI_ABSENT)
-		return error_set(err, CLI_ABSENT, "nobody gave the archive the document of '%s' (SHA-256 %s), which '%s' judged; ask them for it",
+		return error_set(err, CLI_ABSENT,
+				 "nobody gave the archive the document of '%s' (SHA-256 %s), which '%s' judged; ask them for it",
 				 statement_get(st, "advisory"), statement_get(st, "document"), statement_get(st, "person"));
 	return r < 0 ? r : judgement_open_text(out, st, buf_bytes(&frame), err);
 }
@@ -176,7 +179,8 @@ int judgement_find_document(struct buf *out, const struct advisory_store *s, con
 		return r;
 	st = find_judged(j, which);
 	if (!st)
-		return error_set(err, CLI_ABSENT, "there is no advisory '%.80s' here, and nobody judged one; see: holdfast advisory list", which);
+		return error_set(err, CLI_ABSENT, "there is no advisory '%.80s' here, and nobody judged one; see: holdfast advisory list",
+				 which);
 	if (find_here(out, s, statement_get(st, "document"), err) == 0)
 		return 0;
 	r = judgement_read_text(&frame, s, st, err);

@@ -149,7 +149,8 @@ static int explain_denial(struct api *api, struct error *err)
 		is_in |= !strcmp(root_person(root, i), api->home->person);
 	if (!is_in)
 		return error_set(err, CLI_LOGIN,
-				 "root version %llu does not name you; its people add somebody with: holdfast root edit --add-person", version);
+				 "root version %llu does not name you; its people add somebody with: holdfast root edit --add-person",
+				 version);
 	if (plain_get(&roots, api, path, API_ROOTS_MAX, &ignored) == 0 && !roots.len)
 		return error_set(err, E_SEAL, "it does not know root %llu, which was in force: it was set back, or it lies", version);
 	return err->code = CLI_LOGIN;

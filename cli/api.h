@@ -28,8 +28,8 @@ int api_open(struct api **out, struct home *home, struct error *err) _must_check
 int api_open_roots(struct api **out, struct home *home, struct error *err) _must_check_;
 struct api *api_free(struct api *api);
 
-/* Another connection on the same session, for a thread of its own: to be freed before the one that it comes from. It never logs in: when the
- * session ends, that is CLI_LOGIN. */
+/* Another connection on the same session, for a thread of its own: to be freed before the one that it comes from. It never logs in: when
+ * the session ends, that is CLI_LOGIN. */
 int api_open_again(struct api **out, const struct api *api, struct error *err) _must_check_;
 
 /* GET path, appended to out, at most max bytes. Logs in anew once when the session ended. */

@@ -15,7 +15,8 @@ static int check(const struct ceremony *c, struct error *err)
 	const char *person = c->cli->home->person;
 
 	if (!r->shredded)
-		return error_set(err, CLI_CONFLICT, "the archive has not said yet that it shredded '%s' (%s); there is nothing to attest before",
+		return error_set(err, CLI_CONFLICT,
+				 "the archive has not said yet that it shredded '%s' (%s); there is nothing to attest before",
 				 c->member->name, retirement_state_name(r->state));
 	if (!r->shred.of)
 		return error_set(err, E_SEAL, "%s", r->is_contradicted ? r->contradiction : "the shredding names no order that is known");
@@ -25,7 +26,8 @@ static int check(const struct ceremony *c, struct error *err)
 	for (size_t i = 0; i < r->missing_count; i++)
 		if (!strcmp(r->missing[i], person))
 			return 0;
-	return error_set(err, CLI_CONFLICT, "'%s' never had a key that opens anything of '%s': there is nothing to attest", person, c->member->name);
+	return error_set(err, CLI_CONFLICT, "'%s' never had a key that opens anything of '%s': there is nothing to attest", person,
+			 c->member->name);
 }
 
 static int make_text(struct buf *out, const struct ceremony *c, const struct args *args, struct error *err)
@@ -59,7 +61,8 @@ int attest(struct ceremony *c, const struct args *args, struct error *err)
 		r = make_text(&text, c, args, err);
 	if (r < 0)
 		return r;
-	output_note("You say that you kept nothing that opens '%s', or destroyed it: no exported keyring, no file with one of its configurations or "
+	output_note("You say that you kept nothing that opens '%s', or destroyed it: no exported keyring, no file with one of its "
+		    "configurations or "
 		    "secrets, no plan or report%s. (This program keeps none.)",
 		    c->member->name, args_has(args, "copy") ? ", but for the copies that you name" : "");
 	if (!args_has(args, "yes"))

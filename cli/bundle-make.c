@@ -53,7 +53,8 @@ int bundle_place(struct merkle_place *out, const struct open_source *source, con
 	if (r < 0)
 		return r;
 	if (place_parse(out, buf_bytes(&text), &used, err) < 0 || used != text.len || out->size != size || !merkle_place_holds(out, leaf))
-		return error_set(err, E_SEAL, "the server does not prove where a %s lies in the log", statement_type_name(statement_type(st)));
+		return error_set(err, E_SEAL, "the server does not prove where a %s lies in the log",
+				 statement_type_name(statement_type(st)));
 	return 0;
 }
 
@@ -77,7 +78,8 @@ static int add_copy(struct bundle *b, const struct open_source *source, const st
 
 /* ---- the head ---- */
 
-static int get_head(struct statement **out, struct merkle_growth *growth, const struct open_source *source, uint64_t from, struct error *err)
+static int get_head(struct statement **out, struct merkle_growth *growth, const struct open_source *source, uint64_t from,
+		    struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/checkpoint?from=%llu", (unsigned long long)from);
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -125,7 +127,8 @@ static int add_head(struct bundle *b, struct merkle_growth *growth, const struct
 static int get_growth(struct merkle_growth *out, const struct open_source *source, const struct statement *from, const struct statement *to,
 		      struct error *err)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("/v1/consistency?from=%s&to=%s", statement_get(from, "size"), statement_get(to, "size"));
+	_cleanup_(mem_freep) char *path =
+		mem_printf("/v1/consistency?from=%s&to=%s", statement_get(from, "size"), statement_get(to, "size"));
 	_cleanup_(buf_done) struct buf text = { 0 };
 	json_t *json, *list;
 	int r = source->get(source->ctx, &text, path, PLACE_ANSWER_MAX, err);

@@ -1,7 +1,7 @@
 /* cli/bundle-verify.c -- does a bundle prove what its certificate says? Each step refuses in its own words.
  *
- * Order of judgement: the succession of roots; the log's head; every statement's place in that log; who the device is; each statement by the
- * root that was in force where it lies, or by the device's own key; how many people had agreed before anything was done; then all of it
+ * Order of judgement: the succession of roots; the log's head; every statement's place in that log; who the device is; each statement by
+ * the root that was in force where it lies, or by the device's own key; how many people had agreed before anything was done; then all of it
  * together, and the certificate against it. */
 #include "cli/bundle.h"
 
@@ -162,8 +162,8 @@ static size_t version_at(const struct bundle_proof *p, uint64_t index)
 	return version;
 }
 
-/* By the root in force where it lies. A statement that names a later root may lie before it by the order of paths, if both came in one commit:
- * then that root judges. It never helps who was dismissed. */
+/* By the root in force where it lies. A statement that names a later root may lie before it by the order of paths, if both came in one
+ * commit: then that root judges. It never helps who was dismissed. */
 static size_t judging_version(const struct bundle_proof *p, const struct bundle *b, const struct statement *st)
 {
 	uint64_t named = statement_number(st, "root");
@@ -281,7 +281,8 @@ static int take_control(struct bundle_proof *p, const struct bundle *b, const st
 	return 0;
 }
 
-static int take_receipt(struct bundle_proof *p, const struct bundle *b, const struct statement *st, const struct sign_pub *key, struct error *err)
+static int take_receipt(struct bundle_proof *p, const struct bundle *b, const struct statement *st, const struct sign_pub *key,
+			struct error *err)
 {
 	struct retirement_batch *batch = batch_named(p, st);
 	uint8_t leaf[HASH_LEN];
@@ -351,7 +352,8 @@ static int verify_statements(struct bundle_proof *p, const struct bundle *b, con
 			return err->code;
 	for (size_t i = 0; i < p->batch_count; i++)
 		if (!p->batches[i].order)
-			return error_set(err, E_SEAL, "the order of its batch of kind '%s' is missing", statement_get(p->batches[i].batch, "kind"));
+			return error_set(err, E_SEAL, "the order of its batch of kind '%s' is missing",
+					 statement_get(p->batches[i].batch, "kind"));
 	return 0;
 }
 
@@ -382,7 +384,8 @@ static int verify_consent(const struct bundle_proof *p, const struct bundle *b, 
 		return error_set(err, E_DENIED, "not enough people had agreed to erase the device before it said that it was erased");
 	if (!shred->of || !p->retirement.shredded || !was_enough_before(p, b, shred->of, index_of(b, p->retirement.shredded)))
 		return error_set(err, E_DENIED, "not enough people had agreed to shred the archive before it was shredded");
-	if (p->retirement.is_wiped && index_of(b, erase->receipt) > index_of(b, p->retirement.shredded) && statement_get(shred->of->order, "after"))
+	if (p->retirement.is_wiped && index_of(b, erase->receipt) > index_of(b, p->retirement.shredded) &&
+	    statement_get(shred->of->order, "after"))
 		return error_set(err, E_DENIED, "the archive was shredded before the device said that it was erased");
 	return 0;
 }
@@ -408,7 +411,9 @@ void bundle_facts(struct retirement_facts *out, const struct bundle_proof *p)
 static int verify_whole(struct bundle_proof *p, struct error *err)
 {
 	struct retirement_facts facts;
-	struct certificate_source source = { .facts = &facts, .retirement = &p->retirement, .enrol = p->enrol, .admit = p->admit, .snapshot = p->snapshot };
+	struct certificate_source source = {
+		.facts = &facts, .retirement = &p->retirement, .enrol = p->enrol, .admit = p->admit, .snapshot = p->snapshot
+	};
 
 	bundle_facts(&facts, p);
 	retirement_compute(&p->retirement, &facts);
@@ -464,7 +469,8 @@ static int check_covered(const struct bundle_proof *p, const struct bundle *b, s
 					 statement_get(p->batches[i].batch, "kind"));
 	for (size_t i = 0; i < p->shredded_count; i++)
 		if (index_of(b, p->shredded[i]) < size && !certificate_names_shredded(p->certificate, p->shredded[i]))
-			return error_set(err, E_DENIED, "the certificate leaves out what '%s' said about shredding", statement_get(p->shredded[i], "by"));
+			return error_set(err, E_DENIED, "the certificate leaves out what '%s' said about shredding",
+					 statement_get(p->shredded[i], "by"));
 	if (index_of(b, p->retirement.shredded) >= size ||
 	    (p->retirement.is_wiped && index_of(b, p->retirement.erase.receipt) >= size))
 		return error_set(err, E_SEAL, "the log that its certificate names does not hold what it certifies");

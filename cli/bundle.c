@@ -72,7 +72,8 @@ static int parse_head(struct bundle *b, uint64_t *count, struct bytes *rest, str
 	if (!*count || *count > BUNDLE_PARTS_MAX)
 		return error_set(err, E_LIMIT, "it names %llu parts; 1 to %d may be", (unsigned long long)*count, BUNDLE_PARTS_MAX);
 	sha256_hex(sum, *rest);
-	return bytes_is(value, sum) ? 0 : error_set(err, E_SEAL, "it was changed, or is not whole: its sum is not the one in its first lines");
+	return bytes_is(value, sum) ? 0 :
+				      error_set(err, E_SEAL, "it was changed, or is not whole: its sum is not the one in its first lines");
 }
 
 /* What stands behind a statement, each at most once. */
@@ -121,7 +122,8 @@ int bundle_parse(struct bundle *out, struct bytes in, struct error *err)
 		if (parse_part(&b, &rest, err) < 0)
 			return err->code;
 	if (rest.len || b.count != count)
-		return error_set(err, E_SEAL, "it has %s parts than the %llu that it names", rest.len ? "more" : "fewer", (unsigned long long)count);
+		return error_set(err, E_SEAL, "it has %s parts than the %llu that it names", rest.len ? "more" : "fewer",
+				 (unsigned long long)count);
 	*out = b;
 	b = (struct bundle){ 0 };
 	return 0;

@@ -170,14 +170,15 @@ static bool put_part(struct archive *archive, const struct casefile_part *part, 
 int casefile_pack(struct buf *out, const struct casefile *c, const char *folder, int64_t time_s, struct error *err)
 {
 	struct archive *archive = archive_write_new();
-	bool ok = archive && archive_write_set_format_ustar(archive) == ARCHIVE_OK && archive_write_add_filter_gzip(archive) == ARCHIVE_OK &&
-		  archive_write_open(archive, out, NULL, take, NULL) == ARCHIVE_OK;
+	bool ok = archive && archive_write_set_format_ustar(archive) == ARCHIVE_OK &&
+		  archive_write_add_filter_gzip(archive) == ARCHIVE_OK && archive_write_open(archive, out, NULL, take, NULL) == ARCHIVE_OK;
 
 	for (size_t i = 0; i < c->count && ok; i++)
 		ok = put_part(archive, &c->part[i], folder, time_s);
 	ok = ok && archive_write_close(archive) == ARCHIVE_OK;
 	if (!ok)
-		error_set(err, E_SYS, "cannot pack the report: %.200s", archive && archive_error_string(archive) ? archive_error_string(archive) : "");
+		error_set(err, E_SYS, "cannot pack the report: %.200s",
+			  archive && archive_error_string(archive) ? archive_error_string(archive) : "");
 	archive_write_free(archive);
 	return ok ? 0 : err->code;
 }

@@ -165,11 +165,12 @@ int ceremony_compare(const char *said, const char *id, struct error *err)
 		if (*c == '-' || *c == ' ')
 			continue;
 		if (n == ID_LEN || tolower((unsigned char)*c) != id[n])
-			return error_set(err, E_SEAL, "'%.60s' are not the characters of what is here: somebody sees something else than you do",
-					 said);
+			return error_set(err, E_SEAL,
+					 "'%.60s' are not the characters of what is here: somebody sees something else than you do", said);
 		n++;
 	}
-	return n >= CODE_MIN ? 0 : error_set(err, CLI_USAGE, "'%.60s' are too few characters to compare; write at least %d", said, CODE_MIN);
+	return n >= CODE_MIN ? 0 :
+			       error_set(err, CLI_USAGE, "'%.60s' are too few characters to compare; write at least %d", said, CODE_MIN);
 }
 
 static bool is_current(const struct statement *order, const char *challenge)
@@ -210,7 +211,8 @@ static void tell_shred(const struct fleet_member *m, const struct statement *bat
 	if (after)
 		output_note("After      the erasure %.16s..., if the device says that it is done; otherwise nothing is shredded", after);
 	else
-		output_note("Lost       the device is GIVEN UP: its key is revoked as soon as enough people agree, its side stays not confirmed");
+		output_note("Lost       the device is GIVEN UP: its key is revoked as soon as enough people agree, its side stays not "
+			    "confirmed");
 	output_note("Undo       until then it can be stopped (holdfast retire cancel); what is shredded never comes back");
 }
 
@@ -278,7 +280,9 @@ static const char *step_id(const struct ceremony *c, const struct retirement_ste
 static void step_request(struct ceremony_step *out, const struct ceremony *c)
 {
 	const struct retirement *r = &c->dossier.now;
-	const struct retirement_step *s = retirement_in_hand(r) ? retirement_in_hand(r) : r->erase.of && !r->is_lost ? &r->erase : &r->shred;
+	const struct retirement_step *s = retirement_in_hand(r)      ? retirement_in_hand(r) :
+					  r->erase.of && !r->is_lost ? &r->erase :
+								       &r->shred;
 
 	if (!s->of)
 		set(out, "none", "nobody has asked for it");
@@ -453,8 +457,9 @@ void ceremony_steps(struct ceremony_step out[static CEREMONY_STEPS], const struc
 	static const struct {
 		const char *name;
 		void (*fill)(struct ceremony_step *out, const struct ceremony *c);
-	} steps[CEREMONY_STEPS] = { { "request", step_request }, { "agree", step_agree }, { "delay", step_delay },   { "erase", step_erase },
-				    { "hold", step_hold },	 { "shred", step_shred }, { "attest", step_attest }, { "certify", step_certify } };
+	} steps[CEREMONY_STEPS] = { { "request", step_request }, { "agree", step_agree },    { "delay", step_delay },
+				    { "erase", step_erase },     { "hold", step_hold },      { "shred", step_shred },
+				    { "attest", step_attest },   { "certify", step_certify } };
 
 	for (size_t i = 0; i < CEREMONY_STEPS; i++) {
 		out[i] = (struct ceremony_step){ .name = steps[i].name };
@@ -519,8 +524,8 @@ static void next_approval(struct ceremony_next *out, const struct ceremony *c, c
 	_cleanup_(buf_done) struct buf people = { 0 };
 
 	retirement_silent_people(&people, s->of, c->cli->home->root);
-	say(out, "%u of %u people agreed to the %s; it waits for %s", s->consent.people, s->consent.need, statement_get(s->of->batch, "kind"),
-	    people.len ? buf_text(&people) : "somebody who gets the role 'retirer'");
+	say(out, "%u of %u people agreed to the %s; it waits for %s", s->consent.people, s->consent.need,
+	    statement_get(s->of->batch, "kind"), people.len ? buf_text(&people) : "somebody who gets the role 'retirer'");
 	command(out, c, "approve", "");
 	out->is_mine = contains(buf_text(&people), c->cli->home->person);
 }
@@ -599,7 +604,8 @@ void ceremony_next(struct ceremony_next *out, const struct ceremony *c)
 		next_of_archive(out, c);
 		return;
 	case RETIREMENT_HELD:
-		say(out, "the archive is held until %s; until then the shredding can be stopped", statement_get(r->shred.of->batch, "not-before"));
+		say(out, "the archive is held until %s; until then the shredding can be stopped",
+		    statement_get(r->shred.of->batch, "not-before"));
 		return;
 	case RETIREMENT_SHREDDING:
 		next_of_readers(out, c);
@@ -633,10 +639,10 @@ static void put_step(json_t *json, const char *key, const struct ceremony *c, co
 
 	if (!s->of)
 		return;
-	one = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "batch", step_id(c, s), "batch-kind", statement_get(s->of->batch, "kind"),
-			"phase", retirement_phase_name(s->phase), "people", (int)s->consent.people, "need", (int)s->consent.need, "person",
-			statement_get(s->of->batch, "person"), "not-before", statement_get(s->of->batch, "not-before"), "expires",
-			statement_get(s->of->batch, "expires"));
+	one = json_pack("{s:s, s:s, s:s, s:i, s:i, s:s, s:s, s:s}", "batch", step_id(c, s), "batch-kind",
+			statement_get(s->of->batch, "kind"), "phase", retirement_phase_name(s->phase), "people", (int)s->consent.people,
+			"need", (int)s->consent.need, "person", statement_get(s->of->batch, "person"), "not-before",
+			statement_get(s->of->batch, "not-before"), "expires", statement_get(s->of->batch, "expires"));
 	show_put_time(one, "delay-end", s->delay_end_s);
 	if (s->receipt) {
 		json_t *areas = json_array();
@@ -665,8 +671,8 @@ json_t *ceremony_json(const struct ceremony *c)
 	for (size_t i = 0; i < CEREMONY_STEPS; i++)
 		json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "step", steps[i].name, "state", steps[i].state, "text",
 						      show_text(bytes_str(steps[i].text))));
-	json = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:s, s:b}", "device", c->dossier.id, "name", c->dossier.name, "state",
-			 retirement_state_name(r->state), "wiped", (int)r->is_wiped, "lost", (int)r->is_lost, "contradicted",
+	json = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o, s:s, s:b}", "device", c->dossier.id, "name", c->dossier.name,
+			 "state", retirement_state_name(r->state), "wiped", (int)r->is_wiped, "lost", (int)r->is_lost, "contradicted",
 			 (int)r->is_contradicted, "attested", people_json(r->said, r->said_count), "missing",
 			 people_json(r->missing, r->missing_count), "steps", list, "next", next.what, "mine", (int)next.is_mine);
 	show_put_text(json, "command", next.command);

@@ -1,5 +1,5 @@
-/* cli/ceremony.h -- the retirement of one device as its people see it: who was found, where it stands, what comes next and who has to do it.
- * What `holdfast retire` and the commands that show devices have in common. */
+/* cli/ceremony.h -- the retirement of one device as its people see it: who was found, where it stands, what comes next and who has to do
+ * it. What `holdfast retire` and the commands that show devices have in common. */
 #pragma once
 
 #include "cli/dossier.h"

@@ -17,15 +17,38 @@ struct section {
 
 /* In the words of NIST SP 800-88 where it has one. */
 static const struct section sections[] = {
-	{ "Media", { { "Manufacturer", "manufacturer" }, { "Model", "model" }, { "Serial number", "serial" }, { "Asset number", "asset" },
-		     { "Firmware", "firmware" }, { "Source", "device-name" }, { "Device id", "device" }, { "Fleet", "fleet" } } },
-	{ "Sanitization", { { "Standard", "standard" }, { "State", "state" }, { "Category", "category" }, { "Evidence, the weakest", "evidence" },
-			    { "Area", "area" }, { "Not sanitized", "left" }, { "Performed by", "performed" }, { "Verified by", "verified" },
-			    { "Date", "time" }, { "Place", "place" }, { "Destination", "destination" } } },
-	{ "Archived copies", { { "Keys destroyed, epochs", "epochs" }, { "Snapshots that they opened", "snapshots" }, { "Further copy", "copy" } } },
+	{ "Media",
+	  { { "Manufacturer", "manufacturer" },
+	    { "Model", "model" },
+	    { "Serial number", "serial" },
+	    { "Asset number", "asset" },
+	    { "Firmware", "firmware" },
+	    { "Source", "device-name" },
+	    { "Device id", "device" },
+	    { "Fleet", "fleet" } } },
+	{ "Sanitization",
+	  { { "Standard", "standard" },
+	    { "State", "state" },
+	    { "Category", "category" },
+	    { "Evidence, the weakest", "evidence" },
+	    { "Area", "area" },
+	    { "Not sanitized", "left" },
+	    { "Performed by", "performed" },
+	    { "Verified by", "verified" },
+	    { "Date", "time" },
+	    { "Place", "place" },
+	    { "Destination", "destination" } } },
+	{ "Archived copies",
+	  { { "Keys destroyed, epochs", "epochs" }, { "Snapshots that they opened", "snapshots" }, { "Further copy", "copy" } } },
 	{ "What this does not say", { { "Limit", "limit" } } },
-	{ "Proof", { { "Order to erase", "erase" }, { "Receipt of the device", "receipt" }, { "Console transcript", "transcript" },
-		     { "Order to shred", "shred" }, { "Shredded", "shredded" }, { "Log", "log" }, { "Root", "root" } } },
+	{ "Proof",
+	  { { "Order to erase", "erase" },
+	    { "Receipt of the device", "receipt" },
+	    { "Console transcript", "transcript" },
+	    { "Order to shred", "shred" },
+	    { "Shredded", "shredded" },
+	    { "Log", "log" },
+	    { "Root", "root" } } },
 };
 
 /* ---- signatures ---- */
@@ -189,16 +212,19 @@ static void page_head(struct buf *out, const struct certificate_view *v)
 			 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n<title>"
 			 "Certificate of sanitization: ");
 	escape(out, statement_get(v->certificate, "device-name"));
-	buf_add_str(out, "</title>\n<style>\n"
-			 "@page { margin: 12mm }\n"
-			 "body { font: 10pt/1.3 sans-serif; color: #000; background: #fff; max-width: 190mm; margin: 0 auto; padding: 4mm }\n"
-			 "h1 { font-size: 15pt; margin: 0 0 2mm } h2 { font-size: 10.5pt; margin: 3mm 0 1mm; border-bottom: 0.3mm solid #000 }\n"
-			 "table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: normal; width: 44mm; color: #444 }\n"
-			 "th, td { vertical-align: top; padding: 0.3mm 2mm 0.3mm 0; overflow-wrap: anywhere }\n"
-			 ".sign td { border-bottom: 0.2mm solid #888; height: 8mm }\n"
-			 "</style>\n</head>\n<body>\n<h1>Certificate of sanitization</h1>\n<p>Fleet ");
+	buf_add_str(
+		out,
+		"</title>\n<style>\n"
+		"@page { margin: 12mm }\n"
+		"body { font: 10pt/1.3 sans-serif; color: #000; background: #fff; max-width: 190mm; margin: 0 auto; padding: 4mm }\n"
+		"h1 { font-size: 15pt; margin: 0 0 2mm } h2 { font-size: 10.5pt; margin: 3mm 0 1mm; border-bottom: 0.3mm solid #000 }\n"
+		"table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: normal; width: 44mm; color: #444 }\n"
+		"th, td { vertical-align: top; padding: 0.3mm 2mm 0.3mm 0; overflow-wrap: anywhere }\n"
+		".sign td { border-bottom: 0.2mm solid #888; height: 8mm }\n"
+		"</style>\n</head>\n<body>\n<h1>Certificate of sanitization</h1>\n<p>Fleet ");
 	escape(out, root_name(v->root));
-	buf_add_str(out, ". Holdfast made this page from signed statements. It is a picture of the proof, not the proof: that is the file named below, "
+	buf_add_str(out, ". Holdfast made this page from signed statements. It is a picture of the proof, not the proof: that is the file "
+			 "named below, "
 			 "which holdfast retire verify checks.</p>\n");
 }
 

@@ -206,8 +206,10 @@ static int check_far_enough(const struct certificate_source *s, struct error *er
 	for (size_t i = 0; i < r->missing_count; i++)
 		buf_addf(&missing, "%s%s", i ? ", " : "", r->missing[i]);
 	if (r->state == RETIREMENT_SHREDDING)
-		return error_set(err, CLI_CONFLICT, "'%s' cannot be certified yet: %s did not say that what they kept is destroyed (holdfast retire attest %s)",
-				 name, buf_text(&missing), name);
+		return error_set(
+			err, CLI_CONFLICT,
+			"'%s' cannot be certified yet: %s did not say that what they kept is destroyed (holdfast retire attest %s)", name,
+			buf_text(&missing), name);
 	if (r->state != RETIREMENT_SHREDDED)
 		return error_set(err, CLI_CONFLICT, "'%s' cannot be certified: it is %s; see: holdfast retire status %s", name,
 				 retirement_state_name(r->state), name);
@@ -333,8 +335,8 @@ static int compare(struct bytes said, struct bytes computed, struct error *err)
 
 	while (bytes_next_line(&said, &a) && bytes_next_line(&computed, &b))
 		if (!bytes_equal(a, b))
-			return error_set(err, E_DENIED, "the certificate says '%.*s', and its statements say '%.*s'", (int)a.len, (const char *)a.ptr,
-					 (int)b.len, (const char *)b.ptr);
+			return error_set(err, E_DENIED, "the certificate says '%.*s', and its statements say '%.*s'", (int)a.len,
+					 (const char *)a.ptr, (int)b.len, (const char *)b.ptr);
 	return said.len || computed.len ? error_set(err, E_DENIED, "the certificate says more, or less, than its statements") : 0;
 }
 
@@ -348,7 +350,8 @@ int certificate_check(const struct statement *c, const struct certificate_source
 	if ((!r->is_wiped && !r->is_lost) || !r->shredded || !r->shred.of)
 		return error_set(err, E_DENIED, "the certificate is of a device that is %s", retirement_state_name(r->state));
 	if (r->missing_count)
-		return error_set(err, E_DENIED, "the certificate was made before '%s' had said that what they kept is destroyed", r->missing[0]);
+		return error_set(err, E_DENIED, "the certificate was made before '%s' had said that what they kept is destroyed",
+				 r->missing[0]);
 	statement_get_point(&t.log_size, t.log_tree, c, "log");
 	code = find_shredded(&t, c, s, err);
 	if (code == 0)

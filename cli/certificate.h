@@ -21,8 +21,8 @@ struct certificate_source {
 	const struct statement *enrol, *admit, *snapshot; /* verified; snapshot: the newest, NULL for none */
 };
 
-/* The text, unsigned, appended to out. checkpoint: verified; covers all that is named; NULL where nothing was shredded yet. CLI_CONFLICT when the device is not that far, with
- * what is missing. */
+/* The text, unsigned, appended to out. checkpoint: verified; covers all that is named; NULL where nothing was shredded yet. CLI_CONFLICT
+ * when the device is not that far, with what is missing. */
 int certificate_draft(struct buf *out, const struct certificate_source *source, const struct certificate_words *words,
 		      const struct statement *checkpoint, int64_t now_s, struct error *err) _must_check_;
 /* Does it say what its statements say, and nothing stronger? E_DENIED names the field. Signatures are not looked at. */

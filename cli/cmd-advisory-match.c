@@ -1,7 +1,8 @@
 /* cli/cmd-advisory-match.c -- holdfast advisory match: which devices are affected by which advisories.
  *
- * Advisories are read one after the other, so memory does not grow with their number (a second time, to look behind the fixes that they name);
- * devices of which the same is known are decided once. What is not affected is left out unless asked for; what is unknown never is. */
+ * Advisories are read one after the other, so memory does not grow with their number (a second time, to look behind the fixes that they
+ * name); devices of which the same is known are decided once. What is not affected is left out unless asked for; what is unknown never is.
+ */
 #include "cli/commands.h"
 
 #include "base/clock.h"
@@ -329,8 +330,8 @@ static bool is_other_series(const struct row *row)
 {
 	struct version own, fix;
 
-	return !strcmp(row->device->facts.system, "WeOS") && version_parse(&own, row->device->facts.firmware) && version_parse(&fix, row->fix) &&
-	       own.number[0] != fix.number[0];
+	return !strcmp(row->device->facts.system, "WeOS") && version_parse(&own, row->device->facts.firmware) &&
+	       version_parse(&fix, row->fix) && own.number[0] != fix.number[0];
 }
 
 static void put_fix(struct buf *out, const struct report *r, const struct row *row)
@@ -441,8 +442,8 @@ static int print_json(const struct report *r, struct error *err)
 		json_object_set_new(counts, state_names[i], json_integer((json_int_t)r->counts[i]));
 	return output_json("advisory-match",
 			   json_pack("{s:I, s:I, s:I, s:I, s:o, s:o}", "advisories", (json_int_t)r->store.count, "devices",
-				     (json_int_t)r->devices.count, "without-vendor", (json_int_t)r->unplaced, "overdue", (json_int_t)r->overdue,
-				     "counts", counts, "matches", list),
+				     (json_int_t)r->devices.count, "without-vendor", (json_int_t)r->unplaced, "overdue",
+				     (json_int_t)r->overdue, "counts", counts, "matches", list),
 			   err);
 }
 
@@ -491,7 +492,8 @@ static int gather(struct report *r, const struct args *args, struct error *err)
 	if (fetched)
 		output_note("%zu judgements of other operators came from the archive", fetched);
 	if (fetched && judgements_elsewhere(&r->judgements, &r->store))
-		output_note("%zu advisories were judged that are not here; to take one: holdfast advisory document ID | holdfast advisory import -",
+		output_note("%zu advisories were judged that are not here; to take one: holdfast advisory document ID | holdfast advisory "
+			    "import -",
 			    judgements_elsewhere(&r->judgements, &r->store));
 	if (result == 0)
 		result = file ? advisory_devices_file(&r->devices, file, err)

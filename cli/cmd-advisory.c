@@ -358,8 +358,8 @@ static int add_until(struct buf *text, const char *until, struct error *err)
 }
 
 /* brought: what the archive gets with it. */
-static int write_judgement(struct buf *text, struct buf *brought, struct cli *cli, const struct args *args, const struct advisory_store *s, size_t i,
-			   struct error *err)
+static int write_judgement(struct buf *text, struct buf *brought, struct cli *cli, const struct args *args, const struct advisory_store *s,
+			   size_t i, struct error *err)
 {
 	_cleanup_(judgements_done) struct judgements j = { 0 };
 	const struct advisory_entry *e = &s->entries[i];

@@ -304,7 +304,8 @@ static int compare_sets(struct preview *out, struct review *v, const struct flee
 }
 
 /* The whole set of policies, against the one that the device has. 1: it cannot be seen. */
-static int see_policies(struct preview *out, struct review *v, const struct fleet_member *m, const struct statement *order, struct error *err)
+static int see_policies(struct preview *out, struct review *v, const struct fleet_member *m, const struct statement *order,
+			struct error *err)
 {
 	_cleanup_(buf_done) struct buf payload = { 0 };
 	int r = open_payload(&payload, v, statement_get(order, "device"), err);

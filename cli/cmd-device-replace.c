@@ -1,8 +1,9 @@
-/* cli/cmd-device-replace.c -- `holdfast device replace`: a spare takes the place of a device: its name, its labels, and its last configuration.
+/* cli/cmd-device-replace.c -- `holdfast device replace`: a spare takes the place of a device: its name, its labels, and its last
+ * configuration.
  *
- * The old one keeps its key and its archive under the name <name>-old, so that nothing that was recorded changes its owner. The configuration goes
- * to the new one as every change does: sealed to it, with confirmed commit. Cut short, the command goes on where it was, with the names as
- * they are then. */
+ * The old one keeps its key and its archive under the name <name>-old, so that nothing that was recorded changes its owner. The
+ * configuration goes to the new one as every change does: sealed to it, with confirmed commit. Cut short, the command goes on where it was,
+ * with the names as they are then. */
 #include "cli/commands.h"
 
 #include "base/clock.h"
@@ -52,7 +53,8 @@ static int begin(struct pair *p, struct cli *cli, const char *old, const char *n
 	int r = making_begin(&p->o, cli, ORDER_APPLY, err);
 
 	if (r == 0 && !root_has_role(cli->home->root, cli->home->person, ROLE_ADMIN))
-		r = error_set(err, E_DENIED, "'%s' does not have the role 'admin', which names devices; see: holdfast root show", cli->home->person);
+		r = error_set(err, E_DENIED, "'%s' does not have the role 'admin', which names devices; see: holdfast root show",
+			      cli->home->person);
 	return r < 0 ? r : find_pair(p, old, new, err);
 }
 
@@ -89,7 +91,8 @@ static int old_name(char out[static NAME_LEN_MAX + 1], const struct pair *p, str
 		if (!is_taken(&p->o.list, out))
 			return 0;
 	}
-	return error_set(err, CLI_CONFLICT, "'%s' was replaced %d times already; give one of its predecessors another place first", p->old->name, OLD_NAMES);
+	return error_set(err, CLI_CONFLICT, "'%s' was replaced %d times already; give one of its predecessors another place first",
+			 p->old->name, OLD_NAMES);
 }
 
 /* ---- what is to be known before ---- */
@@ -110,7 +113,8 @@ static int tell_old(struct pair *p, struct error *err)
 	dossier_done(&d);
 	show_since(seen, p->old->seen_s, clock_now_s());
 	if (state == RETIREMENT_ACTIVE || state == RETIREMENT_RETIRING || state == RETIREMENT_FAILED)
-		output_note("holdfast: warning: '%s' is %s (last seen: %s): disconnect it before the other one has its addresses, and retire it: "
+		output_note("holdfast: warning: '%s' is %s (last seen: %s): disconnect it before the other one has its addresses, and "
+			    "retire it: "
 			    "holdfast retire plan %s",
 			    p->old->name, retirement_state_name(state), *seen ? seen : "never", p->old->name);
 	else
@@ -131,7 +135,8 @@ static void tell_secrets(const struct pair *p, const struct opened *from)
 	if (warnings & WEOS_KEY_PORTABLE)
 		output_note("holdfast: warning: %s; they move, and are to be changed", weos_warning_text(WEOS_KEY_PORTABLE));
 	if (!warnings && from->has_secrets)
-		output_note("Secrets: all that stand in the configuration move with it. What the device keeps elsewhere (host keys, certificates "
+		output_note("Secrets: all that stand in the configuration move with it. What the device keeps elsewhere (host keys, "
+			    "certificates "
 			    "in its own store) does not.");
 }
 
@@ -241,8 +246,10 @@ static int wait_for_snapshot(struct pair *p, struct cli *cli, char ids[2][ID_LEN
 		if (r < 0 || (p->new->snapshot && is_named(p)))
 			return r;
 		if (clock_mono_ms() > end_ms)
-			return error_set(err, CLI_PARTIAL, "'%s' has recorded nothing yet, so nothing was ordered; when it has: holdfast device replace %s %s",
-					 p->new->name, p->old->name, p->new->name);
+			return error_set(
+				err, CLI_PARTIAL,
+				"'%s' has recorded nothing yet, so nothing was ordered; when it has: holdfast device replace %s %s",
+				p->new->name, p->old->name, p->new->name);
 		if (!is_told)
 			output_note("Waiting for the first snapshot of '%s'.", p->new->name[0] ? p->new->name : p->new->id);
 		is_told = true;

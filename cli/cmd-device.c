@@ -26,7 +26,8 @@ static const char *state_of(const struct fleet_member *m)
 
 static json_t *verdict_json(const struct fleet_member *m)
 {
-	json_t *json = json_pack("{s:I, s:I, s:I}", "number", (json_int_t)m->verdict, "snapshot", (json_int_t)m->judged, "policy", (json_int_t)m->policy);
+	json_t *json = json_pack("{s:I, s:I, s:I}", "number", (json_int_t)m->verdict, "snapshot", (json_int_t)m->judged, "policy",
+				 (json_int_t)m->policy);
 
 	show_put_time(json, "time", m->verdict_s);
 	for (size_t i = 0; i < STANDINGS && m->has_counts; i++)

@@ -232,8 +232,8 @@ int cmd_root_card(struct cli *cli, const struct args *args, struct error *err)
 		return r;
 	if (cli->json) {
 		buf_truncate(&text, text.len - 1);
-		return output_json("card", json_pack("{s:s, s:s}", "fleet", card.fleet, file ? "file" : "card", file ? file : buf_text(&text)),
-				   err);
+		return output_json(
+			"card", json_pack("{s:s, s:s}", "fleet", card.fleet, file ? "file" : "card", file ? file : buf_text(&text)), err);
 	}
 	output_note("It holds no secret, but it must arrive unchanged. Next, at the other person's:  holdfast enlist CARD --person NAME");
 	return file ? 0 : output_raw(buf_bytes(&text), err);

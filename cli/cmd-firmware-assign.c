@@ -52,8 +52,8 @@ static int check_meant(const struct assigning *a, struct error *err)
 	if (lacking)
 		return error_set(err, CLI_CONFLICT, "image %.12s is not all on the server; import it once more, it goes on",
 				 statement_get(lacking->st, "image"));
-	return error_set(err, CLI_ABSENT, "there is no firmware '%.60s'%s%s; see: holdfast firmware list", a->meant, a->part ? " of part " : "",
-			 a->part ? a->part : "");
+	return error_set(err, CLI_ABSENT, "there is no firmware '%.60s'%s%s; see: holdfast firmware list", a->meant,
+			 a->part ? " of part " : "", a->part ? a->part : "");
 }
 
 /* The newest statement that fits, or why none does. */
@@ -105,7 +105,8 @@ static void say_why_not(const struct assigning *a, const struct fleet_member *m,
 
 /* ---- one device ---- */
 
-static int put_order(struct assigning *a, const struct fleet_member *m, const struct firmware *f, const struct args *args, struct error *err)
+static int put_order(struct assigning *a, const struct fleet_member *m, const struct firmware *f, const struct args *args,
+		     struct error *err)
 {
 	const struct open_device *device;
 	struct age_recipient box;
@@ -143,8 +144,11 @@ static int assign_one(struct assigning *a, const struct fleet_member *m, const s
 		a->back++;
 		a->back_does = a->back_does && !strcmp(a->back_does, "loses") ? a->back_does : way;
 	}
-	table_add(&a->table, (const char *const[]){ m->name, m->model, m->firmware, statement_get(f->st, "version"), statement_get(f->st, "part"),
-						    way ? (!strcmp(way, "keeps") ? "goes back, keeps its configuration" : "goes back, loses its configuration") : "" });
+	table_add(
+		&a->table,
+		(const char *const[]){
+			m->name, m->model, m->firmware, statement_get(f->st, "version"), statement_get(f->st, "part"),
+			way ? (!strcmp(way, "keeps") ? "goes back, keeps its configuration" : "goes back, loses its configuration") : "" });
 	return put_order(a, m, f, args, err);
 }
 
@@ -212,7 +216,8 @@ static int take_windows(struct batch_terms *terms, const char *windows[static PL
 
 	for (; (window = args_at(args, "window", terms->window_count)); terms->window_count++) {
 		if (terms->window_count == PLAN_WINDOWS_MAX || !window_parse_ok(window))
-			return error_set(err, CLI_USAGE, "'--window %.60s': write at most %d, as 'sat,sun 22:00-04:00' (UTC)", window, PLAN_WINDOWS_MAX);
+			return error_set(err, CLI_USAGE, "'--window %.60s': write at most %d, as 'sat,sun 22:00-04:00' (UTC)", window,
+					 PLAN_WINDOWS_MAX);
 		windows[terms->window_count] = window;
 	}
 	terms->windows = windows;
@@ -227,8 +232,10 @@ static int take_terms(struct batch_terms *terms, const char *windows[static PLAN
 
 	making_terms(terms, &a->orders, reason, args_get(args, "ticket"), now_s);
 	if (take_windows(terms, windows, args, err) < 0 || take_number(&terms->fail_limit, args, "fail-limit", err) < 0 ||
-	    take_duration(&terms->soak_s, args, "soak", 0, 30 * 86400, err) < 0 || take_duration(&terms->confirm_s, args, "confirm", 10, 3600, err) < 0 ||
-	    take_duration(&terms->settle_s, args, "settle", 0, 3600, err) < 0 || take_duration(&later, args, "begin", 0, NOT_BEFORE_MAX_S, err) < 0 ||
+	    take_duration(&terms->soak_s, args, "soak", 0, 30 * 86400, err) < 0 ||
+	    take_duration(&terms->confirm_s, args, "confirm", 10, 3600, err) < 0 ||
+	    take_duration(&terms->settle_s, args, "settle", 0, 3600, err) < 0 ||
+	    take_duration(&later, args, "begin", 0, NOT_BEFORE_MAX_S, err) < 0 ||
 	    take_duration(&life, args, "expires", 60, 90 * 86400, err) < 0)
 		return err->code;
 	terms->not_before_s = now_s + later;

@@ -115,7 +115,8 @@ static int check_options(const struct args *args, struct error *err)
 		return error_set(err, CLI_USAGE, "'--part %.40s': there are system, boot and bundle", part);
 	if (way && !is_one_of(way, ways, ARRAY_SIZE(ways)))
 		return error_set(err, CLI_USAGE, "'--downgrade %.40s': write keeps or loses: what it does to the configuration", way);
-	return check_version("version", args_get(args, "version"), err) < 0 ? err->code : check_version("minimum", args_get(args, "minimum"), err);
+	return check_version("version", args_get(args, "version"), err) < 0 ? err->code :
+									      check_version("minimum", args_get(args, "minimum"), err);
 }
 
 static void add_if(struct buf *text, const char *key, const char *value)
@@ -227,8 +228,9 @@ static int upload(struct cli *cli, const struct image *image, bool *was_there, s
 static int tell(const struct cli *cli, const struct image *image, const struct args *args, bool was_said, bool was_there, struct error *err)
 {
 	if (cli->json)
-		return output_json("firmware-import", json_pack("{s:s, s:I, s:s, s:b, s:b}", "image", image->hash, "size", (json_int_t)image->size,
-								"version", args_get(args, "version"), "signed", !was_said, "uploaded", !was_there),
+		return output_json("firmware-import",
+				   json_pack("{s:s, s:I, s:s, s:b, s:b}", "image", image->hash, "size", (json_int_t)image->size, "version",
+					     args_get(args, "version"), "signed", !was_said, "uploaded", !was_there),
 				   err);
 	output_note("%s: image %.12s, %llu bytes, %s", args_get(args, "version"), image->hash, (unsigned long long)image->size,
 		    was_there ? "was on the server already" : "is on the server");

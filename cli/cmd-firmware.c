@@ -40,7 +40,8 @@ static void state_text(char out[static 64], const struct firmware *f)
 
 static int print_list(const struct firmware_list *list, struct error *err)
 {
-	static const char *const heads[] = { "VERSION", "DRIVER", "PART", "MODELS", "MINIMUM", "DOWNGRADE", "IMAGE", "STATE", "PERSON", "TIME" };
+	static const char *const heads[] = { "VERSION",   "DRIVER", "PART",  "MODELS", "MINIMUM",
+					     "DOWNGRADE", "IMAGE",  "STATE", "PERSON", "TIME" };
 	_cleanup_(table_done) struct table table;
 
 	table_init(&table, ARRAY_SIZE(heads), heads);
@@ -52,18 +53,22 @@ static int print_list(const struct firmware_list *list, struct error *err)
 
 		models_text(&models, st);
 		state_text(state, &list->at[i]);
-		table_add(&table, (const char *const[]){ statement_get(st, "version"), statement_get(st, "driver"), statement_get(st, "part"),
-							buf_text(&models), statement_get(st, "minimum"), statement_get(st, "downgrade"), image, state,
-							statement_get(st, "person"), statement_get(st, "time") });
+		table_add(&table,
+			  (const char *const[]){ statement_get(st, "version"), statement_get(st, "driver"), statement_get(st, "part"),
+						 buf_text(&models), statement_get(st, "minimum"), statement_get(st, "downgrade"), image,
+						 state, statement_get(st, "person"), statement_get(st, "time") });
 	}
 	return table_print(&table, err);
 }
 
 static json_t *firmware_json(const struct firmware *f)
 {
-	static const char *const keys[] = { "driver", "part", "version", "minimum", "downgrade", "image", "name", "person", "time", "note" };
-	json_t *models = json_array(), *json = json_pack("{s:o, s:I, s:b, s:b, s:I}", "models", models, "size", (json_int_t)statement_number(f->st, "size"),
-							 "may-be-ordered", !f->is_by_nobody, "uploaded", (int)f->is_whole, "received", (json_int_t)f->received);
+	static const char *const keys[] = {
+		"driver", "part", "version", "minimum", "downgrade", "image", "name", "person", "time", "note"
+	};
+	json_t *models = json_array(),
+	       *json = json_pack("{s:o, s:I, s:b, s:b, s:I}", "models", models, "size", (json_int_t)statement_number(f->st, "size"),
+				 "may-be-ordered", !f->is_by_nobody, "uploaded", (int)f->is_whole, "received", (json_int_t)f->received);
 	const char *model;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -116,7 +121,8 @@ static const char *newest_for(const struct firmware_list *list, const struct fle
 		const struct firmware *f = &list->at[i];
 		const char *version = statement_get(f->st, "version");
 
-		if (f->is_by_nobody || !f->is_whole || strcmp(statement_get(f->st, "part"), "boot") == 0 || !firmware_is_for_model(f, m->driver, m->model))
+		if (f->is_by_nobody || !f->is_whole || strcmp(statement_get(f->st, "part"), "boot") == 0 ||
+		    !firmware_is_for_model(f, m->driver, m->model))
 			continue;
 		if (!*newest || (version_compare(&order, version, newest) && order > 0))
 			newest = version;
@@ -236,8 +242,11 @@ static int print_status(const struct rollout *r, const struct fleet_list *list, 
 		char wave[24];
 
 		snprintf(wave, sizeof(wave), "%zu", d->wave + 1);
-		table_add(&table, (const char *const[]){ d->name, wave, runs_of(list, d->id), *d->outcome ? d->outcome : d->is_released ? "released" : "waits",
-							d->check, d->evidence, d->note });
+		table_add(&table, (const char *const[]){ d->name, wave, runs_of(list, d->id),
+							 *d->outcome    ? d->outcome :
+							 d->is_released ? "released" :
+									  "waits",
+							 d->check, d->evidence, d->note });
 	}
 	return table_print(&table, err);
 }
@@ -256,7 +265,8 @@ int cmd_firmware_status(struct cli *cli, const struct args *args, struct error *
 	if (result == 0)
 		result = rollout_get(&r, &source, id, err);
 	if (result == 0 && strcmp(statement_get(r.batch, "kind"), "upgrade") != 0)
-		result = error_set(err, CLI_USAGE, "batch '%s' is of kind '%s', and orders no firmware", id, statement_get(r.batch, "kind"));
+		result =
+			error_set(err, CLI_USAGE, "batch '%s' is of kind '%s', and orders no firmware", id, statement_get(r.batch, "kind"));
 	if (result == 0)
 		result = fleet_list_get(&list, cli, err);
 	if (result < 0)

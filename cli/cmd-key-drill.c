@@ -57,7 +57,8 @@ static const char *whose(const struct root *root, const struct age_identity *key
 		const char *space = strchr(value, ' ');
 
 		for (size_t k = 0; space && !strcmp(space + 1, text) && k < root_people(root); k++)
-			if (strlen(root_person(root, k)) == (size_t)(space - value) && !strncmp(root_person(root, k), value, (size_t)(space - value)))
+			if (strlen(root_person(root, k)) == (size_t)(space - value) &&
+			    !strncmp(root_person(root, k), value, (size_t)(space - value)))
 				return root_person(root, k);
 	}
 	return NULL;
@@ -68,8 +69,8 @@ static void add_failure(struct drill *d, const struct fleet_member *m, const cha
 	_cleanup_(mem_freep) char *epoch = mem_printf("%llu", (unsigned long long)m->epoch);
 
 	table_add(&d->table, (const char *const[]){ m->name, epoch, why });
-	json_array_append_new(d->json, json_pack("{s:s, s:s, s:I, s:o}", "device", m->id, "name", m->name, "epoch", (json_int_t)m->epoch, "why",
-						 show_text(bytes_str(why))));
+	json_array_append_new(d->json, json_pack("{s:s, s:s, s:I, s:o}", "device", m->id, "name", m->name, "epoch", (json_int_t)m->epoch,
+						 "why", show_text(bytes_str(why))));
 	d->closed++;
 }
 
@@ -115,8 +116,8 @@ static int print(struct drill *d, const char *person, struct error *err)
 {
 	if (d->cli->json)
 		return output_json("key-drill",
-				   json_pack("{s:s, s:I, s:O, s:I}", "person", person, "opened", (json_int_t)d->opened, "failed", d->json, "empty",
-					     (json_int_t)d->empty),
+				   json_pack("{s:s, s:I, s:O, s:I}", "person", person, "opened", (json_int_t)d->opened, "failed", d->json,
+					     "empty", (json_int_t)d->empty),
 				   err);
 	output_note("The key of %s opens the newest epoch of %llu of %llu devices%s.", person, (unsigned long long)d->opened,
 		    (unsigned long long)(d->opened + d->closed), d->needs_secrets ? ", secrets among it" : ", without their secrets");
@@ -142,8 +143,9 @@ static int begin(struct drill *d, struct cli *cli, const char *file, const char 
 		return r;
 	*person = whose(cli->home->root, &d->key);
 	if (!*person)
-		return error_set(err, E_DENIED, "it is nobody's reading key in root %llu: devices seal nothing to it, and what they sealed to it before "
-						"opens only as long as it is kept",
+		return error_set(err, E_DENIED,
+				 "it is nobody's reading key in root %llu: devices seal nothing to it, and what they sealed to it before "
+				 "opens only as long as it is kept",
 				 (unsigned long long)root_version(cli->home->root));
 	d->needs_secrets = root_has_role(cli->home->root, *person, ROLE_READER);
 	d->cli = cli;

@@ -38,8 +38,8 @@ static bool lacks_somebody(const struct root *then, const struct root *now, enum
 	return false;
 }
 
-static int post_part(struct rewrapping *w, const char *id, uint64_t epoch, const char *part, const struct age_identity *identity, enum role also,
-		     struct error *err)
+static int post_part(struct rewrapping *w, const char *id, uint64_t epoch, const char *part, const struct age_identity *identity,
+		     enum role also, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/epochs/%llu/%s-key", id, (unsigned long long)epoch, part);
 	struct age_recipient to[AGE_RECIPIENTS_MAX];
@@ -123,8 +123,8 @@ static int print(const struct rewrapping *w, struct error *err)
 
 	if (w->cli->json)
 		return output_json("key-rewrap",
-				   json_pack("{s:I, s:I, s:I, s:I}", "rewrapped", (json_int_t)w->sealed, "fine", (json_int_t)w->fine, "closed",
-					     (json_int_t)w->closed, "absent", (json_int_t)w->gone),
+				   json_pack("{s:I, s:I, s:I, s:I}", "rewrapped", (json_int_t)w->sealed, "fine", (json_int_t)w->fine,
+					     "closed", (json_int_t)w->closed, "absent", (json_int_t)w->gone),
 				   err);
 	buf_addf(&line, "epochs: %llu rewrapped, %llu sealed to all who read already, %llu closed to you, %llu not on the server\n",
 		 (unsigned long long)w->sealed, (unsigned long long)w->fine, (unsigned long long)w->closed, (unsigned long long)w->gone);

@@ -1,8 +1,8 @@
 /* cli/cmd-keyring.c -- holdfast keyring export: the sealed epoch keys of all devices as files, each verified.
  *
  * They are what git must not hold (docs/reference/formats.md section 5), so a mirror alone opens nothing. Laid out like the server's own
- * keyring: DIR/<id>/<epoch>.body.age and .secrets.age, plain age files; beside them .body.rewrap.age and .secrets.rewrap.age, where a reader
- * made some: those say by what they hold whether they are right, which shows when they are opened. */
+ * keyring: DIR/<id>/<epoch>.body.age and .secrets.age, plain age files; beside them .body.rewrap.age and .secrets.rewrap.age, where a
+ * reader made some: those say by what they hold whether they are right, which shows when they are opened. */
 #include "cli/commands.h"
 
 #include "base/fs.h"

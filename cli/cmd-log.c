@@ -207,7 +207,9 @@ static void add_row(struct table *table, const json_t *entry)
 	json_int_t removed = json_integer_value(json_object_get(entry, "removed"));
 	char number[24], lines[48] = "";
 	const char *type = text_of(entry, "type"), *when = text_of(entry, "time"), *reason = text_of(entry, "reason");
-	const char *cells[] = { number, when, type, reason, text_of(entry, "saved"), text_of(entry, "mode"), lines, text_of(entry, "note") };
+	const char *cells[] = {
+		number, when, type, reason, text_of(entry, "saved"), text_of(entry, "mode"), lines, text_of(entry, "note")
+	};
 
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)number_of(entry));
 	if (!strcmp(type, "snapshot"))

@@ -68,7 +68,8 @@ static int take_term(struct asked *a, const char *text, struct error *err)
 		a->revisions++;
 		at = NULL;
 	} else if (at && !parse_moment(&at_s, at + 1)) {
-		return error_set(err, CLI_USAGE, "'%.40s' is no revision and no time; write @7, @2026-03-01 or @2026-03-01T08:00:00Z", at + 1);
+		return error_set(err, CLI_USAGE, "'%.40s' is no revision and no time; write @7, @2026-03-01 or @2026-03-01T08:00:00Z",
+				 at + 1);
 	}
 	if (at && a->at_s && a->at_s != at_s)
 		return error_set(err, CLI_USAGE, "one time at once: the selectors have several");
@@ -255,7 +256,8 @@ static int print_plan(const struct checking *c, struct error *err)
 
 static int print_summary(const struct checking *c, bool json, struct error *err)
 {
-	return json ? policed_summary_json(c->policy, c->by_rule, c->counts, c->count, err) : policed_summary_print(c->policy, c->by_rule, err);
+	return json ? policed_summary_json(c->policy, c->by_rule, c->counts, c->count, err) :
+		      policed_summary_print(c->policy, c->by_rule, err);
 }
 
 static int print(struct checking *c, bool json, struct error *err)

@@ -196,7 +196,8 @@ static int print_outcome(const struct outcome *o, const struct cli *cli, struct 
 			    0;
 
 	if (r == 0 && o->done < o->count)
-		output_note("%zu of %zu have not said that it passes, and is saved; see: holdfast policy status", o->count - o->done, o->count);
+		output_note("%zu of %zu have not said that it passes, and is saved; see: holdfast policy status", o->count - o->done,
+			    o->count);
 	return r < 0 ? r : o->done == o->count ? EXIT_DONE : EXIT_FINDING;
 }
 

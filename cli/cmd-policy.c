@@ -157,8 +157,10 @@ static int show_rules_json(const struct policy *policy, const struct rule *only,
 	for (size_t i = 0; i < policy->count; i++)
 		if (!only || only == &policy->rules[i])
 			json_array_append_new(rules, rule_json(&policy->rules[i]));
-	return output_json("policy", json_pack("{s:s, s:s, s:s, s:o}", "pack", policy->name, "title", policy->title, "driver", policy->driver,
-					       "rules", rules), err);
+	return output_json(
+		"policy",
+		json_pack("{s:s, s:s, s:s, s:o}", "pack", policy->name, "title", policy->title, "driver", policy->driver, "rules", rules),
+		err);
 }
 
 static int show_table(const struct policy *policy, struct error *err)
@@ -170,7 +172,8 @@ static int show_table(const struct policy *policy, struct error *err)
 	for (size_t i = 0; i < policy->count; i++) {
 		const struct rule *rule = &policy->rules[i];
 
-		table_add(&table, (const char *const[]){ rule->id, policy_level_name(rule->level), policy_severity_name(rule->severity), rule->title });
+		table_add(&table, (const char *const[]){ rule->id, policy_level_name(rule->level), policy_severity_name(rule->severity),
+							 rule->title });
 	}
 	return table_print(&table, err);
 }

@@ -111,9 +111,10 @@ static int add_configuration(struct reporting *r, struct error *err)
 	const struct form *form = form_of(r->member->driver);
 
 	if (!form)
-		return error_set(err, E_FORMAT,
-				 "what is secret in a configuration of the kind '%s' is not known here; leave it out: --without configuration",
-				 r->member->driver);
+		return error_set(
+			err, E_FORMAT,
+			"what is secret in a configuration of the kind '%s' is not known here; leave it out: --without configuration",
+			r->member->driver);
 	if (casefile_add_configuration(&r->file, "configuration.txt", form, buf_bytes(&r->opened.running), err) < 0)
 		return err->code;
 	return r->opened.startup_is == STARTUP_OTHER ?
@@ -153,7 +154,8 @@ static int add_receipt(struct reporting *r, uint64_t number, struct error *err)
 		result = statement_parse(&st, buf_bytes(&whole), false, &used, err);
 	if (result == 0)
 		result = receipt_verify(st, r->cli->home->fleet, r->device->id, &r->device->key, err);
-	return result < 0 ? error_add(err, "receipt %llu", (unsigned long long)number) : casefile_add(&r->file, name, buf_bytes(&whole), err);
+	return result < 0 ? error_add(err, "receipt %llu", (unsigned long long)number) :
+			    casefile_add(&r->file, name, buf_bytes(&whole), err);
 }
 
 static int add_entries(struct reporting *r, const json_t *entries, struct error *err)
@@ -206,7 +208,8 @@ static void hide_name(struct reporting *r)
 	casefile_mask(&r->file, buf_bytes(&lines), "receipts/");
 }
 
-static int gather(struct reporting *r, struct opener *opener, const struct fleet_list *list, const struct revision_ref *ref, struct error *err)
+static int gather(struct reporting *r, struct opener *opener, const struct fleet_list *list, const struct revision_ref *ref,
+		  struct error *err)
 {
 	bool has_configuration = !is_left_out(r, "configuration");
 
@@ -241,9 +244,11 @@ static void show_list(const struct reporting *r)
 		output_note("%-24s %8zu bytes %6zu lines %4zu masked", part->name, part->text.len, lines_of(&part->text), part->masked);
 	}
 	if (r->removed)
-		output_note("%zu receipts are left out: a secret stands in them, and without it their signatures would not hold", r->removed);
+		output_note("%zu receipts are left out: a secret stands in them, and without it their signatures would not hold",
+			    r->removed);
 	if (r->opened.st && !r->opened.has_secrets)
-		output_note("holdfast: warning: the secrets of this device are not sealed to you, so their values could not be looked for in the rest");
+		output_note("holdfast: warning: the secrets of this device are not sealed to you, so their values could not be looked for "
+			    "in the rest");
 }
 
 static int show_all(const struct reporting *r, struct error *err)

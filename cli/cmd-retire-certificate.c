@@ -144,7 +144,8 @@ static int show_certified(const struct subject *s, const struct args *args, stru
 	if (r >= 0 && file)
 		r = fs_write(file, buf_bytes(&text), 0644, err) < 0 ? err->code : r;
 	if (r >= 0 && file)
-		output_note("'%s' proves it. Keep it, and the fleet's id %s:  holdfast retire verify %s --fleet %s", file, b.fleet, file, b.fleet);
+		output_note("'%s' proves it. Keep it, and the fleet's id %s:  holdfast retire verify %s --fleet %s", file, b.fleet, file,
+			    b.fleet);
 	return r;
 }
 
@@ -207,8 +208,8 @@ static int judge_draft(const struct subject *s, const struct statement *st, stru
 	if (s->c.dossier.now.certificate)
 		return error_set(err, CLI_CONFLICT, "'%s' is certified already", s->c.member->name);
 	if (statement_number(st, "root") != root_version(home->root))
-		return error_set(err, CLI_CONFLICT, "it was drafted under root %s, and root %llu is in force; draft it again", statement_get(st, "root"),
-				 (unsigned long long)root_version(home->root));
+		return error_set(err, CLI_CONFLICT, "it was drafted under root %s, and root %llu is in force; draft it again",
+				 statement_get(st, "root"), (unsigned long long)root_version(home->root));
 	r = certificate_check(st, &s->source, err);
 	for (size_t i = 0; r == 0 && i < s->facts.shredded_count; i++)
 		if (!certificate_names_shredded(st, s->facts.shredded[i]))
@@ -329,12 +330,15 @@ int cmd_retire_publish(struct cli *cli, const struct args *args, struct error *e
 		return r;
 	need = root_threshold(cli->home->root, "shred");
 	if (have < need)
-		return error_set(err, E_DENIED, "signatures are missing: %u of %u people. They sign with: holdfast retire sign %s", have, need, args->value[0]);
+		return error_set(err, E_DENIED, "signatures are missing: %u of %u people. They sign with: holdfast retire sign %s", have,
+				 need, args->value[0]);
 	r = api_post_object(cli->api, statement_whole(st), err);
 	if (r < 0)
 		return r;
 	if (cli->json)
-		return output_json("retire-publish", json_pack("{s:s, s:s}", "device", s.c.member->id, "result", r ? "seen" : "stored"), err);
-	output_note("'%s' is certified. The proof for your files:  holdfast retire certificate %s -o FILE", s.c.member->name, s.c.member->name);
+		return output_json("retire-publish", json_pack("{s:s, s:s}", "device", s.c.member->id, "result", r ? "seen" : "stored"),
+				   err);
+	output_note("'%s' is certified. The proof for your files:  holdfast retire certificate %s -o FILE", s.c.member->name,
+		    s.c.member->name);
 	return EXIT_DONE;
 }

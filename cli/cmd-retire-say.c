@@ -70,7 +70,8 @@ static int nothing_waits(const struct ceremony *c, struct error *err)
 		if (!strcmp(statement_get(s->of->batch, "person"), home->person))
 			return error_set(err, root_separates(home->root, statement_get(s->of->batch, "kind")) ? E_DENIED : CLI_CONFLICT,
 					 "it is yours: you are %s as its author; others have to agree",
-					 root_separates(home->root, statement_get(s->of->batch, "kind")) ? "not counted" : "counted already");
+					 root_separates(home->root, statement_get(s->of->batch, "kind")) ? "not counted" :
+													   "counted already");
 		return error_set(err, CLI_CONFLICT, "you approved it already; others have to agree");
 	}
 	for (int i = 0; i < STEPS; i++)
@@ -78,8 +79,8 @@ static int nothing_waits(const struct ceremony *c, struct error *err)
 			return error_set(err, CLI_CONFLICT,
 					 "'%s' rejected it: no approval counts until that is withdrawn (holdfast approval withdraw %s)",
 					 step_at(c, i)->consent.rejected_by, dossier_batch(&c->dossier, step_at(c, i))->rollout.id);
-	return error_set(err, CLI_CONFLICT, "nothing about '%s' waits for approval: it is %s; see: holdfast retire status %s", c->member->name,
-			 retirement_state_name(c->dossier.now.state), c->member->name);
+	return error_set(err, CLI_CONFLICT, "nothing about '%s' waits for approval: it is %s; see: holdfast retire status %s",
+			 c->member->name, retirement_state_name(c->dossier.now.state), c->member->name);
 }
 
 static int may_approve(const struct ceremony *c, const bool on[static STEPS], struct error *err)
@@ -87,13 +88,15 @@ static int may_approve(const struct ceremony *c, const bool on[static STEPS], st
 	const struct home *home = c->cli->home;
 
 	if (!root_has_role(home->root, home->person, ROLE_RETIRER))
-		return error_set(err, E_DENIED, "'%s' does not have the role 'retirer', which agreeing to this takes; see: holdfast root show",
+		return error_set(err, E_DENIED,
+				 "'%s' does not have the role 'retirer', which agreeing to this takes; see: holdfast root show",
 				 home->person);
 	if (root_is_expired(home->root, clock_now_s()))
 		return error_set(err, E_DENIED, "root %llu has expired: no device would take it; its people sign the next root first",
 				 (unsigned long long)root_version(home->root));
 	if (c->dossier.now.is_contradicted)
-		return error_set(err, E_SEAL, "what was said about '%s' contradicts itself: %s", c->member->name, c->dossier.now.contradiction);
+		return error_set(err, E_SEAL, "what was said about '%s' contradicts itself: %s", c->member->name,
+				 c->dossier.now.contradiction);
 	for (int i = 0; i < STEPS; i++)
 		if (on[i] && dossier_batch(&c->dossier, step_at(c, i))->rollout.is_by_old_root)
 			return error_set(err, E_DENIED, "its author, '%s', does not have the role any more: no device would take it",
@@ -110,8 +113,9 @@ static void tell(const struct ceremony *c, const bool on[static STEPS])
 		if (!on[i])
 			continue;
 		rollout_consent(&consent, &dossier_batch(&c->dossier, s)->rollout, c->cli->home->root);
-		output_note("Batch      %s, %s, by %s at %s", dossier_batch(&c->dossier, s)->rollout.id, statement_get(s->of->batch, "kind"),
-			    statement_get(s->of->batch, "person"), statement_get(s->of->batch, "time"));
+		output_note("Batch      %s, %s, by %s at %s", dossier_batch(&c->dossier, s)->rollout.id,
+			    statement_get(s->of->batch, "kind"), statement_get(s->of->batch, "person"),
+			    statement_get(s->of->batch, "time"));
 		output_note("Reason     %s%s%s", statement_get(s->of->batch, "reason"), statement_get(s->of->batch, "ticket") ? "  " : "",
 			    statement_get(s->of->batch, "ticket") ? statement_get(s->of->batch, "ticket") : "");
 		output_note("Expires    %s", statement_get(s->of->batch, "expires"));
@@ -132,7 +136,8 @@ static int compare(const struct ceremony *c, const bool on[static STEPS], const 
 	return args_has(args, "compare") ? ceremony_compare(args_get(args, "compare"), id, err) : 0;
 }
 
-/* Which of the two wait for this operator. Whoever gives a device up does not agree to erase it, too: that order waits for nobody any more. */
+/* Which of the two wait for this operator. Whoever gives a device up does not agree to erase it, too: that order waits for nobody any more.
+ */
 static void choose(bool on[static STEPS], const struct ceremony *c)
 {
 	for (int i = 0; i < STEPS; i++)

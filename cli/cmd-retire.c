@@ -1,7 +1,7 @@
 /* cli/cmd-retire.c -- holdfast retire plan, holdfast retire request: a device that is to leave, before anything is done to it.
  *
- * A request is two batches of one order each: what erases the device, and what shreds the archive behind that. The second names the first by
- * its hash, so whoever agrees to it knows what it follows. A device that is given up has only the second. */
+ * A request is two batches of one order each: what erases the device, and what shreds the archive behind that. The second names the first
+ * by its hash, so whoever agrees to it knows what it follows. A device that is given up has only the second. */
 #include "cli/commands.h"
 
 #include "base/clock.h"
@@ -42,8 +42,8 @@ static int take_method(struct wish *w, const struct args *args, struct error *er
 		return 0;
 	}
 	if (!order_kind_parse(&w->kind, w->method) || !order_kind_erases(w->kind))
-		return error_set(err, CLI_USAGE, "'%.40s' is no method; write --method factory-reset, purge, or lost for a device that is gone",
-				 w->method);
+		return error_set(err, CLI_USAGE,
+				 "'%.40s' is no method; write --method factory-reset, purge, or lost for a device that is gone", w->method);
 	return 0;
 }
 
@@ -101,8 +101,8 @@ static int in_hand(const struct ceremony *c, const struct retirement_step *s, st
 	return error_set(err, CLI_CONFLICT,
 			 "an order of kind '%s' for '%s' is in hand already (batch %s, %s); see: holdfast retire status %s; "
 			 "holdfast retire cancel %s ends it",
-			 statement_get(s->of->batch, "kind"), c->member->name, b->rollout.id, retirement_phase_name(s->phase), c->member->name,
-			 c->member->name);
+			 statement_get(s->of->batch, "kind"), c->member->name, b->rollout.id, retirement_phase_name(s->phase),
+			 c->member->name, c->member->name);
 }
 
 static bool is_open(const struct retirement_step *s)
@@ -144,8 +144,8 @@ static int fit_shred_only(struct wish *w, const struct ceremony *c, struct error
 	if (is_open(&r->shred))
 		return in_hand(c, &r->shred, err);
 	if (w->method && w->gives_up != r->is_lost)
-		return error_set(err, CLI_CONFLICT, "'%s' is %s already; what is missing is the shredding: leave --method out", c->member->name,
-				 r->is_lost ? "given up" : "wiped");
+		return error_set(err, CLI_CONFLICT, "'%s' is %s already; what is missing is the shredding: leave --method out",
+				 c->member->name, r->is_lost ? "given up" : "wiped");
 	w->gives_up = r->is_lost;
 	if (r->is_wiped)
 		follow_erasure(w, &r->erase);
@@ -174,8 +174,8 @@ static int fit(struct wish *w, const struct ceremony *c, struct error *err)
 	case RETIREMENT_CERTIFIED:
 		break;
 	}
-	return error_set(err, CLI_CONFLICT, "'%s' is %s: nothing of it is left to be ordered; see: holdfast retire status %s", c->member->name,
-			 retirement_state_name(c->dossier.now.state), c->member->name);
+	return error_set(err, CLI_CONFLICT, "'%s' is %s: nothing of it is left to be ordered; see: holdfast retire status %s",
+			 c->member->name, retirement_state_name(c->dossier.now.state), c->member->name);
 }
 
 static int take_challenge(struct wish *w, const struct ceremony *c, struct error *err)
@@ -183,10 +183,11 @@ static int take_challenge(struct wish *w, const struct ceremony *c, struct error
 	if (!w->has_erase)
 		return 0;
 	if (!*c->dossier.challenge)
-		return error_set(err, CLI_CONFLICT,
-				 "'%s' has never said a challenge, so no order to erase can be bound to it: it was not in contact since the server "
-				 "started, its agent is too old, or its driver ('%s') cannot erase it as it is set up. If it is gone: --method lost",
-				 c->member->name, c->member->driver);
+		return error_set(
+			err, CLI_CONFLICT,
+			"'%s' has never said a challenge, so no order to erase can be bound to it: it was not in contact since the server "
+			"started, its agent is too old, or its driver ('%s') cannot erase it as it is set up. If it is gone: --method lost",
+			c->member->name, c->member->driver);
 	return hex_decode(w->challenge, HASH_LEN, bytes_str(c->dossier.challenge))
 		       ? 0
 		       : error_set(err, E_PEER, "the server's challenge of '%s' is malformed", c->member->name);
@@ -310,8 +311,8 @@ static int tell_posted(const struct ceremony *c, const char *erase_id, const cha
 
 	ceremony_code(code, shred_id);
 	if (c->cli->json) {
-		json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "device", c->member->id, "name", c->member->name, "shred", shred_id, "compare",
-					 code);
+		json_t *json = json_pack("{s:s, s:s, s:s, s:s}", "device", c->member->id, "name", c->member->name, "shred", shred_id,
+					 "compare", code);
 
 		show_put_text(json, "erase", erase_id);
 		return output_json("retire-request", json, err);
@@ -388,8 +389,10 @@ static void put_readers(struct plan_row *row, const struct root *root)
 	size_t used = 0;
 
 	for (size_t i = 0; i < root_people(root); i++)
-		if (people_reading(root, root_person(root, i)) != READS_NOTHING && people_is_login(root, root_person(root, i)) && used < sizeof(row->what) - 80)
-			used += (size_t)snprintf(row->what + used, sizeof(row->what) - used, "%s%s", used ? ", " : "", root_person(root, i));
+		if (people_reading(root, root_person(root, i)) != READS_NOTHING && people_is_login(root, root_person(root, i)) &&
+		    used < sizeof(row->what) - 80)
+			used += (size_t)snprintf(row->what + used, sizeof(row->what) - used, "%s%s", used ? ", " : "",
+						 root_person(root, i));
 	snprintf(row->what + used, sizeof(row->what) - used, ": each says that they kept nothing");
 }
 
@@ -408,7 +411,8 @@ static void put_device_rows(struct plan_row **row, const struct wish *w, const s
 {
 	struct ceremony_erasing words = ceremony_erasing(c->member->driver, w->kind);
 
-	put_row(row, "delay", "yes, by one person: holdfast retire cancel", "%u s from when the device took it, and checked all of it itself",
+	put_row(row, "delay", "yes, by one person: holdfast retire cancel",
+		"%u s from when the device took it, and checked all of it itself",
 		root_delay(c->cli->home->root, order_kind_name(w->kind)));
 	put_row(row, "record", "yes, until the delay is over", "its last snapshot is archived");
 	put_row(row, "erase", "NO, from here on", "%s. Keeps: %s. Claims at most: %s", words.erases, words.keeps, words.claim);
@@ -500,7 +504,8 @@ static int show_plan(struct wish *w, const struct ceremony *c, struct error *err
 	else
 		r = print_plan(rows, count, obstacles, err);
 	if (r == 0 && !w->gives_up && ceremony_erasing(c->member->driver, w->kind).is_for_some)
-		output_note("Not every device of kind '%s' can do this: one that cannot refuses, and nothing is erased.", c->member->driver);
+		output_note("Not every device of kind '%s' can do this: one that cannot refuses, and nothing is erased.",
+			    c->member->driver);
 	if (r == 0 && !is_blocked)
 		output_note("Next:  holdfast retire request %s --method %s --reason TEXT", c->member->name,
 			    w->gives_up ? "lost" : order_kind_name(w->kind));

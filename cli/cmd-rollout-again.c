@@ -366,7 +366,8 @@ static int plan_one(struct again *a, const struct rollout_device *d, const struc
 		return roll_back(a, m, d, order, err);
 	if (a->orders.kind == ORDER_APPLY)
 		return retry_apply(a, m, d, order, err);
-	return a->orders.kind == ORDER_POLICY || a->orders.kind == ORDER_UPGRADE ? retry_payload(a, m, d, order, err) : retry_other(a, m, d, err);
+	return a->orders.kind == ORDER_POLICY || a->orders.kind == ORDER_UPGRADE ? retry_payload(a, m, d, order, err) :
+										   retry_other(a, m, d, err);
 }
 
 static int take_order(void *ctx, const struct rollout_device *d, const struct statement *order, struct error *err)

@@ -62,7 +62,8 @@ static int add_person(struct editing *e, const char *value, struct error *err)
 static int role(struct editing *e, const char *value, struct error *err)
 {
 	if (!e->person[0])
-		return error_set(err, CLI_USAGE, "'--role %.40s' is for the --add-person before it; for others say --grant NAME=ROLE", value);
+		return error_set(err, CLI_USAGE, "'--role %.40s' is for the --add-person before it; for others say --grant NAME=ROLE",
+				 value);
 	return draft_grant(e->draft, e->person, value, err);
 }
 
@@ -291,10 +292,11 @@ static int sign_and_publish(struct proposal *p, struct cli *cli, const struct ar
 	int r;
 
 	if (p->standing.need_now > 1 || p->standing.need_next > 1)
-		return error_set(err, E_DENIED,
-				 "it takes %u people of the root in force and %u of the next one, so --publish alone cannot do it: write it "
-				 "with -o FILE, and let them sign it with: holdfast root sign FILE",
-				 p->standing.need_now, p->standing.need_next);
+		return error_set(
+			err, E_DENIED,
+			"it takes %u people of the root in force and %u of the next one, so --publish alone cannot do it: write it "
+			"with -o FILE, and let them sign it with: holdfast root sign FILE",
+			p->standing.need_now, p->standing.need_next);
 	r = args_has(args, "yes") ? 0 : passphrase_confirm("Sign and publish this root?", err);
 	if (r == 0)
 		r = proposal_sign(p, cli->home, err);

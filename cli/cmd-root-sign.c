@@ -1,4 +1,5 @@
-/* cli/cmd-root-sign.c -- `holdfast root check`, `root sign` and `root publish`: a next root goes from person to person, then to the server. */
+/* cli/cmd-root-sign.c -- `holdfast root check`, `root sign` and `root publish`: a next root goes from person to person, then to the server.
+ */
 #include "cli/commands.h"
 #include "cli/home.h"
 #include "cli/output.h"

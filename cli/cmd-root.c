@@ -93,13 +93,14 @@ static int show_json(const struct root *root, struct error *err)
 
 	statement_hash_hex(hash, st);
 	return output_json("root",
-			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet", root_fleet(root),
-				     "name", root_name(root), "version", (json_int_t)root_version(root), "hash", hash, "time",
-				     statement_get(st, "time"), "expires", statement_get(st, "expires"), "people", people_json(root),
-				     "reading-keys", values_json(st, "reading-key"), "thresholds", thresholds_json(root), "separate",
-				     values_json(st, "separate"), "metadata", metadata_name(root), "delays", values_json(st, "delay"), "pins", values_json(st, "pin"), "archive",
-				     values_json(st, "archive"), "witnesses", values_json(st, "witness"), "tls-pins",
-				     values_json(st, "tls-pin"), "servers", values_json(st, "server")),
+			   json_pack("{s:s, s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "fleet",
+				     root_fleet(root), "name", root_name(root), "version", (json_int_t)root_version(root), "hash", hash,
+				     "time", statement_get(st, "time"), "expires", statement_get(st, "expires"), "people",
+				     people_json(root), "reading-keys", values_json(st, "reading-key"), "thresholds", thresholds_json(root),
+				     "separate", values_json(st, "separate"), "metadata", metadata_name(root), "delays",
+				     values_json(st, "delay"), "pins", values_json(st, "pin"), "archive", values_json(st, "archive"),
+				     "witnesses", values_json(st, "witness"), "tls-pins", values_json(st, "tls-pin"), "servers",
+				     values_json(st, "server")),
 			   err);
 }
 
@@ -113,10 +114,11 @@ static void add_thresholds(struct table *table, const struct root *root)
 	for (size_t i = 0; i < ARRAY_SIZE(counted); i++) {
 		const char *kind = counted[i];
 		bool is_separate = root_separates(root, kind), waits = !strcmp(kind, "factory-reset") || !strcmp(kind, "purge");
-		_cleanup_(mem_freep) char *wait = waits ? mem_printf(", one of them can stop it for %u s", root_delay(root, kind)) : mem_strdup("");
-		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people with role %s%s%s%s", kind, root_threshold(root, kind),
-							     count_role(root, root_role_for(kind)), role_name(root_role_for(kind)),
-							     is_separate ? ", its author not counted" : "",
+		_cleanup_(mem_freep) char *wait =
+			waits ? mem_printf(", one of them can stop it for %u s", root_delay(root, kind)) : mem_strdup("");
+		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people with role %s%s%s%s", kind,
+							     root_threshold(root, kind), count_role(root, root_role_for(kind)),
+							     role_name(root_role_for(kind)), is_separate ? ", its author not counted" : "",
 							     root_asks_pin(root, kind) ? ", by tokens with a PIN" : "", wait);
 
 		if (i < COUNTED_ALWAYS || root_threshold(root, kind) > 1 || is_separate || root_asks_pin(root, kind))
@@ -350,7 +352,8 @@ static int export_succession(struct cli *cli, const struct args *args, struct er
 	if (cli->json)
 		return output_json("root-succession", json_pack("{s:s, s:I, s:s}", "fleet", cli->home->fleet, "root",
 								(json_int_t)cli->home->root_count, "text", buf_text(&text)), err);
-	return args_has(args, "output") ? fs_write(args_get(args, "output"), buf_bytes(&text), 0644, err) : output_raw(buf_bytes(&text), err);
+	return args_has(args, "output") ? fs_write(args_get(args, "output"), buf_bytes(&text), 0644, err) :
+					  output_raw(buf_bytes(&text), err);
 }
 
 int cmd_root_export(struct cli *cli, const struct args *args, struct error *err)
@@ -364,7 +367,8 @@ int cmd_root_export(struct cli *cli, const struct args *args, struct error *err)
 	if (devices && mirror)
 		return error_set(err, CLI_USAGE, "--devices asks the server and --mirror a clone; give one of them");
 	if (args_has(args, "succession"))
-		return devices || mirror ? error_set(err, CLI_USAGE, "--succession goes with no list of devices") : export_succession(cli, args, err);
+		return devices || mirror ? error_set(err, CLI_USAGE, "--succession goes with no list of devices") :
+					   export_succession(cli, args, err);
 	r = cli_home(cli, err);
 	if (r == 0 && devices)
 		r = add_devices(&out, cli, err);

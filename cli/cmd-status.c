@@ -20,7 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LATE_DEFAULT_S = 6 * 3600 /* an agent may wait for four */, ROOT_SOON_S = 30 * 86400, NOTES_MAX = 50, BATCHES_MAX = 1000, FAILED_FOR_S = 86400 };
+enum {
+	LATE_DEFAULT_S = 6 * 3600 /* an agent may wait for four */,
+	ROOT_SOON_S = 30 * 86400,
+	NOTES_MAX = 50,
+	BATCHES_MAX = 1000,
+	FAILED_FOR_S = 86400
+};
 
 /* In the order of urgency. */
 enum what {
@@ -44,8 +50,9 @@ enum what {
 	WHAT_HELD,
 };
 enum { WHATS = WHAT_HELD + 1 };
-static const char *const what_names[WHATS] = { "fork",	 "retired-key", "half-erased", "ahead", "root",	  "witness", "stopped", "failed", "unanswered",
-					       "approval", "retire",	 "unsaved",	"unknown", "drift", "failing", "late", "waiting", "held" };
+static const char *const what_names[WHATS] = { "fork",    "retired-key", "half-erased", "ahead",    "root",    "witness",
+					       "stopped", "failed",      "unanswered",  "approval", "retire",  "unsaved",
+					       "unknown", "drift",       "failing",     "late",     "waiting", "held" };
 
 struct need {
 	enum what what;

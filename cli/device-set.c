@@ -49,7 +49,8 @@ void device_set_done(struct device_set *set)
 /* What a device refused is not what it has: then the one before counts. but: a batch that does not; NULL: all do. */
 static const json_t *choose(const json_t *newest, const char *but)
 {
-	const char *outcome = json_string_value(json_object_get(newest, "outcome")), *batch = json_string_value(json_object_get(newest, "batch"));
+	const char *outcome = json_string_value(json_object_get(newest, "outcome")),
+		   *batch = json_string_value(json_object_get(newest, "batch"));
 	bool is_other = !but || !batch || strcmp(batch, but) != 0;
 
 	return is_other && (!outcome || !order_outcome_is_failure(outcome)) ? newest : json_object_get(newest, "in-force");
@@ -121,7 +122,8 @@ static int get(struct device_set *out, const struct open_source *source, const s
 	return r < 0 ? r : take_order(out, &order, source, err);
 }
 
-static int get_set(struct device_set *out, const struct open_source *source, const struct fleet_member *m, const char *but, struct error *err)
+static int get_set(struct device_set *out, const struct open_source *source, const struct fleet_member *m, const char *but,
+		   struct error *err)
 {
 	int r = find_batch(out->batch, source, m->id, but, err);
 

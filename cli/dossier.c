@@ -199,7 +199,8 @@ static int keep(struct statement ***list, size_t *count, size_t max, struct stat
 static int verify_about(const struct gathering *m, const struct statement *st, enum statement_type type, struct error *err)
 {
 	if (statement_type(st) != type || strcmp(statement_get(st, "device"), m->d.id) != 0)
-		return error_set(err, E_SEAL, "there is something else in it than %s statements about this device", statement_type_name(type));
+		return error_set(err, E_SEAL, "there is something else in it than %s statements about this device",
+				 statement_type_name(type));
 	return root_verify(named_root(m->source, st), st, err);
 }
 

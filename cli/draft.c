@@ -232,7 +232,8 @@ int draft_remove_key(struct draft *draft, const char *name, const char *print, s
 		struct sign_pub key;
 		char text[52];
 
-		if (strncmp(item, name, len) != 0 || item[len] != ' ' || sign_pub_parse(&key, bytes_str(item + len + 1), false, &ignored) < 0)
+		if (strncmp(item, name, len) != 0 || item[len] != ' ' ||
+		    sign_pub_parse(&key, bytes_str(item + len + 1), false, &ignored) < 0)
 			continue;
 		sign_pub_fingerprint(text, &key);
 		if (strcmp(text, print) != 0)
@@ -325,7 +326,8 @@ int draft_pin(struct draft *draft, const char *kind, bool on, struct error *err)
 	struct list *list = &draft->lists[PIN];
 
 	if (on == has_item(list, kind, NULL))
-		return error_set(err, CLI_CONFLICT, "'%.40s' %s signatures by a token with a PIN already", kind, on ? "takes" : "does not take");
+		return error_set(err, CLI_CONFLICT, "'%.40s' %s signatures by a token with a PIN already", kind,
+				 on ? "takes" : "does not take");
 	set_word(list, kind, on);
 	return 0;
 }
@@ -334,7 +336,8 @@ int draft_metadata(struct draft *draft, const char *level, struct error *err)
 {
 	struct list *list = &draft->lists[METADATA];
 
-	if (strcmp(level, "minimal") != 0 && strcmp(level, "counts") != 0 && strcmp(level, "sections") != 0 && strcmp(level, "default") != 0)
+	if (strcmp(level, "minimal") != 0 && strcmp(level, "counts") != 0 && strcmp(level, "sections") != 0 &&
+	    strcmp(level, "default") != 0)
 		return error_set(err, CLI_USAGE, "'--metadata %.40s': there is minimal, counts, sections and default", level);
 	empty(list);
 	if (strcmp(level, "default") != 0)

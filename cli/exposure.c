@@ -42,13 +42,15 @@ static void take_entry(uint64_t *numbers, const uint64_t *epochs, size_t count, 
 			numbers[i] = number_in(entry, "number");
 }
 
-static int find_newest(uint64_t *numbers, struct exposure *x, const struct fleet_member *m, const uint64_t *epochs, size_t count, struct error *err)
+static int find_newest(uint64_t *numbers, struct exposure *x, const struct fleet_member *m, const uint64_t *epochs, size_t count,
+		       struct error *err)
 {
 	uint64_t below = m->head + 1, before = 0;
 	int r = 0;
 
 	while (r == 0 && below > 1 && below != before) {
-		_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/log?below=%llu&limit=%d", m->id, (unsigned long long)below, PAGE);
+		_cleanup_(mem_freep) char *path =
+			mem_printf("/v1/devices/%s/log?below=%llu&limit=%d", m->id, (unsigned long long)below, PAGE);
 		json_t *answer = NULL, *list;
 
 		before = below;
@@ -68,7 +70,8 @@ static int find_newest(uint64_t *numbers, struct exposure *x, const struct fleet
 /* ---- comparing ---- */
 
 /* What they read counts as side 1. */
-static int add_known(struct mask *mask, struct exposure *x, const struct fleet_member *m, uint64_t epoch, uint64_t number, struct error *err)
+static int add_known(struct mask *mask, struct exposure *x, const struct fleet_member *m, uint64_t epoch, uint64_t number,
+		     struct error *err)
 {
 	_cleanup_(opened_done) struct opened known = { 0 };
 	_cleanup_(buf_done) struct buf ignored = { 0 };
@@ -78,7 +81,8 @@ static int add_known(struct mask *mask, struct exposure *x, const struct fleet_m
 	if (r < 0)
 		return r;
 	if (statement_number(known.st, "epoch") != epoch)
-		return error_set(err, E_SEAL, "revision %llu of '%s' is of another epoch than the server says", (unsigned long long)number, m->name);
+		return error_set(err, E_SEAL, "revision %llu of '%s' is of another epoch than the server says", (unsigned long long)number,
+				 m->name);
 	r = mask_number(&ignored, mask, buf_bytes(&known.running), buf_bytes(&known.secrets), 1, err);
 	if (r == 0 && known.startup_is == STARTUP_OTHER)
 		r = mask_number(&ignored, mask, buf_bytes(&known.startup), buf_bytes(&known.secrets), 1, err);
@@ -106,7 +110,8 @@ static bool look_at_line(bool *is_known, const struct mask *mask, struct bytes l
 	return has_secret;
 }
 
-static int add_line(struct exposure *x, const struct fleet_member *m, const struct mask *mask, struct bytes line, bool is_known, struct error *err)
+static int add_line(struct exposure *x, const struct fleet_member *m, const struct mask *mask, struct bytes line, bool is_known,
+		    struct error *err)
 {
 	_cleanup_(buf_done) struct buf shown = { 0 };
 	const char *state = is_known ? "to change" : "changed since";

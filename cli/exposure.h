@@ -1,5 +1,5 @@
-/* cli/exposure.h -- which secrets that are in force now could somebody read? Line by line, masked: what has to be changed on a device, and what
- * was changed since they read last. */
+/* cli/exposure.h -- which secrets that are in force now could somebody read? Line by line, masked: what has to be changed on a device, and
+ * what was changed since they read last. */
 #pragma once
 
 #include "cli/fleet.h"

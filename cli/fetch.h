@@ -1,7 +1,7 @@
 /* cli/fetch.h -- public documents over HTTPS: the system's certificate authorities judge, nothing of ours is sent, everything is bounded.
  *
- * Only https, redirects included. No proxy, no cookies, no passwords from anywhere, no compression (a small answer cannot become a large one).
- * What has come in all, how many requests that took and how long, is bounded for the whole of a command. */
+ * Only https, redirects included. No proxy, no cookies, no passwords from anywhere, no compression (a small answer cannot become a large
+ * one). What has come in all, how many requests that took and how long, is bounded for the whole of a command. */
 #pragma once
 
 #include "base/bytes.h"
@@ -31,8 +31,8 @@ struct fetch {
 /* ca: a PEM file, borrowed; NULL for the system's. fetch_done() also behind a failure. */
 int fetch_init(struct fetch *f, const char *ca, struct error *err) _must_check_;
 void fetch_done(struct fetch *f);
-/* Appends what is there. FETCH_ABSENT: it is not (404, 410). E_LIMIT: more than max, or a bound of the whole; CLI_UNREACHED: no connection, not
- * trusted, too slow; E_DENIED: 401, 403; E_PEER: any other answer, or a redirect that is not followed. */
+/* Appends what is there. FETCH_ABSENT: it is not (404, 410). E_LIMIT: more than max, or a bound of the whole; CLI_UNREACHED: no connection,
+ * not trusted, too slow; E_DENIED: 401, 403; E_PEER: any other answer, or a redirect that is not followed. */
 int fetch_get(struct buf *out, struct fetch *f, const char *url, size_t max, struct error *err) _must_check_;
 
 /* Is it the address of something on an HTTPS server: no name and password, no fragment, printable ASCII, not too long? */

@@ -1,7 +1,7 @@
 /* cli/firmware.h -- which images the fleet has, who says so, and for which devices they are.
  *
- * What an image is, a statement says that a person of role deployer signed; the server keeps both, and is believed in neither: a statement is
- * verified by the root in force, and a device takes no byte that does not have the statement's hash. */
+ * What an image is, a statement says that a person of role deployer signed; the server keeps both, and is believed in neither: a statement
+ * is verified by the root in force, and a device takes no byte that does not have the statement's hash. */
 #pragma once
 
 #include "cli/fleet.h"
@@ -30,7 +30,15 @@ int firmware_received(bool *is_whole, uint64_t *received, struct cli *cli, const
 bool firmware_is(const struct firmware *f, const char *text);
 bool firmware_is_for_model(const struct firmware *f, const char *driver, const char *model);
 
-enum firmware_fit { FIRMWARE_FITS, FIRMWARE_GOES_BACK, FIRMWARE_RUNS, FIRMWARE_OTHER_DRIVER, FIRMWARE_OTHER_MODEL, FIRMWARE_MINIMUM, FIRMWARE_OLDER };
-/* As the device itself will judge, by what the server lists of it; the device asks itself again. GOES_BACK: it is older than what runs, and the
- * statement says what that does to the configuration. */
+enum firmware_fit {
+	FIRMWARE_FITS,
+	FIRMWARE_GOES_BACK,
+	FIRMWARE_RUNS,
+	FIRMWARE_OTHER_DRIVER,
+	FIRMWARE_OTHER_MODEL,
+	FIRMWARE_MINIMUM,
+	FIRMWARE_OLDER
+};
+/* As the device itself will judge, by what the server lists of it; the device asks itself again. GOES_BACK: it is older than what runs, and
+ * the statement says what that does to the configuration. */
 enum firmware_fit firmware_fits(const struct firmware *f, const struct fleet_member *m);

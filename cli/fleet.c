@@ -69,10 +69,20 @@ static const struct {
 	const char *key;
 	size_t at, size;
 } member_texts[] = {
-	MEMBER_TEXT("id", id), MEMBER_TEXT("name", name), MEMBER_TEXT("driver", driver), MEMBER_TEXT("model", model),
-	MEMBER_TEXT("serial", serial), MEMBER_TEXT("firmware", firmware), MEMBER_TEXT("saved", saved), MEMBER_TEXT("mode", mode),
-	MEMBER_TEXT("invite", invite), MEMBER_TEXT("retired", retired),
-	MEMBER_TEXT("challenge", challenge), MEMBER_TEXT("drift", drift), MEMBER_TEXT("hold-by", hold_by), MEMBER_TEXT("changed-by", changed_by),
+	MEMBER_TEXT("id", id),
+	MEMBER_TEXT("name", name),
+	MEMBER_TEXT("driver", driver),
+	MEMBER_TEXT("model", model),
+	MEMBER_TEXT("serial", serial),
+	MEMBER_TEXT("firmware", firmware),
+	MEMBER_TEXT("saved", saved),
+	MEMBER_TEXT("mode", mode),
+	MEMBER_TEXT("invite", invite),
+	MEMBER_TEXT("retired", retired),
+	MEMBER_TEXT("challenge", challenge),
+	MEMBER_TEXT("drift", drift),
+	MEMBER_TEXT("hold-by", hold_by),
+	MEMBER_TEXT("changed-by", changed_by),
 };
 
 static bool take_texts(struct fleet_member *m, const json_t *json)
@@ -107,9 +117,9 @@ static bool take_member(struct fleet_member *m, const json_t *json)
 	m->is_admitted = json_is_true(admitted);
 	m->is_ahead = json_is_true(ahead) || json_integer_value(ahead) > 0;
 	m->is_certified = json_is_true(json_object_get(json, "certified"));
-	return json_is_boolean(admitted) && take_number(&m->misuses, json, "misuses") && take_texts(m, json) && take_number(&m->head, json, "head") &&
-	       take_number(&m->snapshot, json, "snapshot") && take_number(&m->epoch, json, "epoch") &&
-	       take_number(&m->forks, json, "forks") && take_number(&m->order, json, "order") &&
+	return json_is_boolean(admitted) && take_number(&m->misuses, json, "misuses") && take_texts(m, json) &&
+	       take_number(&m->head, json, "head") && take_number(&m->snapshot, json, "snapshot") &&
+	       take_number(&m->epoch, json, "epoch") && take_number(&m->forks, json, "forks") && take_number(&m->order, json, "order") &&
 	       take_number(&m->pending, json, "pending") && take_time(&m->snapshot_s, json, "snapshot-time") &&
 	       take_time(&m->unsaved_since_s, json, "unsaved-since") && take_time(&m->hold_s, json, "hold") &&
 	       take_time(&m->enrolled_s, json, "enrolled") && take_time(&m->seen_s, json, "seen") &&
@@ -371,7 +381,8 @@ static bool take_moment(struct moments *m, const json_t *entry)
 /* 1: it was the last. */
 static int get_moments(struct moments *m, struct cli *cli, const char *at, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("/v1/snapshots?at=%s&limit=%d%s%s", at, MOMENTS_PAGE, *m->after ? "&after=" : "", m->after);
+	_cleanup_(mem_freep) char *path =
+		mem_printf("/v1/snapshots?at=%s&limit=%d%s%s", at, MOMENTS_PAGE, *m->after ? "&after=" : "", m->after);
 	json_t *answer = NULL;
 	const json_t *list;
 	size_t count;

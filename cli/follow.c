@@ -124,8 +124,8 @@ static bool has_cursor(void)
 
 /* ---- what is still in hand ---- */
 
-/* What was given out before a batch was stopped or aborted is carried out all the same; whether it was given out, the server does not say. So
- * those that may be at it are waited for, as long as one can be: the longest confirm of theirs, and what a device may need around it. */
+/* What was given out before a batch was stopped or aborted is carried out all the same; whether it was given out, the server does not say.
+ * So those that may be at it are waited for, as long as one can be: the longest confirm of theirs, and what a device may need around it. */
 enum { CONFIRM_DEFAULT_S = 60, AROUND_S = 60 };
 
 static bool may_be_in_hand(const struct rollout_device *d)
@@ -144,7 +144,8 @@ static size_t count_in_hand(const struct rollout *r)
 
 static int take_confirm(void *ctx, const struct rollout_device *d, const struct statement *order, struct error *err _unused_)
 {
-	int64_t *longest_s = ctx, confirm_s = statement_get(order, "confirm") ? (int64_t)statement_number(order, "confirm") : CONFIRM_DEFAULT_S;
+	int64_t *longest_s = ctx,
+		confirm_s = statement_get(order, "confirm") ? (int64_t)statement_number(order, "confirm") : CONFIRM_DEFAULT_S;
 
 	if (may_be_in_hand(d) && confirm_s > *longest_s)
 		*longest_s = confirm_s;

@@ -31,7 +31,8 @@ int making_begin(struct making *o, struct cli *cli, enum order_kind kind, struct
 		return error_set(err, E_DENIED,
 				 "root %llu expired at %s: no device takes an order under it; its people sign the next one first "
 				 "(holdfast root edit --expires 365d)",
-				 (unsigned long long)root_version(cli->home->root), statement_get(root_statement(cli->home->root), "expires"));
+				 (unsigned long long)root_version(cli->home->root),
+				 statement_get(root_statement(cli->home->root), "expires"));
 	if (!root_has_role(cli->home->root, cli->home->person, role))
 		return error_set(err, E_DENIED,
 				 "'%s' does not have the role '%s', which an order of kind '%s' takes; see: holdfast root show",

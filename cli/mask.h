@@ -30,4 +30,5 @@ void mask_done(struct mask *mask);
 int mask_number(struct buf *out, struct mask *mask, struct bytes text, struct bytes secrets, int side, struct error *err) _must_check_;
 /* Appends text with its numbers replaced: dots ("(changed)" behind a secret that only one side has, if both were compared), or with
  * reveal the value (if clean, without control characters). E_DENIED when one is to be revealed and cannot be opened. */
-int mask_show(struct buf *out, const struct mask *mask, struct bytes text, bool reveal, bool compared, bool clean, struct error *err) _must_check_;
+int mask_show(struct buf *out, const struct mask *mask, struct bytes text, bool reveal, bool compared, bool clean,
+	      struct error *err) _must_check_;

@@ -435,8 +435,8 @@ static int find_epoch(const struct known_epoch **out, struct opener *o, const st
 	return 0;
 }
 
-int opener_epoch_keys(const struct age_identity **body, const struct age_identity **secrets, struct opener *o, const char *id, uint64_t epoch,
-		      struct error *err)
+int opener_epoch_keys(const struct age_identity **body, const struct age_identity **secrets, struct opener *o, const char *id,
+		      uint64_t epoch, struct error *err)
 {
 	const struct known_epoch *known;
 	const struct open_device *d;
@@ -563,9 +563,9 @@ static const struct said {
 static int fetch_said(struct container *out, struct buf *bytes, struct opener *o, const struct open_device *d, const struct said *said,
 		      const struct open_wanted *wanted, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = wanted->number ?
-						  mem_printf("/v1/devices/%s/%s/%llu", d->id, said->list, (unsigned long long)wanted->number) :
-						  mem_printf("/v1/devices/%s/%s", d->id, said->newest);
+	_cleanup_(mem_freep) char *path =
+		wanted->number ? mem_printf("/v1/devices/%s/%s/%llu", d->id, said->list, (unsigned long long)wanted->number) :
+				 mem_printf("/v1/devices/%s/%s", d->id, said->newest);
 	struct container c;
 	int r = fetch(&c, bytes, o, path, said->type, err);
 
@@ -602,7 +602,8 @@ static int open_said(struct opened *out, struct opener *o, const struct said *sa
 	if (r == 0 && open)
 		r = open(&opened, &c, epoch, err);
 	if (r < 0)
-		return error_add(err, "'%s' %s %llu", opened.device->name, said->name, (unsigned long long)statement_number(c.st, "number"));
+		return error_add(err, "'%s' %s %llu", opened.device->name, said->name,
+				 (unsigned long long)statement_number(c.st, "number"));
 	opened.st = steal(c.st);
 	*out = opened;
 	opened = (struct opened){ 0 };

@@ -54,8 +54,8 @@ int opener_epoch(struct container *out, struct buf *bytes, struct opener *o, con
 
 /* An epoch's identities, as far as they are sealed to us, in its own seals or in a reader's rewrap; they live as long as the opener.
  * *secrets is NULL when those are not. E_DENIED when not even the bodies are. */
-int opener_epoch_keys(const struct age_identity **body, const struct age_identity **secrets, struct opener *o, const char *id, uint64_t epoch,
-		      struct error *err) _must_check_;
+int opener_epoch_keys(const struct age_identity **body, const struct age_identity **secrets, struct opener *o, const char *id,
+		      uint64_t epoch, struct error *err) _must_check_;
 
 struct open_wanted {
 	const char *id;

@@ -70,7 +70,8 @@ static void exposed_done(struct exposed *x)
 }
 
 /* A seal does not say to whom it is: where a reader rewrapped the epoch, whoever read later is taken for one of those. */
-static int look_at_rewrap(enum reading *reading, const struct exposed *x, const char *id, uint64_t epoch, uint64_t version, struct error *err)
+static int look_at_rewrap(enum reading *reading, const struct exposed *x, const char *id, uint64_t epoch, uint64_t version,
+			  struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/epochs/%llu/body-key", id, (unsigned long long)epoch);
 	_cleanup_(buf_done) struct buf seal = { 0 };
@@ -96,8 +97,8 @@ static void add_row(struct exposed *x, const struct fleet_member *m, const struc
 
 	table_add(&x->table, (const char *const[]){ m->name, number, statement_get(epoch, "time"), what, state });
 	json_array_append_new(x->json, json_pack("{s:s, s:s, s:I, s:s, s:s, s:b}", "device", m->id, "name", m->name, "epoch",
-						 (json_int_t)statement_number(epoch, "epoch"), "since", statement_get(epoch, "time"), "reads",
-						 reading == READS_ALL ? "all" : "bodies", "newest", is_newest));
+						 (json_int_t)statement_number(epoch, "epoch"), "since", statement_get(epoch, "time"),
+						 "reads", reading == READS_ALL ? "all" : "bodies", "newest", is_newest));
 	x->epochs++;
 	x->open += is_newest;
 }
@@ -150,15 +151,16 @@ static void tell_sum(const struct exposed *x)
 {
 	bool still = people_reading(x->home->root, x->person) != READS_NOTHING;
 
-	output_note("%s could read %llu epochs of %llu devices: take every secret in them for known, and change it on the devices.", x->person,
-		    (unsigned long long)x->epochs, (unsigned long long)x->devices);
+	output_note("%s could read %llu epochs of %llu devices: take every secret in them for known, and change it on the devices.",
+		    x->person, (unsigned long long)x->epochs, (unsigned long long)x->devices);
 	if (x->unknown)
 		output_note("Of %llu more the keys are shredded: whether %s read them before, nobody can look up.",
 			    (unsigned long long)x->unknown, x->person);
 	if (!still && x->open)
-		output_note("%llu devices still record under an epoch that %s reads: they begin a new one with their next contact. Look again "
-			    "with: holdfast key exposed %s",
-			    (unsigned long long)x->open, x->person, x->person);
+		output_note(
+			"%llu devices still record under an epoch that %s reads: they begin a new one with their next contact. Look again "
+			"with: holdfast key exposed %s",
+			(unsigned long long)x->open, x->person, x->person);
 }
 
 /* Appends the list of one person to standard output, or to json. */
@@ -202,7 +204,8 @@ static size_t epochs_of(uint64_t *out, size_t max, const json_t *found, const ch
 	for (size_t i = 0; i < json_array_size(found) && count < max; i++) {
 		const json_t *one = json_array_get(found, i);
 
-		if (!strcmp(json_string_value(json_object_get(one, "device")), device) && !strcmp(json_string_value(json_object_get(one, "reads")), "all"))
+		if (!strcmp(json_string_value(json_object_get(one, "device")), device) &&
+		    !strcmp(json_string_value(json_object_get(one, "reads")), "all"))
 			out[count++] = (uint64_t)json_integer_value(json_object_get(one, "epoch"));
 	}
 	return count;
@@ -233,8 +236,8 @@ static int print_secrets(struct exposure *e, const char *person, bool as_json, s
 		output_note("The secrets of %llu devices are not sealed to you: somebody with the role reader has to list them.",
 			    (unsigned long long)e->closed);
 	if (as_json)
-		return output_json("key-exposed-secrets", json_pack("{s:s, s:O, s:I}", "person", person, "lines", e->json, "closed", (json_int_t)e->closed),
-				   err);
+		return output_json("key-exposed-secrets",
+				   json_pack("{s:s, s:O, s:I}", "person", person, "lines", e->json, "closed", (json_int_t)e->closed), err);
 	return table_print(&e->table, err);
 }
 
@@ -310,8 +313,8 @@ static void tell_losses(const struct proposal *p, struct cli *cli)
 		if (!root_diff_loses_reading(p->now, p->next, person))
 			continue;
 		if (people_reading(cli->home->root, cli->home->person) == READS_NOTHING || tell_lost(cli, person, &why) < 0)
-			output_note("%s could read what was recorded so far%s%s. The work list, from a reader:  holdfast key exposed %s", person,
-				    why.code ? "; it could not be listed: " : "", why.code ? why.text : "", person);
+			output_note("%s could read what was recorded so far%s%s. The work list, from a reader:  holdfast key exposed %s",
+				    person, why.code ? "; it could not be listed: " : "", why.code ? why.text : "", person);
 	}
 }
 

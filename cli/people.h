@@ -9,8 +9,8 @@ enum reading { READS_NOTHING, READS_BODIES, READS_ALL }; /* bodies: configuratio
 
 /* What a person's reading keys open of an epoch made under this root. */
 enum reading people_reading(const struct root *root, const char *person);
-/* Has the person a signing key? A key in escrow belongs to one who has none: they never fetched anything that could be kept, and nobody could
- * sign for them. */
+/* Has the person a signing key? A key in escrow belongs to one who has none: they never fetched anything that could be kept, and nobody
+ * could sign for them. */
 bool people_is_login(const struct root *root, const char *person);
 
 /* What is in force now, and what is to be done: the work list for each person who lost a reading key. */

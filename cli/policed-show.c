@@ -12,7 +12,8 @@
 
 static char *cell(const char *text)
 {
-	_cleanup_(mem_freep) char *cut = strnlen(text, POLICED_CELL_MAX + 1) > POLICED_CELL_MAX ? mem_printf("%.*s...", POLICED_CELL_MAX, text) : NULL;
+	_cleanup_(mem_freep) char *cut =
+		strnlen(text, POLICED_CELL_MAX + 1) > POLICED_CELL_MAX ? mem_printf("%.*s...", POLICED_CELL_MAX, text) : NULL;
 
 	return policing_text(cut ? cut : text);
 }
@@ -36,13 +37,17 @@ static char *what_of(const struct ruling *r)
 
 void policed_lines_of(struct policed_lines *out, const struct policed *device, const struct report *report)
 {
-	*out = (struct policed_lines){ .at = mem_alloc((report->counts[VERDICT_FAIL] + report->counts[VERDICT_UNKNOWN] + 1) * sizeof(*out->at)) };
+	*out = (struct policed_lines){ .at = mem_alloc((report->counts[VERDICT_FAIL] + report->counts[VERDICT_UNKNOWN] + 1) *
+						       sizeof(*out->at)) };
 	for (size_t i = 0; i < report->count; i++) {
 		const struct ruling *r = &report->rulings[i];
 
 		if (r->verdict == VERDICT_FAIL || r->verdict == VERDICT_UNKNOWN)
-			out->at[out->count++] = (struct policed_line){ .rule = (uint32_t)i, .verdict = r->verdict, .revision = mem_strdup(device->revision),
-								       .where = where_of(r->count ? &r->findings[0] : NULL), .what = what_of(r) };
+			out->at[out->count++] = (struct policed_line){ .rule = (uint32_t)i,
+								       .verdict = r->verdict,
+								       .revision = mem_strdup(device->revision),
+								       .where = where_of(r->count ? &r->findings[0] : NULL),
+								       .what = what_of(r) };
 	}
 }
 
@@ -120,10 +125,11 @@ static json_t *masked(const char *text)
 
 static json_t *ruling_json(const struct policed *device, const struct ruling *r)
 {
-	json_t *found = json_array(), *json = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "kind", "policy-check", "api-version", 1, "device",
-							device->device, "revision", device->revision, "rule", r->rule->id, "level",
-							policy_level_name(r->rule->level), "severity", policy_severity_name(r->rule->severity), "verdict",
-							verdict_name(r->verdict), "findings", found);
+	json_t *found = json_array(),
+	       *json = json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "kind", "policy-check", "api-version", 1, "device",
+				 device->device, "revision", device->revision, "rule", r->rule->id, "level",
+				 policy_level_name(r->rule->level), "severity", policy_severity_name(r->rule->severity), "verdict",
+				 verdict_name(r->verdict), "findings", found);
 
 	show_put_text(json, "why", r->why);
 	if (device->failed)
@@ -187,9 +193,12 @@ int policed_summary_json(const struct policy *policy, const size_t *counts, cons
 	for (size_t i = 0; i < policy->count; i++) {
 		const struct rule *rule = &policy->rules[i];
 
-		json_array_append_new(rules, json_pack("{s:s, s:s, s:s, s:o}", "rule", rule->id, "level", policy_level_name(rule->level), "severity",
-						       policy_severity_name(rule->severity), "counts", counts_json(&counts[i * VERDICTS])));
+		json_array_append_new(rules, json_pack("{s:s, s:s, s:s, s:o}", "rule", rule->id, "level", policy_level_name(rule->level),
+						       "severity", policy_severity_name(rule->severity), "counts",
+						       counts_json(&counts[i * VERDICTS])));
 	}
-	return output_json("policy-summary", json_pack("{s:s, s:I, s:o, s:o}", "pack", policy->name, "devices", (json_int_t)devices, "counts",
-						       counts_json(all), "rules", rules), err);
+	return output_json("policy-summary",
+			   json_pack("{s:s, s:I, s:o, s:o}", "pack", policy->name, "devices", (json_int_t)devices, "counts",
+				     counts_json(all), "rules", rules),
+			   err);
 }

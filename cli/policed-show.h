@@ -1,4 +1,5 @@
-/* cli/policed-show.h -- how the verdicts about many devices are shown: lines by rule, how many of each by rule, or a stream of JSON objects. */
+/* cli/policed-show.h -- how the verdicts about many devices are shown: lines by rule, how many of each by rule, or a stream of JSON
+ * objects. */
 #pragma once
 
 #include "cli/policing.h"

@@ -33,6 +33,6 @@ void policed_take(struct policed *out, const char *device, const char *revision,
 /* Text of a configuration or a pack with what stands for secrets as dots, and without what could drive a terminal. */
 char *policing_text(const char *text);
 
-/* Appends a plan file (docs/reference/plan-file.md) that enters the remedies of all failed rules where they failed. Returns how many remedies
- * are in it; *by_hand is how many are not, since they have no lines or their context is not one place. */
+/* Appends a plan file (docs/reference/plan-file.md) that enters the remedies of all failed rules where they failed. Returns how many
+ * remedies are in it; *by_hand is how many are not, since they have no lines or their context is not one place. */
 size_t policing_plan(struct buf *out, size_t *by_hand, const struct policy *policy, const struct policed *devices, size_t count);

@@ -41,5 +41,5 @@ int preview_save(struct preview *out, const struct preview_input *in, struct err
 int preview_revert(struct preview *out, const struct preview_input *in, struct error *err) _must_check_;
 /* From one snapshot of a device to another (in->base and in->name are not used). is_nothing: equal, where secrets could be compared;
  * without that the counts tell. No payload. */
-int preview_between(struct preview *out, const struct preview_input *in, const struct opened *from, const struct opened *to, struct error *err)
-	_must_check_;
+int preview_between(struct preview *out, const struct preview_input *in, const struct opened *from, const struct opened *to,
+		    struct error *err) _must_check_;

@@ -46,8 +46,9 @@ static int check_place(const struct root *now, const struct root *next, struct e
 	if (strcmp(root_fleet(now), root_fleet(next)) != 0)
 		return error_set(err, E_DENIED, "it is a root of fleet '%s', and this is '%s'", root_fleet(next), root_fleet(now));
 	if (version <= in_force)
-		return error_set(err, CLI_CONFLICT, "it is version %llu, and %llu is in force; make the next one anew with: holdfast root edit",
-				 version, in_force);
+		return error_set(err, CLI_CONFLICT,
+				 "it is version %llu, and %llu is in force; make the next one anew with: holdfast root edit", version,
+				 in_force);
 	if (version != in_force + 1)
 		return error_set(err, CLI_CONFLICT, "root version %llu cannot follow version %llu", version, in_force);
 	if (!statement_get_hash(prev, root_statement(next), "prev") || memcmp(prev, statement_hash(root_statement(now)), HASH_LEN) != 0)
@@ -207,9 +208,10 @@ static int check_way(const struct root *next, struct error *err)
 				return 0;
 		}
 	}
-	return error_set(err, E_DENIED,
-			 "none of the servers that this root names answers with a key that it pins, so nobody would find the server again: %s",
-			 why.text);
+	return error_set(
+		err, E_DENIED,
+		"none of the servers that this root names answers with a key that it pins, so nobody would find the server again: %s",
+		why.text);
 }
 
 static int post(const struct proposal *p, struct home *home, struct error *err)

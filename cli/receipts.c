@@ -36,7 +36,8 @@ static const struct {
 	{ "syntax", { "the device does not accept a line of it", "mend the template, and plan again", false } },
 	{ "capability", { "this device cannot do it", "its note says what would let it; or do it by other means", false } },
 	{ "expired", { "it came after its end", "plan again; was the device away, or did the server withhold it?", false } },
-	{ "challenge", { "it names a challenge that the device does not say any more", "holdfast retire request again: it takes the newest", true } },
+	{ "challenge",
+	  { "it names a challenge that the device does not say any more", "holdfast retire request again: it takes the newest", true } },
 	{ "cancelled", { "people stopped it before anything was done to the device", "", false } },
 	{ "not-yet", { "it came before its beginning", misled, false } },
 };

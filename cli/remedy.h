@@ -13,7 +13,8 @@
 
 enum { REMEDY_BY_HAND = 1 };
 
-/* Blocks that go with the remedies of one order ("no user admin" in config/aaa): nothing is entered in them, or they would be there again. */
+/* Blocks that go with the remedies of one order ("no user admin" in config/aaa): nothing is entered in them, or they would be there again.
+ */
 struct remedy_gone {
 	size_t count;
 	char **paths; /* "config/aaa/user admin" */

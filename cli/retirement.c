@@ -359,7 +359,8 @@ static bool has_reading_key(const struct root *root, const char *person)
 	return false;
 }
 
-/* Could this person ever open something of the device? Each version up to the shredding counts: a rewrap opens the past to who came later. */
+/* Could this person ever open something of the device? Each version up to the shredding counts: a rewrap opens the past to who came later.
+ */
 static bool may_have_read(const struct retirement_facts *f, const char *person, uint64_t last_version)
 {
 	for (size_t i = 0; i < f->root_count && i < last_version; i++)
@@ -385,7 +386,8 @@ static void find_readers(struct retirement *r, const struct retirement_facts *f)
 
 		if (r->shred.of && has_said(r, f, person))
 			r->said[r->said_count++] = person;
-		else if (has_reading_key(root, person) && people_is_login(root, person) && may_have_read(f, person, statement_number(r->shredded, "root")))
+		else if (has_reading_key(root, person) && people_is_login(root, person) &&
+			 may_have_read(f, person, statement_number(r->shredded, "root")))
 			r->missing[r->missing_count++] = person;
 	}
 }
@@ -403,7 +405,8 @@ static void find_certificate(struct retirement *r, const struct retirement_facts
 		contradict(r, "there is a certificate, and the shredding that it names is not known");
 		r->certificate = NULL;
 	} else if (!strcmp(statement_get(r->certificate, "state"), "wiped") != r->is_wiped) {
-		contradict(r, "the certificate says %s, and the statements that it is about do not", statement_get(r->certificate, "state"));
+		contradict(r, "the certificate says %s, and the statements that it is about do not",
+			   statement_get(r->certificate, "state"));
 		r->certificate = NULL;
 	}
 }

@@ -283,8 +283,10 @@ static void note_readers(struct root_diff *c, const struct root *now, const stru
 {
 	for (size_t i = 0; i < root_people(next); i++)
 		if (root_diff_loses_reading(next, now, root_person(next, i)))
-			note(c, "%s can read what devices record from now on: each begins a new epoch, with its next contact. What was recorded "
-				"before stays closed to %s until a reader runs: holdfast key rewrap",
+			note(c,
+			     "%s can read what devices record from now on: each begins a new epoch, with its next contact. What was "
+			     "recorded "
+			     "before stays closed to %s until a reader runs: holdfast key rewrap",
 			     root_person(next, i), root_person(next, i));
 	for (size_t i = 0; i < root_people(now); i++)
 		if (root_diff_loses_reading(now, next, root_person(now, i)))
@@ -301,8 +303,9 @@ static void note_separated(struct root_diff *c, const struct root *next)
 		unsigned may = people_for(next, kind), need = root_threshold(next, kind);
 
 		if (may <= need)
-			note(c, "nobody can order %s any more: it takes %u people with role %s who are not its author, and there %s %u in all", kind,
-			     need, role_name(root_role_for(kind)), may == 1 ? "is" : "are", may);
+			note(c,
+			     "nobody can order %s any more: it takes %u people with role %s who are not its author, and there %s %u in all",
+			     kind, need, role_name(root_role_for(kind)), may == 1 ? "is" : "are", may);
 	}
 }
 
@@ -326,8 +329,10 @@ static void note_roles(struct root_diff *c, const struct root *now, const struct
 	}
 	note_separated(c, next);
 	if (may == need)
-		note(c, "the next root takes all %u of its people: who of them loses their key locks everybody out for ever; better one person more, "
-			"or a second key for each",
+		note(c,
+		     "the next root takes all %u of its people: who of them loses their key locks everybody out for ever; better one "
+		     "person more, "
+		     "or a second key for each",
 		     need);
 }
 

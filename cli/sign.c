@@ -110,6 +110,7 @@ int sign_public(struct sign_pub *out, const char *path, struct error *err)
 	if (r < 0)
 		return r;
 	if (!bytes_next_line(&rest, &line) || sign_pub_parse(out, line, true, err) < 0)
-		return error_set(err, E_FORMAT, "no ed25519 public key in '%s.pub' or '%s'; give a key of type ed25519 or ed25519-sk", path, path);
+		return error_set(err, E_FORMAT, "no ed25519 public key in '%s.pub' or '%s'; give a key of type ed25519 or ed25519-sk", path,
+				 path);
 	return 0;
 }

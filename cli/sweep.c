@@ -62,8 +62,8 @@ static int open_item(struct opened *out, struct worker *w, const struct sweep_it
 	if (r < 0 || !item->not_after_s || statement_time(out->st, "time") <= item->not_after_s)
 		return r;
 	clock_text(at, item->not_after_s);
-	return error_set(err, E_SEAL, "the server gives out '%s' revision %llu as in force at %s, and the device says %s", item->member->name,
-			 (unsigned long long)item->number, at, statement_get(out->st, "time"));
+	return error_set(err, E_SEAL, "the server gives out '%s' revision %llu as in force at %s, and the device says %s",
+			 item->member->name, (unsigned long long)item->number, at, statement_get(out->st, "time"));
 }
 
 static int work_on(void **made, struct worker *w, const struct sweep_item *item, struct error *err)

@@ -86,8 +86,8 @@ static size_t take_header(char *ptr, size_t size, size_t count, void *ctx)
 	return size * count;
 }
 
-/* With a pin, neither name nor issuer of the certificate says anything more, and no clock is trusted. Nor is an authority loaded that would not be
- * asked: that takes longer than the request. */
+/* With a pin, neither name nor issuer of the certificate says anything more, and no clock is trusted. Nor is an authority loaded that would
+ * not be asked: that takes longer than the request. */
 static void set_trust(const struct transfer *t)
 {
 	curl_easy_setopt(t->easy, CURLOPT_PINNEDPUBLICKEY, buf_text(&t->pins));

@@ -20,7 +20,8 @@ static size_t place_of(const struct root *root, const char *name)
 	return i;
 }
 
-static int take_one(struct vouched vouched[static ROOT_WITNESSES_MAX], const struct root *root, const struct statement *st, struct error *err)
+static int take_one(struct vouched vouched[static ROOT_WITNESSES_MAX], const struct root *root, const struct statement *st,
+		    struct error *err)
 {
 	const char *name;
 
@@ -48,7 +49,8 @@ static int take_all(struct vouched vouched[static ROOT_WITNESSES_MAX], const str
 	return 0;
 }
 
-int witnessed_judge(struct bytes list, const struct root *root, const struct statement *newest, witnessed_fn found, void *ctx, struct error *err)
+int witnessed_judge(struct bytes list, const struct root *root, const struct statement *newest, witnessed_fn found, void *ctx,
+		    struct error *err)
 {
 	struct vouched vouched[ROOT_WITNESSES_MAX] = { 0 };
 	int64_t newest_s = statement_time(newest, "time");

@@ -9,7 +9,7 @@ enum { WITNESSED_LATE_S = 86400 };
  * grew: since when, 0 when never. A server that keeps their signatures away looks the same, and that is what it is for. */
 typedef void (*witnessed_fn)(void *ctx, const char *name, int64_t since_s);
 /* list: the checkpoints, one after another; newest: the head of the log, believed. */
-int witnessed_judge(struct bytes list, const struct root *root, const struct statement *newest, witnessed_fn found, void *ctx, struct error *err)
-	_must_check_;
+int witnessed_judge(struct bytes list, const struct root *root, const struct statement *newest, witnessed_fn found, void *ctx,
+		    struct error *err) _must_check_;
 /* The same of what the server has. */
 int witnessed_late(struct api *api, const struct home *home, witnessed_fn found, void *ctx, struct error *err) _must_check_;

@@ -64,7 +64,8 @@ static bool base64_raw(uint8_t *out, size_t max, size_t *len, struct bytes text)
 		if (text.ptr[i] > 126)
 			return false; /* libsodium 1.0.18 takes every byte from 0x80 on for an 'A' */
 	/* unpadded and canonical; libsodium refuses bits left over */
-	return sodium_base642bin(out, max, (const char *)text.ptr, text.len, NULL, len, NULL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) == 0;
+	return sodium_base642bin(out, max, (const char *)text.ptr, text.len, NULL, len, NULL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING) ==
+	       0;
 }
 
 static bool is_arg(struct bytes arg)
@@ -174,10 +175,12 @@ static bool unwrap(uint8_t file_key[static FILE_KEY_LEN], const uint8_t wrap[sta
 {
 	static const uint8_t zero_nonce[12];
 
-	return crypto_aead_chacha20poly1305_ietf_decrypt(file_key, NULL, NULL, st->body, FILE_KEY_LEN + TAG_LEN, NULL, 0, zero_nonce, wrap) == 0;
+	return crypto_aead_chacha20poly1305_ietf_decrypt(file_key, NULL, NULL, st->body, FILE_KEY_LEN + TAG_LEN, NULL, 0, zero_nonce,
+							 wrap) == 0;
 }
 
-static void wrap_body(uint8_t out[static FILE_KEY_LEN + TAG_LEN], const uint8_t wrap[static 32], const uint8_t file_key[static FILE_KEY_LEN])
+static void wrap_body(uint8_t out[static FILE_KEY_LEN + TAG_LEN], const uint8_t wrap[static 32],
+		      const uint8_t file_key[static FILE_KEY_LEN])
 {
 	static const uint8_t zero_nonce[12];
 

@@ -75,7 +75,8 @@ static bool take_point(uint64_t *size, struct merkle_hash *tree, struct bytes *r
 	       hex_decode(tree->b, HASH_LEN, bytes_from(value, (size_t)(space - value.ptr) + 1));
 }
 
-static int take_nodes(struct merkle_hash nodes[static MERKLE_PROOF_MAX], size_t *len, struct bytes *rest, const char *what, struct error *err)
+static int take_nodes(struct merkle_hash nodes[static MERKLE_PROOF_MAX], size_t *len, struct bytes *rest, const char *what,
+		      struct error *err)
 {
 	struct bytes value;
 

@@ -44,8 +44,8 @@ static bool decode_seed(struct secret *seed, struct bytes text)
 	for (size_t i = 0; i < text.len; i++)
 		if (text.ptr[i] > 126)
 			return false;
-	return sodium_base642bin(seed->ptr, seed->len, (const char *)text.ptr, text.len - 1, NULL, &len, NULL, sodium_base64_VARIANT_ORIGINAL) ==
-		       0 &&
+	return sodium_base642bin(seed->ptr, seed->len, (const char *)text.ptr, text.len - 1, NULL, &len, NULL,
+				 sodium_base64_VARIANT_ORIGINAL) == 0 &&
 	       len == seed->len;
 }
 

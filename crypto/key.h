@@ -50,8 +50,8 @@ bool id_is_valid(struct bytes text);
 void sha256(uint8_t out[static HASH_LEN], struct bytes in);
 /* Of one behind the other. */
 void sha256_of_two(uint8_t out[static HASH_LEN], struct bytes a, struct bytes b);
-/* libsodium's is portable code, several times slower than a processor's own instructions: a program that hashes much, and has a library that
- * uses those, lends its function of two. The small programs do without. May be called again, from any thread. */
+/* libsodium's is portable code, several times slower than a processor's own instructions: a program that hashes much, and has a library
+ * that uses those, lends its function of two. The small programs do without. May be called again, from any thread. */
 typedef void (*sha256_fn)(uint8_t out[static HASH_LEN], struct bytes a, struct bytes b);
 void sha256_lend(sha256_fn fn);
 void sha256_hex(char out[static 2 * HASH_LEN + 1], struct bytes in);

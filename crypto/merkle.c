@@ -185,7 +185,8 @@ static int prove_consistency(struct merkle_hash proof[static MERKLE_PROOF_MAX], 
 	int n = 0, r;
 
 	if (!old_size || old_size > new_size)
-		return error_set(err, E_FORMAT, "no consistency proof from %llu to %llu", (unsigned long long)old_size, (unsigned long long)new_size);
+		return error_set(err, E_FORMAT, "no consistency proof from %llu to %llu", (unsigned long long)old_size,
+				 (unsigned long long)new_size);
 	while (m != size) {
 		uint64_t k = split(size);
 
@@ -236,8 +237,8 @@ int merkle_prove_growth(struct merkle_growth *out, uint64_t from, uint64_t to, m
 	return 0;
 }
 
-int merkle_prove_place(struct merkle_place *out, uint64_t index, uint64_t size, merkle_leaf_fn leaf, const struct merkle_cache *cache, void *ctx,
-		       struct error *err)
+int merkle_prove_place(struct merkle_place *out, uint64_t index, uint64_t size, merkle_leaf_fn leaf, const struct merkle_cache *cache,
+		       void *ctx, struct error *err)
 {
 	struct source source = { leaf, cache, ctx };
 	int n;
@@ -256,8 +257,8 @@ static bool equal(struct merkle_hash a, struct merkle_hash b)
 }
 
 /* RFC 9162 section 2.1.3.2. */
-bool merkle_verify_inclusion(struct merkle_hash leaf, uint64_t index, uint64_t size, struct merkle_hash root, const struct merkle_hash *proof,
-			     size_t len)
+bool merkle_verify_inclusion(struct merkle_hash leaf, uint64_t index, uint64_t size, struct merkle_hash root,
+			     const struct merkle_hash *proof, size_t len)
 {
 	uint64_t fn = index, sn = size - 1;
 

@@ -37,8 +37,8 @@ struct merkle_growth {
 	size_t len;
 	struct merkle_hash node[MERKLE_PROOF_MAX];
 };
-/* The roots of a growing tree's full subtrees of MERKLE_BLOCK leaves and more: with them a proof reads a few leaves, however many there are.
- * Takes four bytes a leaf. */
+/* The roots of a growing tree's full subtrees of MERKLE_BLOCK leaves and more: with them a proof reads a few leaves, however many there
+ * are. Takes four bytes a leaf. */
 struct merkle_cache {
 	struct merkle block; /* what is behind the last full block */
 	struct {
@@ -63,6 +63,6 @@ struct merkle_place {
 	struct merkle_hash node[MERKLE_PROOF_MAX];
 };
 /* index < size. cache: as for merkle_prove_growth(). */
-int merkle_prove_place(struct merkle_place *out, uint64_t index, uint64_t size, merkle_leaf_fn leaf, const struct merkle_cache *cache, void *ctx,
-		       struct error *err) _must_check_;
+int merkle_prove_place(struct merkle_place *out, uint64_t index, uint64_t size, merkle_leaf_fn leaf, const struct merkle_cache *cache,
+		       void *ctx, struct error *err) _must_check_;
 bool merkle_place_holds(const struct merkle_place *place, struct merkle_hash leaf);

@@ -248,8 +248,8 @@ static int check_waves(const struct statement *batch, uint64_t count, struct err
 	for (size_t i = 0; (value = statement_at(batch, "wave", i)); i++) {
 		number_parse(&n, bytes_str(value));
 		if (n <= before)
-			return error_set(err, E_FORMAT, "batch has a wave that ends at %llu, where the one before ends at %llu", (unsigned long long)n,
-					 (unsigned long long)before);
+			return error_set(err, E_FORMAT, "batch has a wave that ends at %llu, where the one before ends at %llu",
+					 (unsigned long long)n, (unsigned long long)before);
 		before = n;
 	}
 	return !before || before == count ? 0 : error_set(err, E_FORMAT, "the last wave of the batch ends at %llu of %llu orders",
@@ -272,7 +272,8 @@ int batch_check(const struct statement *batch, struct error *err)
 		return error_set(err, E_FORMAT, "batch expires before it begins");
 	for (size_t i = 0; (value = statement_at(batch, "window", i)); i++)
 		if (!window_parse_ok(value))
-			return error_set(err, E_FORMAT, "batch has a window '%.60s'; write 'sat,sun 22:00-04:00' or 'daily 01:00-05:00' (UTC)", value);
+			return error_set(err, E_FORMAT,
+					 "batch has a window '%.60s'; write 'sat,sun 22:00-04:00' or 'daily 01:00-05:00' (UTC)", value);
 	return check_waves(batch, count, err);
 }
 
@@ -291,11 +292,11 @@ static int by_person(const struct statement *st, const char *kind, bool only_sto
 		return error_add(err, "%s", type);
 	who = root_person_of(root, &statement_sig(st, 0)->key);
 	if (!who || strcmp(who, person) != 0)
-		return error_set(err, E_DENIED, "%s says it is by '%s', and is signed by %s%s%s", type, person, who ? "'" : "", who ? who : "a stranger",
-				 who ? "'" : "");
+		return error_set(err, E_DENIED, "%s says it is by '%s', and is signed by %s%s%s", type, person, who ? "'" : "",
+				 who ? who : "a stranger", who ? "'" : "");
 	if (!root_has_role(root, who, root_role_for(kind)))
-		return error_set(err, E_DENIED, "'%s' does not have the role '%s' that a %s of kind '%s' takes", who, role_name(root_role_for(kind)), type,
-				 kind);
+		return error_set(err, E_DENIED, "'%s' does not have the role '%s' that a %s of kind '%s' takes", who,
+				 role_name(root_role_for(kind)), type, kind);
 	if (!only_stops && root_asks_pin(root, kind) && !sshsig_is_user_verified(statement_sig(st, 0)))
 		return error_set(err, E_DENIED, "a %s of kind '%s' takes a signature by a token that asked for its PIN", type, kind);
 	return 0;
@@ -462,7 +463,8 @@ int order_check(const struct statement *order, struct error *err)
 		return error_set(err, E_FORMAT, "order has an unknown mode '%s'", mode);
 	for (size_t i = 0; (probe = statement_at(order, "probe", i)); i++)
 		if (!probe_ok(probe))
-			return error_set(err, E_FORMAT, "order has a probe '%.80s'; write 'ping ADDRESS', 'tcp HOST:PORT' or 'show COMMAND =~ PATTERN'",
+			return error_set(err, E_FORMAT,
+					 "order has a probe '%.80s'; write 'ping ADDRESS', 'tcp HOST:PORT' or 'show COMMAND =~ PATTERN'",
 					 probe);
 	if (check_keys(order, kind, err) < 0 || check_range(order, "confirm", CONFIRM_MIN_S, CONFIRM_MAX_S, err) < 0 ||
 	    check_range(order, "settle", 0, CONFIRM_MAX_S, err) < 0)
@@ -494,7 +496,8 @@ int order_verify(const struct statement *order, const struct statement *batch, s
 	    !leads_to_tree(order, proof, batch))
 		return error_set(err, E_SEAL, "order is no leaf of the batch");
 	if (strcmp(statement_get(order, "kind"), statement_get(batch, "kind")) != 0)
-		return error_set(err, E_DENIED, "order is of kind '%s', its batch of '%s'", statement_get(order, "kind"), statement_get(batch, "kind"));
+		return error_set(err, E_DENIED, "order is of kind '%s', its batch of '%s'", statement_get(order, "kind"),
+				 statement_get(batch, "kind"));
 	if (strcmp(statement_get(order, "fleet"), statement_get(batch, "fleet")) != 0)
 		return error_set(err, E_DENIED, "order and batch are of two fleets");
 	return 0;
@@ -524,8 +527,8 @@ static enum order_action decision_of(const char *person, const struct statement 
 	enum order_action newest = ORDER_WITHDRAW, action;
 
 	for (size_t i = 0; i < count; i++)
-		if (!strcmp(statement_get(controls[i], "person"), person) && order_action_parse(&action, statement_get(controls[i], "action")) &&
-		    action <= ORDER_WITHDRAW)
+		if (!strcmp(statement_get(controls[i], "person"), person) &&
+		    order_action_parse(&action, statement_get(controls[i], "action")) && action <= ORDER_WITHDRAW)
 			newest = action;
 	return newest;
 }

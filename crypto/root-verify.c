@@ -105,7 +105,8 @@ static int verify_shredded(const struct root *root, const struct statement *st, 
 	who = who_or_archive((void *)(uintptr_t)root, &statement_sig(st, 0)->key, STATEMENT_SHREDDED);
 	if (who == the_archive ? !strcmp(named, "archive") : !strcmp(named, who) && strcmp(named, "archive") != 0)
 		return 0;
-	return error_set(err, E_DENIED, "shredded says it is by '%s', and is signed by %s", named, who == the_archive ? "the archive" : who);
+	return error_set(err, E_DENIED, "shredded says it is by '%s', and is signed by %s", named,
+			 who == the_archive ? "the archive" : who);
 }
 
 static int verify_certificate(const struct root *root, const struct statement *st, struct error *err)
@@ -185,8 +186,8 @@ static int carried_by(const struct root *root, const struct statement *st, struc
 	for (size_t i = 0; i < root->people; i++)
 		count += has_signed[i];
 	if (count < need)
-		return error_set(err, E_DENIED, "the next root is signed by %u of the %u people of root version %llu that it takes", count, need,
-				 (unsigned long long)root_version(root));
+		return error_set(err, E_DENIED, "the next root is signed by %u of the %u people of root version %llu that it takes", count,
+				 need, (unsigned long long)root_version(root));
 	return 0;
 }
 
@@ -248,5 +249,7 @@ void allowed_signers_device(struct buf *out, const char *id, const struct sign_p
 	char text[SIGN_PUB_TEXT_MAX];
 
 	sign_pub_text(text, key);
-	buf_addf(out, "%s namespaces=\"enrol@holdfast,epoch@holdfast,snapshot@holdfast,status@holdfast,receipt@holdfast,verdict@holdfast\" %s\n", id, text);
+	buf_addf(out,
+		 "%s namespaces=\"enrol@holdfast,epoch@holdfast,snapshot@holdfast,status@holdfast,receipt@holdfast,verdict@holdfast\" %s\n",
+		 id, text);
 }

@@ -94,7 +94,8 @@ static int take_keys(struct root *root, struct error *err)
 		int person = root_person_index(root, who);
 
 		if (person < 0)
-			return error_set(err, E_FORMAT, "root gives a key to '%.*s', who is no person of it", (int)who.len, (const char *)who.ptr);
+			return error_set(err, E_FORMAT, "root gives a key to '%.*s', who is no person of it", (int)who.len,
+					 (const char *)who.ptr);
 		if (take_key(root, root->keys, &root->key_count, root->person[person], rest, err) < 0)
 			return err->code;
 	}
@@ -147,7 +148,8 @@ static int take_roles(struct root *root, struct error *err)
 			int person = root_person_index(root, bytes_str(word));
 
 			if (person < 0)
-				return error_set(err, E_FORMAT, "root gives role '%s' to '%s', who is no person of it", role_names[role], word);
+				return error_set(err, E_FORMAT, "root gives role '%s' to '%s', who is no person of it", role_names[role],
+						 word);
 			if (root->has[person][role])
 				return error_set(err, E_FORMAT, "root gives role '%s' to '%s' twice", role_names[role], word);
 			root->has[person][role] = true;
@@ -238,8 +240,8 @@ static int check_delays(const struct root *root, struct error *err)
 			return error_set(err, E_FORMAT, "root has a delay for '%.*s'; only 'factory-reset' and 'purge' wait", (int)kind.len,
 					 (const char *)kind.ptr);
 		if (n > ROOT_DELAY_MAX_S)
-			return error_set(err, E_FORMAT, "root has a delay of %llu s for '%.*s'; at most %d may be", (unsigned long long)n, (int)kind.len,
-					 (const char *)kind.ptr, ROOT_DELAY_MAX_S);
+			return error_set(err, E_FORMAT, "root has a delay of %llu s for '%.*s'; at most %d may be", (unsigned long long)n,
+					 (int)kind.len, (const char *)kind.ptr, ROOT_DELAY_MAX_S);
 		for (size_t k = 0; k < i; k++)
 			if (!strncmp(statement_at(root->st, "delay", k), value, kind.len + 1))
 				return error_set(err, E_FORMAT, "root has two delays for '%.*s'", (int)kind.len, (const char *)kind.ptr);
@@ -266,7 +268,8 @@ static int check_pins(const struct root *root, struct error *err)
 		for (size_t p = 0; p < root->people; p++)
 			may += root->has[p][root_role_for(kind)] && has_token(root, root->person[p]);
 		if (may < need)
-			return error_set(err, E_FORMAT, "root asks for tokens with a PIN for '%s', which takes %u people, and %u have one", kind, need, may);
+			return error_set(err, E_FORMAT, "root asks for tokens with a PIN for '%s', which takes %u people, and %u have one",
+					 kind, need, may);
 	}
 	return 0;
 }
@@ -303,7 +306,8 @@ static int check_version(struct root *root, struct error *err)
 	if (!version)
 		return error_set(err, E_FORMAT, "root has version 0");
 	if (first == !!fleet || first == !!statement_get(root->st, "prev"))
-		return error_set(err, E_FORMAT, "root of version %llu must%s name fleet and prev", (unsigned long long)version, first ? " not" : "");
+		return error_set(err, E_FORMAT, "root of version %llu must%s name fleet and prev", (unsigned long long)version,
+				 first ? " not" : "");
 	if (first)
 		id_of_hash(root->fleet, statement_hash(root->st));
 	else

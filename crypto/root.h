@@ -69,9 +69,9 @@ size_t root_tls_pins(uint8_t (*out)[32], size_t max, const struct root *root);
 /* Judges statements that operators sign: invite and admit by role admin, login by anybody, root by role root. */
 struct signers root_signers(const struct root *root);
 /* Verifies st by the root: operators' types as above (threshold of the kind), checkpoint by an archive key (first signature) and any
- * further ones by archive or witnesses, shredded by an archive key or by the person it names, certificate by as many people as `shred` takes
- * and, maybe, an archive key; judgement, waiver and firmware by the person they name. Device types are E_DENIED
- * here: they verify against the device's own key. */
+ * further ones by archive or witnesses, shredded by an archive key or by the person it names, certificate by as many people as `shred`
+ * takes and, maybe, an archive key; judgement, waiver and firmware by the person they name. Device types are E_DENIED here: they verify
+ * against the device's own key. */
 int root_verify(const struct root *root, const struct statement *st, struct error *err) _must_check_;
 
 /* Is an archive key among those who signed? Verifies nothing. */

@@ -96,7 +96,8 @@ int seal_text(struct buf *out, const struct age_recipient *to, struct bytes text
 	int r;
 
 	if (text.len > CONFIG_MAX || base.len > CONFIG_MAX)
-		return error_set(err, E_LIMIT, "configuration of %zu bytes is over %d", text.len > base.len ? text.len : base.len, CONFIG_MAX);
+		return error_set(err, E_LIMIT, "configuration of %zu bytes is over %d", text.len > base.len ? text.len : base.len,
+				 CONFIG_MAX);
 	r = compress(&packed, text, base, err);
 	if (r < 0)
 		return r;

@@ -23,8 +23,8 @@ int seal_open_text(struct buf *out, const struct age_identity *id, struct bytes 
 /* How long would the compressed delta be? For "a delta over half its base makes a new base". */
 size_t seal_compressed_len(struct bytes text, struct bytes base);
 
-/* Secret texts (secrets table, epoch identities, payloads of orders): uncompressed, filled up with "\n". Opening takes the fill off: the text comes
- * back with exactly one "\n" at its end (none when it is empty). */
+/* Secret texts (secrets table, epoch identities, payloads of orders): uncompressed, filled up with "\n". Opening takes the fill off: the
+ * text comes back with exactly one "\n" at its end (none when it is empty). */
 int seal_secret(struct buf *out, const struct age_recipient *to, size_t n, struct bytes text, struct error *err) _must_check_;
 int seal_open_secret(struct buf *out, const struct age_identity *id, struct bytes sealed, struct error *err) _must_check_;
 

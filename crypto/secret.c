@@ -84,7 +84,8 @@ static int load_from(struct secret *out, int fd, const char *path, size_t max, s
 			continue;
 		if (n <= 0) {
 			secret_done(out);
-			return n < 0 ? error_sys(err, "cannot read '%s'", path) : error_set(err, E_SYS, "'%s' changed while it was read", path);
+			return n < 0 ? error_sys(err, "cannot read '%s'", path) :
+				       error_set(err, E_SYS, "'%s' changed while it was read", path);
 		}
 		len += (size_t)n;
 	}

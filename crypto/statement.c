@@ -61,8 +61,8 @@ static int measure_text(size_t *text_len, struct bytes in, struct error *err)
 			return error_set(err, E_FORMAT, "statement line %zu is over %d bytes", lines, STATEMENT_LINE_MAX);
 		for (size_t i = 0; i < line.len; i++)
 			if (line.ptr[i] < 0x20 || line.ptr[i] > 0x7e)
-				return error_set(err, E_FORMAT, "statement line %zu holds byte 0x%02x; only printable ASCII is allowed", lines,
-						 line.ptr[i]);
+				return error_set(err, E_FORMAT, "statement line %zu holds byte 0x%02x; only printable ASCII is allowed",
+						 lines, line.ptr[i]);
 		if (at + line.len == in.len)
 			return error_set(err, E_FORMAT, "statement line %zu has no newline", lines);
 	}
@@ -83,12 +83,14 @@ static int parse_line(struct line *out, const struct type *type, size_t *field, 
 	/* the field in hand again, or a later one with only optional ones between */
 	while (type->fields[i].key && strcmp(type->fields[i].key, text) != 0) {
 		if (*times < type->fields[i].min)
-			return error_set(err, E_FORMAT, "statement line %zu: '%.40s' where '%s' is needed", number, text, type->fields[i].key);
+			return error_set(err, E_FORMAT, "statement line %zu: '%.40s' where '%s' is needed", number, text,
+					 type->fields[i].key);
 		i++;
 		*times = 0;
 	}
 	if (!type->fields[i].key)
-		return error_set(err, E_FORMAT, "statement line %zu: '%.40s' is unknown, or misplaced, in type %s", number, text, type->name);
+		return error_set(err, E_FORMAT, "statement line %zu: '%.40s' is unknown, or misplaced, in type %s", number, text,
+				 type->name);
 	if (++*times > type->fields[i].max)
 		return error_set(err, E_FORMAT, "statement line %zu: '%s' occurs more than %u time(s)", number, text, type->fields[i].max);
 	if (!value_has_form(type->fields[i].kind, bytes_of(value, len - (size_t)(value - text))))
@@ -110,8 +112,8 @@ static int parse_text(struct statement *st, struct error *err)
 	if (!bytes_next_line(&rest, &line) || line.len <= prefix || memcmp(line.ptr, first_line, prefix) != 0)
 		return error_set(err, E_FORMAT, "statement does not begin with '%s<type>'", first_line);
 	if (!statement_type_parse(&st->type, bytes_from(line, prefix)))
-		return error_set(err, E_FORMAT, "statement is of an unknown type '%.*s'", line.len - prefix > 40 ? 40 : (int)(line.len - prefix),
-				 (const char *)line.ptr + prefix);
+		return error_set(err, E_FORMAT, "statement is of an unknown type '%.*s'",
+				 line.len - prefix > 40 ? 40 : (int)(line.len - prefix), (const char *)line.ptr + prefix);
 	type = type_table(st->type);
 	while (bytes_next_line(&rest, &line)) {
 		char *text = st->values + (line.ptr - (const uint8_t *)st->values);
@@ -412,7 +414,8 @@ int statement_verify(const struct statement *st, const struct signers *by, unsig
 			people[count++] = who;
 	}
 	if (count < need)
-		return error_set(err, E_DENIED, "%s is signed by %zu of the %u people that it takes", statement_type_name(st->type), count, need);
+		return error_set(err, E_DENIED, "%s is signed by %zu of the %u people that it takes", statement_type_name(st->type), count,
+				 need);
 	return 0;
 }
 

@@ -10,9 +10,9 @@
 
 /* ---- limits ---- */
 
-/* Measured with tests/bench/policy-slow.c on a core of a common server: no pack takes more than 8 ns for a step, so an agent is done within about a
- * second there and a few on the core of a small gateway, and the operator's command within a quarter of a minute. 10,000 rules over 40 kB that
- * nobody made to be slow take 115 million steps. */
+/* Measured with tests/bench/policy-slow.c on a core of a common server: no pack takes more than 8 ns for a step, so an agent is done within
+ * about a second there and a few on the core of a small gateway, and the operator's command within a quarter of a minute. 10,000 rules over
+ * 40 kB that nobody made to be slow take 115 million steps. */
 const struct policy_limits policy_limits_agent = {
 	.rule_steps = UINT64_C(1) << 25, .all_steps = UINT64_C(1) << 27, .regex_steps = 5000, .findings = 2000,
 };
@@ -60,7 +60,9 @@ static void put_finding(struct ruling *out, const struct evaluation *ev, const s
 	else
 		tree_path(&path, ev->tree, in, POLICY_LINE_SHOWN);
 	out->findings[out->count++] = (struct finding){ .path = buf_steal_text(&path),
-							.line = r->node != NOWHERE ? ev->tree->nodes[r->node].line : in == NOWHERE ? 0 : ev->tree->nodes[in].line,
+							.line = r->node != NOWHERE ? ev->tree->nodes[r->node].line :
+								in == NOWHERE      ? 0 :
+										     ev->tree->nodes[in].line,
 							.text = reason_text(ev, r) };
 }
 

@@ -51,7 +51,8 @@ static int take_verdict(enum verdict *out, struct run *run, node_ptr node)
 			*out = (enum verdict)i;
 			return 0;
 		}
-	return document_error(run->err, run->doc, node, "'%.60s' is no verdict; there is pass, fail, unknown and not-applicable", node->text);
+	return document_error(run->err, run->doc, node, "'%.60s' is no verdict; there is pass, fail, unknown and not-applicable",
+			      node->text);
 }
 
 static void compare(struct run *run, const struct ruling *ruling, enum verdict wanted, unsigned line)
@@ -64,8 +65,9 @@ static void compare(struct run *run, const struct ruling *ruling, enum verdict w
 	if (ruling->verdict == wanted)
 		return;
 	add_fault(run, line, ruling->rule->id,
-		  mem_printf("it should be '%s' and is '%s'%s%s%s%s", verdict_name(wanted), verdict_name(ruling->verdict), *ruling->why ? ": " : "",
-			     ruling->why, ruling->count ? ": " : "", ruling->count ? ruling->findings[0].text : ""));
+		  mem_printf("it should be '%s' and is '%s'%s%s%s%s", verdict_name(wanted), verdict_name(ruling->verdict),
+			     *ruling->why ? ": " : "", ruling->why, ruling->count ? ": " : "",
+			     ruling->count ? ruling->findings[0].text : ""));
 }
 
 /* Of all rules, or of those that are named. */

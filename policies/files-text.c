@@ -211,8 +211,9 @@ static const struct {
 	const char *name;
 	enum rule rule;
 } formats[] = {
-	{ "nftables", RULE_NONE },   { "plain", RULE_WORDS },	  { "sshd", RULE_PEM },		{ "chrony", RULE_CHRONY }, { "rsyslog", RULE_RSYSLOG },
-	{ "wpa", RULE_WPA },	     { "ipsec-secrets", RULE_IPSEC }, { "key", RULE_KEY },	{ "secret", RULE_SECRET },
+	{ "nftables", RULE_NONE },       { "plain", RULE_WORDS },     { "sshd", RULE_PEM },
+	{ "chrony", RULE_CHRONY },       { "rsyslog", RULE_RSYSLOG }, { "wpa", RULE_WPA },
+	{ "ipsec-secrets", RULE_IPSEC }, { "key", RULE_KEY },         { "secret", RULE_SECRET },
 };
 
 static enum rule rule_of(struct bytes format)
@@ -249,8 +250,9 @@ void files_begin(struct buf *out)
 
 static void put_head(struct buf *out, const struct files_part *part, enum files_kind kind)
 {
-	buf_addf(out, "part %.*s %s %04o %.*s %.*s ", (int)part->format.len, (const char *)part->format.ptr, kinds[kind], part->mode & 07777,
-		 (int)part->owner.len, (const char *)part->owner.ptr, (int)part->group.len, (const char *)part->group.ptr);
+	buf_addf(out, "part %.*s %s %04o %.*s %.*s ", (int)part->format.len, (const char *)part->format.ptr, kinds[kind],
+		 part->mode & 07777, (int)part->owner.len, (const char *)part->owner.ptr, (int)part->group.len,
+		 (const char *)part->group.ptr);
 	buf_add_bytes(out, part->path);
 	buf_add_char(out, '\n');
 }
@@ -377,8 +379,9 @@ void files_canonical(struct buf *out, struct bytes text)
 /* ---- secrets ---- */
 
 /* What a name is said to hold, in lower case and without '-', '_' and '.'. */
-static const char *const telling[] = { "password", "passwd", "passphrase", "passwort", "pwd", "secret", "psk", "privatekey", "presharedkey",
-				       "sharedkey", "apikey", "authkey", "accesskey", "encryptionkey", "token", "credential", "community", "authorization", "bearer" };
+static const char *const telling[] = { "password",   "passwd",       "passphrase", "passwort",      "pwd",     "secret",    "psk",
+				       "privatekey", "presharedkey", "sharedkey",  "apikey",        "authkey", "accesskey", "encryptionkey",
+				       "token",      "credential",   "community",  "authorization", "bearer" };
 static const char *const telling_wpa[] = { "wepkey", "pin", "passw", "pacfile", "dppcsign", "key0", "key1", "key2", "key3" };
 
 enum { NAME_SHORT = 64 };

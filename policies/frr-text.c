@@ -314,8 +314,22 @@ const char *frr_value_refused(struct bytes before, struct bytes value, enum form
  * them, and no configuration is as short as that. */
 static bool is_command(struct bytes word)
 {
-	static const char *const commands[] = { "do", "end", "quit", "write", "copy", "clear", "configure", "output", "terminal", "start-shell",
-						"ssh", "telnet", "ping", "traceroute", "XFRR_start_configuration", "XFRR_end_configuration" };
+	static const char *const commands[] = { "do",
+						"end",
+						"quit",
+						"write",
+						"copy",
+						"clear",
+						"configure",
+						"output",
+						"terminal",
+						"start-shell",
+						"ssh",
+						"telnet",
+						"ping",
+						"traceroute",
+						"XFRR_start_configuration",
+						"XFRR_end_configuration" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (word.len <= strlen(commands[i]) && !memcmp(word.ptr, commands[i], word.len))

@@ -6,8 +6,8 @@
  *
  * A line may hold TREE_SECRET where a secret is. What would depend on the secret is MATCH_MAYBE.
  *
- * A match is paid for from a purse: a step for each word and each few bytes that are compared, and before a regular expression is tried, all
- * steps that PCRE2 may take at most. So no pattern costs more than there is; without any left, nothing matches and nothing does not:
+ * A match is paid for from a purse: a step for each word and each few bytes that are compared, and before a regular expression is tried,
+ * all steps that PCRE2 may take at most. So no pattern costs more than there is; without any left, nothing matches and nothing does not:
  * MATCH_MAYBE, with the reason in the purse. */
 #pragma once
 

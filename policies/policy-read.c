@@ -303,7 +303,9 @@ static int take_value(struct check *out, struct pack_reader *rd, node_ptr node)
 	    take_list_of(&out->among, &out->among_count, rd, node, "among") < 0 ||
 	    take_list_of(&out->not_among, &out->not_among_count, rd, node, "not-among") < 0)
 		return rd->err->code;
-	return out->has_range || out->among || out->not_among ? 0 : refuse(rd, node, "a value needs 'among', 'not-among', 'at-least' or 'at-most'");
+	return out->has_range || out->among || out->not_among ?
+		       0 :
+		       refuse(rd, node, "a value needs 'among', 'not-among', 'at-least' or 'at-most'");
 }
 
 static int take_side(struct side_of *out, struct pack_reader *rd, node_ptr map, const char *name)
@@ -325,8 +327,9 @@ static int take_compare(struct check *out, struct pack_reader *rd, node_ptr node
 	unsigned relation = 0;
 	node_ptr is;
 
-	if (check_keys(rd, node, keys) < 0 || take_side(&out->left, rd, node, "left") < 0 || take_side(&out->right, rd, node, "right") < 0 ||
-	    need(&is, rd, node, "is") < 0 || take_choice(&relation, rd, is, relations, ARRAY_SIZE(relations)) < 0)
+	if (check_keys(rd, node, keys) < 0 || take_side(&out->left, rd, node, "left") < 0 ||
+	    take_side(&out->right, rd, node, "right") < 0 || need(&is, rd, node, "is") < 0 ||
+	    take_choice(&relation, rd, is, relations, ARRAY_SIZE(relations)) < 0)
 		return rd->err->code;
 	out->relation = (enum relation)relation;
 	return take_missing(out, rd, node);
@@ -430,8 +433,8 @@ static int take_remedy(struct remedy *out, struct pack_reader *rd, node_ptr node
 	static const char *const keys[] = { "context", "lines", NULL };
 	node_ptr lines;
 
-	if (check_keys(rd, node, keys) < 0 || take_text(&out->context, rd, node, "context", true) < 0 || need(&lines, rd, node, "lines") < 0 ||
-	    take_list(&out->lines, &out->line_count, rd, lines) < 0)
+	if (check_keys(rd, node, keys) < 0 || take_text(&out->context, rd, node, "context", true) < 0 ||
+	    need(&lines, rd, node, "lines") < 0 || take_list(&out->lines, &out->line_count, rd, lines) < 0)
 		return rd->err->code;
 	for (node_ptr n = document_first(rd->doc, lines); n; n = document_next(rd->doc, n)) {
 		const char *why = rd->form->line_refused(bytes_str(n->text));
@@ -469,7 +472,8 @@ static int take_grades(struct rule *out, struct pack_reader *rd, node_ptr map)
 	out->level = (enum policy_level)level;
 	out->severity = (enum policy_severity)severity;
 	if (out->level == POLICY_FUNDAMENTAL && document_get(rd->doc, map, "requires"))
-		return document_key_error(rd->err, rd->doc, document_get(rd->doc, map, "requires"), "what is fundamental requires nothing else");
+		return document_key_error(rd->err, rd->doc, document_get(rd->doc, map, "requires"),
+					  "what is fundamental requires nothing else");
 	return 0;
 }
 
@@ -518,7 +522,8 @@ static int check_ids(struct pack_reader *rd, node_ptr list)
 	n = document_first(rd->doc, list);
 	for (size_t i = 0; i < twice; i++)
 		n = document_next(rd->doc, n);
-	return document_error(rd->err, rd->doc, document_get(rd->doc, n, "id"), "there is a rule '%s' already", rd->policy->rules[twice].id);
+	return document_error(rd->err, rd->doc, document_get(rd->doc, n, "id"), "there is a rule '%s' already",
+			      rd->policy->rules[twice].id);
 }
 
 static int take_rules(struct pack_reader *rd, node_ptr top)

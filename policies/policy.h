@@ -1,8 +1,9 @@
-/* policies/policy.h -- packs of rules about configurations: what is written in YAML (docs/reference/policy-language.md), and what a rule says of
- * one configuration. Pure.
+/* policies/policy.h -- packs of rules about configurations: what is written in YAML (docs/reference/policy-language.md), and what a rule
+ * says of one configuration. Pure.
  *
- * A rule is true, false, or nobody can say; whatever cannot be evaluated is the third, and never passes. Every part of it has a bound, and so
- * has what it may cost (struct policy_limits): a rule that is out of steps is unknown, and so are those behind it when the whole pack is. */
+ * A rule is true, false, or nobody can say; whatever cannot be evaluated is the third, and never passes. Every part of it has a bound, and
+ * so has what it may cost (struct policy_limits): a rule that is out of steps is unknown, and so are those behind it when the whole pack
+ * is. */
 #pragma once
 
 #include "policies/pattern.h"
@@ -31,7 +32,18 @@ struct context {
 	char *text; /* "config/aaa/user *" */
 };
 
-enum check_kind { CHECK_ALL, CHECK_ANY, CHECK_NOT, CHECK_EACH, CHECK_SOME, CHECK_PRESENT, CHECK_ABSENT, CHECK_COUNT, CHECK_VALUE, CHECK_COMPARE };
+enum check_kind {
+	CHECK_ALL,
+	CHECK_ANY,
+	CHECK_NOT,
+	CHECK_EACH,
+	CHECK_SOME,
+	CHECK_PRESENT,
+	CHECK_ABSENT,
+	CHECK_COUNT,
+	CHECK_VALUE,
+	CHECK_COMPARE
+};
 enum relation { RELATION_EQUAL, RELATION_DIFFERENT, RELATION_BELOW, RELATION_AT_MOST, RELATION_ABOVE, RELATION_AT_LEAST };
 enum truth { TRUTH_NO, TRUTH_YES, TRUTH_UNKNOWN };
 

@@ -136,8 +136,8 @@ struct nft {
 
 static bool begins_block(struct bytes statement)
 {
-	static const char *const words[] = { "table", "chain", "set", "map", "flowtable", "counter", "quota", "limit", "synproxy", "secmark",
-					     "ct helper", "ct timeout", "ct expectation" };
+	static const char *const words[] = { "table", "chain",    "set",     "map",       "flowtable",  "counter",       "quota",
+					     "limit", "synproxy", "secmark", "ct helper", "ct timeout", "ct expectation" };
 
 	statement = words_trim(statement);
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {

@@ -9,8 +9,9 @@
 #include <string.h>
 
 /* What there can be several of: their members are named by the word and a name of their own. */
-static const char *const keyed[] = { "user", "username", "remote-server", "trigger", "action", "port", "frnt", "vlan", "iface", "inet", "address",
-				     "option", "route", "name-server", "ipsec", "host", "server", "peer", "ssh-key", "app" };
+static const char *const keyed[] = { "user",  "username", "remote-server", "trigger", "action",  "port",  "frnt",
+				     "vlan",  "iface",    "inet",          "address", "option",  "route", "name-server",
+				     "ipsec", "host",     "server",        "peer",    "ssh-key", "app" };
 
 struct json_reader {
 	struct tree_builder *b;

@@ -40,7 +40,8 @@ static unsigned indent_of(struct bytes line)
 
 static bool is_frr_noise(struct bytes body)
 {
-	return !body.len || body.ptr[0] == '!' || body.ptr[0] == '#' || bytes_is(body, "end") || bytes_is(body, "exit") || words_start(body, "exit-");
+	return !body.len || body.ptr[0] == '!' || body.ptr[0] == '#' || bytes_is(body, "end") || bytes_is(body, "exit") ||
+	       words_start(body, "exit-");
 }
 
 /* A line that stands deeper than the one before is in its block. */

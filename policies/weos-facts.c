@@ -130,7 +130,8 @@ void weos_boot_doubt(char *out, size_t size, const struct weos_boot *boot)
 	*out = 0;
 	if (*boot->order && strncmp(boot->order, "int:startup", 11) != 0)
 		add(out, size, "it boots '%.60s' before its own startup configuration", boot->order);
-	if (*boot->sync && strcasecmp(boot->sync, "disabled") != 0 && strcasecmp(boot->sync, "off") != 0 && strcasecmp(boot->sync, "no") != 0)
+	if (*boot->sync && strcasecmp(boot->sync, "disabled") != 0 && strcasecmp(boot->sync, "off") != 0 &&
+	    strcasecmp(boot->sync, "no") != 0)
 		add(out, size, "at boot it copies a configuration from '%.40s'", boot->sync);
 	if (*boot->integrity && strcasecmp(boot->integrity, "ok") != 0)
 		add(out, size, "the integrity of its boot settings is '%.30s'", boot->integrity);

@@ -59,11 +59,14 @@ static bool is_promise(struct bytes word)
 static bool is_known(struct bytes section)
 {
 	static const char *const names[] = {
-		"aaa", "aggregate", "alarm", "app", "boot", "container", "date", "dhcp-relay", "dhcp-server", "digital-in", "dns", "event",
-		"fdb", "firewall", "frnt", "hostname", "iface", "igmp", "io", "ip", "ipconfig", "lacp", "led", "link-aggregation", "lldp", "logging",
-		"mac", "mcast", "mirror", "monitor", "mrp", "mstp", "nat", "ntp", "poe", "port", "ports", "ptp", "qos", "rico", "ring-coupling",
-		"router", "rstp", "snmp", "snmp-server", "spanning-tree", "ssh", "ssh-server", "ssl", "system", "telnet", "time", "timezone",
-		"usb", "version", "vlan", "vlans", "vrrp", "web",
+		"aaa",           "aggregate",  "alarm",  "app",   "boot",        "container",     "date",    "dhcp-relay",
+		"dhcp-server",   "digital-in", "dns",    "event", "fdb",         "firewall",      "frnt",    "hostname",
+		"iface",         "igmp",       "io",     "ip",    "ipconfig",    "lacp",          "led",     "link-aggregation",
+		"lldp",          "logging",    "mac",    "mcast", "mirror",      "monitor",       "mrp",     "mstp",
+		"nat",           "ntp",        "poe",    "port",  "ports",       "ptp",           "qos",     "rico",
+		"ring-coupling", "router",     "rstp",   "snmp",  "snmp-server", "spanning-tree", "ssh",     "ssh-server",
+		"ssl",           "system",     "telnet", "time",  "timezone",    "usb",           "version", "vlan",
+		"vlans",         "vrrp",       "web",
 	};
 
 	return is_one_of(section, names, ARRAY_SIZE(names));

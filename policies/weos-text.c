@@ -184,8 +184,8 @@ bool weos_is_clean(struct bytes text)
 
 bool weos_is_refusal(struct bytes answer)
 {
-	static const char *const signs[] = { "% Error", "%Error", "nvalid", "not found", "not allowed", "not supported", "not exist", "timed out",
-					     "No space", "ailed", "ncomplete", "mbiguous", "ermission denied" };
+	static const char *const signs[] = { "% Error",   "%Error",   "nvalid", "not found", "not allowed", "not supported",   "not exist",
+					     "timed out", "No space", "ailed",  "ncomplete", "mbiguous",    "ermission denied" };
 	struct bytes line;
 
 	while (bytes_next_line(&answer, &line)) {
@@ -396,9 +396,10 @@ const char *weos_value_refused(struct bytes before, struct bytes value, enum for
  * configuration is as short as that. `encrypt-password` is one that a change may hold: the driver pairs it with a save. */
 static bool is_command(struct bytes word)
 {
-	static const char *const commands[] = { "leave", "abort", "exit", "do", "copy", "cp", "shell", "reboot", "reload", "factory-reset",
-						"upgrade", "configure", "logout", "quit", "batch", "interactive", "boot", "show", "erase", "dir",
-						"ping", "traceroute", "telnet", "follow", "repeat", "uptime", "help" };
+	static const char *const commands[] = { "leave",      "abort",       "exit",          "do",      "copy",      "cp",     "shell",
+						"reboot",     "reload",      "factory-reset", "upgrade", "configure", "logout", "quit",
+						"batch",      "interactive", "boot",          "show",    "erase",     "dir",    "ping",
+						"traceroute", "telnet",      "follow",        "repeat",  "uptime",    "help" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		if (word.len <= strlen(commands[i]) && !strncasecmp((const char *)word.ptr, commands[i], word.len))

@@ -49,7 +49,8 @@ enum { WEOS_FACT_MAX = 128 };
 
 /* What a device says of itself, and of what it will boot; "" for what it does not say. */
 struct weos_facts {
-	char model[WEOS_FACT_MAX], serial[WEOS_FACT_MAX], main[WEOS_FACT_MAX], backup[WEOS_FACT_MAX], loader[WEOS_FACT_MAX], active[WEOS_FACT_MAX];
+	char model[WEOS_FACT_MAX], serial[WEOS_FACT_MAX], main[WEOS_FACT_MAX], backup[WEOS_FACT_MAX], loader[WEOS_FACT_MAX],
+		active[WEOS_FACT_MAX];
 };
 struct weos_boot {
 	char order[WEOS_FACT_MAX], fallback[WEOS_FACT_MAX], sync[WEOS_FACT_MAX], integrity[WEOS_FACT_MAX];
@@ -76,8 +77,8 @@ const char *weos_warning_text(enum weos_warning warning);
  * anything away with `no`: a `leave` that lost them. Another value is none that is lost. */
 size_t weos_lost(struct bytes before, struct bytes after, const struct weos_items *change);
 
-/* Is a command of a change set the one that changes the password for the encryption of secrets? Startup cannot be read any more by the device
- * until it is saved anew. */
+/* Is a command of a change set the one that changes the password for the encryption of secrets? Startup cannot be read any more by the
+ * device until it is saved anew. */
 bool weos_is_encryption(struct bytes line);
 
 /* As in struct device_driver (agent/device.h). Indentation becomes one tab for each block, and every block gets its `end`. */

@@ -1,12 +1,12 @@
 /* repo/ahead.h -- snapshots that are journaled and have no rows in the index yet. Internal to repo/.
  *
- * Nearly all that arrives are snapshots that fit their device's chain. To write each one's rows as it comes would cost more than its journal
- * entry: so it is judged by what is kept here of its device, and its rows are written together with those of many others, when the packer knows
- * its place, or as soon as somebody asks something that they answer. What does not fit so plainly is judged by the index, after the rows of all
- * that came before it are in there.
+ * Nearly all that arrives are snapshots that fit their device's chain. To write each one's rows as it comes would cost more than its
+ * journal entry: so it is judged by what is kept here of its device, and its rows are written together with those of many others, when the
+ * packer knows its place, or as soon as somebody asks something that they answer. What does not fit so plainly is judged by the index,
+ * after the rows of all that came before it are in there.
  *
- * All with store_lock, in a transaction of the store that ends with ahead_committed() or ahead_rolled_back(). Memory: some 700 bytes for each device
- * of whom a snapshot is here, which are bounded by what may be pending, and for 65,536 others whose chains are still known. */
+ * All with store_lock, in a transaction of the store that ends with ahead_committed() or ahead_rolled_back(). Memory: some 700 bytes for
+ * each device of whom a snapshot is here, which are bounded by what may be pending, and for 65,536 others whose chains are still known. */
 #pragma once
 
 #include "repo/item.h"

@@ -270,7 +270,8 @@ static void audit_seals(struct audit *a, const struct history_item *item, const 
 {
 	struct seal_ref refs[CONTAINER_SEALS_MAX];
 	enum statement_type type = statement_type(item->st);
-	size_t n = type == STATEMENT_SNAPSHOT || type == STATEMENT_VERDICT ? statement_seals(refs, item->st) : 0; /* the rest is not in git */
+	size_t n =
+		type == STATEMENT_SNAPSHOT || type == STATEMENT_VERDICT ? statement_seals(refs, item->st) : 0; /* the rest is not in git */
 
 	for (size_t i = 0; i < n; i++) {
 		_cleanup_(mem_freep) char *name = mem_printf("%s.age", refs[i].name);
@@ -358,7 +359,8 @@ static bool says_too_much(struct audit *a, const struct statement *st)
 
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
 		has_counts |= statement_get(st, counts[i]) != NULL;
-	return level && ((has_counts && level <= METADATA_MINIMAL + 1U) || (statement_count(st, "section") && level <= METADATA_COUNTS + 1U));
+	return level &&
+	       ((has_counts && level <= METADATA_MINIMAL + 1U) || (statement_count(st, "section") && level <= METADATA_COUNTS + 1U));
 }
 
 static void audit_verdict(struct audit *a, const struct history_item *item)
@@ -598,7 +600,8 @@ static void audit_signature(struct audit *a, const struct history_commit *commit
 	if (!text.len || text.ptr[text.len - 1] != '\n')
 		buf_add_char(&text, '\n');
 	n = root_archive_keys(keys, ARRAY_SIZE(keys), a->root);
-	if (sshsig_parse(&parsed, buf_bytes(&text), &used, &err) < 0 || sshsig_verify(&parsed, "git", bytes_of(data.ptr, data.size), &err) < 0) {
+	if (sshsig_parse(&parsed, buf_bytes(&text), &used, &err) < 0 ||
+	    sshsig_verify(&parsed, "git", bytes_of(data.ptr, data.size), &err) < 0) {
 		found(a, "commit-signature", commit->hex, err.text);
 	} else {
 		for (size_t i = 0; i < n; i++)
@@ -631,7 +634,8 @@ static void audit_log(struct audit *a, const struct history_commit *commit)
 	root = merkle_root(&a->log);
 	if (statement_number(commit->checkpoint, "size") != a->log.size || !statement_get_hash(said.b, commit->checkpoint, "tree") ||
 	    memcmp(said.b, root.b, HASH_LEN) != 0)
-		found(a, "log", commit->hex, "its checkpoint does not match the statements that lie there: something was dropped, added or moved");
+		found(a, "log", commit->hex,
+		      "its checkpoint does not match the statements that lie there: something was dropped, added or moved");
 }
 
 static int audit_commit(void *ctx, const struct history_commit *commit, uint64_t index, uint64_t total, struct error *err _unused_)
@@ -678,7 +682,8 @@ int repo_audit(struct repo_audit *out, const char *path, const char *fleet, cons
 	a.orders = order_book_new();
 	r = history_walk(a.git, &tip, NULL, audit_commit, &a, err);
 	if (r == 0 && must_contain && !out->seen_size)
-		found(&a, "history", out->tip, "the commit that was seen before is not part of this history: it was rewritten, or another one is shown");
+		found(&a, "history", out->tip,
+		      "the commit that was seen before is not part of this history: it was rewritten, or another one is shown");
 	order_book_strays(a.orders, found_stray, &a);
 	sum_up_witnesses(&a);
 	out->log_size = a.log.size;

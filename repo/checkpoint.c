@@ -1,5 +1,5 @@
-/* repo/checkpoint.c -- the thread that copies the index's write-ahead log to its place, while others write: whoever commits or packs does not
- * wait for that disk. */
+/* repo/checkpoint.c -- the thread that copies the index's write-ahead log to its place, while others write: whoever commits or packs does
+ * not wait for that disk. */
 #include "repo/parts.h"
 
 #include "base/log.h"

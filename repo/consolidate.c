@@ -18,7 +18,8 @@ enum { GRAPH_TIMEOUT_MS = 3600000, GRAPH_OUTPUT_MAX = 64 << 10 };
 static void write_graph(struct repo *repo, bool *has_git)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("%s/archive.git", repo->dir);
-	const char *const argv[] = { "git", "-C", path, "commit-graph", "write", "--reachable", "--changed-paths", "--split", "--no-progress", NULL };
+	const char *const argv[] = { "git",           "-C", path, "commit-graph", "write", "--reachable", "--changed-paths", "--split",
+				     "--no-progress", NULL };
 	struct proc_result result = { 0 };
 	struct error err = { 0 };
 	int r = *has_git ? proc_run(&result, argv, (struct bytes){ 0 }, GRAPH_TIMEOUT_MS, GRAPH_OUTPUT_MAX, &err) : 0;

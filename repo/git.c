@@ -222,7 +222,8 @@ static int check_index(const struct git_store *git, const char *name, struct err
 	sha1_update(&ctx, text.len < sizeof(sum) ? 0 : text.len - sizeof(sum), text.ptr);
 	sha1_digest(&ctx, sizeof(sum), sum);
 	if (text.len < sizeof(sum) || memcmp(sum, text.ptr + text.len - sizeof(sum), sizeof(sum)) != 0)
-		return error_set(err, E_FORMAT, "'%s' is damaged: make it anew (git index-pack, for a pack's index), or restore it from a mirror", path);
+		return error_set(err, E_FORMAT,
+				 "'%s' is damaged: make it anew (git index-pack, for a pack's index), or restore it from a mirror", path);
 	return 0;
 }
 
@@ -300,7 +301,8 @@ int git_round_commit(git_oid *out, struct round *round, const struct change *cha
 	_cleanup_(buf_done) struct buf head = { 0 }, text = { 0 }, sig = { 0 }, whole = { 0 };
 	char hex[GIT_OID_HEXSZ + 1] = { 0 };
 	int64_t now = clock_now_s();
-	int r = trees_update(&round->tree, round->git->trees, round->git->odb, round->pack, round->has_tip ? &round->tree : NULL, changes, count, err);
+	int r = trees_update(&round->tree, round->git->trees, round->git->odb, round->pack, round->has_tip ? &round->tree : NULL, changes,
+			     count, err);
 
 	if (r < 0)
 		return r;
@@ -312,7 +314,8 @@ int git_round_commit(git_oid *out, struct round *round, const struct change *cha
 		git_oid_fmt(hex, &round->tip);
 		buf_addf(&head, "parent %s\n", hex);
 	}
-	buf_addf(&head, "author holdfast <%s> %lld +0000\ncommitter holdfast <%s> %lld +0000\n", email, (long long)now, email, (long long)now);
+	buf_addf(&head, "author holdfast <%s> %lld +0000\ncommitter holdfast <%s> %lld +0000\n", email, (long long)now, email,
+		 (long long)now);
 	buf_addf(&text, "%s\n%s", buf_text(&head), message);
 	sshsig_sign(&sig, key, "git", buf_bytes(&text));
 	buf_add_bytes(&whole, buf_bytes(&head));

@@ -56,7 +56,8 @@ int git_round_finish(struct round *round, struct error *err) _must_check_;
 /* ---- reading ---- */
 
 /* Appends a file of a commit's tree. Positive (1) when it is not there. */
-int git_read_file(struct buf *out, git_repository *repo, const git_oid *commit, const char *path, size_t max, struct error *err) _must_check_;
+int git_read_file(struct buf *out, git_repository *repo, const git_oid *commit, const char *path, size_t max,
+		  struct error *err) _must_check_;
 
 /* The error of the last libgit2 call. */
 int git_fail(struct error *err, const char *what);

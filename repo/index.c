@@ -40,7 +40,8 @@ static int enter_commit(struct catch_up *c, const struct history_commit *commit,
 	return commit->count ? store_set_tip(store, commit->hex, c->position, err) : 0;
 }
 
-static int catch_up_commit(void *ctx, const struct history_commit *commit, uint64_t index _unused_, uint64_t total _unused_, struct error *err)
+static int catch_up_commit(void *ctx, const struct history_commit *commit, uint64_t index _unused_, uint64_t total _unused_,
+			   struct error *err)
 {
 	struct catch_up *c = ctx;
 	_cleanup_(mem_freep) struct history_item **order = mem_alloc((commit->count + 1) * sizeof(*order));
@@ -66,9 +67,12 @@ static bool contains(git_repository *git, const git_oid *tip, const git_oid *com
 /* A branch that has lost commits is no reason to forget what they held: it takes an operator's word. */
 static int contradiction(struct repo *repo, const char *what, const char *known, struct error *err)
 {
-	return error_set(err, E_FORMAT, "branch 'main' of '%s/archive.git' %s commit %s, the newest that the index knows. If it is there (git cat-file "
-			 "commit %.10s), put the branch back: git update-ref refs/heads/main %.10s. Else restore archive.git from a mirror that has it; or "
-			 "accept the archive as it is: holdfastd reindex", repo->dir, what, known, known, known);
+	return error_set(err, E_FORMAT,
+			 "branch 'main' of '%s/archive.git' %s commit %s, the newest that the index knows. If it is there (git cat-file "
+			 "commit %.10s), put the branch back: git update-ref refs/heads/main %.10s. Else restore archive.git from a mirror "
+			 "that has it; or "
+			 "accept the archive as it is: holdfastd reindex",
+			 repo->dir, what, known, known, known);
 }
 
 static int find_branch(git_oid *tip, bool *has_tip, struct repo *repo, const char *known, struct error *err)
@@ -77,7 +81,9 @@ static int find_branch(git_oid *tip, bool *has_tip, struct repo *repo, const cha
 	int r = git_store_tip(tip, repo->git, err);
 
 	if (r < 0)
-		return error_add(err, "branch 'main' is damaged; put it back (git update-ref refs/heads/main COMMIT), the index knows commit '%s'", known);
+		return error_add(
+			err, "branch 'main' is damaged; put it back (git update-ref refs/heads/main COMMIT), the index knows commit '%s'",
+			known);
 	*has_tip = r == 0;
 	if (!known[0])
 		return 0;
@@ -124,8 +130,8 @@ static int check_log(struct repo *repo, const git_oid *tip, const struct merkle 
 	if (r != 0)
 		return r < 0 ? error_add(err, "the archive's newest checkpoint") : 1;
 	repo->checkpoint_s = statement_time(st, "time");
-	return statement_type(st) != STATEMENT_CHECKPOINT || statement_number(st, "size") != log->size || !statement_get_hash(said.b, st, "tree") ||
-	       memcmp(said.b, root.b, HASH_LEN) != 0;
+	return statement_type(st) != STATEMENT_CHECKPOINT || statement_number(st, "size") != log->size ||
+	       !statement_get_hash(said.b, st, "tree") || memcmp(said.b, root.b, HASH_LEN) != 0;
 }
 
 static int rebuild(struct repo *repo, const git_oid *tip, struct error *err)
@@ -137,8 +143,10 @@ static int rebuild(struct repo *repo, const git_oid *tip, struct error *err)
 		return err->code;
 	r = check_log(repo, tip, &repo->log, err);
 	if (r > 0)
-		return error_set(err, E_FORMAT, "the archive's newest checkpoint does not match the statements that lie there: something was dropped, added "
-				 "or moved; audit it (holdfast audit), and restore it from a mirror that passes");
+		return error_set(
+			err, E_FORMAT,
+			"the archive's newest checkpoint does not match the statements that lie there: something was dropped, added "
+			"or moved; audit it (holdfast audit), and restore it from a mirror that passes");
 	return r;
 }
 

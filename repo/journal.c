@@ -166,8 +166,10 @@ static int replay_file(const char *path, bool newest, journal_fn fn, void *ctx, 
 		return r < 0 ? r : 0;
 	good = whole_len(buf_bytes(&text));
 	if (good < text.len && (!newest || has_mark_behind(buf_bytes(&text), good)))
-		return error_set(err, E_FORMAT, "journal '%s' is damaged at byte %zu, in what was acknowledged: restore it from a copy, or move it "
-				 "away to go on without what it holds", path, good);
+		return error_set(err, E_FORMAT,
+				 "journal '%s' is damaged at byte %zu, in what was acknowledged: restore it from a copy, or move it "
+				 "away to go on without what it holds",
+				 path, good);
 	if (give_records(bytes_of(text.ptr, good), fn, ctx, err) < 0)
 		return error_add(err, "journal '%s'", path);
 	if (good == text.len)

@@ -1,7 +1,8 @@
 /* repo/keyring.h -- sealed epoch identities: plain age files outside git, so that they can be destroyed. Internal to repo/.
  *
  * <id>/<epoch>.body.age and .secrets.age are the seals that the epoch's statement lists. <epoch>.body.rewrap.age and
- * .secrets.rewrap.age hold the same identities, sealed anew by a reader for people who came later. Whoever shreds an epoch removes all four. */
+ * .secrets.rewrap.age hold the same identities, sealed anew by a reader for people who came later. Whoever shreds an epoch removes all
+ * four. */
 #pragma once
 
 #include "crypto/statement.h"
@@ -18,5 +19,6 @@ int keyring_put_rewrap(const char *folder, const char *device, uint64_t epoch, c
 int keyring_get_rewrap(struct buf *out, const char *folder, const char *device, uint64_t epoch, const char *part, struct error *err)
 	_must_check_;
 
-/* Overwrites and removes all entries of a device, rewraps among them; they are gone from the disk when it returns. Also when there is none. */
+/* Overwrites and removes all entries of a device, rewraps among them; they are gone from the disk when it returns. Also when there is none.
+ */
 int keyring_destroy(const char *folder, const char *device, struct error *err) _must_check_;

@@ -12,7 +12,9 @@ struct place {
 	const char *name, *file;
 };
 
-static const struct place snapshot_seals[] = { { "base", "base.age" }, { "delta", "delta.age" }, { "secrets", "secrets.age" }, { "startup", "startup.age" } };
+static const struct place snapshot_seals[] = {
+	{ "base", "base.age" }, { "delta", "delta.age" }, { "secrets", "secrets.age" }, { "startup", "startup.age" }
+};
 static const struct place verdict_seals[] = { { "findings", "findings.age" } };
 
 /* Two or three for every snapshot: put together by hand, in a tenth of the time that a format takes. */
@@ -152,7 +154,8 @@ static size_t find_ref(const struct container *c, const char *name)
 }
 
 /* Sorted by path, as all are. */
-static size_t seal_changes(struct change *out, const struct container *c, const struct names *names, const struct place *places, size_t count)
+static size_t seal_changes(struct change *out, const struct container *c, const struct names *names, const struct place *places,
+			   size_t count)
 {
 	const char *device = statement_get(c->st, "device");
 	size_t n = 0;
@@ -216,7 +219,8 @@ static bool matches(const char *pattern, const char *path)
 
 		while (i < ARRAY_SIZE(classes) && classes[i].letter != *pattern)
 			i++;
-		if (i == ARRAY_SIZE(classes) ? *path != *pattern : !strspn(path, classes[i].of) || strspn(path, classes[i].of) < classes[i].len)
+		if (i == ARRAY_SIZE(classes) ? *path != *pattern :
+					       !strspn(path, classes[i].of) || strspn(path, classes[i].of) < classes[i].len)
 			return false;
 		path += i == ARRAY_SIZE(classes) ? 1 : classes[i].len ? classes[i].len : strspn(path, classes[i].of);
 	}

@@ -122,9 +122,9 @@ static int list_packs(struct merge *m, struct error *err)
 	return 0;
 }
 
-/* From the smallest one on, up to where a row ends that is long enough: one in which none is more than twice what those before it are together.
- * What is smaller than the row goes along. Of large ones a merged pack takes no long row: then as many as make it full. Or all that fit, when
- * somebody asked for it. */
+/* From the smallest one on, up to where a row ends that is long enough: one in which none is more than twice what those before it are
+ * together. What is smaller than the row goes along. Of large ones a merged pack takes no long row: then as many as make it full. Or all
+ * that fit, when somebody asked for it. */
 static size_t choose(const struct merge *m, bool all)
 {
 	size_t sum = 0, n = 0, row = 0, chosen = 0;
@@ -503,7 +503,8 @@ static void add_distance(struct buf *out, size_t distance)
 }
 
 /* One that was a delta already: only the distance to its base changes. */
-static int copy_delta(struct output *o, const struct merge *m, const struct object *object, struct bytes in, const struct head *head, struct error *err)
+static int copy_delta(struct output *o, const struct merge *m, const struct object *object, struct bytes in, const struct head *head,
+		      struct error *err)
 {
 	const struct source *s = &m->sources[object->source];
 	const struct object *old = find_old(s, object->base), *base = old ? find_id(m, &old->at.id) : NULL;
@@ -537,7 +538,8 @@ static int make_delta(struct output *o, const struct merge *m, const struct obje
 }
 
 /* A whole one that is of a known kind becomes a delta, or at least small; what is sealed stays as it is. */
-static int copy_whole(struct output *o, const struct merge *m, const struct object *object, struct bytes in, const struct head *head, struct error *err)
+static int copy_whole(struct output *o, const struct merge *m, const struct object *object, struct bytes in, const struct head *head,
+		      struct error *err)
 {
 	const struct object *base;
 	uint64_t key;
@@ -603,7 +605,8 @@ static int write_pack(struct output *o, struct merge *m, uint8_t trailer[static 
 	return 0;
 }
 
-static int write_index(const char *path, const struct object *objects, size_t count, const uint8_t trailer[static SHA1_LEN], struct error *err)
+static int write_index(const char *path, const struct object *objects, size_t count, const uint8_t trailer[static SHA1_LEN],
+		       struct error *err)
 {
 	_cleanup_(mem_freep) struct pack_entry *entries = mem_alloc((count + 1) * sizeof(*entries));
 	_cleanup_(buf_done) struct buf index = { 0 };

@@ -142,7 +142,8 @@ static void put_stored(struct pack *pack, struct bytes data)
 int pack_name_blob(git_oid *out, struct bytes data, struct error *err)
 {
 	if (git_odb_hash(out, data.ptr, data.len, GIT_OBJECT_BLOB) < 0)
-		return error_set(err, E_FORMAT, "an object of %zu bytes is made to collide with another one under SHA-1: git would refuse it", data.len);
+		return error_set(err, E_FORMAT,
+				 "an object of %zu bytes is made to collide with another one under SHA-1: git would refuse it", data.len);
 	return 0;
 }
 

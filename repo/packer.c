@@ -217,8 +217,8 @@ static int commit_bundle(struct repo *repo, struct round *round, struct bundle *
 		return err->code;
 	hash = merkle_root(log);
 	hex_encode(tree, hash.b, HASH_LEN);
-	buf_addf(&message, "archive: %zu statement%s\n\nLog-Size: %llu\nLog-Root: %s\nHoldfast-Root: %llu\n", b->item_count, b->item_count == 1 ? "" : "s",
-		 (unsigned long long)log->size, tree, (unsigned long long)*version);
+	buf_addf(&message, "archive: %zu statement%s\n\nLog-Size: %llu\nLog-Root: %s\nHoldfast-Root: %llu\n", b->item_count,
+		 b->item_count == 1 ? "" : "s", (unsigned long long)log->size, tree, (unsigned long long)*version);
 	snprintf(email, sizeof(email), "archive@%s", root_fleet(root));
 	add_change(b, "log/checkpoint", buf_bytes(&checkpoint));
 	if (git_round_commit(&id, round, b->changes, b->change_count, buf_text(&message), email, repo->key, err) < 0)
@@ -338,7 +338,8 @@ static void round_freep(struct round **round)
 	git_round_free(*round);
 }
 
-/* Packs as many bundles as one pack takes: *packed of them are in the archive afterwards, also when the index refuses (then it is behind). */
+/* Packs as many bundles as one pack takes: *packed of them are in the archive afterwards, also when the index refuses (then it is behind).
+ */
 static int pack_some(size_t *packed, struct repo *repo, struct bundle *bundles, size_t count, struct error *err)
 {
 	_cleanup_(round_freep) struct round *round = NULL;

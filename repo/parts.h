@@ -42,7 +42,8 @@ struct repo {
 	struct signer_cache *signers;
 	struct ahead *ahead;   /* with store_lock */
 	uint64_t taken;        /* with store_lock: statements that were ever journaled */
-	atomic_bool rows_are_missing; /* set with store_lock: of packed snapshots; until the index has caught up, nothing is judged, nor shown */
+	atomic_bool rows_are_missing; /* set with store_lock: of packed snapshots; until the index has caught up, nothing is judged, nor
+					 shown */
 	int missing_sys;       /* with store_lock: what the disk said then (errno) */
 	pthread_t journal_thread, packer_thread, checkpoint_thread, merge_thread;
 	atomic_bool merge_stop;

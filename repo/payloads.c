@@ -126,7 +126,9 @@ static int visit_batch(struct walk *w, const char *batch, struct error *err)
 		closedir(dir);
 	if (r < 0 || w->count == before)
 		return r;
-	return fs_sync_dir(path, err) < 0 ? err->code : rmdir(path) < 0 && errno != ENOTEMPTY ? error_sys(err, "cannot remove '%s'", path) : 0;
+	return fs_sync_dir(path, err) < 0            ? err->code :
+	       rmdir(path) < 0 && errno != ENOTEMPTY ? error_sys(err, "cannot remove '%s'", path) :
+						       0;
 }
 
 int payloads_destroy(size_t *count, const char *folder, payloads_fn fn, void *ctx, struct error *err)

@@ -78,7 +78,8 @@ static int read_tip(struct buf *out, struct repo *repo, const char *path, struct
 }
 
 /* From the index while it has it. */
-static int read_order(struct repo_order *order, struct buf *text, struct repo *repo, const char *batch, const char *device, struct error *err)
+static int read_order(struct repo_order *order, struct buf *text, struct repo *repo, const char *batch, const char *device,
+		      struct error *err)
 {
 	char path[PATH_MAX_LEN];
 	size_t begin = text->len;
@@ -109,8 +110,9 @@ static int add_payload(struct buf *out, struct repo *repo, const struct statemen
 		return r < 0 ? r : REPO_ABSENT;
 	sha256(hash, buf_bytes(&payload));
 	if (payload.len != ref.len || memcmp(hash, ref.hash, HASH_LEN) != 0) {
-		log_error("payload-damaged batch=%s device=%s: it is not the one that the order names; post the orders again, or restore the file", batch,
-			  device);
+		log_error("payload-damaged batch=%s device=%s: it is not the one that the order names; post the orders again, or restore "
+			  "the file",
+			  batch, device);
 		return REPO_ABSENT;
 	}
 	buf_add_bytes(out, buf_bytes(&payload));
@@ -212,7 +214,8 @@ int repo_batch_receipts(struct buf *out, struct repo *repo, const char *batch, s
 
 /* ---- atomic groups ---- */
 
-static int visit_member(struct buf *out, struct repo *repo, const char *batch, const char *member, repo_order_fn fn, void *ctx, struct error *err)
+static int visit_member(struct buf *out, struct repo *repo, const char *batch, const char *member, repo_order_fn fn, void *ctx,
+			struct error *err)
 {
 	_cleanup_(buf_done) struct buf receipt = { 0 };
 	struct repo_order order;

@@ -118,7 +118,8 @@ static int read_file(struct buf *out, struct repo *repo, const git_oid *commit, 
 }
 
 /* A statement of a device at a commit, and every seal it lists when `seals`. */
-static int read_container(struct buf *out, struct repo *repo, const git_oid *commit, const char *id, const char *name, bool seals, struct error *err)
+static int read_container(struct buf *out, struct repo *repo, const git_oid *commit, const char *id, const char *name, bool seals,
+			  struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *st = NULL;
 	struct seal_ref refs[CONTAINER_SEALS_MAX];

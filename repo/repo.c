@@ -160,9 +160,10 @@ static int misfit(const struct statement *st, struct error *err)
 {
 	const char *subject = statement_get(st, "device"), *number = statement_get(st, "number");
 
-	return error_set(err, E_FORMAT, "the journal holds %s %s of '%s', which does not fit what is archived: is archive.git an older copy? restore the "
-			 "newest; or move the folder 'journal' away to go on without what it holds", statement_type_name(statement_type(st)),
-			 number ? number : "-", subject ? subject : "-");
+	return error_set(err, E_FORMAT,
+			 "the journal holds %s %s of '%s', which does not fit what is archived: is archive.git an older copy? restore the "
+			 "newest; or move the folder 'journal' away to go on without what it holds",
+			 statement_type_name(statement_type(st)), number ? number : "-", subject ? subject : "-");
 }
 
 /* What the index does not know is entered again: it may have lost what the journal kept. */
@@ -216,9 +217,11 @@ static int find_lost(struct repo *repo, struct error *err)
 		known = taken - repo->log.size; /* of some, only the journal had more than their number */
 	if (known <= repo->pending.count)
 		return 0;
-	return error_set(err, E_FORMAT, "%llu acknowledged statements are neither in archive.git nor in the journal: restore '%s/journal' from a copy; or go on "
-			 "without them, devices that have them post them again: holdfastd reindex", (unsigned long long)(known - repo->pending.count),
-			 repo->dir);
+	return error_set(
+		err, E_FORMAT,
+		"%llu acknowledged statements are neither in archive.git nor in the journal: restore '%s/journal' from a copy; or go on "
+		"without them, devices that have them post them again: holdfastd reindex",
+		(unsigned long long)(known - repo->pending.count), repo->dir);
 }
 
 /* With a branch lost and no index to tell, only the packs remember that there was anything. */
@@ -226,8 +229,10 @@ static int find_lost_branch(struct repo *repo, struct error *err)
 {
 	if (repo->log.size || newest_root(repo) || !git_store_has_packs(repo->git))
 		return 0;
-	return error_set(err, E_FORMAT, "there are packs in '%s/archive.git', and no branch 'main': put it back (git fsck --lost-found names the newest "
-			 "commit, git update-ref refs/heads/main COMMIT), or restore archive.git from a mirror", repo->dir);
+	return error_set(err, E_FORMAT,
+			 "there are packs in '%s/archive.git', and no branch 'main': put it back (git fsck --lost-found names the newest "
+			 "commit, git update-ref refs/heads/main COMMIT), or restore archive.git from a mirror",
+			 repo->dir);
 }
 
 static int replay_journal(struct repo *repo, struct error *err)
@@ -238,7 +243,8 @@ static int replay_journal(struct repo *repo, struct error *err)
 	if (journal_open(&repo->journal, folder, collect, &repo->pending, &cut, err) < 0)
 		return err->code;
 	if (cut)
-		log_warning("journal-cut bytes=%llu: a write was cut short by the stop; nobody had been told that it was taken", (unsigned long long)cut);
+		log_warning("journal-cut bytes=%llu: a write was cut short by the stop; nobody had been told that it was taken",
+			    (unsigned long long)cut);
 	if (index_drop_packed(&packed, repo, &repo->pending, err) < 0 || enter_all(repo, &repo->pending, err) < 0)
 		return err->code;
 	if (find_lost(repo, err) < 0 || find_lost_branch(repo, err) < 0)
@@ -406,7 +412,8 @@ static void stop_threads(struct repo *repo)
 	pthread_join(repo->packer_thread, NULL);
 	end_checkpoints(repo);
 	if (merges)
-		pthread_join(repo->merge_thread, NULL); /* last: it may wait for git, and nothing is lost if that takes too long for somebody */
+		pthread_join(repo->merge_thread,
+			     NULL); /* last: it may wait for git, and nothing is lost if that takes too long for somebody */
 	exchange_packs(repo);
 	merged_sweep(git_store_packs(repo->git), true);
 }

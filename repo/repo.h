@@ -43,8 +43,8 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 struct repo *repo_close(struct repo *repo);
 void repo_closep(struct repo **repo);
 
-/* Packs what is journaled, merges all packs as far as that goes, writes git's commit-graph where git is installed, and waits for it. Nobody has
- * to ask for it: it is done while serving, when there are many. */
+/* Packs what is journaled, merges all packs as far as that goes, writes git's commit-graph where git is installed, and waits for it. Nobody
+ * has to ask for it: it is done while serving, when there are many. */
 int repo_consolidate(struct repo *repo, struct error *err) _must_check_;
 
 /* Drops and rebuilds every table of the index from archive.git (with the repository closed by others). */
@@ -62,11 +62,14 @@ struct repo_outcome {
 };
 typedef void (*repo_done_fn)(void *ctx, const struct repo_outcome *outcome);
 
-/* Queues one container (its bytes are copied): root, invite, enrol, admit, epoch, snapshot, verdict, batch, order, control, receipt, firmware,
- * what is said of retirement. Bounded at 4,096 items or 64 MiB: REPO_BUSY beyond, and done is not called. Returns 0 when queued. */
+/* Queues one container (its bytes are copied): root, invite, enrol, admit, epoch, snapshot, verdict, batch, order, control, receipt,
+ * firmware, what is said of retirement. Bounded at 4,096 items or 64 MiB: REPO_BUSY beyond, and done is not called. Returns 0 when queued.
+ */
 int repo_submit(struct repo *repo, struct bytes container, repo_done_fn done, void *ctx, struct error *err) _must_check_;
-/* The same with one that is parsed already, out of these bytes and to their end: when it is queued, both are taken over, and empty for the caller. */
-int repo_submit_parsed(struct repo *repo, struct container *c, struct buf *bytes, repo_done_fn done, void *ctx, struct error *err) _must_check_;
+/* The same with one that is parsed already, out of these bytes and to their end: when it is queued, both are taken over, and empty for the
+ * caller. */
+int repo_submit_parsed(struct repo *repo, struct container *c, struct buf *bytes, repo_done_fn done, void *ctx,
+		       struct error *err) _must_check_;
 /* The same with several, all of them queued or none; done is called for each, in their order. A list is taken while there is room for one
  * more item, however many it has. */
 int repo_submit_list(struct repo *repo, const struct bytes *containers, size_t count, repo_done_fn done, void *ctx, struct error *err)
@@ -172,7 +175,8 @@ struct repo_entry {
 };
 /* A device's chain, newest first, at most limit, numbers below `below` (0: from the head). */
 typedef int (*repo_entry_fn)(void *ctx, const struct repo_entry *entry);
-int repo_log(struct repo *repo, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err) _must_check_;
+int repo_log(struct repo *repo, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx,
+	     struct error *err) _must_check_;
 
 /* What was in force on a device at some time: its newest snapshot that is not younger, by the device's word. */
 struct repo_moment {
@@ -195,7 +199,8 @@ typedef int (*repo_verdict_fn)(void *ctx, const struct repo_verdict *verdict);
 int repo_verdicts(struct repo *repo, const char *id, uint64_t below, unsigned limit, repo_verdict_fn fn, void *ctx, struct error *err)
 	_must_check_;
 /* Appends the statement with signatures of one type: enrol, admit, or epoch (newest; number = epoch, 0 newest). No seals. */
-int repo_statement(struct buf *out, struct repo *repo, const char *id, enum statement_type type, uint64_t number, struct error *err) _must_check_;
+int repo_statement(struct buf *out, struct repo *repo, const char *id, enum statement_type type, uint64_t number,
+		   struct error *err) _must_check_;
 /* Appends the epoch's full container: statement, body-key, secrets-key from the keyring. REPO_ABSENT when shredded. */
 int repo_epoch(struct buf *out, struct repo *repo, const char *id, uint64_t epoch, struct error *err) _must_check_;
 /* The epoch's identities as a reader sealed them anew, beside those of the statement; part: "body" or "secrets". Not in git, not in the
@@ -214,8 +219,8 @@ int repo_firmware_named(struct repo *repo, const char *image, uint64_t size, str
 
 /* ---- orders ------------------------------------------------------------------------------------------------- */
 
-/* What is known of one wave of a batch. settled: with a last receipt; placed: those of them that are committed, and settled_s is the newest of
- * these commits' times. answered: with any receipt. */
+/* What is known of one wave of a batch. settled: with a last receipt; placed: those of them that are committed, and settled_s is the newest
+ * of these commits' times. answered: with any receipt. */
 struct repo_wave {
 	uint32_t end;
 	uint32_t orders, answered, settled, done, failed, placed;
@@ -228,7 +233,8 @@ struct repo_batch {
 	struct repo_wave waves[ORDER_WAVES_MAX];
 };
 
-/* All batches, or those with an order for this device, newest first by their own time; fn returns non-zero to stop, and does not call into repo/. */
+/* All batches, or those with an order for this device, newest first by their own time; fn returns non-zero to stop, and does not call into
+ * repo/. */
 typedef int (*repo_batch_fn)(void *ctx, const char *id);
 int repo_batches(struct repo *repo, const char *device, repo_batch_fn fn, void *ctx, struct error *err) _must_check_;
 /* One batch. Appends its whole statement, and all controls about it in the order of the log; out, statement, controls may be NULL.
@@ -250,16 +256,18 @@ struct repo_order {
 /* fn returns non-zero to stop, and does not call into repo/. */
 typedef int (*repo_order_fn)(void *ctx, const struct repo_order *order);
 /* A batch's orders by index, from..to-1. */
-int repo_orders(struct repo *repo, const char *batch, uint32_t from, uint32_t to, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
+int repo_orders(struct repo *repo, const char *batch, uint32_t from, uint32_t to, repo_order_fn fn, void *ctx,
+		struct error *err) _must_check_;
 /* Orders without a last receipt: a device's by number, or everybody's (NULL). */
 int repo_open_orders(struct repo *repo, const char *device, repo_order_fn fn, void *ctx, struct error *err) _must_check_;
-/* The policies of a device: its newest order of kind policy; is_done: the newest of those that it carried out, which are in force. REPO_ABSENT:
- * there is none. */
+/* The policies of a device: its newest order of kind policy; is_done: the newest of those that it carried out, which are in force.
+ * REPO_ABSENT: there is none. */
 int repo_policy(struct repo_order *out, struct repo *repo, const char *device, bool is_done, struct error *err) _must_check_;
 /* Appends an order's container; without its payload, when with_payload is false. REPO_ABSENT also when it had one that is destroyed. */
-int repo_order(struct buf *out, struct repo *repo, const char *batch, const char *device, bool with_payload, struct error *err) _must_check_;
-/* The receipts, healthy or last, of the others in the atomic group of a device's order: appended to out (may be NULL); then fn (may be NULL) for
- * each of these orders. */
+int repo_order(struct buf *out, struct repo *repo, const char *batch, const char *device, bool with_payload,
+	       struct error *err) _must_check_;
+/* The receipts, healthy or last, of the others in the atomic group of a device's order: appended to out (may be NULL); then fn (may be
+ * NULL) for each of these orders. */
 int repo_group(struct buf *out, struct repo *repo, const char *batch, const char *device, repo_order_fn fn, void *ctx, struct error *err)
 	_must_check_;
 /* Appends one receipt of a device's chain; REPO_ABSENT. */
@@ -267,8 +275,8 @@ int repo_receipt(struct buf *out, struct repo *repo, const char *device, uint64_
 /* Appends, by index, the receipt that counts of every order of a batch that has one; REPO_ABSENT when there is no such batch. */
 int repo_batch_receipts(struct buf *out, struct repo *repo, const char *batch, struct error *err) _must_check_;
 
-/* Destroys payloads: of a batch, of a device, or of both; NULL means all. What is only journaled is packed first, so that nothing brings them
- * back. Returns 0 also when there are none; *count: how many there were. */
+/* Destroys payloads: of a batch, of a device, or of both; NULL means all. What is only journaled is packed first, so that nothing brings
+ * them back. Returns 0 also when there are none; *count: how many there were. */
 int repo_payloads_destroy(size_t *count, struct repo *repo, const char *batch, const char *device, struct error *err) _must_check_;
 /* Destroys those whose order has had its last receipt, or has expired without one, before this time; and leaves their texts to git. What
  * repo_policy() finds stays. */
@@ -329,13 +337,15 @@ int repo_checkpoint_since(struct buf *out, struct repo *repo, uint64_t from, str
 int repo_cosign(struct repo *repo, const struct root *root, const struct statement *checkpoint, struct error *err) _must_check_;
 /* Appends the newest checkpoint that each witness of the root cosigned, in no order; nothing when there is none. */
 void repo_cosigned(struct buf *out, struct repo *repo);
-int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uint64_t old_size, uint64_t new_size, struct error *err) _must_check_;
+int repo_consistency(struct merkle_hash *proof, int *len, struct repo *repo, uint64_t old_size, uint64_t new_size,
+		     struct error *err) _must_check_;
 /* Where the statement with this leaf lies in the log when it had this size, and the proof. REPO_ABSENT: it does not. */
 int repo_place(struct merkle_place *out, struct repo *repo, const struct merkle_hash *leaf, uint64_t size, struct error *err) _must_check_;
 
 /* ---- looking at any archive, a mirror for instance: no index, no key, offline ------------------------------- */
 
-/* What an audit found wrong; kind is a word ("commit-signature", "statement-signature", "chain", "order", "receipt", "log", "seal", "layout",
+/* What an audit found wrong; kind is a word ("commit-signature", "statement-signature", "chain", "order", "receipt", "log", "seal",
+ * "layout",
  * ...). */
 typedef void (*repo_finding_fn)(void *ctx, const char *kind, const char *where, const char *text);
 struct repo_audit_witness {

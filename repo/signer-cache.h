@@ -1,7 +1,7 @@
 /* repo/signer-cache.h -- who signs for a device, kept in memory: each post and each poll asks. Internal to repo/.
  *
- * A table of fixed size, at most 2.5 MiB, in which a device has one place and displaces who was there. Nothing is taken out of it: every answer
- * belongs to a state of the index, and counts only while that is still the newest one (store_signers_state()). */
+ * A table of fixed size, at most 2.5 MiB, in which a device has one place and displaces who was there. Nothing is taken out of it: every
+ * answer belongs to a state of the index, and counts only while that is still the newest one (store_signers_state()). */
 #pragma once
 
 #include "repo/repo.h"

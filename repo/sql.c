@@ -27,7 +27,8 @@ int sql_fail(struct error *err, struct store *store)
 	int code = sqlite3_errcode(store->db);
 	bool damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
 
-	error_set(err, E_SYS, "index: %s%s", sqlite3_errmsg(store->db), damaged ? ": it is damaged; stop the server and run 'holdfastd reindex'" : "");
+	error_set(err, E_SYS, "index: %s%s", sqlite3_errmsg(store->db),
+		  damaged ? ": it is damaged; stop the server and run 'holdfastd reindex'" : "");
 	err->sys = errno_of(store);
 	return err->code;
 }

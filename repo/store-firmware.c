@@ -5,10 +5,10 @@
 
 enum { FIRMWARES_MAX = 10000 };
 
-const char store_firmware_schema[] =
-	"CREATE TABLE firmware(hash BLOB PRIMARY KEY, image TEXT NOT NULL, size INTEGER NOT NULL, time_s INTEGER NOT NULL, whole BLOB NOT NULL) WITHOUT ROWID;"
-	"CREATE INDEX firmware_by_image ON firmware(image, size);"
-	"CREATE INDEX firmware_by_time ON firmware(time_s, hash);";
+const char store_firmware_schema[] = "CREATE TABLE firmware(hash BLOB PRIMARY KEY, image TEXT NOT NULL, size INTEGER NOT NULL, time_s "
+				     "INTEGER NOT NULL, whole BLOB NOT NULL) WITHOUT ROWID;"
+				     "CREATE INDEX firmware_by_image ON firmware(image, size);"
+				     "CREATE INDEX firmware_by_time ON firmware(time_s, hash);";
 
 int store_judge_firmware(struct store *store, const struct statement *st, const struct root *root, struct error *err)
 {
@@ -26,9 +26,11 @@ int store_judge_firmware(struct store *store, const struct statement *st, const 
 
 int store_enter_firmware(struct store *store, const struct statement *st, struct error *err)
 {
-	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO firmware(hash, image, size, time_s, whole) VALUES(?, ?, ?, ?, ?)", "hsiib",
-					statement_hash(st), statement_get(st, "image"), (int64_t)statement_number(st, "size"), statement_time(st, "time"),
-					statement_whole(st)), err);
+	return sql_run(store,
+		       sql_query(store, "INSERT OR REPLACE INTO firmware(hash, image, size, time_s, whole) VALUES(?, ?, ?, ?, ?)", "hsiib",
+				 statement_hash(st), statement_get(st, "image"), (int64_t)statement_number(st, "size"),
+				 statement_time(st, "time"), statement_whole(st)),
+		       err);
 }
 
 int store_firmware(struct buf *out, struct store *store, uint64_t from, size_t bytes_max, struct error *err)
@@ -51,7 +53,8 @@ int store_has_image(bool *out, struct store *store, const char *image, uint64_t 
 {
 	int64_t n = 0;
 
-	if (sql_count(store, sql_query(store, "SELECT count(*) FROM firmware WHERE image = ? AND size = ?", "si", image, (int64_t)size), &n, err) < 0)
+	if (sql_count(store, sql_query(store, "SELECT count(*) FROM firmware WHERE image = ? AND size = ?", "si", image, (int64_t)size), &n,
+		      err) < 0)
 		return err->code;
 	*out = n > 0;
 	return 0;

@@ -2,7 +2,8 @@
 #include "repo/store-judge.h"
 
 const char store_judge_schema[] =
-	/* position: in the log; of what is only journaled, behind all others. document: that was judged. text_len: of what it brought of it */
+	/* position: in the log; of what is only journaled, behind all others. document: that was judged. text_len: of what it brought of it
+	 */
 	"CREATE TABLE judgement(hash BLOB PRIMARY KEY, position INTEGER NOT NULL, document BLOB NOT NULL, text_len INTEGER NOT NULL,"
 	" whole BLOB NOT NULL) WITHOUT ROWID;"
 	"CREATE INDEX judgement_by_position ON judgement(position);"
@@ -46,19 +47,23 @@ int store_enter_judgement(struct store *store, const struct statement *st, struc
 
 	statement_get_hash(document, st, "document");
 	(void)statement_seal(&text, st, "text");
-	return sql_run(store, sql_query(store, "INSERT OR IGNORE INTO judgement(hash, position, document, text_len, whole) VALUES(?, ?, ?, ?, ?)", "hihib",
-					statement_hash(st), INT64_MAX, document, (int64_t)text.len, statement_whole(st)), err);
+	return sql_run(store,
+		       sql_query(store, "INSERT OR IGNORE INTO judgement(hash, position, document, text_len, whole) VALUES(?, ?, ?, ?, ?)",
+				 "hihib", statement_hash(st), INT64_MAX, document, (int64_t)text.len, statement_whole(st)),
+		       err);
 }
 
 int store_place_judgement(struct store *store, const struct statement *st, uint64_t position, struct error *err)
 {
-	return sql_run(store, sql_query(store, "UPDATE judgement SET position = ? WHERE hash = ?", "ih", (int64_t)position, statement_hash(st)), err);
+	return sql_run(store,
+		       sql_query(store, "UPDATE judgement SET position = ? WHERE hash = ?", "ih", (int64_t)position, statement_hash(st)),
+		       err);
 }
 
 int store_judgements(struct store *store, uint64_t from, unsigned limit, repo_judgement_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT position, whole FROM judgement WHERE position >= ? ORDER BY position, hash LIMIT ?", "ii",
-				    (int64_t)from, (int64_t)limit);
+	sqlite3_stmt *q = sql_query(store, "SELECT position, whole FROM judgement WHERE position >= ? ORDER BY position, hash LIMIT ?",
+				    "ii", (int64_t)from, (int64_t)limit);
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0) {
@@ -76,8 +81,9 @@ int store_judgements(struct store *store, uint64_t from, unsigned limit, repo_ju
 
 int store_find_text(struct buf *whole, bool *is_placed, struct store *store, const uint8_t document[static HASH_LEN], struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT position, whole FROM judgement WHERE document = ? AND text_len > 0 ORDER BY position LIMIT 1", "h",
-				    document);
+	sqlite3_stmt *q =
+		sql_query(store, "SELECT position, whole FROM judgement WHERE document = ? AND text_len > 0 ORDER BY position LIMIT 1", "h",
+			  document);
 	int r = sql_row(store, q, err);
 
 	if (r != 0)

@@ -8,15 +8,19 @@ enum { CONTROLS_PER_BATCH = 1000 };
 
 /* Inside, a batch is known by its place in the row of batches (seq). */
 const char store_order_schema[] =
-	"CREATE TABLE batch(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, whole BLOB NOT NULL, time_s INTEGER NOT NULL,"
+	"CREATE TABLE batch(seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, whole BLOB NOT NULL, time_s INTEGER NOT "
+	"NULL,"
 	" expires_s INTEGER NOT NULL, orders INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX batch_by_time ON batch(time_s, id);"
-	"CREATE TABLE wave(batch INTEGER, wave INTEGER, ends INTEGER NOT NULL, orders INTEGER NOT NULL DEFAULT 0, answered INTEGER NOT NULL DEFAULT 0,"
+	"CREATE TABLE wave(batch INTEGER, wave INTEGER, ends INTEGER NOT NULL, orders INTEGER NOT NULL DEFAULT 0, answered INTEGER NOT "
+	"NULL DEFAULT 0,"
 	" settled INTEGER NOT NULL DEFAULT 0, done INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0,"
 	" placed INTEGER NOT NULL DEFAULT 0, settled_s INTEGER NOT NULL DEFAULT 0, PRIMARY KEY(batch, wave)) WITHOUT ROWID;"
-	"CREATE TABLE control(batch INTEGER, seq INTEGER, action TEXT NOT NULL, hash BLOB NOT NULL, whole BLOB NOT NULL, PRIMARY KEY(batch, seq));"
+	"CREATE TABLE control(batch INTEGER, seq INTEGER, action TEXT NOT NULL, hash BLOB NOT NULL, whole BLOB NOT NULL, PRIMARY "
+	"KEY(batch, seq));"
 	"CREATE UNIQUE INDEX control_by_hash ON control(batch, hash);"
-	"CREATE TABLE orders(id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, idx INTEGER NOT NULL, wave INTEGER NOT NULL, device TEXT NOT NULL,"
+	"CREATE TABLE orders(id INTEGER PRIMARY KEY, batch INTEGER NOT NULL, idx INTEGER NOT NULL, wave INTEGER NOT NULL, device TEXT NOT "
+	"NULL,"
 	" number INTEGER NOT NULL, hash BLOB NOT NULL, grouped INTEGER NOT NULL, kind TEXT NOT NULL, after TEXT NOT NULL,"
 	" outcome TEXT NOT NULL DEFAULT '', refusal TEXT, note TEXT,"
 	" receipt INTEGER NOT NULL DEFAULT 0, time_s INTEGER NOT NULL DEFAULT 0, settled INTEGER NOT NULL DEFAULT 0,"
@@ -30,7 +34,8 @@ const char store_order_schema[] =
 /* ---- judging ---- */
 
 /* The batch with this hash, parsed: the store's own, good until the next call. REPO_ABSENT. */
-static int find_batch(const struct statement **out, int64_t *seq, struct store *store, const uint8_t hash[static HASH_LEN], struct error *err)
+static int find_batch(const struct statement **out, int64_t *seq, struct store *store, const uint8_t hash[static HASH_LEN],
+		      struct error *err)
 {
 	char id[ID_LEN + 1];
 	sqlite3_stmt *q;
@@ -79,15 +84,18 @@ int store_judge_batch(struct store *store, const struct statement *st, const str
 
 static int absent_batch(const struct statement *st, struct error *err)
 {
-	return error_set(err, E_DENIED, "%s is of a batch that is not archived here: post the batch first", statement_type_name(statement_type(st)));
+	return error_set(err, E_DENIED, "%s is of a batch that is not archived here: post the batch first",
+			 statement_type_name(statement_type(st)));
 }
 
 /* How many controls of a batch there are with this action; of any with NULL. */
 static int count_controls(int64_t *out, struct store *store, int64_t seq, const char *action, struct error *err)
 {
 	*out = 0;
-	return sql_count(store, sql_query(store, "SELECT count(*) FROM control WHERE batch = ?1 AND action = coalesce(?2, action)", "is", seq, action),
-			 out, err);
+	return sql_count(
+		store,
+		sql_query(store, "SELECT count(*) FROM control WHERE batch = ?1 AND action = coalesce(?2, action)", "is", seq, action), out,
+		err);
 }
 
 int store_judge_control(struct store *store, const struct statement *st, const struct root *root, struct error *err)
@@ -102,12 +110,13 @@ int store_judge_control(struct store *store, const struct statement *st, const s
 	r = find_batch(&batch, &seq, store, about, err);
 	if (r != 0)
 		return r < 0 ? r : absent_batch(st, err);
-	if (sql_count(store, sql_query(store, "SELECT count(*) FROM control WHERE batch = ? AND hash = ?", "ih", seq, statement_hash(st)), &same, err) < 0)
+	if (sql_count(store, sql_query(store, "SELECT count(*) FROM control WHERE batch = ? AND hash = ?", "ih", seq, statement_hash(st)),
+		      &same, err) < 0)
 		return err->code;
 	if (same)
 		return REPO_SEEN;
-	if (store_check_root(st, root, err) < 0 || control_verify(st, batch, root, err) < 0 || count_controls(&aborts, store, seq, "abort", err) < 0 ||
-	    count_controls(&all, store, seq, NULL, err) < 0)
+	if (store_check_root(st, root, err) < 0 || control_verify(st, batch, root, err) < 0 ||
+	    count_controls(&aborts, store, seq, "abort", err) < 0 || count_controls(&all, store, seq, NULL, err) < 0)
 		return err->code;
 	if (aborts)
 		return error_set(err, E_DENIED, "the batch was aborted: nothing more can be decided about it");
@@ -125,7 +134,8 @@ static int judge_device(struct store *store, int64_t seq, const struct statement
 
 	if (sql_count(store, sql_query(store, "SELECT admit IS NOT NULL FROM device WHERE id = ?", "s", device), &admitted, err) < 0 ||
 	    sql_count(store, sql_query(store, "SELECT retired != '' FROM state WHERE device = ?", "s", device), &retired, err) < 0 ||
-	    sql_count(store, sql_query(store, "SELECT count(*) FROM orders WHERE batch = ? AND device = ?", "is", seq, device), &here, err) < 0 ||
+	    sql_count(store, sql_query(store, "SELECT count(*) FROM orders WHERE batch = ? AND device = ?", "is", seq, device), &here,
+		      err) < 0 ||
 	    sql_count(store, sql_query(store, "SELECT max(number) FROM orders WHERE device = ?", "s", device), &highest, err) < 0)
 		return err->code;
 	if (!admitted)
@@ -135,8 +145,9 @@ static int judge_device(struct store *store, int64_t seq, const struct statement
 	if (here)
 		return error_set(err, E_DENIED, "device '%s' has another order in this batch", device);
 	if (number <= (uint64_t)highest)
-		return error_set(err, E_DENIED, "order %llu of device '%s' is not above %lld, its newest: another plan came first; plan again", number, device,
-				 (long long)highest);
+		return error_set(err, E_DENIED,
+				 "order %llu of device '%s' is not above %lld, its newest: another plan came first; plan again", number,
+				 device, (long long)highest);
 	return 0;
 }
 
@@ -180,8 +191,10 @@ int store_enter_batch(struct store *store, const struct statement *st, struct er
 	int64_t seq;
 
 	batch_id(id, st);
-	if (sql_run(store, sql_query(store, "INSERT OR IGNORE INTO batch(id, hash, whole, time_s, expires_s) VALUES(?, ?, ?, ?, ?)", "shbii", id,
-				     statement_hash(st), statement_whole(st), statement_time(st, "time"), statement_time(st, "expires")), err) < 0)
+	if (sql_run(store,
+		    sql_query(store, "INSERT OR IGNORE INTO batch(id, hash, whole, time_s, expires_s) VALUES(?, ?, ?, ?, ?)", "shbii", id,
+			      statement_hash(st), statement_whole(st), statement_time(st, "time"), statement_time(st, "expires")),
+		    err) < 0)
 		return err->code;
 	if (!changed_anything(store))
 		return 0;
@@ -204,9 +217,13 @@ int store_enter_control(struct store *store, const struct statement *st, struct 
 	r = find_batch(&batch, &seq, store, about, err);
 	if (r != 0)
 		return r < 0 ? r : absent_batch(st, err);
-	return sql_run(store, sql_query(store,
-					"INSERT OR IGNORE INTO control(batch, seq, action, hash, whole) VALUES(?1, (SELECT count(*) FROM control WHERE batch = ?1),"
-					" ?2, ?3, ?4)", "ishb", seq, statement_get(st, "action"), statement_hash(st), statement_whole(st)), err);
+	return sql_run(store,
+		       sql_query(store,
+				 "INSERT OR IGNORE INTO control(batch, seq, action, hash, whole) VALUES(?1, (SELECT count(*) FROM control "
+				 "WHERE batch = ?1),"
+				 " ?2, ?3, ?4)",
+				 "ishb", seq, statement_get(st, "action"), statement_hash(st), statement_whole(st)),
+		       err);
 }
 
 /* What a receipt says, as far as the index keeps it. */
@@ -225,27 +242,37 @@ static int settle(struct store *store, int64_t id, const struct answer *a, bool 
 
 	/* a device that is erased has no key any more */
 	if (!strcmp(a->outcome, "done")) {
-		if (sql_run(store, sql_query(store, "UPDATE state SET retired = 'wiped' WHERE device = (SELECT device FROM orders WHERE id = ? AND"
-					     " kind IN ('factory-reset', 'purge'))", "i", id), err) < 0)
+		if (sql_run(store,
+			    sql_query(store,
+				      "UPDATE state SET retired = 'wiped' WHERE device = (SELECT device FROM orders WHERE id = ? AND"
+				      " kind IN ('factory-reset', 'purge'))",
+				      "i", id),
+			    err) < 0)
 			return err->code;
 		if (changed_anything(store))
 			store_change_signers(store);
 	}
-	if (sql_run(store, sql_query(store, "UPDATE orders SET outcome = ?, refusal = ?, note = ?, receipt = ?, time_s = ?, settled = ? WHERE id = ?",
-				     "sssiiii",
-				     a->outcome, a->refusal, a->note, (int64_t)a->number, a->time_s, (int64_t)is_last, id), err) < 0 ||
+	if (sql_run(store,
+		    sql_query(store,
+			      "UPDATE orders SET outcome = ?, refusal = ?, note = ?, receipt = ?, time_s = ?, settled = ? WHERE id = ?",
+			      "sssiiii", a->outcome, a->refusal, a->note, (int64_t)a->number, a->time_s, (int64_t)is_last, id),
+		    err) < 0 ||
 	    sql_run(store, sql_query(store, "UPDATE order_text SET receipt = ? WHERE id = ?", "bi", a->whole, id), err) < 0)
 		return err->code;
-	return sql_run(store, sql_query(store,
-					"UPDATE wave SET answered = answered + ?, settled = settled + ?, done = done + ?, failed = failed + ?"
-					" WHERE (batch, wave) = (SELECT batch, wave FROM orders WHERE id = ?)", "iiiii", (int64_t)is_first, (int64_t)is_last,
-					(int64_t)!strcmp(a->outcome, "done"), (int64_t)order_outcome_is_failure(a->outcome), id), err);
+	return sql_run(store,
+		       sql_query(store,
+				 "UPDATE wave SET answered = answered + ?, settled = settled + ?, done = done + ?, failed = failed + ?"
+				 " WHERE (batch, wave) = (SELECT batch, wave FROM orders WHERE id = ?)",
+				 "iiiii", (int64_t)is_first, (int64_t)is_last, (int64_t)!strcmp(a->outcome, "done"),
+				 (int64_t)order_outcome_is_failure(a->outcome), id),
+		       err);
 }
 
 static int place(struct store *store, const char *device, uint64_t order, uint64_t receipt, int64_t commit_s, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT id FROM orders WHERE device = ? AND number = ? AND receipt = ? AND settled = 1 AND settled_s = 0", "sii",
-				    device, (int64_t)order, (int64_t)receipt);
+	sqlite3_stmt *q =
+		sql_query(store, "SELECT id FROM orders WHERE device = ? AND number = ? AND receipt = ? AND settled = 1 AND settled_s = 0",
+			  "sii", device, (int64_t)order, (int64_t)receipt);
 	int64_t id;
 	int r = sql_row(store, q, err);
 
@@ -265,7 +292,8 @@ static int answer(struct store *store, const struct answer *a, struct error *err
 {
 	sqlite3_stmt *q = sql_query(store,
 				    "SELECT o.id, o.settled, o.outcome = '' FROM orders o JOIN batch b ON b.seq = o.batch"
-				    " WHERE o.device = ? AND o.number = ? AND o.hash = ? AND b.id = ?", "sihs", a->device, (int64_t)a->order, a->leaf, a->batch);
+				    " WHERE o.device = ? AND o.number = ? AND o.hash = ? AND b.id = ?",
+				    "sihs", a->device, (int64_t)a->order, a->leaf, a->batch);
 	bool is_settled, is_first;
 	int64_t id;
 	int r = sql_row(store, q, err);
@@ -285,9 +313,15 @@ static int answer(struct store *store, const struct answer *a, struct error *err
 int store_enter_receipt(struct store *store, const struct statement *st, struct error *err)
 {
 	uint8_t leaf[HASH_LEN], about[HASH_LEN];
-	struct answer a = { .device = statement_get(st, "device"), .outcome = statement_get(st, "outcome"), .refusal = statement_get(st, "check"),
-			    .note = statement_get(st, "note"), .order = statement_number(st, "order"), .number = statement_number(st, "number"),
-			    .leaf = leaf, .time_s = statement_time(st, "time"), .whole = statement_whole(st) };
+	struct answer a = { .device = statement_get(st, "device"),
+			    .outcome = statement_get(st, "outcome"),
+			    .refusal = statement_get(st, "check"),
+			    .note = statement_get(st, "note"),
+			    .order = statement_number(st, "order"),
+			    .number = statement_number(st, "number"),
+			    .leaf = leaf,
+			    .time_s = statement_time(st, "time"),
+			    .whole = statement_whole(st) };
 	char batch[ID_LEN + 1];
 
 	statement_get_hash(leaf, st, "leaf");
@@ -303,15 +337,24 @@ static int answer_at_once(struct store *store, const char *batch, const struct s
 	const char *device = statement_get(order, "device");
 	sqlite3_stmt *q = sql_query(store,
 				    "SELECT number, order_number, outcome, refusal, note, time_s,"
-				    " coalesce((SELECT m.time_s FROM commits m WHERE m.position <= c.position ORDER BY m.position DESC LIMIT 1), 0) FROM chain c"
-				    " WHERE device = ? AND leaf = ? AND type = 12 AND batch = ? ORDER BY number", "shs", device, statement_hash(order), batch);
+				    " coalesce((SELECT m.time_s FROM commits m WHERE m.position <= c.position ORDER BY m.position DESC "
+				    "LIMIT 1), 0) FROM chain c"
+				    " WHERE device = ? AND leaf = ? AND type = 12 AND batch = ? ORDER BY number",
+				    "shs", device, statement_hash(order), batch);
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0) {
 		char outcome[64], refusal[64], note[912];
-		struct answer a = { .device = device, .batch = batch, .outcome = outcome, .refusal = refusal, .note = note,
-				    .number = (uint64_t)sqlite3_column_int64(q, 0), .order = (uint64_t)sqlite3_column_int64(q, 1),
-				    .leaf = statement_hash(order), .time_s = sqlite3_column_int64(q, 5), .commit_s = sqlite3_column_int64(q, 6) };
+		struct answer a = { .device = device,
+				    .batch = batch,
+				    .outcome = outcome,
+				    .refusal = refusal,
+				    .note = note,
+				    .number = (uint64_t)sqlite3_column_int64(q, 0),
+				    .order = (uint64_t)sqlite3_column_int64(q, 1),
+				    .leaf = statement_hash(order),
+				    .time_s = sqlite3_column_int64(q, 5),
+				    .commit_s = sqlite3_column_int64(q, 6) };
 
 		sql_text(outcome, sizeof(outcome), q, 2);
 		sql_text(refusal, sizeof(refusal), q, 3);
@@ -338,20 +381,28 @@ int store_enter_order(struct store *store, const struct statement *st, struct er
 	wave = (int64_t)batch_wave_of(batch, proof->index);
 	if (statement_get_hash(erase, st, "after"))
 		id_of_hash(after, erase);
-	if (sql_run(store, sql_query(store,
-				     "INSERT OR IGNORE INTO orders(batch, idx, wave, device, number, hash, grouped, kind, after)"
-				     " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)", "iiisihiss", seq, (int64_t)proof->index, wave, statement_get(st, "device"),
-				     (int64_t)statement_number(st, "order"), statement_hash(st), (int64_t)(statement_get(st, "member") != NULL),
-				     statement_get(st, "kind"), after), err) < 0)
+	if (sql_run(store,
+		    sql_query(store,
+			      "INSERT OR IGNORE INTO orders(batch, idx, wave, device, number, hash, grouped, kind, after)"
+			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			      "iiisihiss", seq, (int64_t)proof->index, wave, statement_get(st, "device"),
+			      (int64_t)statement_number(st, "order"), statement_hash(st), (int64_t)(statement_get(st, "member") != NULL),
+			      statement_get(st, "kind"), after),
+		    err) < 0)
 		return err->code;
 	if (!changed_anything(store))
 		return 0;
-	if (sql_run(store, sql_query(store, "INSERT OR REPLACE INTO order_text(id, whole) VALUES(?, ?)", "ib", sqlite3_last_insert_rowid(store->db),
-				     statement_whole(st)), err) < 0 ||
+	if (sql_run(store,
+		    sql_query(store, "INSERT OR REPLACE INTO order_text(id, whole) VALUES(?, ?)", "ib",
+			      sqlite3_last_insert_rowid(store->db), statement_whole(st)),
+		    err) < 0 ||
 	    sql_run(store, sql_query(store, "UPDATE batch SET orders = orders + 1 WHERE seq = ?", "i", seq), err) < 0 ||
-	    sql_run(store, sql_query(store, "UPDATE wave SET orders = orders + 1 WHERE batch = ? AND wave = ?", "ii", seq, wave), err) < 0 ||
-	    sql_run(store, sql_query(store, "UPDATE device SET shreds = shreds + (?1 = 'shred') WHERE id = ?2", "ss", statement_get(st, "kind"),
-				     statement_get(st, "device")), err) < 0)
+	    sql_run(store, sql_query(store, "UPDATE wave SET orders = orders + 1 WHERE batch = ? AND wave = ?", "ii", seq, wave), err) <
+		    0 ||
+	    sql_run(store,
+		    sql_query(store, "UPDATE device SET shreds = shreds + (?1 = 'shred') WHERE id = ?2", "ss", statement_get(st, "kind"),
+			      statement_get(st, "device")),
+		    err) < 0)
 		return err->code;
 	if (!strcmp(statement_get(st, "kind"), "shred"))
 		store_change_signers(store);
@@ -361,7 +412,8 @@ int store_enter_order(struct store *store, const struct statement *st, struct er
 
 int store_place_receipt(struct store *store, const struct statement *receipt, int64_t commit_s, struct error *err)
 {
-	return place(store, statement_get(receipt, "device"), statement_number(receipt, "order"), statement_number(receipt, "number"), commit_s, err);
+	return place(store, statement_get(receipt, "device"), statement_number(receipt, "order"), statement_number(receipt, "number"),
+		     commit_s, err);
 }
 
 /* ---- orders to shred: the archive's own word answers them ---- */
@@ -374,7 +426,8 @@ static int find_shred(int64_t *id, struct store *store, const struct statement *
 	int r;
 
 	statement_get_hash(leaf, st, "leaf");
-	q = sql_query(store, "SELECT id FROM orders WHERE device = ? AND hash = ? AND kind = 'shred'", "sh", statement_get(st, "device"), leaf);
+	q = sql_query(store, "SELECT id FROM orders WHERE device = ? AND hash = ? AND kind = 'shred'", "sh", statement_get(st, "device"),
+		      leaf);
 	r = sql_row(store, q, err);
 	if (r != 0)
 		return r;
@@ -412,11 +465,12 @@ int store_place_shredded(struct store *store, const struct statement *st, int64_
 
 int store_batches(struct store *store, const char *device, repo_batch_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = device ? sql_query(store,
-					     "SELECT DISTINCT batch.id FROM orders JOIN batch ON batch.seq = orders.batch WHERE orders.device = ?"
-					     " ORDER BY batch.time_s DESC, batch.id DESC",
-					     "s", device)
-				 : sql_query(store, "SELECT id FROM batch ORDER BY time_s DESC, id DESC", "");
+	sqlite3_stmt *q =
+		device ? sql_query(store,
+				   "SELECT DISTINCT batch.id FROM orders JOIN batch ON batch.seq = orders.batch WHERE orders.device = ?"
+				   " ORDER BY batch.time_s DESC, batch.id DESC",
+				   "s", device) :
+			 sql_query(store, "SELECT id FROM batch ORDER BY time_s DESC, id DESC", "");
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0) {
@@ -430,8 +484,9 @@ int store_batches(struct store *store, const char *device, repo_batch_fn fn, voi
 
 static int read_waves(struct repo_batch *out, struct store *store, int64_t seq, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT ends, orders, answered, settled, done, failed, placed, settled_s FROM wave WHERE batch = ? ORDER BY wave",
-				    "i", seq);
+	sqlite3_stmt *q = sql_query(
+		store, "SELECT ends, orders, answered, settled, done, failed, placed, settled_s FROM wave WHERE batch = ? ORDER BY wave",
+		"i", seq);
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0 && out->wave_count < ORDER_WAVES_MAX) {
@@ -516,25 +571,37 @@ static int each_order(struct store *store, sqlite3_stmt *q, repo_order_fn fn, vo
 
 int store_orders(struct store *store, const char *batch, uint32_t from, uint32_t to, repo_order_fn fn, void *ctx, struct error *err)
 {
-	return each_order(store, sql_query(store, ORDER_COLUMNS " FROM batch b JOIN orders o ON o.batch = b.seq"
-					   " WHERE b.id = ? AND o.idx >= ? AND o.idx < ? ORDER BY o.idx", "sii", batch, (int64_t)from, (int64_t)to),
+	return each_order(store,
+			  sql_query(store,
+				    ORDER_COLUMNS " FROM batch b JOIN orders o ON o.batch = b.seq"
+						  " WHERE b.id = ? AND o.idx >= ? AND o.idx < ? ORDER BY o.idx",
+				    "sii", batch, (int64_t)from, (int64_t)to),
 			  fn, ctx, err);
 }
 
 int store_open_orders(struct store *store, const char *device, repo_order_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = device ? sql_query(store, ORDER_COLUMNS " FROM orders o JOIN batch b ON b.seq = o.batch"
-					     " WHERE o.device = ? AND o.settled = 0 ORDER BY o.number", "s", device) :
-				   sql_query(store, ORDER_COLUMNS " FROM orders o JOIN batch b ON b.seq = o.batch WHERE o.settled = 0 ORDER BY o.device, o.number",
-					     "");
+	sqlite3_stmt *q =
+		device ? sql_query(store,
+				   ORDER_COLUMNS " FROM orders o JOIN batch b ON b.seq = o.batch"
+						 " WHERE o.device = ? AND o.settled = 0 ORDER BY o.number",
+				   "s", device) :
+			 sql_query(store,
+				   ORDER_COLUMNS
+				   " FROM orders o JOIN batch b ON b.seq = o.batch WHERE o.settled = 0 ORDER BY o.device, o.number",
+				   "");
 
 	return each_order(store, q, fn, ctx, err);
 }
 
 int store_open_shreds(struct store *store, repo_order_fn fn, void *ctx, struct error *err)
 {
-	return each_order(store, sql_query(store, ORDER_COLUMNS " FROM orders o JOIN batch b ON b.seq = o.batch WHERE o.settled = 0 AND o.kind = 'shred'"
-					   " ORDER BY o.id", ""), fn, ctx, err);
+	return each_order(store,
+			  sql_query(store,
+				    ORDER_COLUMNS " FROM orders o JOIN batch b ON b.seq = o.batch WHERE o.settled = 0 AND o.kind = 'shred'"
+						  " ORDER BY o.id",
+				    ""),
+			  fn, ctx, err);
 }
 
 int store_order(struct repo_order *out, struct buf *text, struct buf *receipt, struct store *store, const char *batch, const char *device,
@@ -557,8 +624,10 @@ int store_order(struct repo_order *out, struct buf *text, struct buf *receipt, s
 
 int store_policy(struct repo_order *out, struct store *store, const char *device, bool is_done, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, ORDER_COLUMNS " FROM orders o JOIN batch b ON b.seq = o.batch WHERE o.device = ?1 AND o.kind = 'policy'"
-				    " AND (NOT ?2 OR o.outcome = 'done') ORDER BY o.number DESC LIMIT 1", "si", device, (int64_t)is_done);
+	sqlite3_stmt *q = sql_query(store,
+				    ORDER_COLUMNS " FROM orders o JOIN batch b ON b.seq = o.batch WHERE o.device = ?1 AND o.kind = 'policy'"
+						  " AND (NOT ?2 OR o.outcome = 'done') ORDER BY o.number DESC LIMIT 1",
+				    "si", device, (int64_t)is_done);
 	int r = sql_row(store, q, err);
 
 	if (r != 0)
@@ -586,9 +655,11 @@ int store_is_policy_kept(bool *out, struct store *store, const char *batch, cons
 
 int store_receipts(struct store *store, const char *batch, store_receipt_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store,
-				    "SELECT o.device, o.receipt, t.receipt FROM batch b JOIN orders o ON o.batch = b.seq LEFT JOIN order_text t ON t.id = o.id"
-				    " WHERE b.id = ? AND o.receipt > 0 ORDER BY o.idx", "s", batch);
+	sqlite3_stmt *q = sql_query(
+		store,
+		"SELECT o.device, o.receipt, t.receipt FROM batch b JOIN orders o ON o.batch = b.seq LEFT JOIN order_text t ON t.id = o.id"
+		" WHERE b.id = ? AND o.receipt > 0 ORDER BY o.idx",
+		"s", batch);
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0) {
@@ -604,9 +675,11 @@ int store_receipts(struct store *store, const char *batch, store_receipt_fn fn, 
 
 int store_order_end(int64_t *out, struct store *store, const char *batch, const char *device, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store,
-				    "SELECT CASE WHEN o.settled THEN o.settled_s ELSE b.expires_s END FROM batch b JOIN orders o ON o.batch = b.seq"
-				    " WHERE b.id = ? AND o.device = ?", "ss", batch, device);
+	sqlite3_stmt *q =
+		sql_query(store,
+			  "SELECT CASE WHEN o.settled THEN o.settled_s ELSE b.expires_s END FROM batch b JOIN orders o ON o.batch = b.seq"
+			  " WHERE b.id = ? AND o.device = ?",
+			  "ss", batch, device);
 	int r = sql_row(store, q, err);
 
 	if (r != 0)
@@ -618,7 +691,10 @@ int store_order_end(int64_t *out, struct store *store, const char *batch, const 
 
 int store_forget_texts(struct store *store, int64_t before_s, struct error *err)
 {
-	return sql_run(store, sql_query(store,
-					"DELETE FROM order_text WHERE id IN (SELECT o.id FROM orders o JOIN batch b ON b.seq = o.batch WHERE"
-					" CASE WHEN o.settled THEN o.settled_s ELSE b.expires_s END BETWEEN 1 AND ?)", "i", before_s - 1), err);
+	return sql_run(store,
+		       sql_query(store,
+				 "DELETE FROM order_text WHERE id IN (SELECT o.id FROM orders o JOIN batch b ON b.seq = o.batch WHERE"
+				 " CASE WHEN o.settled THEN o.settled_s ELSE b.expires_s END BETWEEN 1 AND ?)",
+				 "i", before_s - 1),
+		       err);
 }

@@ -1,7 +1,7 @@
 /* repo/store-orders.h -- the index of batches, orders, controls and receipts. Internal to repo/.
  *
- * What a batch has come to is counted as statements are entered, per wave, so that asking costs no walk over its orders. Entering is the same
- * in whatever order the statements come: a receipt may be there before its order is. */
+ * What a batch has come to is counted as statements are entered, per wave, so that asking costs no walk over its orders. Entering is the
+ * same in whatever order the statements come: a receipt may be there before its order is. */
 #pragma once
 
 #include "repo/sql.h"

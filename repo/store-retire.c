@@ -5,7 +5,8 @@
 
 const char store_retire_schema[] =
 	/* `who`: "archive" or a person, of shredded; "" of a certificate */
-	"CREATE TABLE said(device TEXT, type INTEGER, who TEXT, hash BLOB NOT NULL, whole BLOB NOT NULL, PRIMARY KEY(device, type, who)) WITHOUT ROWID;";
+	"CREATE TABLE said(device TEXT, type INTEGER, who TEXT, hash BLOB NOT NULL, whole BLOB NOT NULL, PRIMARY KEY(device, type, who)) "
+	"WITHOUT ROWID;";
 
 static const char *who_of(const struct statement *st)
 {
@@ -20,8 +21,8 @@ static bool is_of_archive(const struct statement *st)
 /* REPO_ABSENT: they have not said anything of this type. */
 static int find_said(bool *is_same, struct store *store, const struct statement *st, const char *who, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT hash FROM said WHERE device = ? AND type = ? AND who = ?", "sis", statement_get(st, "device"),
-				    (int64_t)statement_type(st), who);
+	sqlite3_stmt *q = sql_query(store, "SELECT hash FROM said WHERE device = ? AND type = ? AND who = ?", "sis",
+				    statement_get(st, "device"), (int64_t)statement_type(st), who);
 	int r = sql_row(store, q, err);
 
 	if (r != 0)
@@ -41,8 +42,10 @@ static int has_said(int64_t *out, struct store *store, const char *device, const
 static int has_archives(int64_t *out, struct store *store, const char *device, struct error *err)
 {
 	*out = 0;
-	return sql_count(store, sql_query(store, "SELECT count(*) FROM said WHERE device = ? AND type = ? AND who = 'archive'", "si", device,
-					  (int64_t)STATEMENT_SHREDDED), out, err);
+	return sql_count(store,
+			 sql_query(store, "SELECT count(*) FROM said WHERE device = ? AND type = ? AND who = 'archive'", "si", device,
+				   (int64_t)STATEMENT_SHREDDED),
+			 out, err);
 }
 
 /* Is it about an order to shred that is there? */
@@ -55,10 +58,17 @@ static int find_order(struct store *store, const struct statement *st, struct er
 	statement_get_hash(batch, st, "batch");
 	statement_get_hash(leaf, st, "leaf");
 	id_of_hash(id, batch);
-	if (sql_count(store, sql_query(store, "SELECT count(*) FROM orders o JOIN batch b ON b.seq = o.batch WHERE b.id = ? AND o.device = ? AND o.hash = ?"
-				       " AND o.kind = 'shred'", "ssh", id, statement_get(st, "device"), leaf), &n, err) < 0)
+	if (sql_count(
+		    store,
+		    sql_query(store,
+			      "SELECT count(*) FROM orders o JOIN batch b ON b.seq = o.batch WHERE b.id = ? AND o.device = ? AND o.hash = ?"
+			      " AND o.kind = 'shred'",
+			      "ssh", id, statement_get(st, "device"), leaf),
+		    &n, err) < 0)
 		return err->code;
-	return n ? 0 : error_set(err, E_DENIED, "shredded names no order to shred device '%s' that is archived here", statement_get(st, "device"));
+	return n ? 0 :
+		   error_set(err, E_DENIED, "shredded names no order to shred device '%s' that is archived here",
+			     statement_get(st, "device"));
 }
 
 static int judge_shredded(struct store *store, const struct statement *st, struct error *err)
@@ -84,7 +94,8 @@ static int judge_certificate(struct store *store, const struct statement *st, st
 		if (has_said(&n, store, device, hash, err) < 0)
 			return err->code;
 		if (!n)
-			return error_set(err, E_DENIED, "certificate names a statement %.16s... about shredding that is not archived here", value);
+			return error_set(err, E_DENIED, "certificate names a statement %.16s... about shredding that is not archived here",
+					 value);
 	}
 	if (has_archives(&n, store, device, err) < 0)
 		return err->code;
@@ -110,8 +121,10 @@ int store_enter_said(struct store *store, const struct statement *st, struct err
 {
 	const char *device = statement_get(st, "device");
 
-	if (sql_run(store, sql_query(store, "INSERT OR REPLACE INTO said(device, type, who, hash, whole) VALUES(?, ?, ?, ?, ?)", "sishb", device,
-				     (int64_t)statement_type(st), who_of(st), statement_hash(st), statement_whole(st)), err) < 0)
+	if (sql_run(store,
+		    sql_query(store, "INSERT OR REPLACE INTO said(device, type, who, hash, whole) VALUES(?, ?, ?, ?, ?)", "sishb", device,
+			      (int64_t)statement_type(st), who_of(st), statement_hash(st), statement_whole(st)),
+		    err) < 0)
 		return err->code;
 	if (!is_of_archive(st))
 		return 0;
@@ -123,7 +136,8 @@ int store_enter_said(struct store *store, const struct statement *st, struct err
 
 int store_said(struct buf *out, struct store *store, const char *device, enum statement_type type, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT whole FROM said WHERE device = ? AND type = ? ORDER BY who != 'archive', who", "si", device, (int64_t)type);
+	sqlite3_stmt *q = sql_query(store, "SELECT whole FROM said WHERE device = ? AND type = ? ORDER BY who != 'archive', who", "si",
+				    device, (int64_t)type);
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0)
@@ -133,16 +147,18 @@ int store_said(struct buf *out, struct store *store, const char *device, enum st
 
 int store_span(struct repo_span *out, struct store *store, const char *device, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT coalesce(min(epoch), 0), coalesce(max(epoch), 0) FROM chain WHERE device = ? AND type = ?", "si", device,
-				    (int64_t)STATEMENT_EPOCH);
+	sqlite3_stmt *q =
+		sql_query(store, "SELECT coalesce(min(epoch), 0), coalesce(max(epoch), 0) FROM chain WHERE device = ? AND type = ?", "si",
+			  device, (int64_t)STATEMENT_EPOCH);
 	int r = sql_row(store, q, err);
 
 	if (r != 0)
 		return r;
-	*out = (struct repo_span){ .first_epoch = (uint64_t)sqlite3_column_int64(q, 0), .last_epoch = (uint64_t)sqlite3_column_int64(q, 1) };
+	*out = (struct repo_span){ .first_epoch = (uint64_t)sqlite3_column_int64(q, 0),
+				   .last_epoch = (uint64_t)sqlite3_column_int64(q, 1) };
 	sql_done(q);
-	q = sql_query(store, "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM chain WHERE device = ? AND type = ?", "si", device,
-		      (int64_t)STATEMENT_SNAPSHOT);
+	q = sql_query(store, "SELECT coalesce(min(number), 0), coalesce(max(number), 0) FROM chain WHERE device = ? AND type = ?", "si",
+		      device, (int64_t)STATEMENT_SNAPSHOT);
 	r = sql_row(store, q, err);
 	if (r != 0)
 		return r;

@@ -5,18 +5,21 @@
 #include <string.h>
 
 const char store_state_schema[] =
-	/* what every snapshot and every contact changes: short rows, since a page of them is written for each. seals: of the newest snapshot,
-	 * findings: of the newest verdict, as of put_seal() */
+	/* what every snapshot and every contact changes: short rows, since a page of them is written for each. seals: of the newest
+	 * snapshot, findings: of the newest verdict, as of put_seal() */
 	"CREATE TABLE state(device TEXT PRIMARY KEY, head INTEGER NOT NULL, head_hash BLOB NOT NULL,"
 	" snapshot_number INTEGER NOT NULL DEFAULT 0, snapshot_s INTEGER NOT NULL DEFAULT 0, seals BLOB, findings BLOB,"
 	" epoch INTEGER NOT NULL DEFAULT 0, saved TEXT NOT NULL DEFAULT '', unsaved_since_s INTEGER NOT NULL DEFAULT 0,"
-	" mode TEXT NOT NULL DEFAULT '', hold_s INTEGER NOT NULL DEFAULT 0, hold_by TEXT NOT NULL DEFAULT '', drift TEXT NOT NULL DEFAULT '',"
+	" mode TEXT NOT NULL DEFAULT '', hold_s INTEGER NOT NULL DEFAULT 0, hold_by TEXT NOT NULL DEFAULT '', drift TEXT NOT NULL DEFAULT "
+	"'',"
 	" drift_since_s INTEGER NOT NULL DEFAULT 0, changed_by TEXT NOT NULL DEFAULT '', verdict_number INTEGER NOT NULL DEFAULT 0,"
 	" seen_s INTEGER NOT NULL DEFAULT 0, status_order INTEGER NOT NULL DEFAULT 0, status_head INTEGER NOT NULL DEFAULT 0,"
 	" ahead_since_s INTEGER NOT NULL DEFAULT 0, challenge TEXT NOT NULL DEFAULT '', retired TEXT NOT NULL DEFAULT '') WITHOUT ROWID;"
 	/* counts are NULL when they were not said */
-	"CREATE TABLE verdict(device TEXT, number INTEGER, time_s INTEGER, hash BLOB, snapshot_number INTEGER, snapshot_hash BLOB, policy INTEGER,"
-	" leaf BLOB, pass INTEGER, fail INTEGER, unsure INTEGER, waived INTEGER, not_applicable INTEGER, PRIMARY KEY(device, number)) WITHOUT ROWID;";
+	"CREATE TABLE verdict(device TEXT, number INTEGER, time_s INTEGER, hash BLOB, snapshot_number INTEGER, snapshot_hash BLOB, policy "
+	"INTEGER,"
+	" leaf BLOB, pass INTEGER, fail INTEGER, unsure INTEGER, waived INTEGER, not_applicable INTEGER, PRIMARY KEY(device, number)) "
+	"WITHOUT ROWID;";
 
 /* ---- judging ---- */
 
@@ -24,7 +27,8 @@ static const char *const snapshot_seals[STATE_SEALS] = { "base", "delta", "start
 
 int store_state(struct state *out, struct store *store, const char *device, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT head, head_hash, epoch, retired != '', seals, findings FROM state WHERE device = ?", "s", device);
+	sqlite3_stmt *q =
+		sql_query(store, "SELECT head, head_hash, epoch, retired != '', seals, findings FROM state WHERE device = ?", "s", device);
 	int r = sql_row(store, q, err);
 
 	*out = (struct state){ 0 };
@@ -107,7 +111,8 @@ bool state_is_next(struct state *then, const struct state *now, const struct con
 	uint8_t prev[HASH_LEN];
 
 	if (statement_type(c->st) != STATEMENT_SNAPSHOT || now->is_retired || statement_number(c->st, "number") != now->head + 1 ||
-	    !statement_get_hash(prev, c->st, "prev") || memcmp(prev, now->head_hash, HASH_LEN) != 0 || statement_number(c->st, "epoch") != now->epoch)
+	    !statement_get_hash(prev, c->st, "prev") || memcmp(prev, now->head_hash, HASH_LEN) != 0 ||
+	    statement_number(c->st, "epoch") != now->epoch)
 		return false;
 	*then = *now;
 	then->head++;
@@ -130,7 +135,9 @@ static int judge_subject(struct store *store, const struct statement *st, struct
 	if (sql_count(store, sql_query(store, "SELECT count(*) FROM chain WHERE device = ? AND number = ? AND hash = ? AND type = 5", "sih",
 				       statement_get(st, "device"), (int64_t)number, hash), &n, err) < 0)
 		return err->code;
-	return n ? 0 : error_set(err, E_DENIED, "the verdict is about snapshot %llu, and the device's chain has another one, or none", (unsigned long long)number);
+	return n ? 0 :
+		   error_set(err, E_DENIED, "the verdict is about snapshot %llu, and the device's chain has another one, or none",
+			     (unsigned long long)number);
 }
 
 static_assert(STATEMENT_SNAPSHOT == 5, "the number is part of a text");
@@ -142,8 +149,9 @@ int store_judge_state(struct store *store, const struct state *state, const stru
 	if (r != 0)
 		return r;
 	if (statement_number(c->st, "epoch") != state->epoch)
-		return error_set(err, E_DENIED, "%s names epoch %s, the device is in epoch %llu", statement_type_name(statement_type(c->st)),
-				 statement_get(c->st, "epoch"), (unsigned long long)state->epoch);
+		return error_set(err, E_DENIED, "%s names epoch %s, the device is in epoch %llu",
+				 statement_type_name(statement_type(c->st)), statement_get(c->st, "epoch"),
+				 (unsigned long long)state->epoch);
 	return statement_type(c->st) == STATEMENT_VERDICT ? judge_subject(store, c->st, err) : 0;
 }
 
@@ -164,11 +172,14 @@ static int enter_facts(struct store *store, const struct statement *st, struct e
 
 	if (!model && !serial && !firmware)
 		return 0;
-	return sql_run(store, sql_query(store,
-				"UPDATE device SET model = coalesce(?1, model), serial = coalesce(?2, serial), firmware = coalesce(?3, firmware)"
-				" WHERE id = ?4 AND (model IS NOT coalesce(?1, model) OR serial IS NOT coalesce(?2, serial) OR"
-				" firmware IS NOT coalesce(?3, firmware)) AND ?5 = (SELECT snapshot_number FROM state WHERE device = ?4)", "ssssi", model,
-				serial, firmware, statement_get(st, "device"), (int64_t)statement_number(st, "number")), err);
+	return sql_run(
+		store,
+		sql_query(store,
+			  "UPDATE device SET model = coalesce(?1, model), serial = coalesce(?2, serial), firmware = coalesce(?3, firmware)"
+			  " WHERE id = ?4 AND (model IS NOT coalesce(?1, model) OR serial IS NOT coalesce(?2, serial) OR"
+			  " firmware IS NOT coalesce(?3, firmware)) AND ?5 = (SELECT snapshot_number FROM state WHERE device = ?4)",
+			  "ssssi", model, serial, firmware, statement_get(st, "device"), (int64_t)statement_number(st, "number")),
+		err);
 }
 
 int store_enter_snapshot(struct store *store, const struct statement *st, struct error *err)
@@ -177,13 +188,17 @@ int store_enter_snapshot(struct store *store, const struct statement *st, struct
 
 	for (size_t i = 0; i < STATE_SEALS; i++)
 		put_seal(seals[i], st, snapshot_seals[i]);
-	if (sql_run(store, sql_query(store,
-				"UPDATE state SET head = ?1, head_hash = ?2, snapshot_number = ?1, snapshot_s = ?3, seals = ?4, saved = ?5, unsaved_since_s = ?6,"
-				" mode = ?7, hold_s = ?8, hold_by = ?9, drift = ?10, drift_since_s = ?11, changed_by = ?12 WHERE device = ?13 AND head < ?1",
-				"ihibsisississ", (int64_t)statement_number(st, "number"), statement_hash(st), statement_time(st, "time"),
-				bytes_of(seals, sizeof(seals)), statement_get(st, "saved"), statement_time(st, "unsaved-since"), statement_get(st, "mode"),
-				statement_time(st, "hold"), said(st, "hold-by"), said(st, "drift"), statement_time(st, "drift-since"),
-				said(st, "changed-by"), statement_get(st, "device")), err) < 0)
+	if (sql_run(store,
+		    sql_query(store,
+			      "UPDATE state SET head = ?1, head_hash = ?2, snapshot_number = ?1, snapshot_s = ?3, seals = ?4, saved = ?5, "
+			      "unsaved_since_s = ?6,"
+			      " mode = ?7, hold_s = ?8, hold_by = ?9, drift = ?10, drift_since_s = ?11, changed_by = ?12 WHERE device = "
+			      "?13 AND head < ?1",
+			      "ihibsisississ", (int64_t)statement_number(st, "number"), statement_hash(st), statement_time(st, "time"),
+			      bytes_of(seals, sizeof(seals)), statement_get(st, "saved"), statement_time(st, "unsaved-since"),
+			      statement_get(st, "mode"), statement_time(st, "hold"), said(st, "hold-by"), said(st, "drift"),
+			      statement_time(st, "drift-since"), said(st, "changed-by"), statement_get(st, "device")),
+		    err) < 0)
 		return err->code;
 	return enter_facts(store, st, err);
 }
@@ -194,15 +209,20 @@ int store_touch(struct store *store, const struct statement *status, int64_t now
 	uint64_t head = 0;
 
 	statement_get_point(&head, hash, status, "head");
-	return sql_run(store, sql_query(store,
-				"UPDATE state SET seen_s = ?1, saved = ?2, unsaved_since_s = ?3, mode = ?4, hold_s = ?5, status_order = ?7, status_head = ?8,"
-				" challenge = ?9, hold_by = ?10, drift = ?11, drift_since_s = ?12, changed_by = ?13,"
-				" ahead_since_s = CASE WHEN ?8 <= head THEN 0 WHEN ahead_since_s AND status_head > head THEN ahead_since_s ELSE ?1 END"
-				" WHERE device = ?6",
-				"isisisiisssis", now_s, statement_get(status, "saved"), statement_time(status, "unsaved-since"),
-				statement_get(status, "mode"), statement_time(status, "hold"), statement_get(status, "device"),
-				(int64_t)statement_number(status, "order"), (int64_t)head, said(status, "challenge"), said(status, "hold-by"),
-				said(status, "drift"), statement_time(status, "drift-since"), said(status, "changed-by")), err);
+	return sql_run(store,
+		       sql_query(store,
+				 "UPDATE state SET seen_s = ?1, saved = ?2, unsaved_since_s = ?3, mode = ?4, hold_s = ?5, status_order = "
+				 "?7, status_head = ?8,"
+				 " challenge = ?9, hold_by = ?10, drift = ?11, drift_since_s = ?12, changed_by = ?13,"
+				 " ahead_since_s = CASE WHEN ?8 <= head THEN 0 WHEN ahead_since_s AND status_head > head THEN "
+				 "ahead_since_s ELSE ?1 END"
+				 " WHERE device = ?6",
+				 "isisisiisssis", now_s, statement_get(status, "saved"), statement_time(status, "unsaved-since"),
+				 statement_get(status, "mode"), statement_time(status, "hold"), statement_get(status, "device"),
+				 (int64_t)statement_number(status, "order"), (int64_t)head, said(status, "challenge"),
+				 said(status, "hold-by"), said(status, "drift"), statement_time(status, "drift-since"),
+				 said(status, "changed-by")),
+		       err);
 }
 
 int store_enter_verdict(struct store *store, const struct statement *st, struct error *err)
@@ -213,12 +233,15 @@ int store_enter_verdict(struct store *store, const struct statement *st, struct 
 
 	statement_get_point(&snapshot, judged, st, "snapshot");
 	statement_get_point(&policy, leaf, st, "policy");
-	if (sql_run(store, sql_query(store,
-				     "INSERT OR REPLACE INTO verdict(device, number, time_s, hash, snapshot_number, snapshot_hash, policy, leaf, pass, fail, unsure,"
-				     " waived, not_applicable) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", "siihihihsssss", id, (int64_t)number,
-				     statement_time(st, "time"), statement_hash(st), (int64_t)snapshot, judged, (int64_t)policy, leaf,
-				     statement_get(st, "pass"), statement_get(st, "fail"), statement_get(st, "unknown"), statement_get(st, "waived"),
-				     statement_get(st, "not-applicable")), err) < 0)
+	if (sql_run(store,
+		    sql_query(store,
+			      "INSERT OR REPLACE INTO verdict(device, number, time_s, hash, snapshot_number, snapshot_hash, policy, leaf, "
+			      "pass, fail, unsure,"
+			      " waived, not_applicable) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			      "siihihihsssss", id, (int64_t)number, statement_time(st, "time"), statement_hash(st), (int64_t)snapshot,
+			      judged, (int64_t)policy, leaf, statement_get(st, "pass"), statement_get(st, "fail"),
+			      statement_get(st, "unknown"), statement_get(st, "waived"), statement_get(st, "not-applicable")),
+		    err) < 0)
 		return err->code;
 	put_seal(findings, st, "findings");
 	return sql_run(store, sql_query(store, "UPDATE state SET findings = ?, verdict_number = ? WHERE device = ?", "bis",
@@ -228,7 +251,8 @@ int store_enter_verdict(struct store *store, const struct statement *st, struct 
 /* ---- rows ---- */
 
 #define VERDICT_COLUMNS \
-	"v.number, v.time_s, v.hash, v.snapshot_number, v.snapshot_hash, v.policy, v.leaf, v.pass, v.fail, v.unsure, v.waived, v.not_applicable"
+	"v.number, v.time_s, v.hash, v.snapshot_number, v.snapshot_hash, v.policy, v.leaf, v.pass, v.fail, v.unsure, v.waived, " \
+	"v.not_applicable"
 
 static int64_t count_at(sqlite3_stmt *q, int column)
 {
@@ -256,8 +280,9 @@ static void take_verdict(struct repo_verdict *out, sqlite3_stmt *q, int at)
 
 int store_verdicts(struct store *store, const char *id, uint64_t below, unsigned limit, repo_verdict_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT " VERDICT_COLUMNS " FROM verdict v WHERE v.device = ? AND v.number < ? ORDER BY v.number DESC LIMIT ?",
-				    "sii", id, below ? (int64_t)below : INT64_MAX, (int64_t)limit);
+	sqlite3_stmt *q = sql_query(
+		store, "SELECT " VERDICT_COLUMNS " FROM verdict v WHERE v.device = ? AND v.number < ? ORDER BY v.number DESC LIMIT ?",
+		"sii", id, below ? (int64_t)below : INT64_MAX, (int64_t)limit);
 	struct repo_verdict verdict;
 	int r;
 
@@ -271,13 +296,14 @@ int store_verdicts(struct store *store, const char *id, uint64_t below, unsigned
 	return r < 0 ? r : 0;
 }
 
-#define DEVICE_COLUMNS                                                                                                               \
-	"SELECT id, name, labels, driver, model, serial, firmware, admit IS NOT NULL, key, box, head, head_hash, t.snapshot_number,"    \
-	" snapshot_s, epoch, saved, unsaved_since_s, mode, hold_s, (SELECT count(*) FROM fork f WHERE f.device = d.id), enrolled_s,"  \
-	" seen_s, invite, max(status_order, (SELECT coalesce(max(number), 0) FROM orders o WHERE o.device = d.id)), status_order,"        \
-	" status_head, ahead_since_s, challenge, retired, shreds, (SELECT count(*) FROM fork f WHERE f.device = d.id AND misuse),"        \
-	" (SELECT count(*) FROM said s WHERE s.device = d.id AND s.type = 14), hold_by, drift, drift_since_s, changed_by, "                \
-	VERDICT_COLUMNS " FROM device d JOIN state t ON t.device = d.id LEFT JOIN verdict v ON v.device = d.id AND v.number = t.verdict_number "
+#define DEVICE_COLUMNS \
+	"SELECT id, name, labels, driver, model, serial, firmware, admit IS NOT NULL, key, box, head, head_hash, t.snapshot_number," \
+	" snapshot_s, epoch, saved, unsaved_since_s, mode, hold_s, (SELECT count(*) FROM fork f WHERE f.device = d.id), enrolled_s," \
+	" seen_s, invite, max(status_order, (SELECT coalesce(max(number), 0) FROM orders o WHERE o.device = d.id)), status_order," \
+	" status_head, ahead_since_s, challenge, retired, shreds, (SELECT count(*) FROM fork f WHERE f.device = d.id AND misuse)," \
+	" (SELECT count(*) FROM said s WHERE s.device = d.id AND s.type = 14), hold_by, drift, drift_since_s, " \
+	"changed_by, " VERDICT_COLUMNS \
+	" FROM device d JOIN state t ON t.device = d.id LEFT JOIN verdict v ON v.device = d.id AND v.number = t.verdict_number "
 
 static_assert(STATEMENT_CERTIFICATE == 14, "the number is part of a text");
 
@@ -341,8 +367,9 @@ int store_device(struct repo_device *out, struct store *store, const char *id, s
 
 int store_signer(struct repo_signer *out, struct store *store, const char *id, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT key, admit IS NOT NULL, retired, shreds FROM device d JOIN state t ON t.device = d.id WHERE d.id = ?", "s",
-				    id);
+	sqlite3_stmt *q = sql_query(
+		store, "SELECT key, admit IS NOT NULL, retired, shreds FROM device d JOIN state t ON t.device = d.id WHERE d.id = ?", "s",
+		id);
 	int r = sql_row(store, q, err);
 
 	if (r != 0)

@@ -19,8 +19,8 @@ struct state {
 /* REPO_ABSENT: it is not enrolled. */
 int store_state(struct state *out, struct store *store, const char *device, struct error *err) _must_check_;
 
-/* Is it the snapshot that comes next in a chain that stands so, by its number, the hash of the one before, its epoch and its seals? Then `then` is
- * how the chain stands behind it. When it is not, or is no snapshot, the others tell what it is. */
+/* Is it the snapshot that comes next in a chain that stands so, by its number, the hash of the one before, its epoch and its seals? Then
+ * `then` is how the chain stands behind it. When it is not, or is no snapshot, the others tell what it is. */
 bool state_is_next(struct state *then, const struct state *now, const struct container *c);
 
 /* A snapshot or verdict that fits the device's chain by number and hash: do its epoch, its seals, and what it judges? */

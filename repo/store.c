@@ -27,7 +27,8 @@ static const char schema[] =
 	"CREATE INDEX IF NOT EXISTS device_by_name ON device(name, id);"
 	"CREATE INDEX IF NOT EXISTS device_by_invite ON device(invite);"
 	/* in the order of arrival, so that new rows share pages; a row has no position while it is not packed */
-	"CREATE TABLE IF NOT EXISTS chain(id INTEGER PRIMARY KEY, device TEXT NOT NULL, number INTEGER NOT NULL, type INTEGER, time_s INTEGER,"
+	"CREATE TABLE IF NOT EXISTS chain(id INTEGER PRIMARY KEY, device TEXT NOT NULL, number INTEGER NOT NULL, type INTEGER, time_s "
+	"INTEGER,"
 	" position INTEGER, reason TEXT, saved TEXT, mode TEXT, note TEXT, epoch INTEGER, added INTEGER, removed INTEGER, hash BLOB,"
 	/* of receipts */
 	" order_number INTEGER, batch TEXT, leaf BLOB, outcome TEXT, refusal TEXT, evidence TEXT);"
@@ -42,8 +43,20 @@ static const char schema[] =
 	/* what else is journaled and has no place in the log yet: few rows, and after a start exactly those of the journal */
 	"CREATE TABLE IF NOT EXISTS unpacked(leaf BLOB PRIMARY KEY) WITHOUT ROWID;";
 
-static const char *const tables[] = { "meta", "root", "invite", "device", "chain", "commits", "fork", "log", "unpacked", STORE_ORDER_TABLES, STORE_RETIRE_TABLES,
-				     STORE_STATE_TABLES, STORE_FIRMWARE_TABLES, STORE_JUDGE_TABLES };
+static const char *const tables[] = { "meta",
+				      "root",
+				      "invite",
+				      "device",
+				      "chain",
+				      "commits",
+				      "fork",
+				      "log",
+				      "unpacked",
+				      STORE_ORDER_TABLES,
+				      STORE_RETIRE_TABLES,
+				      STORE_STATE_TABLES,
+				      STORE_FIRMWARE_TABLES,
+				      STORE_JUDGE_TABLES };
 
 /* "DROP TABLE IF EXISTS meta;" or "DELETE FROM meta;" and so on for all. */
 static int each_table(struct store *store, const char *what, struct error *err)
@@ -72,8 +85,8 @@ static int make_tables(struct store *store, struct error *err)
 	return sql_exec(store, "PRAGMA user_version = 8", err);
 }
 
-/* In place of SQLite's own checkpoint after each 1,000 pages, which keeps whoever commits waiting for the disk: store_checkpoint() is called
- * beside them, and this is for when it is not. */
+/* In place of SQLite's own checkpoint after each 1,000 pages, which keeps whoever commits waiting for the disk: store_checkpoint() is
+ * called beside them, and this is for when it is not. */
 static int note_wal(void *ctx, sqlite3 *db, const char *name, int pages)
 {
 	struct store *store = ctx;
@@ -94,7 +107,9 @@ int store_open(struct store **out, const char *path, struct error *err)
 		r = sql_fail(err, store);
 	if (r == 0)
 		sqlite3_busy_timeout(store->db, 10000);
-	if (r == 0 && sql_exec(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;", err) < 0)
+	if (r == 0 &&
+	    sql_exec(store, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA secure_delete=ON; PRAGMA cache_size=-16000;", err) <
+		    0)
 		r = err->code;
 	if (r == 0)
 		r = make_tables(store, err);
@@ -216,8 +231,9 @@ static int judge_enrol(struct store *store, const struct statement *st, struct e
 
 static int judge_admit(struct store *store, const struct statement *st, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store, "SELECT c.hash, d.admit FROM device d JOIN chain c ON c.device = d.id AND c.number = 1 WHERE d.id = ?", "s",
-				statement_get(st, "device"));
+	sqlite3_stmt *q =
+		sql_query(store, "SELECT c.hash, d.admit FROM device d JOIN chain c ON c.device = d.id AND c.number = 1 WHERE d.id = ?",
+			  "s", statement_get(st, "device"));
 	uint8_t enrol[HASH_LEN], named[HASH_LEN];
 	bool seen = false;
 	int r = sql_row(store, q, err);
@@ -279,8 +295,10 @@ static int judge_chain(struct store *store, const struct container *c, bool *kee
 	if (statement_type(c->st) == STATEMENT_RECEIPT)
 		return 0;
 	if (statement_type(c->st) == STATEMENT_EPOCH)
-		return statement_number(c->st, "epoch") == state.epoch + 1 ? 0 :
-		       error_set(err, E_DENIED, "epoch %s does not follow epoch %llu", statement_get(c->st, "epoch"), (unsigned long long)state.epoch);
+		return statement_number(c->st, "epoch") == state.epoch + 1 ?
+			       0 :
+			       error_set(err, E_DENIED, "epoch %s does not follow epoch %llu", statement_get(c->st, "epoch"),
+					 (unsigned long long)state.epoch);
 	return store_judge_state(store, &state, c, err);
 }
 
@@ -337,15 +355,19 @@ int store_judge(struct store *store, const struct container *c, const struct roo
 static int enter_enrol(struct store *store, const struct statement *st, struct error *err)
 {
 	store_change_signers(store);
-	if (sql_run(store, sql_query(store, "INSERT OR REPLACE INTO state(device, head, head_hash) VALUES(?, 1, ?)", "sh", statement_get(st, "device"),
-				     statement_hash(st)), err) < 0)
+	if (sql_run(store,
+		    sql_query(store, "INSERT OR REPLACE INTO state(device, head, head_hash) VALUES(?, 1, ?)", "sh",
+			      statement_get(st, "device"), statement_hash(st)),
+		    err) < 0)
 		return err->code;
-	return sql_run(store, sql_query(store,
-				"INSERT OR REPLACE INTO device(id, driver, model, serial, firmware, invite, key, box, enrol, enrolled_s)"
-				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				"ssssssssbi", statement_get(st, "device"), statement_get(st, "driver"), statement_get(st, "model"),
-				statement_get(st, "serial"), statement_get(st, "firmware"), statement_get(st, "invite"), statement_get(st, "key"),
-				statement_get(st, "box"), statement_whole(st), statement_time(st, "time")), err);
+	return sql_run(store,
+		       sql_query(store,
+				 "INSERT OR REPLACE INTO device(id, driver, model, serial, firmware, invite, key, box, enrol, enrolled_s)"
+				 " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				 "ssssssssbi", statement_get(st, "device"), statement_get(st, "driver"), statement_get(st, "model"),
+				 statement_get(st, "serial"), statement_get(st, "firmware"), statement_get(st, "invite"),
+				 statement_get(st, "key"), statement_get(st, "box"), statement_whole(st), statement_time(st, "time")),
+		       err);
 }
 
 static int enter_admit(struct store *store, const struct statement *st, struct error *err)
@@ -356,8 +378,10 @@ static int enter_admit(struct store *store, const struct statement *st, struct e
 	store_change_signers(store);
 	for (size_t i = 0; (label = statement_at(st, "label", i)); i++)
 		buf_addf(&labels, "%s%s", i ? " " : "", label);
-	return sql_run(store, sql_query(store, "UPDATE device SET name = ?, labels = ?, admit = ? WHERE id = ?", "ssbs", statement_get(st, "device-name"),
-				buf_text(&labels), statement_whole(st), statement_get(st, "device")), err);
+	return sql_run(store,
+		       sql_query(store, "UPDATE device SET name = ?, labels = ?, admit = ? WHERE id = ?", "ssbs",
+				 statement_get(st, "device-name"), buf_text(&labels), statement_whole(st), statement_get(st, "device")),
+		       err);
 }
 
 static int enter_receipt_row(struct store *store, const struct statement *st, struct error *err)
@@ -368,12 +392,16 @@ static int enter_receipt_row(struct store *store, const struct statement *st, st
 	statement_get_hash(leaf, st, "leaf");
 	if (statement_get_hash(about, st, "batch"))
 		id_of_hash(batch, about);
-	return sql_run(store, sql_query(store,
-				"INSERT INTO chain(device, number, type, time_s, hash, order_number, batch, leaf, outcome, refusal, evidence, note)"
-				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				"siiihishssss", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
-				statement_time(st, "time"), statement_hash(st), (int64_t)statement_number(st, "order"), batch, leaf,
-				statement_get(st, "outcome"), statement_get(st, "check"), statement_get(st, "evidence"), statement_get(st, "note")), err);
+	return sql_run(
+		store,
+		sql_query(
+			store,
+			"INSERT INTO chain(device, number, type, time_s, hash, order_number, batch, leaf, outcome, refusal, evidence, note)"
+			" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			"siiihishssss", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
+			statement_time(st, "time"), statement_hash(st), (int64_t)statement_number(st, "order"), batch, leaf,
+			statement_get(st, "outcome"), statement_get(st, "check"), statement_get(st, "evidence"), statement_get(st, "note")),
+		err);
 }
 
 /* "12 3": lines added and removed. */
@@ -395,20 +423,25 @@ static int enter_chain(struct store *store, const struct statement *st, struct e
 	if (statement_type(st) == STATEMENT_RECEIPT)
 		return enter_receipt_row(store, st, err);
 	take_changed(&added, &removed, st);
-	return sql_run(store, sql_query(store,
-				"INSERT INTO chain(device, number, type, time_s, reason, saved, mode, note, epoch, added, removed, hash)"
-				" VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				"siiissssiiih", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
-				statement_time(st, "time"), statement_get(st, "reason"), statement_get(st, "saved"), statement_get(st, "mode"),
-				statement_get(st, "note"), (int64_t)statement_number(st, "epoch"), added, removed, statement_hash(st)), err);
+	return sql_run(store,
+		       sql_query(store,
+				 "INSERT INTO chain(device, number, type, time_s, reason, saved, mode, note, epoch, added, removed, hash)"
+				 " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+				 "siiissssiiih", statement_get(st, "device"), (int64_t)statement_number(st, "number"),
+				 (int64_t)statement_type(st), statement_time(st, "time"), statement_get(st, "reason"),
+				 statement_get(st, "saved"), statement_get(st, "mode"), statement_get(st, "note"),
+				 (int64_t)statement_number(st, "epoch"), added, removed, statement_hash(st)),
+		       err);
 }
 
 static int enter_head(struct store *store, const struct statement *st, struct error *err)
 {
 	const char *epoch = statement_get(st, "epoch"); /* a receipt has none */
 
-	return sql_run(store, sql_query(store, "UPDATE state SET head = ?, head_hash = ?, epoch = coalesce(?, epoch) WHERE device = ?", "ihss",
-				(int64_t)statement_number(st, "number"), statement_hash(st), epoch, statement_get(st, "device")), err);
+	return sql_run(store,
+		       sql_query(store, "UPDATE state SET head = ?, head_hash = ?, epoch = coalesce(?, epoch) WHERE device = ?", "ihss",
+				 (int64_t)statement_number(st, "number"), statement_hash(st), epoch, statement_get(st, "device")),
+		       err);
 }
 
 /* From here on the index knows a statement that only the journal holds. */
@@ -434,8 +467,10 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 		return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO root(version, whole) VALUES(?, ?)", "ib",
 					(int64_t)statement_number(st, "version"), statement_whole(st)), err);
 	case STATEMENT_INVITE:
-		return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO invite(id, hash) VALUES(?, ?)", "sh", statement_get(st, "invite"),
-					statement_hash(st)), err);
+		return sql_run(store,
+			       sql_query(store, "INSERT OR REPLACE INTO invite(id, hash) VALUES(?, ?)", "sh", statement_get(st, "invite"),
+					 statement_hash(st)),
+			       err);
 	case STATEMENT_ENROL:
 		if (enter_enrol(store, st, err) < 0)
 			return err->code;
@@ -484,15 +519,20 @@ int store_enter_fork(struct store *store, const struct statement *st, bool *is_n
 	int64_t kept = 0, same = 0;
 
 	if (sql_count(store, sql_query(store, "SELECT count(*) FROM fork WHERE device = ?", "s", id), &kept, err) < 0 ||
-	    sql_count(store, sql_query(store, "SELECT count(*) FROM fork WHERE device = ? AND hash = ?", "sh", id, statement_hash(st)), &same, err) < 0)
+	    sql_count(store, sql_query(store, "SELECT count(*) FROM fork WHERE device = ? AND hash = ?", "sh", id, statement_hash(st)),
+		      &same, err) < 0)
 		return err->code;
 	*is_new = !same && kept < FORKS_PER_DEVICE;
 	if (!*is_new)
 		return 0;
 	if (enter_unpacked(store, st, err) < 0)
 		return err->code;
-	return sql_run(store, sql_query(store, "INSERT INTO fork(device, hash, misuse) VALUES(?1, ?2, (SELECT retired != '' FROM state WHERE device = ?1))",
-					"sh", id, statement_hash(st)), err);
+	return sql_run(
+		store,
+		sql_query(store,
+			  "INSERT INTO fork(device, hash, misuse) VALUES(?1, ?2, (SELECT retired != '' FROM state WHERE device = ?1))",
+			  "sh", id, statement_hash(st)),
+		err);
 }
 
 bool store_is_entered(struct store *store, const struct statement *st)
@@ -514,25 +554,30 @@ bool store_is_entered(struct store *store, const struct statement *st)
 
 int store_add_commit(struct store *store, const char *commit, int64_t commit_s, uint64_t position, struct error *err)
 {
-	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO commits(position, id, time_s) VALUES(?, ?, ?)", "isi", (int64_t)position, commit,
-					commit_s), err);
+	return sql_run(store,
+		       sql_query(store, "INSERT OR REPLACE INTO commits(position, id, time_s) VALUES(?, ?, ?)", "isi", (int64_t)position,
+				 commit, commit_s),
+		       err);
 }
 
 static int enter_leaf(struct store *store, const struct merkle_hash *leaf, uint64_t position, struct error *err)
 {
-	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO log(position, leaf) VALUES(?, ?)", "ih", (int64_t)position, leaf->b), err);
+	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO log(position, leaf) VALUES(?, ?)", "ih", (int64_t)position, leaf->b),
+		       err);
 }
 
 static int place_chain(struct store *store, const struct statement *st, int64_t commit_s, uint64_t position, struct error *err)
 {
-	if (sql_run(store, sql_query(store, "UPDATE chain SET position = ? WHERE device = ? AND number = ? AND hash = ?", "isih", (int64_t)position,
-				     statement_get(st, "device"), (int64_t)statement_number(st, "number"), statement_hash(st)), err) < 0)
+	if (sql_run(store,
+		    sql_query(store, "UPDATE chain SET position = ? WHERE device = ? AND number = ? AND hash = ?", "isih",
+			      (int64_t)position, statement_get(st, "device"), (int64_t)statement_number(st, "number"), statement_hash(st)),
+		    err) < 0)
 		return err->code;
 	return statement_type(st) == STATEMENT_RECEIPT ? store_place_receipt(store, st, commit_s, err) : 0;
 }
 
-int store_place(struct store *store, const struct statement *st, const struct merkle_hash *leaf, bool is_fork, int64_t commit_s, uint64_t position,
-		struct error *err)
+int store_place(struct store *store, const struct statement *st, const struct merkle_hash *leaf, bool is_fork, int64_t commit_s,
+		uint64_t position, struct error *err)
 {
 	if (enter_leaf(store, leaf, position, err) < 0)
 		return err->code;
@@ -545,19 +590,23 @@ int store_place(struct store *store, const struct statement *st, const struct me
 	return !is_fork && statement_type(st) == STATEMENT_SHREDDED ? store_place_shredded(store, st, commit_s, err) : 0;
 }
 
-int store_enter_packed(struct store *store, const struct statement *st, const struct merkle_hash *leaf, uint64_t position, struct error *err)
+int store_enter_packed(struct store *store, const struct statement *st, const struct merkle_hash *leaf, uint64_t position,
+		       struct error *err)
 {
 	int64_t added, removed;
 
 	take_changed(&added, &removed, st);
 	if (enter_leaf(store, leaf, position, err) < 0 ||
-	    sql_run(store, sql_query(store,
-				     "INSERT INTO chain(device, number, type, time_s, position, reason, saved, mode, note, epoch, added, removed, hash)"
-				     " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-				     "siiiissssiiih", statement_get(st, "device"), (int64_t)statement_number(st, "number"), (int64_t)statement_type(st),
-				     statement_time(st, "time"), (int64_t)position, statement_get(st, "reason"), statement_get(st, "saved"),
-				     statement_get(st, "mode"), statement_get(st, "note"), (int64_t)statement_number(st, "epoch"), added, removed,
-				     statement_hash(st)), err) < 0)
+	    sql_run(store,
+		    sql_query(store,
+			      "INSERT INTO chain(device, number, type, time_s, position, reason, saved, mode, note, epoch, added, removed, "
+			      "hash)"
+			      " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			      "siiiissssiiih", statement_get(st, "device"), (int64_t)statement_number(st, "number"),
+			      (int64_t)statement_type(st), statement_time(st, "time"), (int64_t)position, statement_get(st, "reason"),
+			      statement_get(st, "saved"), statement_get(st, "mode"), statement_get(st, "note"),
+			      (int64_t)statement_number(st, "epoch"), added, removed, statement_hash(st)),
+		    err) < 0)
 		return err->code;
 	return store_enter_snapshot(store, st, err);
 }
@@ -584,7 +633,9 @@ int store_unpacked(uint64_t *out, struct store *store, struct error *err)
 {
 	int64_t n = 0;
 
-	if (sql_count(store, sql_query(store, "SELECT (SELECT count(*) FROM unpacked) + (SELECT count(*) FROM chain WHERE position IS NULL)", ""), &n, err) < 0)
+	if (sql_count(store,
+		      sql_query(store, "SELECT (SELECT count(*) FROM unpacked) + (SELECT count(*) FROM chain WHERE position IS NULL)", ""),
+		      &n, err) < 0)
 		return err->code;
 	*out = (uint64_t)n;
 	return 0;
@@ -648,7 +699,10 @@ int store_tip(char commit[static 41], uint64_t *log_size, struct store *store, s
 
 int store_set_tip(struct store *store, const char *commit, uint64_t log_size, struct error *err)
 {
-	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO meta(key, text, number) VALUES('tip', ?, ?)", "si", commit, (int64_t)log_size), err);
+	return sql_run(
+		store,
+		sql_query(store, "INSERT OR REPLACE INTO meta(key, text, number) VALUES('tip', ?, ?)", "si", commit, (int64_t)log_size),
+		err);
 }
 
 /* ---- rows ---- */
@@ -671,11 +725,13 @@ int store_root(struct buf *out, struct store *store, uint64_t version, struct er
 
 int store_log(struct store *store, const char *id, uint64_t below, unsigned limit, repo_entry_fn fn, void *ctx, struct error *err)
 {
-	sqlite3_stmt *q = sql_query(store,
-				"SELECT type, number, time_s, position, reason, saved, mode, note, epoch, added, removed, hash, " COMMIT_OF ", order_number, batch, outcome,"
-				" refusal, evidence FROM chain c"
-				" WHERE device = ? AND number < ? ORDER BY number DESC LIMIT ?",
-				"sii", id, below ? (int64_t)below : INT64_MAX, (int64_t)limit);
+	sqlite3_stmt *q =
+		sql_query(store,
+			  "SELECT type, number, time_s, position, reason, saved, mode, note, epoch, added, removed, hash, " COMMIT_OF
+			  ", order_number, batch, outcome,"
+			  " refusal, evidence FROM chain c"
+			  " WHERE device = ? AND number < ? ORDER BY number DESC LIMIT ?",
+			  "sii", id, below ? (int64_t)below : INT64_MAX, (int64_t)limit);
 	int r;
 
 	while ((r = sql_row(store, q, err)) == 0) {
@@ -706,8 +762,8 @@ int store_log(struct store *store, const char *id, uint64_t below, unsigned limi
 	return r < 0 ? r : 0;
 }
 
-/* The last number of a device until then. A device's clock never goes back and its numbers have no gap, so it is looked for by halves: an index
- * over time would cost every snapshot a page. */
+/* The last number of a device until then. A device's clock never goes back and its numbers have no gap, so it is looked for by halves: an
+ * index over time would cost every snapshot a page. */
 static int number_until(int64_t *out, struct store *store, const char *id, int64_t at_s, struct error *err)
 {
 	int64_t low = 0, high = 0;
@@ -717,7 +773,9 @@ static int number_until(int64_t *out, struct store *store, const char *id, int64
 	while (r == 0 && high - low > 1) {
 		int64_t middle = low + (high - low) / 2, is_until = 0;
 
-		r = sql_count(store, sql_query(store, "SELECT time_s <= ? FROM chain WHERE device = ? AND number = ?", "isi", at_s, id, middle), &is_until, err);
+		r = sql_count(store,
+			      sql_query(store, "SELECT time_s <= ? FROM chain WHERE device = ? AND number = ?", "isi", at_s, id, middle),
+			      &is_until, err);
 		*(is_until ? &low : &high) = middle;
 	}
 	*out = low;
@@ -732,8 +790,10 @@ static int snapshot_until(struct repo_moment *out, struct store *store, int64_t 
 
 	if (r < 0 || !number)
 		return r;
-	q = sql_query(store, "SELECT number, time_s FROM chain WHERE device = ? AND number <= ? AND type = 5 AND time_s <= ? ORDER BY number DESC LIMIT 1", "sii",
-		      out->id, number, at_s);
+	q = sql_query(store,
+		      "SELECT number, time_s FROM chain WHERE device = ? AND number <= ? AND type = 5 AND time_s <= ? ORDER BY number DESC "
+		      "LIMIT 1",
+		      "sii", out->id, number, at_s);
 	r = sql_row(store, q, err);
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -743,7 +803,8 @@ static int snapshot_until(struct repo_moment *out, struct store *store, int64_t 
 	return 0;
 }
 
-int store_snapshots_at(struct store *store, const char *after, int64_t at_s, unsigned limit, repo_moment_fn fn, void *ctx, struct error *err)
+int store_snapshots_at(struct store *store, const char *after, int64_t at_s, unsigned limit, repo_moment_fn fn, void *ctx,
+		       struct error *err)
 {
 	sqlite3_stmt *q = sql_query(store, "SELECT id FROM device WHERE id > ? ORDER BY id LIMIT ?", "si", after, (int64_t)limit);
 	int r;
@@ -767,11 +828,14 @@ int store_find(char commit[static 41], struct store *store, const char *id, enum
 	int r;
 
 	if (!number)
-		q = sql_query(store, "SELECT " COMMIT_OF " FROM chain c WHERE device = ? AND type = ? ORDER BY number DESC LIMIT 1", "si", id, (int64_t)type);
+		q = sql_query(store, "SELECT " COMMIT_OF " FROM chain c WHERE device = ? AND type = ? ORDER BY number DESC LIMIT 1", "si",
+			      id, (int64_t)type);
 	else if (type == STATEMENT_EPOCH)
-		q = sql_query(store, "SELECT " COMMIT_OF " FROM chain c WHERE device = ? AND type = 4 AND epoch = ?", "si", id, (int64_t)number);
+		q = sql_query(store, "SELECT " COMMIT_OF " FROM chain c WHERE device = ? AND type = 4 AND epoch = ?", "si", id,
+			      (int64_t)number);
 	else
-		q = sql_query(store, "SELECT " COMMIT_OF " FROM chain c WHERE device = ? AND number = ? AND type = ?", "sii", id, (int64_t)number, (int64_t)type);
+		q = sql_query(store, "SELECT " COMMIT_OF " FROM chain c WHERE device = ? AND number = ? AND type = ?", "sii", id,
+			      (int64_t)number, (int64_t)type);
 	r = sql_row(store, q, err);
 	if (r != 0)
 		return r;

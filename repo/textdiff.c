@@ -15,8 +15,8 @@ static int add_line(const git_diff_delta *delta _unused_, const git_diff_hunk *h
 	return 0;
 }
 
-int textdiff(struct textdiff *counts, struct buf *out, struct bytes old_text, const char *old_name, struct bytes new_text, const char *new_name,
-	     struct error *err)
+int textdiff(struct textdiff *counts, struct buf *out, struct bytes old_text, const char *old_name, struct bytes new_text,
+	     const char *new_name, struct error *err)
 {
 	git_diff_options opts = GIT_DIFF_OPTIONS_INIT;
 	git_patch *patch = NULL;
@@ -35,7 +35,8 @@ int textdiff(struct textdiff *counts, struct buf *out, struct bytes old_text, co
 	git_patch_free(patch);
 	git_libgit2_shutdown();
 	if (r < 0)
-		return error_set(err, E_SYS, "cannot compare two texts: %s", git_error_last() ? git_error_last()->message : "libgit2 failed");
+		return error_set(err, E_SYS, "cannot compare two texts: %s",
+				 git_error_last() ? git_error_last()->message : "libgit2 failed");
 	*counts = (struct textdiff){ added, removed };
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* repo/touch.h -- what devices say in their polls, gathered: it is neither archived nor durable, so a thousand statuses take one transaction.
+/* repo/touch.h -- what devices say in their polls, gathered: it is neither archived nor durable, so a thousand statuses take one
+ * transaction.
  *
  * repo_touch() writes them when TOUCH_MAX are kept or the oldest is TOUCH_MS old; repo_touch_flush() at once. */
 #pragma once

@@ -320,8 +320,8 @@ static int update_folder(git_oid *out, bool *empty, const struct update *u, cons
 			 size_t skip, struct error *err);
 
 /* One name of a folder: the changes[0..count) all begin with it. */
-static int update_name(struct folder *folder, const struct update *u, struct bytes name, const struct change *changes, size_t count, size_t skip,
-		       struct error *err)
+static int update_name(struct folder *folder, const struct update *u, struct bytes name, const struct change *changes, size_t count,
+		       size_t skip, struct error *err)
 {
 	bool is_file = !changes[0].path[skip + name.len], empty = false;
 	struct node *old = find_node(folder, name), fresh = { .name = name, .is_tree = !is_file };
@@ -369,8 +369,8 @@ static int update_folder(git_oid *out, bool *empty, const struct update *u, cons
 	return r;
 }
 
-int trees_update(git_oid *out, struct trees *trees, git_odb *odb, struct pack *pack, const git_oid *old, const struct change *changes, size_t count,
-		 struct error *err)
+int trees_update(git_oid *out, struct trees *trees, git_odb *odb, struct pack *pack, const git_oid *old, const struct change *changes,
+		 size_t count, struct error *err)
 {
 	struct update u = { .trees = trees, .odb = odb, .pack = pack };
 	bool empty;

@@ -19,5 +19,5 @@ struct trees *trees_free(struct trees *trees);
  * changes  sorted by path, each path once; a folder in which nothing is left goes, too, but not the root
  *
  * E_SYS when a folder is in neither memory, pack nor odb. */
-int trees_update(git_oid *out, struct trees *trees, git_odb *odb, struct pack *pack, const git_oid *old, const struct change *changes, size_t count,
-		 struct error *err) _must_check_;
+int trees_update(git_oid *out, struct trees *trees, git_odb *odb, struct pack *pack, const git_oid *old, const struct change *changes,
+		 size_t count, struct error *err) _must_check_;

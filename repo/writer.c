@@ -1,8 +1,8 @@
 /* repo/writer.c -- the queue and the journal thread.
  *
  * The journal thread takes all that has arrived, judges and enters it into the index inside one transaction, appends it to the journal,
- * syncs once, commits the transaction, and then answers every sender. Snapshots that plainly fit are entered later, together, but before anybody
- * looks (ahead.h). So the index always shows what is acknowledged, and what is acknowledged is always on disk. */
+ * syncs once, commits the transaction, and then answers every sender. Snapshots that plainly fit are entered later, together, but before
+ * anybody looks (ahead.h). So the index always shows what is acknowledged, and what is acknowledged is always on disk. */
 #include "repo/parts.h"
 
 #include "base/clock.h"
@@ -72,7 +72,8 @@ static int mend_payload(struct repo *repo, const struct item *item, bool *mended
 	id_of_hash(batch, statement_proof(item->c.st)->batch);
 	if (payloads_has(repo->payloads, batch, device) || shred_has_begun(repo, device))
 		return 0;
-	if (store_order(&order, NULL, NULL, repo->store, batch, device, err) < 0 || store_order_end(&end_s, repo->store, batch, device, err) < 0 ||
+	if (store_order(&order, NULL, NULL, repo->store, batch, device, err) < 0 ||
+	    store_order_end(&end_s, repo->store, batch, device, err) < 0 ||
 	    store_is_policy_kept(&is_kept, repo->store, batch, device, err) < 0)
 		return err->code;
 	if (!is_kept && (order.is_settled || end_s <= clock_now_s()))
@@ -279,8 +280,8 @@ static void wait_for_work(struct repo *repo)
 		pthread_cond_wait(&repo->queued, &repo->lock);
 }
 
-/* With the lock held. Where several came together just before, more are on their way, and one sync costs the same for all of them. Who comes
- * alone is not kept waiting. */
+/* With the lock held. Where several came together just before, more are on their way, and one sync costs the same for all of them. Who
+ * comes alone is not kept waiting. */
 static void gather(struct repo *repo, size_t before)
 {
 	static const struct timespec moment = { .tv_nsec = GATHER_US * 1000 };

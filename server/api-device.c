@@ -89,7 +89,9 @@ static int answer_outcome(struct call *call)
 	if (sub->result < 0)
 		return call_refuse_error(call, &sub->err);
 	if (ingest_is_misuse(sub))
-		return call_refuse(call, REFUSE_DENIED, "device '%s' was retired, and its key with it; this is kept as evidence that somebody uses it", sub->subject);
+		return call_refuse(call, REFUSE_DENIED,
+				   "device '%s' was retired, and its key with it; this is kept as evidence that somebody uses it",
+				   sub->subject);
 	switch (sub->result) {
 	case 0:
 	case REPO_SEEN:
@@ -99,8 +101,9 @@ static int answer_outcome(struct call *call)
 		hex_encode(head_hash, sub->head_hash, HASH_LEN);
 		return call_refuse_with(call, sub->result == REPO_FORK ? REFUSE_FORK : REFUSE_GAP,
 					json_pack("{s:I, s:s}", "head", (json_int_t)sub->head_number, "head-hash", head_hash),
-					sub->result == REPO_FORK ? "the chain has another statement with this number" :
-								   "the number, the hash of the one before or a seal does not fit the chain");
+					sub->result == REPO_FORK ?
+						"the chain has another statement with this number" :
+						"the number, the hash of the one before or a seal does not fit the chain");
 	case REPO_ABSENT:
 		return call_refuse(call, REFUSE_DENIED, "what it refers to is not archived here");
 	default:

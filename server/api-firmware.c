@@ -71,14 +71,17 @@ static int check_announced(uint64_t *from, uint64_t *size, struct call *call, st
 	if (!firmware_name_is_valid(name))
 		return no_image(call), CALL_REFUSED;
 	if (!byte_range_of_body(from, size, call_request_header(call, "Content-Range"), call->announced))
-		return call_refuse(call, REFUSE_MALFORMED, "Content-Range is not 'bytes FROM-LAST/SIZE' that goes to the end"), CALL_REFUSED;
+		return call_refuse(call, REFUSE_MALFORMED, "Content-Range is not 'bytes FROM-LAST/SIZE' that goes to the end"),
+		       CALL_REFUSED;
 	if (*size > most)
-		return call_refuse(call, REFUSE_LARGE, "an image of %llu bytes; at most %llu are taken here (firmware-max-mib)", (unsigned long long)*size,
-				   (unsigned long long)most), CALL_REFUSED;
+		return call_refuse(call, REFUSE_LARGE, "an image of %llu bytes; at most %llu are taken here (firmware-max-mib)",
+				   (unsigned long long)*size, (unsigned long long)most),
+		       CALL_REFUSED;
 	r = repo_firmware_named(call->server->repo, name, *size, err);
 	if (r == REPO_ABSENT)
-		return call_refuse(call, REFUSE_DENIED, "no archived firmware statement names image '%s' with %llu bytes: post that first", name,
-				   (unsigned long long)*size), CALL_REFUSED;
+		return call_refuse(call, REFUSE_DENIED, "no archived firmware statement names image '%s' with %llu bytes: post that first",
+				   name, (unsigned long long)*size),
+		       CALL_REFUSED;
 	return r;
 }
 
@@ -135,7 +138,8 @@ static int find_image(int *fd, uint64_t *size, struct call *call, struct error *
 		return r < 0 ? r : REPO_ABSENT;
 	r = repo_firmware_named(call->server->repo, name, *size, err);
 	if (r == REPO_ABSENT)
-		log_error("image-damaged image=%s bytes=%llu: no firmware statement names it with this size; send it in again", name, (unsigned long long)*size);
+		log_error("image-damaged image=%s bytes=%llu: no firmware statement names it with this size; send it in again", name,
+			  (unsigned long long)*size);
 	return r;
 }
 

@@ -280,8 +280,8 @@ static json_t *labels_json(const char *labels)
 static json_t *device_json(const struct repo_device *d, const struct pending *pending)
 {
 	json_t *json = json_pack("{s:s, s:s, s:o, s:b, s:I, s:I, s:I, s:i}", "id", d->id, "name", d->name, "labels", labels_json(d->labels),
-				 "admitted", (int)d->admitted, "head", (json_int_t)d->head_number, "snapshot", (json_int_t)d->snapshot_number,
-				 "epoch", (json_int_t)d->epoch, "forks", (int)d->forks);
+				 "admitted", (int)d->admitted, "head", (json_int_t)d->head_number, "snapshot",
+				 (json_int_t)d->snapshot_number, "epoch", (json_int_t)d->epoch, "forks", (int)d->forks);
 
 	api_put_text(json, "driver", d->driver);
 	api_put_text(json, "model", d->model);
@@ -368,8 +368,8 @@ static int append_entry(void *ctx, const struct repo_entry *e)
 	json_t *json;
 
 	hex_encode(hash, e->hash, HASH_LEN);
-	json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "type", statement_type_name(e->type), "number", (json_int_t)e->number, "position",
-			 (json_int_t)e->position, "epoch", (json_int_t)e->epoch, "added", (json_int_t)e->lines_added, "removed",
+	json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:s}", "type", statement_type_name(e->type), "number", (json_int_t)e->number,
+			 "position", (json_int_t)e->position, "epoch", (json_int_t)e->epoch, "added", (json_int_t)e->lines_added, "removed",
 			 (json_int_t)e->lines_removed, "hash", hash);
 	api_put_time(json, "time", e->time_s);
 	api_put_text(json, "reason", e->reason);
@@ -572,7 +572,8 @@ static int get_said(struct call *call, enum statement_type type, struct error *e
 	int r = id ? repo_said(&found, call->server->repo, id, type, err) : 0;
 
 	if (r == 0 && !found.len)
-		return call_refuse(call, REFUSE_ABSENT, "there is no statement '%s' of device '%s' here", statement_type_name(type), call->args[0]);
+		return call_refuse(call, REFUSE_ABSENT, "there is no statement '%s' of device '%s' here", statement_type_name(type),
+				   call->args[0]);
 	return r < 0 ? r : call_containers(call, &found);
 }
 

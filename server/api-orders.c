@@ -26,8 +26,10 @@ static int answer_posted(struct call *call)
 	if (list->result > 0)
 		return busy(call);
 	if (list->result == E_DENIED || list->result == E_SEAL || list->result == E_LIMIT)
-		return call_refuse_with(call, REFUSE_DENIED, json_pack("{s:I, s:I, s:I}", "stored", (json_int_t)list->stored, "seen",
-									 (json_int_t)list->seen, "failed", (json_int_t)list->failed), list->err.text);
+		return call_refuse_with(call, REFUSE_DENIED,
+					json_pack("{s:I, s:I, s:I}", "stored", (json_int_t)list->stored, "seen", (json_int_t)list->seen,
+						  "failed", (json_int_t)list->failed),
+					list->err.text);
 	return call_refuse_error(call, &list->err);
 }
 
@@ -181,7 +183,8 @@ static int get_batches(struct call *call, struct error *err)
 	if (limit_text && (!number_parse(&limit, bytes_str(limit_text)) || limit < 1 || limit > BATCHES_MAX))
 		return call_refuse(call, REFUSE_MALFORMED, "'limit' must be 1 to %d", BATCHES_MAX);
 	if (state_text && !release_state_parse(&state, state_text))
-		return call_refuse(call, REFUSE_MALFORMED, "'state' must be collecting, waiting, running, paused, stopped, aborted, expired or done");
+		return call_refuse(call, REFUSE_MALFORMED,
+				   "'state' must be collecting, waiting, running, paused, stopped, aborted, expired or done");
 	if (device && !id_is_valid(bytes_str(device)))
 		return call_refuse(call, REFUSE_MALFORMED, "'device' must be a device's id");
 	r = repo_batches(call->server->repo, device, take_id, &ids, err);
@@ -216,8 +219,9 @@ static int append_order(void *ctx, const struct repo_order *o)
 {
 	struct device_rows *rows = ctx;
 	char time[CLOCK_TEXT_LEN];
-	json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "device", o->device, "name", o->name, "index", (json_int_t)o->index, "order",
-				 (json_int_t)o->number, "wave", (json_int_t)o->wave + 1, "released", (int)(o->wave < rows->now->waves));
+	json_t *json =
+		json_pack("{s:s, s:s, s:I, s:I, s:I, s:b}", "device", o->device, "name", o->name, "index", (json_int_t)o->index, "order",
+			  (json_int_t)o->number, "wave", (json_int_t)o->wave + 1, "released", (int)(o->wave < rows->now->waves));
 
 	put(json, "outcome", o->outcome);
 	put(json, "check", o->check);

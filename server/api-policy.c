@@ -18,8 +18,8 @@ json_t *api_verdict(const struct repo_verdict *v)
 	hex_encode(hash, v->hash, HASH_LEN);
 	hex_encode(judged, v->snapshot_hash, HASH_LEN);
 	hex_encode(leaf, v->leaf, HASH_LEN);
-	json = json_pack("{s:I, s:s, s:I, s:s, s:I, s:s}", "number", (json_int_t)v->number, "hash", hash, "snapshot", (json_int_t)v->snapshot,
-			 "snapshot-hash", judged, "policy", (json_int_t)v->policy, "policy-leaf", leaf);
+	json = json_pack("{s:I, s:s, s:I, s:s, s:I, s:s}", "number", (json_int_t)v->number, "hash", hash, "snapshot",
+			 (json_int_t)v->snapshot, "snapshot-hash", judged, "policy", (json_int_t)v->policy, "policy-leaf", leaf);
 	api_put_time(json, "time", v->time_s);
 	for (size_t i = 0; i < ARRAY_SIZE(counts); i++)
 		if (counts[i].count >= 0)

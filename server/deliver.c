@@ -168,8 +168,8 @@ static void make_print(struct delivery *out)
 	sha256(out->print, buf_bytes(&text));
 }
 
-int deliver_look(struct delivery *out, struct deliveries *d, struct repo *repo, struct rollouts *rollouts, const char *device, uint64_t noted,
-		 bool is_waiting, struct error *err)
+int deliver_look(struct delivery *out, struct deliveries *d, struct repo *repo, struct rollouts *rollouts, const char *device,
+		 uint64_t noted, bool is_waiting, struct error *err)
 {
 	_cleanup_(open_orders_done) struct open_orders all = { 0 };
 	uint64_t notes;
@@ -226,7 +226,8 @@ uint64_t deliver_when_ms(struct deliveries *d, const char *device, const struct 
 	if (given && delivery_is_empty(delivery)) {
 		tdelete(given, &d->tree, by_device);
 		free(given);
-	} else if (given && !delivery->is_asked && !memcmp(given->print, delivery->print, HASH_LEN) && now_ms < given->at_ms + given->again_ms) {
+	} else if (given && !delivery->is_asked && !memcmp(given->print, delivery->print, HASH_LEN) &&
+		   now_ms < given->at_ms + given->again_ms) {
 		when_ms = given->at_ms + given->again_ms;
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -271,8 +272,9 @@ int deliver(struct buf *out, struct deliveries *d, const struct delivery *delive
 			continue;
 		r = repo_order(&order, repo, o->batch, device, true, err);
 		if (r == REPO_ABSENT && is_first)
-			log_error("payload-missing batch=%s device=%s: its order is not given out; post the orders again, or restore 'payloads'", o->batch,
-				  device);
+			log_error("payload-missing batch=%s device=%s: its order is not given out; post the orders again, or restore "
+				  "'payloads'",
+				  o->batch, device);
 		if (r != 0)
 			continue;
 		if (has_given && out->len + head.len + order.len + delivery->news.len > DELIVER_BYTES_MAX)
@@ -352,7 +354,8 @@ static int find_device(const void *key, const void *item)
 unsigned pending_count(const struct pending *pending, const struct repo_device *device)
 {
 	const struct pending_order *end = pending->list + pending->count;
-	const struct pending_order *at = pending->count ? bsearch(device->id, pending->list, pending->count, sizeof(*at), find_device) : NULL;
+	const struct pending_order *at =
+		pending->count ? bsearch(device->id, pending->list, pending->count, sizeof(*at), find_device) : NULL;
 	unsigned n = 0;
 
 	while (at && at > pending->list && !strcmp(at[-1].device, device->id))

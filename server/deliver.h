@@ -1,7 +1,7 @@
 /* server/deliver.h -- what of its orders a device's poll gets, and how often the same is given again.
  *
- * An order is given out until the device's status says that it took note of it, and a group's receipts as long as a member waits. A device that
- * cannot take note yet would be answered at once, time and again; so what was given before is given again only after a while, which
+ * An order is given out until the device's status says that it took note of it, and a group's receipts as long as a member waits. A device
+ * that cannot take note yet would be answered at once, time and again; so what was given before is given again only after a while, which
  * grows. That it is given again at all mends a lost answer. */
 #pragma once
 
@@ -26,7 +26,8 @@ struct delivery {
 		char batch[ID_LEN + 1];
 		uint32_t wave;
 	} orders[DELIVER_ORDERS_MAX]; /* by number */
-	struct buf news;         /* for a member that waits: receipts of its group; for one that is to be erased, or fetches an image: what people decided since */
+	struct buf news; /* for a member that waits: receipts of its group; for one that is to be erased, or fetches an image: what people
+			    decided since */
 	bool is_asked;           /* a device asks, without waiting, what was decided, before it erases itself: it is told each time */
 	uint8_t print[HASH_LEN]; /* the same for the same */
 };
@@ -38,8 +39,8 @@ void pending_freep(struct pending **pending);
 unsigned pending_count(const struct pending *pending, const struct repo_device *device);
 
 /* noted: the order up to which the device's status takes note; is_waiting: it asked to wait. Afterwards delivery_done(). */
-int deliver_look(struct delivery *out, struct deliveries *d, struct repo *repo, struct rollouts *rollouts, const char *device, uint64_t noted,
-		 bool is_waiting, struct error *err) _must_check_;
+int deliver_look(struct delivery *out, struct deliveries *d, struct repo *repo, struct rollouts *rollouts, const char *device,
+		 uint64_t noted, bool is_waiting, struct error *err) _must_check_;
 void delivery_done(struct delivery *delivery);
 bool delivery_is_empty(const struct delivery *delivery);
 

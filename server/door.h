@@ -21,8 +21,8 @@ struct door_calls {
 	void *ctx;
 };
 
-/* Starts the thread. listener: stays the caller's. fds: descriptors are below. Each connection has `seconds` from here on for all that comes
- * before its first request, by the sweeper; whoever gets it goes on with that deadline. */
+/* Starts the thread. listener: stays the caller's. fds: descriptors are below. Each connection has `seconds` from here on for all that
+ * comes before its first request, by the sweeper; whoever gets it goes on with that deadline. */
 int door_open(struct door **out, int listener, size_t fds, unsigned seconds, struct sweeper *sweeper, const struct door_calls *calls,
 	      struct error *err) _must_check_;
 /* Stops the thread; those that have not said hello are closed. */

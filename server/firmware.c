@@ -154,7 +154,8 @@ int firmware_new(struct firmware **out, const char *dir, unsigned downloads, str
 
 /* ---- what comes ---- */
 
-/* Its place is free afterwards. What has come is in the way of nobody when it cannot be removed: it is begun anew, or swept at the next start. */
+/* Its place is free afterwards. What has come is in the way of nobody when it cannot be removed: it is begun anew, or swept at the next
+ * start. */
 static void forget(struct upload *u)
 {
 	_cleanup_(mem_freep) char *part = path_of(u->of, u->name, part_suffix);
@@ -263,7 +264,8 @@ static bool is_there(const struct firmware *f, const char *name, uint64_t size)
 	return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t)st.st_size == size;
 }
 
-static int begin(struct upload **out, uint64_t *received, struct firmware *f, const char *name, uint64_t from, uint64_t size, struct error *err)
+static int begin(struct upload **out, uint64_t *received, struct firmware *f, const char *name, uint64_t from, uint64_t size,
+		 struct error *err)
 {
 	struct upload *u;
 	int r = 0;
@@ -291,8 +293,8 @@ static int begin(struct upload **out, uint64_t *received, struct firmware *f, co
 	return 0;
 }
 
-int upload_begin(struct upload **out, uint64_t *received, struct firmware *f, const char *name, uint64_t from, uint64_t size, uint64_t now_ms,
-		 struct error *err)
+int upload_begin(struct upload **out, uint64_t *received, struct firmware *f, const char *name, uint64_t from, uint64_t size,
+		 uint64_t now_ms, struct error *err)
 {
 	int r;
 
@@ -339,7 +341,8 @@ static int check_hash(struct upload *u, struct error *err)
 	uint8_t hash[HASH_LEN];
 
 	if (u->received != u->size)
-		return error_set(err, E_FORMAT, "the image has %llu bytes, not %llu", (unsigned long long)u->received, (unsigned long long)u->size);
+		return error_set(err, E_FORMAT, "the image has %llu bytes, not %llu", (unsigned long long)u->received,
+				 (unsigned long long)u->size);
 	crypto_hash_sha256_final(&u->hash, hash);
 	hex_encode(hex, hash, HASH_LEN);
 	return strcmp(hex, u->name) ? error_set(err, E_FORMAT, "the image has SHA-256 %s, not %s", hex, u->name) : 0;

@@ -1,8 +1,8 @@
 /* server/firmware.h -- images of firmware: files by their SHA-256 below firmware/ in the server's folder, outside git.
  *
- * firmware/<2>/<sha256> is a whole image: it was hashed as it came and was on the disk before it got this name. <sha256>.part is one that is
- * coming, or was cut off and may go on: what its hash has come to is in memory only, so a start removes it, as does a day without a byte.
- * An image is never removed by the server. */
+ * firmware/<2>/<sha256> is a whole image: it was hashed as it came and was on the disk before it got this name. <sha256>.part is one that
+ * is coming, or was cut off and may go on: what its hash has come to is in memory only, so a start removes it, as does a day without a
+ * byte. An image is never removed by the server. */
 #pragma once
 
 #include "server/sweeper.h"
@@ -37,11 +37,12 @@ bool firmware_name_is_valid(const char *name);
 
 /* ---- what comes ---- */
 
-/* Begins an image of `size` bytes, or goes on with one behind its first `from` bytes. Answers FIRMWARE_THERE, _BUSY, _ELSEWHERE (*received: how
- * many bytes there are), _FULL. Otherwise the upload is the caller's until upload_end() or upload_rest(). */
-int upload_begin(struct upload **out, uint64_t *received, struct firmware *f, const char *name, uint64_t from, uint64_t size, uint64_t now_ms,
-		 struct error *err) _must_check_;
-/* E_SYS: the disk refused, E_LIMIT: it is more than was announced; what has come is given up then, upload_end() or upload_rest() follows. */
+/* Begins an image of `size` bytes, or goes on with one behind its first `from` bytes. Answers FIRMWARE_THERE, _BUSY, _ELSEWHERE (*received:
+ * how many bytes there are), _FULL. Otherwise the upload is the caller's until upload_end() or upload_rest(). */
+int upload_begin(struct upload **out, uint64_t *received, struct firmware *f, const char *name, uint64_t from, uint64_t size,
+		 uint64_t now_ms, struct error *err) _must_check_;
+/* E_SYS: the disk refused, E_LIMIT: it is more than was announced; what has come is given up then, upload_end() or upload_rest() follows.
+ */
 int upload_add(struct upload *u, struct bytes in, struct error *err) _must_check_;
 /* Waits for the disk. E_FORMAT: it is another image, and is removed. */
 int upload_end(struct upload *u, struct error *err) _must_check_;

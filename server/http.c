@@ -475,7 +475,8 @@ static void enter(void *ctx, int fd, const struct sockaddr *from, socklen_t len)
 	struct http *http = ctx;
 
 	if (MHD_add_connection(http->daemon, fd, from, len) != MHD_YES)
-		sweeper_set(http->server->sweeper, fd, 0); /* the library has closed it; nobody else takes connections, so it is no other's */
+		sweeper_set(http->server->sweeper, fd,
+			    0); /* the library has closed it; nobody else takes connections, so it is no other's */
 }
 
 static void _printf_(2, 0) on_log(void *ctx _unused_, const char *fmt, va_list ap)
@@ -570,9 +571,10 @@ static int start_daemon(struct http *http, struct error *err)
 		return error_set(err, E_LIMIT, "connections: fewer than threads");
 	http->connections = connections;
 	http->daemon = MHD_start_daemon(
-		MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG |
-			MHD_USE_SUPPRESS_DATE_NO_CLOCK,
-		0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_THREAD_POOL_SIZE, settings->threads > 1 ? settings->threads : 0U, MHD_OPTION_CONNECTION_LIMIT, connections,
+		MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TLS | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC |
+			MHD_USE_ERROR_LOG | MHD_USE_SUPPRESS_DATE_NO_CLOCK,
+		0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_THREAD_POOL_SIZE,
+		settings->threads > 1 ? settings->threads : 0U, MHD_OPTION_CONNECTION_LIMIT, connections,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
 		MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_HTTPS_MEM_KEY, buf_text(&http->key_pem),

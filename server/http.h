@@ -74,13 +74,14 @@ struct route {
 	enum need need;
 	bool always; /* answered while stopping, too */
 	call_fn run;
-	/* of a body that is not gathered in memory: open, before any of it is read, answers CALL_REFUSED (the answer is in call->reply) or 0, and
-	 * then take gets every part as it comes; when that fails, the connection is ended */
+	/* of a body that is not gathered in memory: open, before any of it is read, answers CALL_REFUSED (the answer is in call->reply) or
+	 * 0, and then take gets every part as it comes; when that fails, the connection is ended */
 	call_fn open;
 	call_part_fn take;
 };
 
-extern const struct route device_routes[], operator_routes[], order_routes[], policy_routes[], firmware_routes[]; /* each ends with one whose method is NULL */
+extern const struct route device_routes[], operator_routes[], order_routes[], policy_routes[],
+	firmware_routes[]; /* each ends with one whose method is NULL */
 
 enum refusal { REFUSE_MALFORMED, REFUSE_LOGIN, REFUSE_DENIED, REFUSE_ABSENT, REFUSE_METHOD, REFUSE_CLAIMED, REFUSE_FORK, REFUSE_GAP,
 	       REFUSE_LENGTH, REFUSE_LARGE, REFUSE_RANGE, REFUSE_FAILED, REFUSE_BUSY, REFUSE_STORAGE, REFUSE_STOPPING };

@@ -115,5 +115,6 @@ int ingest_check_revoked(struct repo *repo, const struct repo_device *device, co
 		return r;
 	log_error("retired-key-in-use device=%s name=%s type=%s: it was given up, and somebody uses its key", device->id,
 		  device->name[0] ? device->name : "-", statement_type_name(statement_type(st)));
-	return error_set(err, E_DENIED, "device '%s' was given up, and its key is revoked; if you have it back, erase it and join it again", device->id);
+	return error_set(err, E_DENIED, "device '%s' was given up, and its key is revoked; if you have it back, erase it and join it again",
+			 device->id);
 }

@@ -39,7 +39,8 @@ static int get_receipt(struct statement **out, struct repo *repo, const struct s
 	if (r > 0 || memcmp(statement_hash(*out), named, HASH_LEN) != 0)
 		return error_set(err, E_DENIED, "the receipt that the certificate names is not the device's last word about that batch");
 	if (strcmp(statement_get(*out, "outcome"), "done") != 0)
-		return error_set(err, E_DENIED, "the receipt that the certificate names says '%s', not 'done'", statement_get(*out, "outcome"));
+		return error_set(err, E_DENIED, "the receipt that the certificate names says '%s', not 'done'",
+				 statement_get(*out, "outcome"));
 	return 0;
 }
 
@@ -97,11 +98,11 @@ static int check_wiped(struct repo *repo, const struct statement *st, struct err
 	if (!same_lines(st, receipt, "area") || !same_lines(st, receipt, "left") || !same_lines(st, receipt, "transcript"))
 		return error_set(err, E_DENIED, "the certificate says something else of the device's areas than its receipt");
 	if (!is_at_most(statement_get(st, "category"), claim_at, area_category(receipt)))
-		return error_set(err, E_DENIED, "the certificate calls it '%s', and the receipt is good for '%s'", statement_get(st, "category"),
-				 area_claim_name(area_category(receipt)));
+		return error_set(err, E_DENIED, "the certificate calls it '%s', and the receipt is good for '%s'",
+				 statement_get(st, "category"), area_claim_name(area_category(receipt)));
 	if (!is_at_most(statement_get(st, "evidence"), seen_at, least_seen(receipt)))
-		return error_set(err, E_DENIED, "the certificate says that it was '%s', and the receipt '%s'", statement_get(st, "evidence"),
-				 area_seen_name(least_seen(receipt)));
+		return error_set(err, E_DENIED, "the certificate says that it was '%s', and the receipt '%s'",
+				 statement_get(st, "evidence"), area_seen_name(least_seen(receipt)));
 	return 0;
 }
 
@@ -114,7 +115,9 @@ static int check_lost(const struct statement *st, struct error *err)
 			return error_set(err, E_DENIED, "the device was given up: its certificate has no '%s'", keys[i]);
 	if (strcmp(statement_get(st, "category"), area_claim_name(AREA_NONE)) != 0 ||
 	    strcmp(statement_get(st, "evidence"), area_seen_name(AREA_NOTHING)) != 0)
-		return error_set(err, E_DENIED, "nothing was seen of a device that was given up: its certificate says category 'none', evidence 'nothing'");
+		return error_set(
+			err, E_DENIED,
+			"nothing was seen of a device that was given up: its certificate says category 'none', evidence 'nothing'");
 	return 0;
 }
 
@@ -135,12 +138,14 @@ static int check_log(struct repo *repo, const struct statement *st, struct error
 		r = statement_parse(&newest, buf_bytes(&found), false, &used, err);
 	if (r < 0)
 		return r;
-	if (r == 0 && size == statement_number(newest, "size") && statement_get_hash(tree, newest, "tree") && !memcmp(tree, named, HASH_LEN))
+	if (r == 0 && size == statement_number(newest, "size") && statement_get_hash(tree, newest, "tree") &&
+	    !memcmp(tree, named, HASH_LEN))
 		return 0;
 	if (r == 0 && used < found.len && growth_parse(&growth, bytes_from(buf_bytes(&found), used), &ignored, err) == 0 &&
 	    growth.from == size && !memcmp(growth.old_tree.b, named, HASH_LEN))
 		return 0;
-	return error_set(err, E_DENIED, "the log of %llu statements that the certificate names is not one that this archive had", (unsigned long long)size);
+	return error_set(err, E_DENIED, "the log of %llu statements that the certificate names is not one that this archive had",
+			 (unsigned long long)size);
 }
 
 static int check_certificate(struct repo *repo, const struct root *root, const struct statement *st, struct error *err)
@@ -154,8 +159,11 @@ static int check_certificate(struct repo *repo, const struct root *root, const s
 	if (r < 0)
 		return r;
 	if (r > 0 || strcmp(device.retired, state) != 0)
-		return error_set(err, E_DENIED, "the certificate says that device '%s' is '%s', and here it is '%s'", statement_get(st, "device"), state,
-				 r > 0 ? "unknown" : device.retired[0] ? device.retired : "active");
+		return error_set(err, E_DENIED, "the certificate says that device '%s' is '%s', and here it is '%s'",
+				 statement_get(st, "device"), state,
+				 r > 0             ? "unknown" :
+				 device.retired[0] ? device.retired :
+						     "active");
 	r = !strcmp(state, "wiped") ? check_wiped(repo, st, err) : check_lost(st, err);
 	return r < 0 ? r : check_log(repo, st, err);
 }

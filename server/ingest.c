@@ -84,7 +84,8 @@ int ingest_check_claim(const struct sign_pub *archive, const struct container *c
 	if (r < 0)
 		return r;
 	if (!names_archive(root, archive))
-		return error_set(err, E_DENIED, "the root does not name this server's archive key; make it from this server's setup string");
+		return error_set(err, E_DENIED,
+				 "the root does not name this server's archive key; make it from this server's setup string");
 	return 0;
 }
 
@@ -192,8 +193,8 @@ static int check_batch(struct repo *repo, const struct root *root, const struct 
 		return 0;
 	r = batch_verify(st, root, err);
 	if (r == 0 && root_is_expired(root, now_s))
-		r = error_set(err, E_DENIED, "root %llu expired at %s: put the next one in force first", (unsigned long long)root_version(root),
-			      statement_get(root_statement(root), "expires"));
+		r = error_set(err, E_DENIED, "root %llu expired at %s: put the next one in force first",
+			      (unsigned long long)root_version(root), statement_get(root_statement(root), "expires"));
 	if (r == 0 && batch_time(st, now_s) == BATCH_EXPIRED)
 		r = error_set(err, E_DENIED, "the batch expired at %s: plan again", statement_get(st, "expires"));
 	return r;
@@ -513,20 +514,20 @@ void ingest_note(const struct submission *sub)
 	const char *type = statement_type_name(sub->type);
 
 	if (ingest_is_misuse(sub)) {
-		log_error("retired-key-in-use device=%s type=%s hash=%s: it was retired, and somebody uses its key; kept as evidence", sub->subject,
-			  type, sub->hash);
+		log_error("retired-key-in-use device=%s type=%s hash=%s: it was retired, and somebody uses its key; kept as evidence",
+			  sub->subject, type, sub->hash);
 		return;
 	}
 	if (sub->result == REPO_FORK) {
-		log_error("fork device=%s type=%s hash=%s: two statements have one number; the second is kept as evidence", sub->subject, type,
-			  sub->hash);
+		log_error("fork device=%s type=%s hash=%s: two statements have one number; the second is kept as evidence", sub->subject,
+			  type, sub->hash);
 		return;
 	}
 	if (sub->result != 0)
 		return;
 	if (sub->type == STATEMENT_ROOT || sub->type == STATEMENT_INVITE || sub->type == STATEMENT_ENROL || sub->type == STATEMENT_ADMIT ||
-	    sub->type == STATEMENT_BATCH || sub->type == STATEMENT_CONTROL || sub->type == STATEMENT_SHREDDED || sub->type == STATEMENT_CERTIFICATE ||
-	    sub->type == STATEMENT_JUDGEMENT || sub->type == STATEMENT_FIRMWARE)
+	    sub->type == STATEMENT_BATCH || sub->type == STATEMENT_CONTROL || sub->type == STATEMENT_SHREDDED ||
+	    sub->type == STATEMENT_CERTIFICATE || sub->type == STATEMENT_JUDGEMENT || sub->type == STATEMENT_FIRMWARE)
 		log_notice("archived type=%s subject=%s hash=%s", type, sub->subject[0] ? sub->subject : "-", sub->hash);
 	else
 		log_info("archived type=%s device=%s hash=%s", type, sub->subject, sub->hash);

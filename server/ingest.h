@@ -1,8 +1,8 @@
 /* server/ingest.h -- what is posted: who must have signed it, and its way into the archive.
  *
- * Operators' statements (root, invite, admit, batch, control, firmware, shredded, certificate) are judged by the root in force, a device's (enrol,
- * epoch, snapshot, verdict, receipt) by the device's own key; all but its enrolment only once the device is admitted; an order by its batch. What
- * needs history (chains, numbers) the repository checks. */
+ * Operators' statements (root, invite, admit, batch, control, firmware, shredded, certificate) are judged by the root in force, a device's
+ * (enrol, epoch, snapshot, verdict, receipt) by the device's own key; all but its enrolment only once the device is admitted; an order by
+ * its batch. What needs history (chains, numbers) the repository checks. */
 #pragma once
 
 #include "repo/repo.h"
@@ -29,7 +29,8 @@ struct submission {
 bool ingest_is_misuse(const struct submission *sub);
 
 /* Judges one container of objects. 0: may be archived, if the archive finds that it fits; E_FORMAT, E_SEAL, E_DENIED otherwise. */
-int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct container *c, int64_t now_s, struct error *err) _must_check_;
+int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct container *c, int64_t now_s,
+		 struct error *err) _must_check_;
 
 /* Appends a judged certificate with the archive's signature behind those of people. */
 void ingest_countersign(struct buf *out, const struct statement *certificate, const struct sign_key *archive);
@@ -40,8 +41,9 @@ int ingest_check_claim(const struct sign_pub *archive, const struct container *c
 /* Takes exactly one attached container out of a body. */
 int ingest_parse(struct container *out, struct bytes body, struct error *err) _must_check_;
 
-/* Hands a judged container to the archive, which takes it and the body that it was parsed from over. Returns 0 when the outcome is known already or the connection is suspended
- * (submission->is_parked tells, only to the calling thread); REPO_BUSY when the queue is full; negative when it could not be taken. */
+/* Hands a judged container to the archive, which takes it and the body that it was parsed from over. Returns 0 when the outcome is known
+ * already or the connection is suspended (submission->is_parked tells, only to the calling thread); REPO_BUSY when the queue is full;
+ * negative when it could not be taken. */
 int ingest_submit(struct submission *sub, struct server *server, struct MHD_Connection *conn, struct container *c, struct buf *body,
 		  struct error *err) _must_check_;
 /* A list of orders on its way. The counts are guarded by server->lock; valid once left is 0. */

@@ -70,7 +70,8 @@ static const struct command {
 	const char *name, *arguments, *what;
 	int (*run)(int argc, char **argv, struct error *err); /* negative with err; else the exit status */
 } commands[] = {
-	{ "init", "DIR --address HOST:PORT... [--listen ADDRESS:PORT] [--setup FILE]", "make a server's folder, give the setup string", run_init },
+	{ "init", "DIR --address HOST:PORT... [--listen ADDRESS:PORT] [--setup FILE]", "make a server's folder, give the setup string",
+	  run_init },
 	{ "serve", "DIR", "serve until SIGTERM", run_serve },
 	{ "reindex", "DIR", "rebuild the index from the archive", run_reindex },
 	{ "check", "DIR", "read the settings and say what is wrong", run_check },

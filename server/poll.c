@@ -164,7 +164,8 @@ static bool is_listening(const struct call *call)
 	return !call->is_resumed || (call->waiter.why != WAIT_PEER && call->waiter.why != WAIT_REPLACED);
 }
 
-/* Appends the newest checkpoint and how the log grew; nothing when the status names just that one: to wait for hours is to hear nothing new. */
+/* Appends the newest checkpoint and how the log grew; nothing when the status names just that one: to wait for hours is to hear nothing
+ * new. */
 static int add_checkpoint(struct buf *out, struct call *call, struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *newest = NULL;
@@ -178,7 +179,8 @@ static int add_checkpoint(struct buf *out, struct call *call, struct error *err)
 	r = statement_parse(&newest, bytes_from(buf_bytes(out), begin), false, &used, err);
 	if (r < 0)
 		return r;
-	if (poll->seen == statement_number(newest, "size") && statement_get_hash(tree, newest, "tree") && memcmp(tree, poll->seen_tree, HASH_LEN) == 0)
+	if (poll->seen == statement_number(newest, "size") && statement_get_hash(tree, newest, "tree") &&
+	    memcmp(tree, poll->seen_tree, HASH_LEN) == 0)
 		buf_truncate(out, begin);
 	return 0;
 }
@@ -213,7 +215,9 @@ static int answer_poll(struct call *call, const struct findings *found, struct e
 	struct server *server = call->server;
 	const struct poll *poll = &call->poll;
 	const struct delivery *orders = !delivery_is_empty(&found->orders) && is_listening(call) ? &found->orders : NULL;
-	struct answer_key key = { repo_head_mark(server->repo), root_in_force(server->repo), poll->root, poll->seen, window_s(server), { 0 } };
+	struct answer_key key = {
+		repo_head_mark(server->repo), root_in_force(server->repo), poll->root, poll->seen, window_s(server), { 0 }
+	};
 	int r;
 
 	if (orders || found->admit.len || server_is_stopping(server))

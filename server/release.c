@@ -57,7 +57,8 @@ static bool is_approval(const struct statement *control)
 	return !strcmp(statement_get(control, "action"), order_action_name(ORDER_APPROVE));
 }
 
-/* The controls that hold, which the caller frees: an approval by a key that the root does not know any more is none, for a device neither. */
+/* The controls that hold, which the caller frees: an approval by a key that the root does not know any more is none, for a device neither.
+ */
 static const struct statement **held_of(size_t *held_count, const struct statement *batch, const struct release_controls *controls,
 					const struct root *root)
 {
@@ -71,7 +72,8 @@ static const struct statement **held_of(size_t *held_count, const struct stateme
 	return held;
 }
 
-void release_count(struct release_consent *out, const struct statement *batch, const struct release_controls *controls, const struct root *root)
+void release_count(struct release_consent *out, const struct statement *batch, const struct release_controls *controls,
+		   const struct root *root)
 {
 	size_t count;
 	_cleanup_(mem_freep) const struct statement **held = held_of(&count, batch, controls, root);
@@ -88,8 +90,8 @@ static bool is_newest(const struct statement *const controls[], size_t count, si
 	enum order_action action;
 
 	for (size_t k = i + 1; k < count; k++)
-		if (!strcmp(statement_get(controls[k], "person"), person) && order_action_parse(&action, statement_get(controls[k], "action")) &&
-		    action <= ORDER_WITHDRAW)
+		if (!strcmp(statement_get(controls[k], "person"), person) &&
+		    order_action_parse(&action, statement_get(controls[k], "action")) && action <= ORDER_WITHDRAW)
 			return false;
 	return true;
 }
@@ -145,7 +147,8 @@ static void due_at(struct release *out, int64_t time_s, int64_t now_s)
 }
 
 /* May the wave behind `done` ones have its turn? */
-static bool is_next_released(struct release *out, const struct statement *batch, const struct repo_batch *counts, size_t done, int64_t now_s)
+static bool is_next_released(struct release *out, const struct statement *batch, const struct repo_batch *counts, size_t done,
+			     int64_t now_s)
 {
 	int64_t soak_s = (int64_t)statement_number(batch, "soak"), end_s = 0;
 	uint32_t failed = 0;
@@ -213,8 +216,8 @@ static int64_t next_minute(int64_t now_s)
 	return (now_s / 60 + 1) * 60;
 }
 
-void release_judge(struct release *out, const struct statement *batch, const struct repo_batch *counts, const struct release_consent *consent,
-		   int64_t now_s)
+void release_judge(struct release *out, const struct statement *batch, const struct repo_batch *counts,
+		   const struct release_consent *consent, int64_t now_s)
 {
 	enum batch_time time = batch_time(batch, now_s);
 	bool agreed = consent->is_signed && consent_is_enough(&consent->consent) && counts->orders == statement_number(batch, "count");

@@ -1,5 +1,5 @@
-/* server/release.h -- where a batch stands: computed from what was signed, what was answered, and the time; nothing else. So a restart or a new
- * index gives the same. The server can hold orders back; it cannot make one, nor agree to one (docs/explanation/orders.md). */
+/* server/release.h -- where a batch stands: computed from what was signed, what was answered, and the time; nothing else. So a restart or a
+ * new index gives the same. The server can hold orders back; it cannot make one, nor agree to one (docs/explanation/orders.md). */
 #pragma once
 
 #include "repo/repo.h"
@@ -20,8 +20,8 @@ bool release_state_parse(enum release_state *out, const char *name);
 /* Nothing of it is given out any more. What was given out before may still be answered, so it may become done. */
 bool release_state_is_over(enum release_state state);
 
-/* Who agrees, by the root in force. Pauses and aborts hold whoever said them; an approval counts while the person's key does, since that is how
- * a device judges it. */
+/* Who agrees, by the root in force. Pauses and aborts hold whoever said them; an approval counts while the person's key does, since that is
+ * how a device judges it. */
 struct release_consent {
 	struct consent consent;
 	bool is_signed; /* the author may order this */
@@ -34,12 +34,13 @@ struct release_controls {
 /* One behind the other, as the repository gives them. */
 int release_controls_parse(struct release_controls *out, struct bytes rest, struct error *err) _must_check_;
 void release_controls_done(struct release_controls *controls);
-void release_count(struct release_consent *out, const struct statement *batch, const struct release_controls *controls, const struct root *root);
+void release_count(struct release_consent *out, const struct statement *batch, const struct release_controls *controls,
+		   const struct root *root);
 /* Appends the controls that a device needs: of each person who is counted the newest approval. */
 void release_approvals(struct buf *out, const struct statement *batch, const struct release_controls *controls, const struct root *root);
 
-/* Appends what a device has to know that waits with an order to erase it: of each person the newest approve, reject or withdraw, and aborts.
- * False: they only approve, as when it was given out. */
+/* Appends what a device has to know that waits with an order to erase it: of each person the newest approve, reject or withdraw, and
+ * aborts. False: they only approve, as when it was given out. */
 bool release_decisions(struct buf *out, const struct release_controls *controls);
 
 struct release {
@@ -50,5 +51,5 @@ struct release {
 	uint32_t released, settled, done, failed; /* orders */
 	int64_t due_s; /* when time alone may change any of this; 0: never */
 };
-void release_judge(struct release *out, const struct statement *batch, const struct repo_batch *counts, const struct release_consent *consent,
-		   int64_t now_s);
+void release_judge(struct release *out, const struct statement *batch, const struct repo_batch *counts,
+		   const struct release_consent *consent, int64_t now_s);

@@ -402,8 +402,8 @@ static void log_change(const struct rollout *b)
 	if (b->now.is_open && b->now.waves > b->told_waves)
 		log_notice("released batch=%s wave=%zu orders=%u", b->id, b->now.waves, b->now.released);
 	if (b->told_state != b->now.state && b->now.state == RELEASE_STOPPED)
-		log_error("stopped batch=%s failed=%u released=%u: nothing more of it is given out; holdfast rollout show tells why", b->id, b->now.failed,
-			  b->now.released);
+		log_error("stopped batch=%s failed=%u released=%u: nothing more of it is given out; holdfast rollout show tells why", b->id,
+			  b->now.failed, b->now.released);
 }
 
 static void tell(struct rollouts *r, struct rollout *b)

@@ -20,5 +20,6 @@ void rollouts_note(struct rollouts *r, const struct statement *st);
 
 /* Where a batch stands now. False: there is none. */
 bool rollouts_look(struct release *out, struct rollouts *r, const char *id);
-/* Are this batch's orders of this wave (from 0) given out now? Then what belongs in front of them, the batch and its approvals, is appended. */
+/* Are this batch's orders of this wave (from 0) given out now? Then what belongs in front of them, the batch and its approvals, is
+ * appended. */
 bool rollouts_is_open(struct buf *head, struct rollouts *r, const char *id, uint32_t wave);

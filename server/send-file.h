@@ -5,6 +5,6 @@
 
 struct MHD_Response;
 
-/* len bytes of fd from `from` on; fd becomes the response's, unless it is NULL. conn: the descriptor of the connection, which is cut when 32 KiB take
- * longer than stall_seconds. */
+/* len bytes of fd from `from` on; fd becomes the response's, unless it is NULL. conn: the descriptor of the connection, which is cut when
+ * 32 KiB take longer than stall_seconds. */
 struct MHD_Response *send_file_response(int fd, uint64_t from, uint64_t len, struct sweeper *sweeper, int conn, unsigned stall_seconds);

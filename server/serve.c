@@ -126,8 +126,8 @@ static int server_init(struct server *server, const char *dir, struct error *err
 	if (r < 0)
 		return r;
 	repo_on_news(server->repo, on_news, server);
-	return shredder_new(&server->shredder, server->repo, server->rollouts, &server->key, server->settings->copies, server->settings->copies_count,
-			    err);
+	return shredder_new(&server->shredder, server->repo, server->rollouts, &server->key, server->settings->copies,
+			    server->settings->copies_count, err);
 }
 
 /* Blocked before any thread starts, so that none of them takes the signals. */
@@ -155,7 +155,8 @@ int serve(const char *dir, struct error *err)
 	r = http_start(&http, &server, err);
 	if (r < 0)
 		return r;
-	log_notice("serving listen=%s address=%s threads=%u", server.settings->listen, server.settings->address[0], server.settings->threads);
+	log_notice("serving listen=%s address=%s threads=%u", server.settings->listen, server.settings->address[0],
+		   server.settings->threads);
 	sigwait(&set, &sig);
 	log_notice("stopping signal=%s", sigabbrev_np(sig));
 	http_stop(http);

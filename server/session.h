@@ -24,7 +24,8 @@ void sessions_challenge(char out[static 2 * HASH_LEN + 1], struct sessions *sess
 
 /* Takes a challenge back: E_DENIED when it is not ours, older than CHALLENGE_LIFE_S, or was used; E_LIMIT when more logins came
  * within its life than are remembered. */
-int sessions_use_challenge(struct sessions *sessions, const uint8_t challenge[static HASH_LEN], int64_t now_s, struct error *err) _must_check_;
+int sessions_use_challenge(struct sessions *sessions, const uint8_t challenge[static HASH_LEN], int64_t now_s,
+			   struct error *err) _must_check_;
 
 /* Opens a session for the person with this key and writes its token: the only time that it is in memory as such. */
 void sessions_open(char token[static TOKEN_TEXT_LEN], struct sessions *sessions, const struct sign_pub *key, int64_t now_s);

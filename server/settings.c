@@ -41,7 +41,8 @@ static const cyaml_schema_field_t fields[] = {
 	CYAML_FIELD_UINT("stall-seconds", CYAML_FLAG_OPTIONAL, struct settings, stall_seconds),
 	CYAML_FIELD_UINT("downloads", CYAML_FLAG_OPTIONAL, struct settings, downloads),
 	CYAML_FIELD_UINT("firmware-max-mib", CYAML_FLAG_OPTIONAL, struct settings, firmware_max_mib),
-	CYAML_FIELD_SEQUENCE("copies", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, copies, &copy_schema, 0, SETTINGS_COPIES_MAX),
+	CYAML_FIELD_SEQUENCE("copies", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, copies, &copy_schema, 0,
+			     SETTINGS_COPIES_MAX),
 	CYAML_FIELD_SEQUENCE("security-contact", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, contact, &contact_schema, 1,
 			     SETTINGS_CONTACTS_MAX),
 	CYAML_FIELD_STRING_PTR("security-policy", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct settings, policy, 3,
@@ -81,7 +82,8 @@ int settings_split(char *host, unsigned *port, const char *address, struct error
 	memcpy(host, address + bracketed, len - 2U * bracketed);
 	host[len - 2U * bracketed] = 0;
 	if (bracketed ? !is_v6(host) : !is_host(host))
-		return error_set(err, E_FORMAT, "'%s' is not HOST:PORT: the host is a name in lower case, an IPv4 address or [IPv6]", address);
+		return error_set(err, E_FORMAT, "'%s' is not HOST:PORT: the host is a name in lower case, an IPv4 address or [IPv6]",
+				 address);
 	*port = (unsigned)n;
 	return 0;
 }
@@ -194,20 +196,22 @@ void settings_text(struct buf *out, const char *const *addresses, size_t count, 
 	for (size_t i = 0; i < count; i++)
 		buf_addf(out, "  - \"%s\"\n", addresses[i]);
 	buf_addf(out, "\n# The address and port to bind; \"[::]:8443\" takes IPv4 as well.\nlisten: \"%s\"\n\n", listen);
-	buf_addf(out,
-		 "# Threads for HTTPS. Default: as many as there are cores, at most 4.\n#threads: 2\n\n"
-		 "# Open connections at a time; every waiting device is one. The limit of open files must be above it.\n#connections: %d\n\n"
-		 "# How long handshake and headers, and a body (and 1 s more per 64 KiB), may take altogether.\n"
-		 "#header-seconds: %d\n#body-seconds: %d\n\n"
-		 "# Images of firmware: how many may be fetched at a time, the largest that is taken, and how long\n# one may make no progress (32 KiB out, 64 KiB in).\n"
-		 "#downloads: %d\n#firmware-max-mib: %d\n#stall-seconds: %d\n\n"
-		 "# Other copies of this folder, and until when each lasts: stands in what is said when a device is shredded.\n"
-		 "#copies:\n#  - \"nightly backup of the keyring, kept for 30 days\"\n\n"
-		 "# Whom to tell of a vulnerability in this installation, served as /.well-known/security.txt; see holdfastd.yaml(5).\n"
-		 "#security-contact:\n#  - \"mailto:security@example.com\"\n#security-expires: \"2027-01-31T00:00:00Z\"\n\n"
-		 "# error, warning, notice, info or debug (a line per request)\nlog: info\n",
-		 CONNECTIONS_DEFAULT, HEADER_SECONDS_DEFAULT, BODY_SECONDS_DEFAULT, DOWNLOADS_DEFAULT, FIRMWARE_MIB_DEFAULT,
-		 STALL_SECONDS_DEFAULT);
+	buf_addf(
+		out,
+		"# Threads for HTTPS. Default: as many as there are cores, at most 4.\n#threads: 2\n\n"
+		"# Open connections at a time; every waiting device is one. The limit of open files must be above it.\n#connections: %d\n\n"
+		"# How long handshake and headers, and a body (and 1 s more per 64 KiB), may take altogether.\n"
+		"#header-seconds: %d\n#body-seconds: %d\n\n"
+		"# Images of firmware: how many may be fetched at a time, the largest that is taken, and how long\n# one may make no "
+		"progress (32 KiB out, 64 KiB in).\n"
+		"#downloads: %d\n#firmware-max-mib: %d\n#stall-seconds: %d\n\n"
+		"# Other copies of this folder, and until when each lasts: stands in what is said when a device is shredded.\n"
+		"#copies:\n#  - \"nightly backup of the keyring, kept for 30 days\"\n\n"
+		"# Whom to tell of a vulnerability in this installation, served as /.well-known/security.txt; see holdfastd.yaml(5).\n"
+		"#security-contact:\n#  - \"mailto:security@example.com\"\n#security-expires: \"2027-01-31T00:00:00Z\"\n\n"
+		"# error, warning, notice, info or debug (a line per request)\nlog: info\n",
+		CONNECTIONS_DEFAULT, HEADER_SECONDS_DEFAULT, BODY_SECONDS_DEFAULT, DOWNLOADS_DEFAULT, FIRMWARE_MIB_DEFAULT,
+		STALL_SECONDS_DEFAULT);
 }
 
 bool settings_security_text(struct buf *out, const struct settings *settings, int64_t now_s)

@@ -96,7 +96,8 @@ static int may_say(struct shredder *s, const struct root *root, struct error *er
 	size_t count = root_archive_keys(keys, ARRAY_SIZE(keys), root);
 
 	if (root_is_expired(root, clock_now_s()))
-		return error_set(err, E_DENIED, "root %llu has expired: nothing is shredded under it", (unsigned long long)root_version(root));
+		return error_set(err, E_DENIED, "root %llu has expired: nothing is shredded under it",
+				 (unsigned long long)root_version(root));
 	for (size_t i = 0; i < count; i++)
 		if (sign_pub_equal(&keys[i], &s->key->pub))
 			return 1;
@@ -106,7 +107,8 @@ static int may_say(struct shredder *s, const struct root *root, struct error *er
 
 /* ---- the archive's word ---- */
 
-static int hashes(uint8_t batch[static HASH_LEN], uint8_t leaf[static HASH_LEN], struct shredder *s, const struct task *task, struct error *err)
+static int hashes(uint8_t batch[static HASH_LEN], uint8_t leaf[static HASH_LEN], struct shredder *s, const struct task *task,
+		  struct error *err)
 {
 	_cleanup_(statement_freep) struct statement *order = NULL;
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -126,7 +128,8 @@ static void add_span(struct buf *out, const struct repo_span *span)
 	if (span->last_epoch)
 		statement_add(out, "epochs", "%llu %llu", (unsigned long long)span->first_epoch, (unsigned long long)span->last_epoch);
 	if (span->last_snapshot)
-		statement_add(out, "snapshots", "%llu %llu", (unsigned long long)span->first_snapshot, (unsigned long long)span->last_snapshot);
+		statement_add(out, "snapshots", "%llu %llu", (unsigned long long)span->first_snapshot,
+			      (unsigned long long)span->last_snapshot);
 	statement_add(out, "payloads", "%zu", span->payloads);
 }
 
@@ -180,8 +183,8 @@ static int shred(struct shredder *s, const struct task *task, struct error *err)
 	}
 	if (r < 0)
 		return error_add(err, "device '%s' in batch '%s'", task->device, task->batch);
-	log_notice("shredded device=%s batch=%s epochs=%llu..%llu payloads=%zu", task->device, task->batch, (unsigned long long)span.first_epoch,
-		   (unsigned long long)span.last_epoch, span.payloads);
+	log_notice("shredded device=%s batch=%s epochs=%llu..%llu payloads=%zu", task->device, task->batch,
+		   (unsigned long long)span.first_epoch, (unsigned long long)span.last_epoch, span.payloads);
 	return repo_shred_end(s->repo, task->device, err);
 }
 
@@ -336,7 +339,8 @@ static int shred_again(struct repo *repo, struct error *err)
 	if (repo_shred_again(&count, repo, err) < 0)
 		return error_add(err, "keys that were shredded before");
 	if (count)
-		log_warning("shredded-again count=%zu: keys of devices that are shredded were there again, from a backup for instance", count);
+		log_warning("shredded-again count=%zu: keys of devices that are shredded were there again, from a backup for instance",
+			    count);
 	return 0;
 }
 

@@ -1,10 +1,10 @@
-/* server/shredder.h -- destroys what must not stay: by orders to shred, which are for the archive, never for a device; and what orders brought,
- * 30 days after they have ended.
+/* server/shredder.h -- destroys what must not stay: by orders to shred, which are for the archive, never for a device; and what orders
+ * brought, 30 days after they have ended.
  *
  * An order to shred is due when enough people agreed, its time has come, and the device that it follows has said that it is erased (or was
  * given up). Then
- * what opens the device's archive is destroyed (repo_shred()), and only then the archive says so, in a statement of its own. What has begun is
- * finished, also after a stop, whatever was decided since: there is nothing left to keep. Nothing is said before all of it is done. */
+ * what opens the device's archive is destroyed (repo_shred()), and only then the archive says so, in a statement of its own. What has begun
+ * is finished, also after a stop, whatever was decided since: there is nothing left to keep. Nothing is said before all of it is done. */
 #pragma once
 
 #include "server/rollouts.h"

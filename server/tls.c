@@ -50,8 +50,8 @@ static int set_name(gnutls_x509_crt_t cert, const char *address)
 	return gnutls_x509_crt_set_subject_alt_name(cert, GNUTLS_SAN_DNSNAME, host, (unsigned)strlen(host), GNUTLS_FSAN_APPEND);
 }
 
-/* The few fields that clients without the pin look at; each byte is sent in each handshake. Nobody checks the dates of a pinned key. Without
- * basic constraints it is no authority (RFC 5280, 4.2.1.9), and a key whose uses are not named may sign. */
+/* The few fields that clients without the pin look at; each byte is sent in each handshake. Nobody checks the dates of a pinned key.
+ * Without basic constraints it is no authority (RFC 5280, 4.2.1.9), and a key whose uses are not named may sign. */
 static int fill_cert(struct making *m, const char *const *addresses, size_t count)
 {
 	uint8_t serial[SERIAL_LEN];

@@ -21,6 +21,6 @@ struct tls_wire {
 	bool has_more; /* behind the next record of data comes another at once: they leave together. Whoever knows sets it */
 };
 
-/* Before the first byte of a session (a gnutls_session_t) on the descriptor: what answers a client's first message leaves in one packet, and so
- * does an answer's head with its body. The library writes its ServerHello by itself, and the rest as soon as it is signed. */
+/* Before the first byte of a session (a gnutls_session_t) on the descriptor: what answers a client's first message leaves in one packet,
+ * and so does an answer's head with its body. The library writes its ServerHello by itself, and the rest as soon as it is signed. */
 void tls_write_to(void *session, struct tls_wire *wire, int fd);

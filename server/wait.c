@@ -17,8 +17,8 @@
 enum {
 	BUCKETS = 8192,
 	EVENTS_AT_ONCE = 256,
-	/* times lie on a wheel, so that a step looks at those that are due and not at ten thousand: who waits longer than a turn of the wheel, 17
-	 * minutes, is looked at once in each */
+	/* times lie on a wheel, so that a step looks at those that are due and not at ten thousand: who waits longer than a turn of the
+	 * wheel, 17 minutes, is looked at once in each */
 	TICK_MS = 256,
 	TICKS = 4096,
 };

@@ -4,7 +4,8 @@
  * an epoll set of ours): a peer that left, or that sent its next request behind the waiting one, wakes it. One poll per device waits: a
  * newer one ends the older, so a stolen identity in use is noticed by its owner.
  *
- * No news is lost between looking and waiting: a call takes a mark, looks, and parks with that mark; when news came since, it looks again. */
+ * No news is lost between looking and waiting: a call takes a mark, looks, and parks with that mark; when news came since, it looks again.
+ */
 #pragma once
 
 #include "crypto/key.h"

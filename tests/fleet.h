@@ -46,7 +46,8 @@ void fleet_admit(struct buf *out, const struct fleet *fleet, const struct fleet_
 void fleet_epoch(struct buf *out, const struct fleet *fleet, struct fleet_device *device);
 /* The next snapshot with this running text: a base when there is none in this epoch, else a delta. */
 void fleet_snapshot(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const char *running, const char *secrets);
-/* What it says of its newest snapshot by the policies of order 1. says: lines of counts and sections, or ""; findings: the text to be sealed. */
+/* What it says of its newest snapshot by the policies of order 1. says: lines of counts and sections, or ""; findings: the text to be
+ * sealed. */
 void fleet_verdict(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const char *says, const char *findings);
 /* A firmware statement by the operator about this image, for every model of driver weos. */
 void fleet_firmware(struct buf *out, const struct fleet *fleet, const char *version, struct bytes image);

@@ -56,7 +56,8 @@ static void make_order(struct buf *text, struct buf *seal, const struct fleet *f
 	statement_add_seal(text, "payload", 1, buf_bytes(seal));
 }
 
-static void make_batch(struct buf *out, const struct fleet *fleet, const struct merkle_hash *tree, size_t count, const struct orders_plan *plan)
+static void make_batch(struct buf *out, const struct fleet *fleet, const struct merkle_hash *tree, size_t count,
+		       const struct orders_plan *plan)
 {
 	int64_t now_s = clock_now_s();
 	struct error err = { 0 };
@@ -127,7 +128,9 @@ void orders_batch_make(struct orders_batch *out, const struct fleet *fleet, stru
 	struct statement *st = NULL;
 	struct error err = { 0 };
 
-	*out = (struct orders_batch){ .count = count, .texts = mem_alloc(count * sizeof(struct buf)), .orders = mem_alloc(count * sizeof(struct buf)) };
+	*out = (struct orders_batch){ .count = count,
+				      .texts = mem_alloc(count * sizeof(struct buf)),
+				      .orders = mem_alloc(count * sizeof(struct buf)) };
 	for (size_t i = 0; i < count; i++) {
 		make_order(&out->texts[i], &seals[i], fleet, devices, count, i, plan);
 		level[i] = merkle_leaf(buf_bytes(&out->texts[i]));

@@ -290,7 +290,8 @@ static void connect_due(struct agents *a)
 	uint64_t now = clock_mono_ms();
 
 	for (size_t i = 0; i < a->count; i++)
-		if (a->agents[i].due_ms && a->agents[i].due_ms <= now && a->in[AGENT_CONNECTING] + a->in[AGENT_HANDSHAKING] < CONNECTS_AT_ONCE)
+		if (a->agents[i].due_ms && a->agents[i].due_ms <= now &&
+		    a->in[AGENT_CONNECTING] + a->in[AGENT_HANDSHAKING] < CONNECTS_AT_ONCE)
 			agent_connect(a, &a->agents[i]);
 }
 
@@ -320,7 +321,9 @@ static gnutls_session_t anonymous(unsigned flags, void *credentials, int fd)
 	gnutls_session_t tls;
 
 	gnutls_init(&tls, flags);
-	must_do(gnutls_priority_set_direct(tls, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK", NULL) == 0, "priorities");
+	must_do(gnutls_priority_set_direct(
+			tls, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK", NULL) == 0,
+		"priorities");
 	gnutls_credentials_set(tls, GNUTLS_CRD_PSK, credentials);
 	gnutls_transport_set_int(tls, fd);
 	return tls;
@@ -390,7 +393,8 @@ static void connect_both(int fd[static 2])
 double agents_tls_us(size_t request, size_t answer, size_t rounds)
 {
 	static const uint8_t zeros[32 << 10];
-	static const gnutls_datum_t key = { (unsigned char *)(uintptr_t)"0707070707070707070707070707070707070707070707070707070707070707", 64 };
+	static const gnutls_datum_t key = { (unsigned char *)(uintptr_t) "0707070707070707070707070707070707070707070707070707070707070707",
+					    64 };
 	gnutls_psk_client_credentials_t client;
 	gnutls_psk_server_credentials_t server;
 	gnutls_session_t a, b;

@@ -1,7 +1,7 @@
 /* tests/bench/agents.h -- thousands of agents in one process: a TLS 1.3 client each, over one epoll set, in one thread.
  *
- * It does not look at the server's certificate, which would cost the machine more than the server's own work: it measures, and proves nothing.
- * One call is under way per agent. What is to be posted next, the caller says when an answer came. */
+ * It does not look at the server's certificate, which would cost the machine more than the server's own work: it measures, and proves
+ * nothing. One call is under way per agent. What is to be posted next, the caller says when an answer came. */
 #pragma once
 
 #include "base/bytes.h"
@@ -49,5 +49,6 @@ void agents_step(struct agents *agents, int timeout_ms);
 size_t agents_in(const struct agents *agents, enum agent_state state);
 uint64_t now_us(void);
 uint64_t own_cpu_us(void); /* of this thread: what other work takes from the machine is not in it */
-/* What one side of a session over TCP pays to take a record of so many bytes and to answer with one, the socket included; in microseconds. */
+/* What one side of a session over TCP pays to take a record of so many bytes and to answer with one, the socket included; in microseconds.
+ */
 double agents_tls_us(size_t request, size_t answer, size_t rounds);

@@ -1,9 +1,9 @@
 /* tests/bench/archive-size.c -- what does a snapshot of a one-line change cost in the archive, everything included?
  *
- * archive-size DIR [DEVICES [ROUNDS [CONFIG_BYTES...]]]. Every device gets a key frame, then ROUNDS one-line changes, in batches of 100, with
- * real seals and signatures; in each round one device in 256 makes a new key frame, as agents do. The archive consolidates its packs itself,
- * before and after; the growth of packs, indexes and commit-graph is divided by the number of snapshots. Beside it, the same configurations
- * in the same batches: in clear text under `git gc`, and each sealed as a whole. */
+ * archive-size DIR [DEVICES [ROUNDS [CONFIG_BYTES...]]]. Every device gets a key frame, then ROUNDS one-line changes, in batches of 100,
+ * with real seals and signatures; in each round one device in 256 makes a new key frame, as agents do. The archive consolidates its packs
+ * itself, before and after; the growth of packs, indexes and commit-graph is divided by the number of snapshots. Beside it, the same
+ * configurations in the same batches: in clear text under `git gc`, and each sealed as a whole. */
 #include "tests/bench/world.h"
 
 #include "agent/snapshot.h"
@@ -19,8 +19,9 @@ static void make_config(struct buf *out, size_t device, size_t round, size_t byt
 {
 	buf_addf(out, "hostname r%zu\nip route 10.%zu.%zu.0/24 192.0.2.1\n", device, round / 250, round % 250);
 	for (size_t i = 0; out->len < bytes; i++)
-		buf_addf(out, "interface eth%zu\n description link %zu of %zu\n ip address 10.%zu.%zu.%zu/30\n ip ospf cost %zu\n exit\n!\n", i, i * 7 % 97,
-			 device, device % 250, i % 250, i * 4 % 250, (device * 31 + i * 17) % 1000);
+		buf_addf(out,
+			 "interface eth%zu\n description link %zu of %zu\n ip address 10.%zu.%zu.%zu/30\n ip ospf cost %zu\n exit\n!\n", i,
+			 i * 7 % 97, device, device % 250, i % 250, i * 4 % 250, (device * 31 + i * 17) % 1000);
 	buf_addf(out, "password {{secret 00112233%08zx}}\n", device);
 }
 
@@ -88,8 +89,8 @@ static void import_round(FILE *f, size_t devices, size_t round, size_t bytes, co
 			exit(1);
 		data = to ? buf_bytes(&sealed) : buf_bytes(&config);
 		if (i % BATCH == 0)
-			fprintf(f, "commit refs/heads/main\ncommitter a <a@localhost> %zu +0000\ndata 1\nx\n%s", 1700000000 + round * devices + i,
-				i || !goes_on ? "" : "from refs/heads/main^0\n");
+			fprintf(f, "commit refs/heads/main\ncommitter a <a@localhost> %zu +0000\ndata 1\nx\n%s",
+				1700000000 + round * devices + i, i || !goes_on ? "" : "from refs/heads/main^0\n");
 		fprintf(f, "M 100644 inline devices/%02zx/%zu/config\ndata %zu\n", i % 256, i, data.len);
 		fwrite(data.ptr, 1, data.len, f);
 		fputc('\n', f);
@@ -132,7 +133,8 @@ static void compare(const char *dir, size_t devices, size_t rounds, size_t bytes
 	age_identity_new(&box);
 	whole = others(dir, devices, rounds, bytes, &box.pub);
 	age_identity_done(&box);
-	printf("| bytes per one-line change, everything included, configurations of %zu bytes, %zu devices | %.0f | clear text, `git gc`: %.0f | %.2f |\n",
+	printf("| bytes per one-line change, everything included, configurations of %zu bytes, %zu devices | %.0f | clear text, `git gc`: "
+	       "%.0f | %.2f |\n",
 	       bytes, devices, cost, clear, cost / clear);
 	printf("| the same | %.0f | sealed whole, one file each: %.0f | %.2f |\n", cost, whole, cost / whole);
 }

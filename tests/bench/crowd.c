@@ -100,8 +100,8 @@ static void invite(struct world *world, const struct crowd *crowd, const struct 
 	world_submit(world, buf_bytes(&text));
 }
 
-static void enrol(struct world *world, const struct crowd *crowd, const struct common *c, struct crowd_device *device, const struct sign_key *key,
-		  const char *invite_id)
+static void enrol(struct world *world, const struct crowd *crowd, const struct common *c, struct crowd_device *device,
+		  const struct sign_key *key, const char *invite_id)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	char pub[SIGN_PUB_TEXT_MAX];
@@ -136,7 +136,8 @@ static void admit(struct world *world, const struct crowd *crowd, const struct c
 	world_submit(world, buf_bytes(&text));
 }
 
-static void epoch(struct world *world, const struct crowd *crowd, const struct common *c, struct crowd_device *device, const struct sign_key *key)
+static void epoch(struct world *world, const struct crowd *crowd, const struct common *c, struct crowd_device *device,
+		  const struct sign_key *key)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	uint8_t prev[HASH_LEN];

@@ -1,8 +1,8 @@
 /* tests/bench/cut-archive.c -- an archive on a disk that loses its power: one that writes, and one that judges what is left.
  *
  * cut-archive write DIR ACKNOWLEDGED KEY     writes until it is killed; every acknowledgement is a line "device number" of ACKNOWLEDGED
- * cut-archive judge DIR ACKNOWLEDGED KEY N   opens the archive as after a start, and looks whether the first N lines are in it; prints "lost
- *                                            of N, journaled" */
+ * cut-archive judge DIR ACKNOWLEDGED KEY N   opens the archive as after a start, and looks whether the first N lines are in it; prints
+ * "lost of N, journaled" */
 #include "tests/bench/crowd.h"
 #include "tests/bench/world.h"
 

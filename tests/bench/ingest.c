@@ -1,9 +1,9 @@
 /* tests/bench/ingest.c -- snapshots per second, durable: the archive writer, `git fast-import`, and one loose commit per snapshot.
  *
- * ingest DIR [DEVICES [SNAPSHOTS [MANY]]]. All are given the same statements and seals in one run, each into a history in which every device
- * has its folder already. fast-import gets a checkpoint after each 1,000 snapshots and syncs what it writes; "loose" is the way of most
- * archivers: a blob, a flat tree, a commit, a branch, each snapshot for itself, synced, through libgit2. MANY (0: none) is a second, larger
- * fleet, to see what size costs. Rates vary between machines and minutes: the ratios are what counts. */
+ * ingest DIR [DEVICES [SNAPSHOTS [MANY]]]. All are given the same statements and seals in one run, each into a history in which every
+ * device has its folder already. fast-import gets a checkpoint after each 1,000 snapshots and syncs what it writes; "loose" is the way of
+ * most archivers: a blob, a flat tree, a commit, a branch, each snapshot for itself, synced, through libgit2. MANY (0: none) is a second,
+ * larger fleet, to see what size costs. Rates vary between machines and minutes: the ratios are what counts. */
 #include "tests/bench/crowd.h"
 #include "tests/bench/world.h"
 
@@ -84,7 +84,8 @@ static void offer_all(struct crowd *crowd, const struct sample *samples, struct 
 			int r;
 
 			offers[i].sent_s = t0 + (double)i / rate;
-			while ((r = repo_submit(crowd->repo, buf_bytes(&samples[i].container), offer_answered, &offers[i], &err)) == REPO_BUSY)
+			while ((r = repo_submit(crowd->repo, buf_bytes(&samples[i].container), offer_answered, &offers[i], &err)) ==
+			       REPO_BUSY)
 				nanosleep(&nap, NULL);
 			if (r != 0)
 				exit(1);
@@ -202,7 +203,8 @@ static git_tree *flat_tree(git_repository *repo, const struct crowd *crowd)
 	return tree;
 }
 
-static git_commit *commit_one(git_repository *repo, git_tree **tree, git_commit *parent, const struct sample *sample, const git_signature *who)
+static git_commit *commit_one(git_repository *repo, git_tree **tree, git_commit *parent, const struct sample *sample,
+			      const git_signature *who)
 {
 	const git_commit *parents[1] = { parent };
 	git_treebuilder *tb = NULL;
@@ -278,7 +280,8 @@ static void compare_import(struct crowd *crowd, size_t n)
 	double import = fast_import(crowd, samples, n);
 
 	samples_free(samples, n);
-	printf("| snapshots/s, %zu devices, durable, packed and committed | %.0f | `git fast-import`, checkpoint per %d, synced: %.0f | %.1f |\n",
+	printf("| snapshots/s, %zu devices, durable, packed and committed | %.0f | `git fast-import`, checkpoint per %d, synced: %.0f | "
+	       "%.1f |\n",
 	       crowd->count, rates.packed, CHECKPOINT_EVERY, import, rates.packed / import);
 	printf("| the same, durable and acknowledged | %.0f | %.0f | %.1f |\n", rates.acknowledged, import, rates.acknowledged / import);
 }
@@ -295,7 +298,8 @@ static void compare_loose(const char *dir, size_t n)
 	rates = ours(&crowd, samples, n);
 	one = loose(&crowd, samples, n);
 	samples_free(samples, n);
-	printf("| snapshots/s, %zu devices, durable, packed and committed | %.0f | one loose commit each, flat tree, synced: %.1f | %.0f |\n",
+	printf("| snapshots/s, %zu devices, durable, packed and committed | %.0f | one loose commit each, flat tree, synced: %.1f | %.0f "
+	       "|\n",
 	       crowd.count, rates.packed, one, rates.packed / one);
 	end(&crowd);
 }
@@ -313,8 +317,8 @@ static void compare_sizes(struct crowd *crowd, const char *dir, size_t many, siz
 	a = ours(crowd, second, n);
 	samples_free(first, n);
 	samples_free(second, n);
-	printf("| snapshots/s, %zu devices, durable, packed and committed | %.0f | ours at %zu devices: %.0f | %.2f |\n", many, b.packed, crowd->count,
-	       a.packed, b.packed / a.packed);
+	printf("| snapshots/s, %zu devices, durable, packed and committed | %.0f | ours at %zu devices: %.0f | %.2f |\n", many, b.packed,
+	       crowd->count, a.packed, b.packed / a.packed);
 	end(&large);
 }
 

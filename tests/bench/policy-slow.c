@@ -1,7 +1,7 @@
 /* tests/bench/policy-slow.c -- what does a pack cost that was made to be slow, over a configuration that was made for it?
  *
- * policy-slow agent|operator [NAME]. For each of the pairs below: the time until all rules have a verdict, the steps that it took, and how many rules
- * are unknown. The limits of policies/policy.h are right when no line of this is much longer than what they promise. */
+ * policy-slow agent|operator [NAME]. For each of the pairs below: the time until all rules have a verdict, the steps that it took, and how
+ * many rules are unknown. The limits of policies/policy.h are right when no line of this is much longer than what they promise. */
 #include "policies/policy.h"
 
 #include <stdio.h>
@@ -33,7 +33,8 @@ static const struct pair pairs[] = {
 	{ "stars", "{absent: '*aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'}", "a", "", 4000, 0 },
 	{ "choices", "{absent: '0|1|2|3|4|5|6|7|8|9|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p|q|r|s|t|u|v|w|x|y|z ...'}", "a ", "a", 3, 0 },
 	{ "first-words", "{absent: b}", "a", "", 8, 0 },
-	{ "blocks", "{each: {context: '*', check: {all: [{absent: x}, {absent: x}, {absent: x}, {absent: x}, {absent: x}, {absent: x}]}}}", "a", "", 4, 0 },
+	{ "blocks", "{each: {context: '*', check: {all: [{absent: x}, {absent: x}, {absent: x}, {absent: x}, {absent: x}, {absent: x}]}}}",
+	  "a", "", 4, 0 },
 	{ "values", "{compare: {left: {of: 'a <value>'}, is: below, right: {of: '* <value>'}}}", "a ", "1", 3, 0 },
 	{ "findings", "{absent: a*}", "a", "", 4000, 7 },
 };

@@ -1,8 +1,8 @@
 /* tests/bench/policy.c -- what do many rules cost over one configuration, against grep?
  *
- * policy RULES BYTES DIR. Writes a configuration of that size to DIR/config and one pattern per rule to DIR/patterns (words, as they stand in a
- * line; half of them are there), and evaluates a pack of rules that look for the same: lines present in every block. Prints the times of reading
- * the pack, reading the tree, and evaluating, in ms. tests/bench/policy-ratio runs grep over the same files. */
+ * policy RULES BYTES DIR. Writes a configuration of that size to DIR/config and one pattern per rule to DIR/patterns (words, as they stand
+ * in a line; half of them are there), and evaluates a pack of rules that look for the same: lines present in every block. Prints the times
+ * of reading the pack, reading the tree, and evaluating, in ms. tests/bench/policy-ratio runs grep over the same files. */
 #include "base/clock.h"
 #include "base/fs.h"
 #include "policies/policy.h"
@@ -23,14 +23,18 @@ static double now_ms(void)
 static void make_config(struct buf *out, size_t bytes)
 {
 	for (size_t i = 0; out->len < bytes; i++)
-		buf_addf(out, "ip route 10.%zu.%zu.0/24 192.0.2.%zu\nip prefix-list p%zu seq 5 permit 10.%zu.0.0/16\n", i / 250, i % 250, i % 250, i, i % 250);
+		buf_addf(out, "ip route 10.%zu.%zu.0/24 192.0.2.%zu\nip prefix-list p%zu seq 5 permit 10.%zu.0.0/16\n", i / 250, i % 250,
+			 i % 250, i, i % 250);
 }
 
 /* One in three is a regular expression: as many do in packs that people write. */
 static void make_rule(struct buf *pack, struct buf *patterns, size_t i, bool is_regex)
 {
-	buf_addf(pack, "- {id: r%zu, title: T, level: fundamental, severity: low, context: config, check: {present: %s'%sip route 10.%zu.%zu.0/24%s'%s}}\n", i,
-		 is_regex ? "{matches: " : "", is_regex ? "^" : "", i / 500, i / 2 % 250 + (i % 2 ? 300 : 0), is_regex ? " " : " *", is_regex ? "}" : "");
+	buf_addf(pack,
+		 "- {id: r%zu, title: T, level: fundamental, severity: low, context: config, check: {present: %s'%sip route "
+		 "10.%zu.%zu.0/24%s'%s}}\n",
+		 i, is_regex ? "{matches: " : "", is_regex ? "^" : "", i / 500, i / 2 % 250 + (i % 2 ? 300 : 0), is_regex ? " " : " *",
+		 is_regex ? "}" : "");
 	buf_addf(patterns, "^ip route 10.%zu.%zu.0/24 \n", i / 500, i / 2 % 250 + (i % 2 ? 300 : 0));
 }
 
@@ -58,8 +62,8 @@ static int run(size_t rules, size_t bytes, const char *dir, struct error *err)
 	treed = now_ms();
 	policy_evaluate(&report, policy, &tree, NULL, &(struct policy_facts){ .driver = "frr" }, &policy_limits_operator);
 	judged = now_ms();
-	printf("read %.1f tree %.1f evaluate %.1f pass %zu fail %zu unknown %zu steps %llu\n", read - began, treed - read, judged - treed, report.counts[VERDICT_PASS],
-	       report.counts[VERDICT_FAIL], report.counts[VERDICT_UNKNOWN], (unsigned long long)report.steps);
+	printf("read %.1f tree %.1f evaluate %.1f pass %zu fail %zu unknown %zu steps %llu\n", read - began, treed - read, judged - treed,
+	       report.counts[VERDICT_PASS], report.counts[VERDICT_FAIL], report.counts[VERDICT_UNKNOWN], (unsigned long long)report.steps);
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 /* tests/bench/power-disk.c -- a disk with a cache that a power cut empties, for a loop device to stand on.
  *
- * power-disk FOLDER MIB MOUNTPOINT. Shows two files: "disk", and "cut". What is written to disk is kept in the order in which it came, and is
- * safe only after a flush (fsync, which a loop device makes of its flushes). Whoever writes a file's name into "cut" gets there what a power
- * cut at this moment would leave: all that was flushed, and of the rest each write or not, by chance, the last ones torn between sectors. */
+ * power-disk FOLDER MIB MOUNTPOINT. Shows two files: "disk", and "cut". What is written to disk is kept in the order in which it came, and
+ * is safe only after a flush (fsync, which a loop device makes of its flushes). Whoever writes a file's name into "cut" gets there what a
+ * power cut at this moment would leave: all that was flushed, and of the rest each write or not, by chance, the last ones torn between
+ * sectors. */
 #define FUSE_USE_VERSION 31
 #include "base/bytes.h"
 
@@ -100,7 +101,8 @@ static int cut(const char *name)
 		struct bytes data = buf_bytes(&disk.list[i].data);
 
 		for (size_t from = 0; r == 0 && chance() && from < data.len; from += SECTOR)
-			r = put(to, bytes_of(data.ptr + from, data.len - from < SECTOR ? data.len - from : SECTOR), disk.list[i].at + (off_t)from);
+			r = put(to, bytes_of(data.ptr + from, data.len - from < SECTOR ? data.len - from : SECTOR),
+				disk.list[i].at + (off_t)from);
 		/* most cuts tear a write or leave it out; half of those that are left are whole */
 		if (r == 0 && chance())
 			r = put(to, data, disk.list[i].at);

@@ -1,7 +1,7 @@
 /* tests/bench/read.c -- reading one device's past among many snapshots: from the index, and with stock git.
  *
- * read DIR [DEVICES [SNAPSHOTS]]. The archive is written as it is always written, and has consolidated itself. Beside the index stands what an
- * auditor would type in a clone: `git log -- path`, with the commit-graph that the server has git write, and without it. */
+ * read DIR [DEVICES [SNAPSHOTS]]. The archive is written as it is always written, and has consolidated itself. Beside the index stands what
+ * an auditor would type in a clone: `git log -- path`, with the commit-graph that the server has git write, and without it. */
 #include "tests/bench/crowd.h"
 #include "tests/bench/world.h"
 
@@ -83,13 +83,15 @@ static double git_log(struct crowd *crowd, const char *option)
 	const char *id = some_device(crowd, 1);
 	double t0 = now_s();
 
-	shell("git -C '%s/archive.git' %s log --format=%%H -- devices/%.2s/%.2s/%s/snapshot >/dev/null", crowd->dir, option, id, id + 2, id);
+	shell("git -C '%s/archive.git' %s log --format=%%H -- devices/%.2s/%.2s/%s/snapshot >/dev/null", crowd->dir, option, id, id + 2,
+	      id);
 	return now_s() - t0;
 }
 
 int main(int argc, char **argv)
 {
-	size_t devices = argc > 2 ? strtoul(argv[2], NULL, 10) : 100000, snapshots = argc > 3 ? strtoul(argv[3], NULL, 10) : 1000000, entries;
+	size_t devices = argc > 2 ? strtoul(argv[2], NULL, 10) : 100000, snapshots = argc > 3 ? strtoul(argv[3], NULL, 10) : 1000000,
+	       entries;
 	double p50, p99, one, with, without, begun;
 	struct error err = { 0 };
 	struct crowd crowd;
@@ -113,7 +115,8 @@ int main(int argc, char **argv)
 	with = git_log(&crowd, "");
 	without = git_log(&crowd, "-c core.commitGraph=false");
 	printf("| what | ours | beside it | ratio |\n|---|---|---|---|\n");
-	printf("| ms, a device's whole history (%zu entries) among %zu snapshots of %zu devices, half within | %.3f | `git log -- path`: %.0f | %.0f |\n",
+	printf("| ms, a device's whole history (%zu entries) among %zu snapshots of %zu devices, half within | %.3f | `git log -- path`: "
+	       "%.0f | %.0f |\n",
 	       entries, snapshots + devices, devices, p50, without * 1000, without * 1000 / p50);
 	printf("| the same: 99 of 100 within | %.3f | | |\n", p99);
 	printf("| ms, a device and its newest snapshot from the index | %.3f | | |\n", one);

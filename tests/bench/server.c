@@ -51,7 +51,8 @@ enum {
 struct bench {
 	struct world world;
 	const char *folder, *program;
-	uint8_t *pairs; /* the devices' keys, in plain memory: locked memory costs too much for so many, and they are good for nothing else */
+	uint8_t *pairs; /* the devices' keys, in plain memory: locked memory costs too much for so many, and they are good for nothing else
+			 */
 	unsigned port, nginx_port;
 	pid_t server, nginx;
 	struct agents *agents;
@@ -167,7 +168,8 @@ static void lost(void *ctx, struct agent *agent)
 		return;
 	/* as an agent does: a random part of the window at first, then full jitter */
 	agent_connect_at(b->agents, agent,
-			 now + randombytes_uniform(agent->tries ? (uint32_t)BACKOFF_MS << (agent->tries < 8 ? agent->tries : 8) : b->window_s * 1000));
+			 now + randombytes_uniform(agent->tries ? (uint32_t)BACKOFF_MS << (agent->tries < 8 ? agent->tries : 8) :
+								  b->window_s * 1000));
 }
 
 static void note_latency(struct bench *b, const struct agent *agent)
@@ -253,9 +255,12 @@ static bool run_until_waiting(struct bench *b, size_t count)
 	while (agents_in(b->agents, AGENT_WAITING) < count && clock_mono_ms() < end)
 		agents_step(b->agents, 20);
 	if (agents_in(b->agents, AGENT_WAITING) < count)
-		fprintf(stderr, "bench-server: away %zu, connecting %zu, in a handshake %zu, idle %zu, sending %zu, waiting %zu; lost %zu, answers %zu\n",
+		fprintf(stderr,
+			"bench-server: away %zu, connecting %zu, in a handshake %zu, idle %zu, sending %zu, waiting %zu; lost %zu, answers "
+			"%zu\n",
 			agents_in(b->agents, AGENT_AWAY), agents_in(b->agents, AGENT_CONNECTING), agents_in(b->agents, AGENT_HANDSHAKING),
-			agents_in(b->agents, AGENT_IDLE), agents_in(b->agents, AGENT_SENDING), agents_in(b->agents, AGENT_WAITING), b->lost, b->heard);
+			agents_in(b->agents, AGENT_IDLE), agents_in(b->agents, AGENT_SENDING), agents_in(b->agents, AGENT_WAITING), b->lost,
+			b->heard);
 	return agents_in(b->agents, AGENT_WAITING) >= count;
 }
 
@@ -279,8 +284,8 @@ static void park_all(struct bench *b)
 	b->is_parking = false;
 	seconds = now_s() - seconds;
 	run_for(b, 1000);
-	snprintf(text, sizeof(text), "%.1f s, %.2f ms of CPU each, %zu cut on the way", seconds, (cpu_s(b->server) - cpu) * 1000 / (double)b->world.count,
-		 b->lost);
+	snprintf(text, sizeof(text), "%.1f s, %.2f ms of CPU each, %zu cut on the way", seconds,
+		 (cpu_s(b->server) - cpu) * 1000 / (double)b->world.count, b->lost);
 	line("all devices come to wait", text, "", "");
 	snprintf(text, sizeof(text), "%.1f", (pss_kib(b->server) - before) / (double)b->world.count);
 	line("KiB for a waiting device", text, "nginx, idle TLS connection: see below", "");
@@ -329,8 +334,8 @@ static void wave_all(struct bench *b)
 		must(run_until_waiting(b, b->world.count), "not all agents wait again");
 	}
 	qsort(ms, WAVES, sizeof(*ms), by_size);
-	snprintf(text, sizeof(text), "median %.0f ms, worst of %d %.0f ms, %zu lost, %.0f us of CPU each", ms[WAVES / 2], WAVES, ms[WAVES - 1], b->lost,
-		 (cpu_s(b->server) - cpu) * 1e6 / (double)(WAVES * b->world.count));
+	snprintf(text, sizeof(text), "median %.0f ms, worst of %d %.0f ms, %zu lost, %.0f us of CPU each", ms[WAVES / 2], WAVES,
+		 ms[WAVES - 1], b->lost, (cpu_s(b->server) - cpu) * 1e6 / (double)(WAVES * b->world.count));
 	line("one root wakes all", text, "", "");
 }
 
@@ -360,7 +365,8 @@ static int raw_connect(const struct bench *b, size_t i)
 
 	from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 0x10000 + (uint32_t)(i / 100));
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	must(fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0, "connect");
+	must(fd >= 0 && bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0,
+	     "connect");
 	return fd;
 }
 
@@ -410,8 +416,10 @@ static void stall(struct bench *b)
 		if (!open && b->lost >= slow)
 			gone_ms = clock_mono_ms() - begun;
 	}
-	snprintf(text, sizeof(text), "%.1f %% of a core (and %.2f s for the handshakes of the slow ones), all cut after %.1f s, %zu still open",
-		 (cpu_s(b->server) - cpu) * 100000 / (double)(clock_mono_ms() - begun), handshakes, (double)gone_ms / 1000, open + slow - b->lost);
+	snprintf(text, sizeof(text),
+		 "%.1f %% of a core (and %.2f s for the handshakes of the slow ones), all cut after %.1f s, %zu still open",
+		 (cpu_s(b->server) - cpu) * 100000 / (double)(clock_mono_ms() - begun), handshakes, (double)gone_ms / 1000,
+		 open + slow - b->lost);
 	line("1,000 stalled handshakes and 1,000 slow headers", text, "", "");
 	for (size_t i = 0; i < HOSTILE; i++)
 		close(fd[i]);
@@ -458,8 +466,9 @@ static void storm(struct bench *b)
 	qsort(b->latency_ms, b->latencies, sizeof(double), by_size);
 	p99 = b->latency_ms[b->latencies * 99 / 100];
 	snprintf(text, sizeof(text),
-		 "all back after %.1f s (window %u s), %.1f core-seconds, %zu not back, the others' polls p99 %.0f ms (%zu of them)", seconds,
-		 b->window_s, cpu, agents_in(b->agents, AGENT_WAITING) < all ? all - agents_in(b->agents, AGENT_WAITING) : 0, p99, b->latencies);
+		 "all back after %.1f s (window %u s), %.1f core-seconds, %zu not back, the others' polls p99 %.0f ms (%zu of them)",
+		 seconds, b->window_s, cpu, agents_in(b->agents, AGENT_WAITING) < all ? all - agents_in(b->agents, AGENT_WAITING) : 0, p99,
+		 b->latencies);
 	line("storm after kill -9", text, "", "");
 	b->is_storm = false;
 	free(b->latency_ms);
@@ -525,8 +534,8 @@ static void roll_out(struct bench *b)
 	begin_rollout(b, &batch, 1, 1);
 	while (b->settled < b->world.count && now_us() < b->begun_us + (uint64_t)PATIENCE_MS * 1000)
 		agents_step(b->agents, 20);
-	snprintf(text, sizeof(text), "%.1f s, %zu missing, %.0f us of CPU each", (double)(now_us() - b->begun_us) / 1e6, b->world.count - b->settled,
-		 (cpu_s(b->server) - cpu) * 1e6 / (double)b->world.count);
+	snprintf(text, sizeof(text), "%.1f s, %zu missing, %.0f us of CPU each", (double)(now_us() - b->begun_us) / 1e6,
+		 b->world.count - b->settled, (cpu_s(b->server) - cpu) * 1e6 / (double)b->world.count);
 	line("one signature, orders to all, all receipts in after", text, "", "");
 	orders_batch_done(&batch);
 	b->batch = NULL;
@@ -536,8 +545,8 @@ static void roll_out(struct bench *b)
 	while (!b->failed_us && now_us() < b->begun_us + (uint64_t)PATIENCE_MS * 1000)
 		agents_step(b->agents, 20);
 	run_for(b, 5000);
-	snprintf(text, sizeof(text), "%.2f s, %zu of %zu orders given out", b->given_us > b->failed_us ? (double)(b->given_us - b->failed_us) / 1e6 : 0,
-		 b->given, b->world.count);
+	snprintf(text, sizeof(text), "%.2f s, %zu of %zu orders given out",
+		 b->given_us > b->failed_us ? (double)(b->given_us - b->failed_us) / 1e6 : 0, b->given, b->world.count);
 	line("after a failure too many in the third of ten waves, no order is given any more after", text, "", "");
 	orders_batch_done(&batch);
 	b->batch = NULL;
@@ -643,7 +652,8 @@ static void ingest(struct bench *b)
 	snprintf(text, sizeof(text), "%.0f of %zu bytes (until acknowledged %.0f)", ours, bytes, acknowledged);
 	snprintf(floor_text, sizeof(floor_text), "%.0f", 1e6 / least);
 	snprintf(ratio, sizeof(ratio), "%.2f", ours * least / 1e6);
-	line("snapshots verified, archived, acknowledged per core-second; the signature and the TLS records alone", text, floor_text, ratio);
+	line("snapshots verified, archived, acknowledged per core-second; the signature and the TLS records alone", text, floor_text,
+	     ratio);
 	for (size_t i = 0; i < all; i++)
 		buf_done(&b->posts_of[i]);
 	free(b->posts_of);

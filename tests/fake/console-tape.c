@@ -54,8 +54,8 @@ static int listen_at(const char *text)
 	struct sockaddr_in addr = address_of(text);
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	    listen(fd, 1) < 0)
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 1) < 0)
 		die("cannot listen at", text);
 	return fd;
 }

@@ -11,7 +11,8 @@
  *   NAME.findings while it is there, this is what its verdicts seal, in place of what the policies that it was sent say
  *   NAME.dumb     while it is there, the device says no challenge
  *
- * One that was erased removes NAME.running, and says nothing any more; "again" in NAME.how, and NAME.running: somebody goes on with its old key.
+ * One that was erased removes NAME.running, and says nothing any more; "again" in NAME.how, and NAME.running: somebody goes on with its old
+ * key.
  *
  * Ends on SIGTERM. A line for each thing that happened goes to standard output. */
 #include "agent/policy.h"
@@ -186,8 +187,8 @@ static void take_root(struct fake *f, struct statement *st)
 		return;
 	}
 	must(root_new(&f->roots[f->root_count], st, &err), &err, f);
-	must(f->root_count ? root_succeeds(root_of(f), f->roots[f->root_count], &err) : root_accept_first(f->roots[0], f->fleet, &err), &err,
-	     f);
+	must(f->root_count ? root_succeeds(root_of(f), f->roots[f->root_count], &err) : root_accept_first(f->roots[0], f->fleet, &err),
+	     &err, f);
 	f->root_count++;
 }
 

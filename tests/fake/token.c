@@ -1,8 +1,8 @@
 /* tests/fake/token.c -- a simulated FIDO token, as a middleware that OpenSSH loads (SSH_SK_PROVIDER, PROTOCOL.u2f and sk-api.h of OpenSSH).
  *
- * ssh-keygen and ssh-agent are the real ones; only what would answer over USB is made here: $HOLDFAST_TOKEN names a folder that is the token,
- * with its `secret` (32 bytes), its `pin` (one line), and its `counter`. No folder: it is not plugged in. Somebody always touches it. It protects
- * nothing, and is good for tests only. */
+ * ssh-keygen and ssh-agent are the real ones; only what would answer over USB is made here: $HOLDFAST_TOKEN names a folder that is the
+ * token, with its `secret` (32 bytes), its `pin` (one line), and its `counter`. No folder: it is not plugged in. Somebody always touches
+ * it. It protects nothing, and is good for tests only. */
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -56,8 +56,8 @@ struct sk_resident_key;
 uint32_t sk_api_version(void);
 int sk_enroll(uint32_t alg, const uint8_t *challenge, size_t challenge_len, const char *application, uint8_t flags, const char *pin,
 	      struct sk_option **options, struct sk_enroll_response **out);
-int sk_sign(uint32_t alg, const uint8_t *data, size_t data_len, const char *application, const uint8_t *handle, size_t handle_len, uint8_t flags,
-	    const char *pin, struct sk_option **options, struct sk_sign_response **out);
+int sk_sign(uint32_t alg, const uint8_t *data, size_t data_len, const char *application, const uint8_t *handle, size_t handle_len,
+	    uint8_t flags, const char *pin, struct sk_option **options, struct sk_sign_response **out);
 int sk_load_resident_keys(const char *pin, struct sk_option **options, struct sk_resident_key ***out, size_t *count);
 
 /* ---- what lies in the token ---- */
@@ -150,8 +150,9 @@ static int answer(struct sk_enroll_response **out, const uint8_t pub[static 32],
 	return 0;
 }
 
-int sk_enroll(uint32_t alg, const uint8_t *challenge __attribute__((unused)), size_t challenge_len __attribute__((unused)), const char *application,
-	      uint8_t flags, const char *pin, struct sk_option **options __attribute__((unused)), struct sk_enroll_response **out)
+int sk_enroll(uint32_t alg, const uint8_t *challenge __attribute__((unused)), size_t challenge_len __attribute__((unused)),
+	      const char *application, uint8_t flags, const char *pin, struct sk_option **options __attribute__((unused)),
+	      struct sk_enroll_response **out)
 {
 	uint8_t handle[32], pub[32], pair[64];
 	int r = alg == ALG_ED25519 ? check(flags, pin) : UNSUPPORTED;
@@ -163,8 +164,8 @@ int sk_enroll(uint32_t alg, const uint8_t *challenge __attribute__((unused)), si
 	return r < 0 ? r : answer(out, pub, handle, flags);
 }
 
-int sk_sign(uint32_t alg, const uint8_t *data, size_t data_len, const char *application, const uint8_t *handle, size_t handle_len, uint8_t flags,
-	    const char *pin, struct sk_option **options __attribute__((unused)), struct sk_sign_response **out)
+int sk_sign(uint32_t alg, const uint8_t *data, size_t data_len, const char *application, const uint8_t *handle, size_t handle_len,
+	    uint8_t flags, const char *pin, struct sk_option **options __attribute__((unused)), struct sk_sign_response **out)
 {
 	uint8_t pub[32], pair[64], text[32 + 1 + 4 + 32];
 	struct sk_sign_response *s;

@@ -1,8 +1,8 @@
 /* tests/fake/web-server.c -- what a provider of advisories is to its readers: files over HTTPS, and lies on demand.
  *
- * web-server PORT CERT KEY FOLDER serves what lies in the folder, and prints each path that is asked for. A file beside a name says what else
- * comes there: NAME.redirect (the address), NAME.status (a number), NAME.endless (never ends), NAME.cut (the bytes of NAME, and then the
- * connection breaks). */
+ * web-server PORT CERT KEY FOLDER serves what lies in the folder, and prints each path that is asked for. A file beside a name says what
+ * else comes there: NAME.redirect (the address), NAME.status (a number), NAME.endless (never ends), NAME.cut (the bytes of NAME, and then
+ * the connection breaks). */
 #include "base/fs.h"
 
 #include <errno.h>
@@ -67,8 +67,8 @@ static enum MHD_Result send_bytes(struct MHD_Connection *conn, unsigned status, 
 	return reply(conn, status, MHD_create_response_from_buffer(body->len, (void *)body->ptr, MHD_RESPMEM_MUST_COPY), location);
 }
 
-static enum MHD_Result answer(void *ctx, struct MHD_Connection *conn, const char *path, const char *method, const char *version, const char *data,
-			      size_t *data_len, void **state)
+static enum MHD_Result answer(void *ctx, struct MHD_Connection *conn, const char *path, const char *method, const char *version,
+			      const char *data, size_t *data_len, void **state)
 {
 	_cleanup_(buf_done) struct buf body = { 0 }, more = { 0 };
 
@@ -113,9 +113,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	folder = argv[4];
-	daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS | MHD_USE_ERROR_LOG, (uint16_t)strtoul(argv[1], NULL, 10), NULL,
-				  NULL, answer, NULL, MHD_OPTION_HTTPS_MEM_CERT, buf_text(&cert), MHD_OPTION_HTTPS_MEM_KEY, buf_text(&key),
-				  MHD_OPTION_END);
+	daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS | MHD_USE_ERROR_LOG, (uint16_t)strtoul(argv[1], NULL, 10),
+				  NULL, NULL, answer, NULL, MHD_OPTION_HTTPS_MEM_CERT, buf_text(&cert), MHD_OPTION_HTTPS_MEM_KEY,
+				  buf_text(&key), MHD_OPTION_END);
 	if (!daemon) {
 		fprintf(stderr, "cannot listen: %s\n", strerror(errno));
 		return 1;

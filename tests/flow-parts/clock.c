@@ -1,5 +1,5 @@
-/* tests/flow-parts/clock.c -- a clock that is wrong: to be preloaded. CLOCK_OFFSET_S seconds are added to what the machine's clock says; the
- * clock that only counts up since the machine's start is left alone. */
+/* tests/flow-parts/clock.c -- a clock that is wrong: to be preloaded. CLOCK_OFFSET_S seconds are added to what the machine's clock says;
+ * the clock that only counts up since the machine's start is left alone. */
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/time.h>

@@ -383,7 +383,8 @@ static void say_answer(const struct ipc_msg *msg)
 	struct http_answer ans;
 
 	if (msg->kind == IPC_PROBE_DONE)
-		printf("probe %s%.*s\n", msg->body.len ? "fails: " : "holds", (int)msg->body.len, msg->body.len ? (const char *)msg->body.ptr : "");
+		printf("probe %s%.*s\n", msg->body.len ? "fails: " : "holds", (int)msg->body.len,
+		       msg->body.len ? (const char *)msg->body.ptr : "");
 	else if (msg->kind != IPC_HTTP_DONE || !http_answer_get(&ans, msg->body))
 		puts("answer of another form");
 	else
@@ -432,7 +433,9 @@ static void probe_line(struct talk *t, char *const *word, bool waits)
 /* ask x|fresh ADDRESS PATH SECONDS [FILE]; begin: the same, without waiting for the answer */
 static void request_line(struct talk *t, char *const *word, bool waits)
 {
-	struct http_request req = { .is_fresh = !strcmp(word[1], "fresh"), .pin_count = 1, .is_post = word[5] != NULL, .timeout_s = (uint32_t)atoi(word[4]) };
+	struct http_request req = {
+		.is_fresh = !strcmp(word[1], "fresh"), .pin_count = 1, .is_post = word[5] != NULL, .timeout_s = (uint32_t)atoi(word[4])
+	};
 	_cleanup_(buf_done) struct buf body = { 0 };
 	struct error err = { 0 };
 
@@ -458,7 +461,9 @@ static bool give_credit(struct talk *t)
 /* stream FROM ADDRESS PATH SECONDS: a part at a time; each byte must tell its place, as that of rude-server's does. */
 static void stream_line(struct talk *t, char *const *word)
 {
-	struct http_request req = { .is_stream = true, .from = (uint64_t)atoll(word[1]), .pin_count = 1, .timeout_s = (uint32_t)atoi(word[4]) };
+	struct http_request req = {
+		.is_stream = true, .from = (uint64_t)atoll(word[1]), .pin_count = 1, .timeout_s = (uint32_t)atoi(word[4])
+	};
 	uint64_t at = req.from, parts = 0;
 	struct stream_part part;
 	struct error err = { 0 };
@@ -655,7 +660,8 @@ static int run(const struct parts *p, const char *device, const char *what, cons
 		return talk(p, net_argv, net_line);
 	if (!strcmp(what, "children"))
 		return cmd_children();
-	fputs("usage: parts CONFIG DEVICE facts|look|save|revert|capable|erase|cost|canonical|split|apply|net|children [ARGUMENT]\n", stderr);
+	fputs("usage: parts CONFIG DEVICE facts|look|save|revert|capable|erase|cost|canonical|split|apply|net|children [ARGUMENT]\n",
+	      stderr);
 	return EXIT_USAGE;
 }
 

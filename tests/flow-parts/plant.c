@@ -1,12 +1,10 @@
 /* tests/flow-parts/plant.c -- a fleet of any size with orders for all of it, and an audit: what is too slow or too long for a shell.
  *
- *   plant make SETUP SERVER OUT COUNT     puts a root and COUNT admitted devices into the archive of a server that is not running, and writes
- *                                         into OUT: fleet, alice.key, batch, orders.<n> (lists of at most 8 MiB), and for the first 100
- *                                         devices device.<n> (id), poll.<n> (a status), wait.<n> (one that waits), receipt.<n> (done)
- *   plant fleet SETUP SERVER OUT COUNT    the same fleet, each device with a snapshot, and no batch: for an operator to plan on. OUT has fleet,
- *                                         alice.key (the seed) and alice.age
- *   plant login OUT URL CHALLENGE        prints alice's login
- *   plant audit GIT FLEET                prints what an audit finds; 1 when it found anything */
+ *   plant make SETUP SERVER OUT COUNT     puts a root and COUNT admitted devices into the archive of a server that is not running, and
+ * writes into OUT: fleet, alice.key, batch, orders.<n> (lists of at most 8 MiB), and for the first 100 devices device.<n> (id), poll.<n> (a
+ * status), wait.<n> (one that waits), receipt.<n> (done) plant fleet SETUP SERVER OUT COUNT    the same fleet, each device with a snapshot,
+ * and no batch: for an operator to plan on. OUT has fleet, alice.key (the seed) and alice.age plant login OUT URL CHALLENGE        prints
+ * alice's login plant audit GIT FLEET                prints what an audit finds; 1 when it found anything */
 #include "base/fs.h"
 #include "crypto/secret.h"
 #include "repo/repo.h"
@@ -157,7 +155,8 @@ static void put_all(const char *out, const struct fleet *fleet, struct fleet_dev
 	uint32_t waves[] = { WRITTEN / 2, (uint32_t)count };
 	struct orders_batch batch;
 
-	orders_batch_make(&batch, fleet, devices, count, &(struct orders_plan){ .waves = waves, .wave_count = 2, .payload_len = PAYLOAD_BYTES });
+	orders_batch_make(&batch, fleet, devices, count,
+			  &(struct orders_plan){ .waves = waves, .wave_count = 2, .payload_len = PAYLOAD_BYTES });
 	put(out, "fleet", bytes_str(fleet->id));
 	put(out, "batch.id", bytes_str(batch.id));
 	put(out, "batch", buf_bytes(&batch.whole));

@@ -4,8 +4,8 @@
  * anywhere, colours, stalls, adds log lines, flips, loses and invents bytes in both directions, and ends early. Its text has prompts,
  * questions and successes in it that are none. What the engine claims is held against what the device knows:
  *
- * - a prompt: the device is at its prompt, with all of the answer sent, and, unless the answer says that it was disturbed, the last command that
- *   it ran is the one that was asked;
+ * - a prompt: the device is at its prompt, with all of the answer sent, and, unless the answer says that it was disturbed, the last command
+ * that it ran is the one that was asked;
  * - saved: the device has saved; erased: it has erased both parts; nothing erased: it has erased none;
  * - an answer that nothing disturbed, over a line without noise, is the answer, byte by byte;
  * - the password is not in the transcript. */
@@ -87,9 +87,20 @@ static const char *const colours[] = { "\x1b[0m", "\x1b[1;32m", "\x1b[?2004h", "
 static const char *const logs[] = { "Nov 25 12:00:01 example kernel: eth3 link up\r\n", "<30>example:/#> quoted by a log\r\n",
 				    "audit[9]: Device was successfully factory reset. (last year)\r\n", "example:/#> \r\n" };
 /* Lines that a device may well have in its texts. */
-static const char *const lures[] = { "example:/#> ", "example:/config/#> ", "Host:/#>", "example login: ", "Password: ", "=> Are you sure (y/N)? ",
-				     "Device was successfully factory reset.", "Erasing System configuration ........ [ OK ]", "The device will now reboot.",
-				     "  example:/#> ", "description example:/#> ", "Press Space for more", "\x1b[3;1Hexample:/#> ", "5: System Recovery" };
+static const char *const lures[] = { "example:/#> ",
+				     "example:/config/#> ",
+				     "Host:/#>",
+				     "example login: ",
+				     "Password: ",
+				     "=> Are you sure (y/N)? ",
+				     "Device was successfully factory reset.",
+				     "Erasing System configuration ........ [ OK ]",
+				     "The device will now reboot.",
+				     "  example:/#> ",
+				     "description example:/#> ",
+				     "Press Space for more",
+				     "\x1b[3;1Hexample:/#> ",
+				     "5: System Recovery" };
 
 static void flip(struct buf *out, uint8_t c)
 {
@@ -168,8 +179,9 @@ static void prompt(struct device *d)
 				  "Do you want to continue? y/[n] ");
 		break;
 	case MENU:
-		text = mem_strdup("Barebox Boot Menu\r\n1: Primary Partition\r\n2: Secondary Partition\r\n3: Network (BOOTP)\r\n4: Factory Reset\r\n"
-				  "5: System Recovery\r\n");
+		text = mem_strdup(
+			"Barebox Boot Menu\r\n1: Primary Partition\r\n2: Secondary Partition\r\n3: Network (BOOTP)\r\n4: Factory Reset\r\n"
+			"5: System Recovery\r\n");
 		break;
 	case BOOTING:
 	case HINT:
@@ -188,7 +200,9 @@ static void add_line(struct device *d, const char *text)
 
 static void show(struct device *d)
 {
-	static const char *const lines[] = { "vlan 1", "\tname vlan1", "\tuntagged ALL", "\tend", "iface vlan1 inet static", "no spanning-tree", "" };
+	static const char *const lines[] = {
+		"vlan 1", "\tname vlan1", "\tuntagged ALL", "\tend", "iface vlan1 inet static", "no spanning-tree", ""
+	};
 
 	for (unsigned n = rnd(30); n; n--) {
 		bool is_lure = one_in(5);
@@ -540,7 +554,8 @@ int main(int argc, char **argv)
 	       "%u conversations came to nothing\n",
 	       n.streams, n.prompts, n.answers, n.saved, n.erased, n.nothing, n.none);
 	/* an engine that claims nothing would pass */
-	if (n.prompts < n.streams / 2 || n.answers < n.streams / 8 || n.saved < n.streams / 20 || n.erased < n.streams / 100 || n.nothing < 1) {
+	if (n.prompts < n.streams / 2 || n.answers < n.streams / 8 || n.saved < n.streams / 20 || n.erased < n.streams / 100 ||
+	    n.nothing < 1) {
 		fprintf(stderr, "too little was claimed to mean anything\n");
 		return 1;
 	}

@@ -38,7 +38,8 @@ static void check(struct bytes in)
 static void check_with_true_sum(struct bytes in)
 {
 	static const char sum_key[] = "\nsum: ", statement[] = "holdfast-statement/1 ", parts_key[] = "\nparts: ";
-	const uint8_t *at = memmem(in.ptr, in.len, sum_key, sizeof(sum_key) - 1), *parts = memmem(in.ptr, in.len, parts_key, sizeof(parts_key) - 1);
+	const uint8_t *at = memmem(in.ptr, in.len, sum_key, sizeof(sum_key) - 1),
+		      *parts = memmem(in.ptr, in.len, parts_key, sizeof(parts_key) - 1);
 	size_t begin = at ? (size_t)(at - in.ptr) + sizeof(sum_key) + 2 * HASH_LEN : 0, count = 0;
 	_cleanup_(buf_done) struct buf whole = { 0 };
 	char sum[2 * HASH_LEN + 1];

@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz-console.c -- what a device may say: cut anywhere, it shows the same; nothing is claimed that was not said; no secret is kept.
+/* tests/fuzz/fuzz-console.c -- what a device may say: cut anywhere, it shows the same; nothing is claimed that was not said; no secret is
+ * kept.
  *
  * The first byte is how the rest is cut. Byte 0xfe is a pause. Nobody hears what the engine says, so no prompt can answer it. */
 #include "tests/fuzz/fuzz.h"

@@ -75,7 +75,8 @@ static void check_form(struct bytes in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char *const names[] = { "nftables", "plain", "sshd", "chrony", "rsyslog", "wpa", "ipsec-secrets", "key", "secret", "other" };
+	static const char *const names[] = { "nftables", "plain",         "sshd", "chrony", "rsyslog",
+					     "wpa",      "ipsec-secrets", "key",  "secret", "other" };
 	struct bytes in = bytes_of(data, size);
 	struct stretches s = { .text = in };
 

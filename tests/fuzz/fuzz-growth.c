@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz-growth.c -- how a log grew, and where a statement lies in it, as a server says: one text for one growth, and no end of it is read past. */
+/* tests/fuzz/fuzz-growth.c -- how a log grew, and where a statement lies in it, as a server says: one text for one growth, and no end of it
+ * is read past. */
 #include "tests/fuzz/fuzz.h"
 
 #include "crypto/checkpoint.h"

@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz-http.c -- what a server answers: in one piece and in many it is the same answer, or the same refusal, and within the room. */
+/* tests/fuzz/fuzz-http.c -- what a server answers: in one piece and in many it is the same answer, or the same refusal, and within the
+ * room. */
 #include "tests/fuzz/fuzz.h"
 
 #include "agent/http.h"
@@ -22,7 +23,8 @@ static void read_all(struct result *out, struct bytes in, size_t step)
 		size_t had = out->body.len, used;
 
 		out->r = http_read(&out->rd, piece, &used, &out->body, ROOM - had, &err);
-		MUST(used <= piece.len && out->body.len <= ROOM && out->rd.line.len <= HTTP_LINE_MAX && out->rd.head_len <= HTTP_HEAD_MAX + HTTP_LINE_MAX);
+		MUST(used <= piece.len && out->body.len <= ROOM && out->rd.line.len <= HTTP_LINE_MAX &&
+		     out->rd.head_len <= HTTP_HEAD_MAX + HTTP_LINE_MAX);
 		MUST(out->r != HTTP_MORE || used == piece.len);
 		out->used += used;
 	}
@@ -49,7 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST((whole.r == 0) == (cut.r == 0));
 	if (whole.r == 0) {
 		MUST(whole.used == cut.used && bytes_equal(buf_bytes(&whole.body), buf_bytes(&cut.body)));
-		MUST(whole.rd.status == cut.rd.status && whole.rd.status >= 200 && whole.rd.status <= 599 && whole.rd.is_kept == cut.rd.is_kept);
+		MUST(whole.rd.status == cut.rd.status && whole.rd.status >= 200 && whole.rd.status <= 599 &&
+		     whole.rd.is_kept == cut.rd.is_kept);
 		MUST(whole.rd.window_s == cut.rd.window_s && whole.rd.window_s <= 3600);
 		MUST(whole.rd.retry_s == cut.rd.retry_s && whole.rd.retry_s <= 3600);
 	}

@@ -1,8 +1,8 @@
-/* tests/fuzz/fuzz-image.c -- the answer to a request for an image, from the connection to the disk: its head, Content-Range, the parts it is handed
- * over in, and what becomes of the file.
+/* tests/fuzz/fuzz-image.c -- the answer to a request for an image, from the connection to the disk: its head, Content-Range, the parts it
+ * is handed over in, and what becomes of the file.
  *
- * The first byte says how much was there before, the second in which pieces the answer comes. Nothing is written but what was asked for, in one
- * stretch from what was there, and only the image that was signed passes. */
+ * The first byte says how much was there before, the second in which pieces the answer comes. Nothing is written but what was asked for, in
+ * one stretch from what was there, and only the image that was signed passes. */
 #include "tests/fuzz/fuzz.h"
 
 #include "agent/http.h"
@@ -43,7 +43,8 @@ static void begin(struct fetching *f, size_t there)
 	struct error err = { 0 };
 
 	signed_image(whole, hash);
-	MUST(fd >= 0 && write(fd, whole, there) == (ssize_t)there && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
+	MUST(fd >= 0 && write(fd, whole, there) == (ssize_t)there &&
+	     socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) == 0);
 	*f = (struct fetching){ .stream.is_wanted = true, .rd.is_stream = true };
 	ipc_init(&f->net, pair[0]);
 	ipc_init(&f->core, pair[1]);

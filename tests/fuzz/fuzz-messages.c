@@ -89,7 +89,8 @@ static bool take_sum(struct buf *out, struct bytes in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool (*const kinds[])(struct buf *, struct bytes) = { take_look, take_result, take_request, take_answer, take_judge, take_sum };
+	static bool (*const kinds[])(struct buf *,
+				     struct bytes) = { take_look, take_result, take_request, take_answer, take_judge, take_sum };
 	_cleanup_(buf_done) struct buf once = { 0 }, twice = { 0 };
 
 	if (!size)

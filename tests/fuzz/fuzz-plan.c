@@ -1,4 +1,5 @@
-/* tests/fuzz/fuzz-plan.c -- a plan that somebody wrote: what is taken makes waves that end where they must and tear no group, and renders. */
+/* tests/fuzz/fuzz-plan.c -- a plan that somebody wrote: what is taken makes waves that end where they must and tear no group, and renders.
+ */
 #include "tests/fuzz/fuzz.h"
 
 #include "cli/plan.h"

@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz-policy.c -- a pack that somebody wrote, and configurations of every driver: nothing in them is slow, no secret comes out, and
- * what is not read is refused with its place.
+/* tests/fuzz/fuzz-policy.c -- a pack that somebody wrote, and configurations of every driver: nothing in them is slow, no secret comes out,
+ * and what is not read is refused with its place.
  *
  * The input is a pack, a line `%%`, and a configuration; without that line it is both. */
 #include "tests/fuzz/fuzz.h"
@@ -74,7 +74,8 @@ static void check_config(const struct policy *policy, struct bytes text)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const uint8_t *mark = size ? memmem(data, size, "\n%%\n", 4) : NULL;
-	struct bytes pack = bytes_of(data, mark ? (size_t)(mark - data) : size), config = mark ? bytes_of(mark + 4, size - pack.len - 4) : pack;
+	struct bytes pack = bytes_of(data, mark ? (size_t)(mark - data) : size),
+		     config = mark ? bytes_of(mark + 4, size - pack.len - 4) : pack;
 	_cleanup_(policy_freep) struct policy *policy = NULL;
 	_cleanup_(examples_done) struct examples_report examples = { 0 };
 	struct error err = { 0 };

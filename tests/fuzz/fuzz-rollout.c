@@ -154,8 +154,8 @@ static void make_state(void)
 
 	buf_add_str(out, "{\"state\": \"stopped\", \"orders\": 2, \"devices\": [");
 	for (size_t i = 0; i < DEVICES; i++)
-		buf_addf(out, "%s{\"device\": \"%s\", \"name\": \"r%zu\", \"index\": %zu, \"released\": true, \"outcome\": \"%s\"}", i ? ", " : "",
-			 world.devices[i].id, i + 1, i, outcomes[i]);
+		buf_addf(out, "%s{\"device\": \"%s\", \"name\": \"r%zu\", \"index\": %zu, \"released\": true, \"outcome\": \"%s\"}",
+			 i ? ", " : "", world.devices[i].id, i + 1, i, outcomes[i]);
 	buf_add_str(out, "]}");
 }
 

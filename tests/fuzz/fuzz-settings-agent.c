@@ -38,7 +38,8 @@ static void check_weos(const struct settings_weos *weos)
 {
 	MUST(weos && (weos->ssh != NULL) + (weos->serial != NULL) + (weos->tcp != NULL) + (weos->rfc2217 != NULL) == 1);
 	MUST(!weos->ssh == !weos->known_hosts && (weos->ssh || !weos->identity));
-	MUST(weos->user[0] && weos->user[0] != '-' && weos->speed >= 9600 && weos->credential[0] == '/' && weos->key[0] == '/' && weos->boot[0] == '/');
+	MUST(weos->user[0] && weos->user[0] != '-' && weos->speed >= 9600 && weos->credential[0] == '/' && weos->key[0] == '/' &&
+	     weos->boot[0] == '/');
 	MUST(!weos->serial || weos->serial[0] == '/');
 }
 
@@ -173,7 +174,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		MUST(!s && err.text[0]);
 		return 0;
 	}
-	MUST(s->state[0] == '/' && s->user[0] && s->spool && s->wait >= 1 && s->wait <= 14400 && s->keepalive >= 10 && s->keepalive <= 14400);
+	MUST(s->state[0] == '/' && s->user[0] && s->spool && s->wait >= 1 && s->wait <= 14400 && s->keepalive >= 10 &&
+	     s->keepalive <= 14400);
 	MUST(s->devices_count >= 1 && s->devices_count <= SETTINGS_DEVICES_MAX);
 	for (unsigned i = 0; i < s->devices_count; i++)
 		check_device(s, &s->devices[i]);

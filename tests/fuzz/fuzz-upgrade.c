@@ -1,5 +1,5 @@
-/* tests/fuzz/fuzz-upgrade.c -- what moves firmware reads of others: the payload of an order, the journal, what a device answers to an upgrade, and
- * what a program says that runs. The first byte says which.
+/* tests/fuzz/fuzz-upgrade.c -- what moves firmware reads of others: the payload of an order, the journal, what a device answers to an
+ * upgrade, and what a program says that runs. The first byte says which.
  *
  * Whatever a device says ends in a journal that can be read again. What is taken for a device is for that device. */
 #include "tests/fuzz/fuzz.h"

@@ -86,7 +86,8 @@ static int show(struct session *s, const char *path, struct error *err)
 static int show_log(struct session *s, const char *id, uint64_t head, struct error *err)
 {
 	for (uint64_t below = head + 1; below > 1; below = below > LOG_PAGE ? below - LOG_PAGE : 1) {
-		_cleanup_(mem_freep) char *path = mem_printf("/v1/devices/%s/log?below=%llu&limit=%d", id, (unsigned long long)below, LOG_PAGE);
+		_cleanup_(mem_freep) char *path =
+			mem_printf("/v1/devices/%s/log?below=%llu&limit=%d", id, (unsigned long long)below, LOG_PAGE);
 
 		if (show(s, path, err) < 0)
 			return err->code;

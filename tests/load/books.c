@@ -90,7 +90,8 @@ int books_read(struct record **out, size_t *count, const char *folder, struct er
 
 int books_keep(const char *folder, const struct fleet *fleet, struct error *err)
 {
-	_cleanup_(mem_freep) char *key = path_in(folder, "operator.key"), *whole = path_in(folder, "root"), *signers = path_in(folder, "allowed_signers");
+	_cleanup_(mem_freep) char *key = path_in(folder, "operator.key"), *whole = path_in(folder, "root"),
+				  *signers = path_in(folder, "allowed_signers");
 	_cleanup_(mem_freep) char *reading = path_in(folder, "reading.key"), *id = path_in(folder, "fleet");
 	_cleanup_(buf_done) struct buf text = { 0 }, reader = { 0 };
 	_cleanup_(root_freep) struct root *root = NULL;

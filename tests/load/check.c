@@ -89,7 +89,9 @@ static int take_line(struct check *c, struct bytes line, struct error *err)
 
 static int read_history(struct check *c, struct error *err)
 {
-	static const char *const log[] = { "log", "--reverse", "--raw", "--root", "--no-renames", "--no-abbrev", "--format=%H", "main", NULL };
+	static const char *const log[] = {
+		"log", "--reverse", "--raw", "--root", "--no-renames", "--no-abbrev", "--format=%H", "main", NULL
+	};
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct bytes rest, line;
 	int r = git(&text, c->server, log, (struct bytes){ 0 }, err);
@@ -122,7 +124,8 @@ static int read_contents(struct check *c, struct error *err)
 			continue;
 		if (!bytes_next_line(&rest, &line) || line.len < OID_HEX || memcmp(line.ptr, c->changes[i].blob, OID_HEX) != 0 ||
 		    sscanf((const char *)line.ptr + OID_HEX, " blob %zu\n", &len) != 1 || len >= rest.len)
-			return error_set(err, E_FORMAT, "git cat-file does not give blob %s of '%s'", c->changes[i].blob, c->changes[i].path);
+			return error_set(err, E_FORMAT, "git cat-file does not give blob %s of '%s'", c->changes[i].blob,
+					 c->changes[i].path);
 		c->changes[i].content = bytes_of(rest.ptr, len);
 		rest = bytes_from(rest, len + 1);
 	}
@@ -174,7 +177,8 @@ static int check_seal(struct check *c, const char *statement_path, const struct 
 	struct place probe = { 0 }, **at;
 	char hash[2 * HASH_LEN + 1];
 
-	snprintf(probe.path, sizeof(probe.path), "%.*s/%s.age", (int)(strrchr(statement_path, '/') - statement_path), statement_path, ref->name);
+	snprintf(probe.path, sizeof(probe.path), "%.*s/%s.age", (int)(strrchr(statement_path, '/') - statement_path), statement_path,
+		 ref->name);
 	at = tfind(&probe, &c->places, place_cmp);
 	hex_encode(hash, ref->hash, HASH_LEN);
 	if (!at || (*at)->is_gone || strcmp((*at)->hash, hash) != 0)
@@ -184,8 +188,8 @@ static int check_seal(struct check *c, const char *statement_path, const struct 
 
 static int check_key(struct check *c, const struct statement *st, const struct seal_ref *ref, struct error *err)
 {
-	_cleanup_(mem_freep) char *path = mem_printf("%s/keyring/%s/%s.%.*s.age", c->server, statement_get(st, "device"), statement_get(st, "epoch"),
-						     (int)(strlen(ref->name) - strlen("-key")), ref->name);
+	_cleanup_(mem_freep) char *path = mem_printf("%s/keyring/%s/%s.%.*s.age", c->server, statement_get(st, "device"),
+						     statement_get(st, "epoch"), (int)(strlen(ref->name) - strlen("-key")), ref->name);
 	_cleanup_(buf_done) struct buf key = { 0 };
 	uint8_t hash[HASH_LEN];
 	int r = fs_read(&key, path, SEAL_MAX, err);
@@ -252,7 +256,8 @@ static int walk(struct check *c, struct error *err)
 			if (is_seal(&c->changes[to]))
 				put_seal(c, &c->changes[to]);
 		for (size_t i = from; i < to; i++)
-			if (!is_seal(&c->changes[i]) && strcmp(c->changes[i].path, "log/checkpoint") != 0 && take_statement(c, &c->changes[i], err) < 0)
+			if (!is_seal(&c->changes[i]) && strcmp(c->changes[i].path, "log/checkpoint") != 0 &&
+			    take_statement(c, &c->changes[i], err) < 0)
 				return err->code;
 	}
 	return 0;
@@ -267,7 +272,8 @@ static int record_cmp(const void *a, const void *b)
 
 static int differ(const struct record *r, const char *what, struct error *err)
 {
-	return error_set(err, E_PEER, "%s %llu of '%s' (%s) %s", statement_type_name(r->type), (unsigned long long)r->number, r->subject, r->hash, what);
+	return error_set(err, E_PEER, "%s %llu of '%s' (%s) %s", statement_type_name(r->type), (unsigned long long)r->number, r->subject,
+			 r->hash, what);
 }
 
 /* Both lists sorted by hash: the same statements, each once, with the same bytes. */

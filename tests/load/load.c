@@ -11,20 +11,27 @@
 static int usage(void)
 {
 	fputs("usage:\n"
-	      "  load run FOLDER [--devices N] [--in-flight N] [--rate N] [--join-ms N] [--posts N] [--bytes N] [--moment TIME [--config FILE]]...\n"
+	      "  load run FOLDER [--devices N] [--in-flight N] [--rate N] [--join-ms N] [--posts N] [--bytes N] [--moment TIME [--config "
+	      "FILE]]...\n"
 	      "  load check FOLDER SERVER-FOLDER\n"
 	      "  load answers FOLDER\n"
 	      "  load hear FOLDER ROUNDS\n"
-	      "FOLDER holds the setup string of holdfastd init as 'setup'.\n", stderr);
+	      "FOLDER holds the setup string of holdfastd init as 'setup'.\n",
+	      stderr);
 	return 2;
 }
 
 static int run(int argc, char **argv, struct error *err)
 {
 	static const struct option known[] = {
-		{ "devices", required_argument, NULL, 'd' }, { "in-flight", required_argument, NULL, 'f' }, { "rate", required_argument, NULL, 'r' },
-		{ "join-ms", required_argument, NULL, 'j' }, { "posts", required_argument, NULL, 'p' },     { "bytes", required_argument, NULL, 'b' },
-		{ "moment", required_argument, NULL, 'm' },   { "config", required_argument, NULL, 'c' },
+		{ "devices", required_argument, NULL, 'd' },
+		{ "in-flight", required_argument, NULL, 'f' },
+		{ "rate", required_argument, NULL, 'r' },
+		{ "join-ms", required_argument, NULL, 'j' },
+		{ "posts", required_argument, NULL, 'p' },
+		{ "bytes", required_argument, NULL, 'b' },
+		{ "moment", required_argument, NULL, 'm' },
+		{ "config", required_argument, NULL, 'c' },
 		{ 0 },
 	};
 	struct load_options o = { .folder = argv[1], .devices = 100, .in_flight = 32, .bytes = 2000 };

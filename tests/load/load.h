@@ -22,8 +22,8 @@ struct load_options {
 	unsigned join_ms; /* a device joins after the one before it */
 	size_t posts;     /* ends by itself after this many acknowledgements; 0: on SIGTERM */
 	size_t bytes;     /* of a configuration */
-	/* When there are any, each device posts one snapshot with each of these times, and the run ends. The configurations of the first moment log to
-	 * syslog, those of the last do not. */
+	/* When there are any, each device posts one snapshot with each of these times, and the run ends. The configurations of the first
+	 * moment log to syslog, those of the last do not. */
 	int64_t moments[LOAD_MOMENTS_MAX];
 	size_t moment_count;
 	const char *configs[LOAD_MOMENTS_MAX]; /* files with what is posted at each moment in place of those; NULL: none */

@@ -71,7 +71,8 @@ static void make_config(struct buf *out, const struct run *run, const struct nod
 
 	buf_addf(out, "hostname %s\nip route 10.%llu.%llu.0/24 192.0.2.1\n", node->device.name, n / 250 % 250, n % 250);
 	for (size_t i = 0; out->len < bytes; i++)
-		buf_addf(out, "interface eth%zu\n description link %zu of %s\n ip address 10.9.%zu.1/30\n!\n", i, i * 7 % 97, node->device.name, i % 250);
+		buf_addf(out, "interface eth%zu\n description link %zu of %s\n ip address 10.9.%zu.1/30\n!\n", i, i * 7 % 97,
+			 node->device.name, i % 250);
 	if (node->snapshots + 1 < run->options->moment_count)
 		buf_add_str(out, "log syslog informational\n");
 	buf_add_str(out, "password {{secret 0011223344556677}}\n");
@@ -277,7 +278,8 @@ static int step(struct run *run, struct error *err)
 	if (run->is_ending && !unacknowledged(run))
 		return 1;
 	if (run->is_ending && clock_mono_ms() - run->ending_ms > FINISH_MS)
-		return error_set(err, E_PEER, "%zu statements are not acknowledged %d s after the end", unacknowledged(run), FINISH_MS / 1000);
+		return error_set(err, E_PEER, "%zu statements are not acknowledged %d s after the end", unacknowledged(run),
+				 FINISH_MS / 1000);
 	if (begin_all(run, err) < 0 || finish_all(run, err) < 0)
 		return err->code;
 	curl_multi_poll(run->multi, NULL, 0, TICK_MS, NULL);
@@ -388,7 +390,8 @@ int load_run(const struct load_options *options, struct error *err)
 		r = step(&run, err);
 	if (r < 0)
 		return r;
-	printf("acknowledged %zu, of them %zu stored before but not acknowledged, %zu calls without an answer, %zu answered 'later', in %.1f s\n",
+	printf("acknowledged %zu, of them %zu stored before but not acknowledged, %zu calls without an answer, %zu answered 'later', in "
+	       "%.1f s\n",
 	       run.acked, run.seen, run.failed, run.busy, (double)(clock_mono_ms() - run.begun_ms) / 1000);
 	return 0;
 }

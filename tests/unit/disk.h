@@ -1,7 +1,7 @@
 /* tests/unit/disk.h -- a disk that refuses, or a machine that stops, at its nth step.
  *
- * The functions by which a program changes a disk (write, sync, rename, make, cut, remove) are defined here in place of the C library's, for
- * everything in the test program: our own code, SQLite, libgit2. They count, and do as they were told. */
+ * The functions by which a program changes a disk (write, sync, rename, make, cut, remove) are defined here in place of the C library's,
+ * for everything in the test program: our own code, SQLite, libgit2. They count, and do as they were told. */
 #pragma once
 
 /* From the nth step on (0: the next one) each refuses with this errno, until disk_ok(). Steps that give space back are done. */

@@ -290,9 +290,11 @@ TEST(a_group_without_products_is_noted)
 
 static void check_frr(const char *vendor, const char *product)
 {
-	_cleanup_(mem_freep) char *text = mem_printf(
-		"{\"holdfast-advisory\": 1, \"id\": \"X\", \"publisher\": \"Y\", \"title\": \"Z\", \"version\": \"1\", \"released\": \"2026-01-01T00:00:00Z\","
-		" \"affected\": [{\"vendor\": \"%s\", \"product\": \"%s\", \"versions\": \"vers:intdot/<8.5.0\"}]}", vendor, product);
+	_cleanup_(mem_freep) char *text =
+		mem_printf("{\"holdfast-advisory\": 1, \"id\": \"X\", \"publisher\": \"Y\", \"title\": \"Z\", \"version\": \"1\", "
+			   "\"released\": \"2026-01-01T00:00:00Z\","
+			   " \"affected\": [{\"vendor\": \"%s\", \"product\": \"%s\", \"versions\": \"vers:intdot/<8.5.0\"}]}",
+			   vendor, product);
 	_cleanup_(advisory_freep) struct advisory *a = NULL;
 	struct advisory_facts f = { 0 };
 	struct error err = { 0 };
@@ -526,8 +528,9 @@ static void expect_inline(const char *text, const char *firmware, enum answer an
 
 TEST(a_service_pack_of_a_version_says_nothing_of_the_version_without_it)
 {
-#define PACKED(status) "{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version\", \"name\": \"5.20.0\", \"branches\": [" \
-	"{\"category\": \"service_pack\", \"name\": \"SP 2\", " PRODUCT "]}") STATUS(status)
+#define PACKED(status) \
+	"{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version\", \"name\": \"5.20.0\", \"branches\": [" \
+						    "{\"category\": \"service_pack\", \"name\": \"SP 2\", " PRODUCT "]}") STATUS(status)
 	expect_inline(PACKED("fixed"), "5.20.0", WHO_KNOWS, "service pack");
 	expect_inline(PACKED("known_affected"), "5.20.0", WHO_KNOWS, "service pack");
 	expect_inline(PACKED("known_affected"), "5.21.0", WHO_KNOWS, "service pack"); /* only that one was listed */
@@ -535,7 +538,9 @@ TEST(a_service_pack_of_a_version_says_nothing_of_the_version_without_it)
 
 TEST(a_byte_order_mark_in_front_is_no_reason_to_refuse)
 {
-#define PLAIN "{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version_range\", \"name\": \"All versions < V5.20\", " PRODUCT) STATUS("known_affected")
+#define PLAIN \
+	"{\"document\": {" HEAD TRACKING \
+	"}, " TREE("{\"category\": \"product_version_range\", \"name\": \"All versions < V5.20\", " PRODUCT) STATUS("known_affected")
 	expect_inline("\xef\xbb\xbf" PLAIN, "5.19.0", YES, NULL);
 	expect_inline(PLAIN, "5.20.0", NO, NULL);
 	refused("\xef\xbb\xbf", E_FORMAT, "line");
@@ -543,9 +548,12 @@ TEST(a_byte_order_mark_in_front_is_no_reason_to_refuse)
 
 TEST(who_is_affected_is_unknown_where_only_what_is_fixed_is_listed_or_nothing_is)
 {
-#define LISTED(status) "{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version\", \"name\": \"5.24.0\", " PRODUCT) STATUS(status)
-#define RECORD(vendor, product) "{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.1\", \"cveMetadata\": {\"cveId\": \"CVE-2026-0003\"}, \"containers\":" \
-	" {\"cna\": {\"affected\": [{\"vendor\": \"" vendor "\", \"product\": \"" product "\", \"versions\": [{\"version\": \"n/a\", \"status\": \"affected\"}]}]}}}"
+#define LISTED(status) \
+	"{\"document\": {" HEAD TRACKING "}, " TREE("{\"category\": \"product_version\", \"name\": \"5.24.0\", " PRODUCT) STATUS(status)
+#define RECORD(vendor, product) \
+	"{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.1\", \"cveMetadata\": {\"cveId\": \"CVE-2026-0003\"}, \"containers\":" \
+	" {\"cna\": {\"affected\": [{\"vendor\": \"" vendor "\", \"product\": \"" product \
+	"\", \"versions\": [{\"version\": \"n/a\", \"status\": \"affected\"}]}]}}}"
 	expect_inline(LISTED("fixed"), "5.24.0", NO, NULL);
 	expect_inline(LISTED("fixed"), "5.20.0", WHO_KNOWS, NULL);
 	expect_inline(LISTED("known_not_affected"), "5.20.0", WHO_KNOWS, NULL);
@@ -559,10 +567,12 @@ TEST(who_is_affected_is_unknown_where_only_what_is_fixed_is_listed_or_nothing_is
 TEST(commits_of_git_are_no_versions)
 {
 	/* "1da177e" would read as 1, and every 4.x as later than it */
-	expect_inline("{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.1\", \"cveMetadata\": {\"cveId\": \"CVE-2026-0002\"}, \"containers\": {\"cna\":"
-		      " {\"affected\": [{\"vendor\": \"Westermo\", \"product\": \"WeOS\", \"defaultStatus\": \"unaffected\", \"versions\": ["
-		      "{\"version\": \"1da177e\", \"lessThan\": \"9c1f2ab\", \"versionType\": \"git\", \"status\": \"affected\"}]}]}}}",
-		      "5.19.0", WHO_KNOWS, "commits");
+	expect_inline(
+		"{\"dataType\": \"CVE_RECORD\", \"dataVersion\": \"5.1\", \"cveMetadata\": {\"cveId\": \"CVE-2026-0002\"}, \"containers\": "
+		"{\"cna\":"
+		" {\"affected\": [{\"vendor\": \"Westermo\", \"product\": \"WeOS\", \"defaultStatus\": \"unaffected\", \"versions\": ["
+		"{\"version\": \"1da177e\", \"lessThan\": \"9c1f2ab\", \"versionType\": \"git\", \"status\": \"affected\"}]}]}}}",
+		"5.19.0", WHO_KNOWS, "commits");
 }
 
 TEST(what_is_no_advisory_is_refused_with_its_reason)

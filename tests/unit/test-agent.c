@@ -133,18 +133,13 @@ TEST(a_mistake_is_named_with_its_key_and_its_place)
 		{ DEVICE "  - name: r1\n" FRR "    commit: {mode: commit}\n", "r1", "agent.yaml" },
 		{ "devices:\n  - name: r1\n    driver: ios\n    commit: {mode: commit}\n", "ios", "device 'r1'" },
 		{ "devices:\n  - name: r1\n    driver: frr\n    commit: {mode: commit}\n", "frr", "device 'r1'" },
-		{ FRR_OF("config: frr.conf, daemons: [zebra]"), "config",
-		  "device 'r1'" },
+		{ FRR_OF("config: frr.conf, daemons: [zebra]"), "config", "device 'r1'" },
 		{ FRR_OF("config: /f, daemons: []"), "daemons", "line" },
 		{ FRR_OF("config: /f, daemons: [../x]"), "../x", "device 'r1'" },
-		{ FRR_OF("config: /f, daemons: [zebra], pathspace: ../x"),
-		  "pathspace", "device 'r1'" },
-		{ FRR_OF("config: /f, daemons: [zebra], pathspace: -x"),
-		  "pathspace", "device 'r1'" },
-		{ FRR_OF("config: /f, daemons: [zebra], vty-socket: x"),
-		  "vty-socket", "device 'r1'" },
-		{ FRR_OF("config: /f, daemons: [zebra], vty-socket: /x, pathspace: y"),
-		  "vty-socket", "device 'r1'" },
+		{ FRR_OF("config: /f, daemons: [zebra], pathspace: ../x"), "pathspace", "device 'r1'" },
+		{ FRR_OF("config: /f, daemons: [zebra], pathspace: -x"), "pathspace", "device 'r1'" },
+		{ FRR_OF("config: /f, daemons: [zebra], vty-socket: x"), "vty-socket", "device 'r1'" },
+		{ FRR_OF("config: /f, daemons: [zebra], vty-socket: /x, pathspace: y"), "vty-socket", "device 'r1'" },
 		{ FILES_OF("path: etc/x"), "path", "device 'gw'" },
 		{ FILES_OF("path: /etc/../x"), "path", "device 'gw'" },
 		{ FILES_OF("path: /x, format: yaml"), "yaml", "'/x'" },
@@ -165,11 +160,12 @@ TEST(a_mistake_is_named_with_its_key_and_its_place)
 		{ FRR_OF("config: /f, daemons: [zebra], factory: x"), "factory", "device 'r1'" },
 		{ FRR_OF("config: /f, daemons: [zebra], factory: /f"), "factory", "device 'r1'" },
 		{ "devices:\n  - name: r1\n" FRR "    media: [sda]\n    commit: {mode: commit}\n", "sda", "device 'r1'" },
-		{ "devices:\n  - name: s\n    driver: weos\n    weos: {serial: /dev/ttyS0}\n    media: [/dev/sda]\n    commit: {mode: commit}\n", "media",
-		  "device 's'" },
+		{ "devices:\n  - name: s\n    driver: weos\n    weos: {serial: /dev/ttyS0}\n    media: [/dev/sda]\n    commit: {mode: "
+		  "commit}\n",
+		  "media", "device 's'" },
 		{ "devices:\n  - name: gw\n    driver: files\n    commit: {mode: commit}\n", "files", "device 'gw'" },
-		{ "devices:\n  - name: gw\n    driver: files\n    files: {root: srv, parts: [{path: /x}]}\n    commit: {mode: commit}\n", "root",
-		  "device 'gw'" },
+		{ "devices:\n  - name: gw\n    driver: files\n    files: {root: srv, parts: [{path: /x}]}\n    commit: {mode: commit}\n",
+		  "root", "device 'gw'" },
 		{ "devices:\n  - name: gw\n    driver: files\n    files: {parts: []}\n    commit: {mode: commit}\n", "parts", "line" },
 		{ "devices:\n  - name: r1\n" FRR "    files: {parts: [{path: /x}]}\n    commit: {mode: commit}\n", "files", "device 'r1'" },
 		{ "devices: [\n", "", ":2:1" },
@@ -464,7 +460,8 @@ TEST(absent_and_empty_have_different_digests)
 
 TEST(requests_and_answers_come_back_and_nothing_shorter_is_taken)
 {
-	struct http_request req = { .address = "localhost:8443", .pin_count = 2, .path = "/v1/poll", .is_post = true, .timeout_s = 30 }, req_back;
+	struct http_request req = { .address = "localhost:8443", .pin_count = 2, .path = "/v1/poll", .is_post = true, .timeout_s = 30 },
+			    req_back;
 	struct http_answer ans = { .is_answered = true, .status = 200, .window_s = 5, .retry_s = 6, .error = "x" }, ans_back;
 	_cleanup_(buf_done) struct buf out = { 0 };
 
@@ -509,8 +506,9 @@ TEST(a_request_without_pin_path_address_or_end_is_refused)
 
 TEST(a_sealed_password_comes_back_and_its_file_alone_says_nothing)
 {
-	_cleanup_(mem_freep) char *folder = mem_printf("%s/credentials", test_folder()), *path = mem_printf("%s/.agent/sw1.credential", folder),
-				   *key = mem_printf("%s/.agent/key", folder), *other = mem_printf("%s/other", folder);
+	_cleanup_(mem_freep) char *folder = mem_printf("%s/credentials", test_folder()),
+				  *path = mem_printf("%s/.agent/sw1.credential", folder), *key = mem_printf("%s/.agent/key", folder),
+				  *other = mem_printf("%s/other", folder);
 	_cleanup_(buf_done) struct buf file = { 0 };
 	struct secret back = { 0 };
 	struct error err = { 0 };
@@ -552,11 +550,13 @@ TEST(what_a_console_would_not_take_is_no_password)
 
 TEST(an_older_version_of_a_file_is_told_by_its_name_and_nothing_else_is)
 {
-	static const char *const copies[] = { "frr.conf~",     "frr.conf.sav", "frr.conf.bak.2",    "frr.conf.2024-05-01", "frr.conf-old", "frr.conf.tmp-Xa1b2c",
-					      "frr.conf.~3~",  ".frr.conf.swp", "#frr.conf#",	    "frr.conf.dpkg-dist",  "frr.conf.bak~", "frr.conf.1",
-					      ".#frr.conf",    "frr.conf_backup" };
-	static const char *const others[] = { "frr.conf", "frr.confident", "frr.conf.d", "frr.conf.factory", "frr.conf.allow", "frr.conf.backups-of-all",
-					      "frr", "", "xfrr.conf.sav", "frr.conf.save.me", "frr.conf." };
+	static const char *const copies[] = { "frr.conf~",    "frr.conf.sav",        "frr.conf.bak.2", "frr.conf.2024-05-01",
+					      "frr.conf-old", "frr.conf.tmp-Xa1b2c", "frr.conf.~3~",   ".frr.conf.swp",
+					      "#frr.conf#",   "frr.conf.dpkg-dist",  "frr.conf.bak~",  "frr.conf.1",
+					      ".#frr.conf",   "frr.conf_backup" };
+	static const char *const others[] = { "frr.conf",       "frr.confident",           "frr.conf.d", "frr.conf.factory",
+					      "frr.conf.allow", "frr.conf.backups-of-all", "frr",        "",
+					      "xfrr.conf.sav",  "frr.conf.save.me",        "frr.conf." };
 
 	for (size_t i = 0; i < ARRAY_SIZE(copies); i++)
 		CHECK(copies_is_one(copies[i], "frr.conf"));
@@ -578,8 +578,10 @@ static void who_is(char **argv, unsigned count, const char *wanted)
 
 TEST(who_changed_it_is_the_first_line_of_a_program_made_printable)
 {
-	char *plain[] = { (char[]){ "printf" }, (char[]){ "  alice on tty1 \\nbob\\n" } }, *ugly[] = { (char[]){ "printf" }, (char[]){ "a\\033[31m\\tb\\303\\244" } };
-	char *fails[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "echo alice; exit 1" } }, *none[] = { (char[]){ "/nonexistent/program" } };
+	char *plain[] = { (char[]){ "printf" }, (char[]){ "  alice on tty1 \\nbob\\n" } },
+	     *ugly[] = { (char[]){ "printf" }, (char[]){ "a\\033[31m\\tb\\303\\244" } };
+	char *fails[] = { (char[]){ "sh" }, (char[]){ "-c" }, (char[]){ "echo alice; exit 1" } },
+	     *none[] = { (char[]){ "/nonexistent/program" } };
 	char *silent[] = { (char[]){ "true" } };
 
 	who_is(plain, 2, "alice on tty1");

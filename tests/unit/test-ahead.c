@@ -1,4 +1,5 @@
-/* tests/unit/test-ahead.c -- snapshots that wait for their rows: what memory says of them is what the index will say, whatever comes between. */
+/* tests/unit/test-ahead.c -- snapshots that wait for their rows: what memory says of them is what the index will say, whatever comes
+ * between. */
 #include "repo/ahead.h"
 #include "repo/parts.h"
 #include "repo/sql.h"

@@ -1,5 +1,5 @@
-/* tests/unit/test-batches.c -- the archive's half of orders: what is taken, what is refused and why, and that nothing but the statements decides
- * what a batch has come to. */
+/* tests/unit/test-batches.c -- the archive's half of orders: what is taken, what is refused and why, and that nothing but the statements
+ * decides what a batch has come to. */
 #include "tests/orders.h"
 #include "tests/unit/archive.h"
 
@@ -121,8 +121,8 @@ static int post_control(struct plant *p, const char *action, const char *reason)
 static int add_row(void *ctx, const struct repo_order *o)
 {
 	buf_addf(ctx, "%u %s %s %llu wave %u '%s' '%s' '%s' receipt %llu at %lld settled %d\n", o->index, o->device, o->name,
-		 (unsigned long long)o->number, o->wave, o->outcome, o->check, o->note, (unsigned long long)o->receipt, (long long)o->time_s,
-		 o->is_settled);
+		 (unsigned long long)o->number, o->wave, o->outcome, o->check, o->note, (unsigned long long)o->receipt,
+		 (long long)o->time_s, o->is_settled);
 	return 0;
 }
 
@@ -136,15 +136,16 @@ static void describe(struct buf *out, struct plant *p, bool with_times)
 	for (size_t i = 0; i < counts.wave_count; i++) {
 		const struct repo_wave *v = &counts.waves[i];
 
-		buf_addf(out, "wave to %u: %u orders, %u answered, %u settled, %u done, %u failed, %u placed at %lld\n", v->end, v->orders, v->answered,
-			 v->settled, v->done, v->failed, v->placed, with_times ? (long long)v->settled_s : 0);
+		buf_addf(out, "wave to %u: %u orders, %u answered, %u settled, %u done, %u failed, %u placed at %lld\n", v->end, v->orders,
+			 v->answered, v->settled, v->done, v->failed, v->placed, with_times ? (long long)v->settled_s : 0);
 	}
 	CHECK_OK(repo_orders(p->w.repo, p->batch.id, 0, DEVICES, add_row, out, &err));
 	for (size_t i = 0; i < DEVICES; i++) {
 		struct repo_device device;
 
 		CHECK_OK(repo_device_get(&device, p->w.repo, p->devices[i]->id, &err));
-		buf_addf(out, "%s head %llu order %llu\n", device.id, (unsigned long long)device.head_number, (unsigned long long)device.order);
+		buf_addf(out, "%s head %llu order %llu\n", device.id, (unsigned long long)device.head_number,
+			 (unsigned long long)device.order);
 	}
 	CHECK_OK(repo_batch_receipts(out, p->w.repo, p->batch.id, &err));
 }
@@ -163,16 +164,17 @@ TEST(a_batch_its_orders_decisions_and_receipts_lie_where_the_format_says_and_sto
 	CHECK_EQ(world_post(&p.w, make_snapshot), 0); /* the chain goes on behind a receipt, and in the same epoch */
 	CHECK_OK(repo_flush(p.w.repo, &err));
 	check_shell(p.w.dir, "git -C archive.git fsck --strict --no-dangling");
-	paths = mem_printf("set -- $(git -C archive.git ls-tree -r --name-only main | grep -e ^batches/ -e /receipts/ | sort) && test $# = 8"
-			   " && test $1 = batches/%s/batch && test -n \"$(echo $2 | grep -E '^batches/%s/control/[0-9a-f]{16}$')\""
-			   " && test $7 = devices/$(echo %s | cut -c1-2)/$(echo %s | cut -c3-4)/%s/receipts/000000000003 -o"
-			   " $8 = devices/$(echo %s | cut -c1-2)/$(echo %s | cut -c3-4)/%s/receipts/000000000003",
-			   p.batch.id, p.batch.id, p.devices[0]->id, p.devices[0]->id, p.devices[0]->id, p.devices[0]->id, p.devices[0]->id,
-			   p.devices[0]->id);
+	paths = mem_printf(
+		"set -- $(git -C archive.git ls-tree -r --name-only main | grep -e ^batches/ -e /receipts/ | sort) && test $# = 8"
+		" && test $1 = batches/%s/batch && test -n \"$(echo $2 | grep -E '^batches/%s/control/[0-9a-f]{16}$')\""
+		" && test $7 = devices/$(echo %s | cut -c1-2)/$(echo %s | cut -c3-4)/%s/receipts/000000000003 -o"
+		" $8 = devices/$(echo %s | cut -c1-2)/$(echo %s | cut -c3-4)/%s/receipts/000000000003",
+		p.batch.id, p.batch.id, p.devices[0]->id, p.devices[0]->id, p.devices[0]->id, p.devices[0]->id, p.devices[0]->id,
+		p.devices[0]->id);
 	check_shell(p.w.dir, paths);
 	for (size_t i = 0; i < DEVICES; i++) {
-		_cleanup_(mem_freep) char *path = mem_printf("git -C archive.git cat-file -e main:batches/%s/orders/%.2s/%s", p.batch.id, p.devices[i]->id,
-							     p.devices[i]->id);
+		_cleanup_(mem_freep) char *path = mem_printf("git -C archive.git cat-file -e main:batches/%s/orders/%.2s/%s", p.batch.id,
+							     p.devices[i]->id, p.devices[i]->id);
 
 		check_shell(p.w.dir, path);
 	}
@@ -245,7 +247,8 @@ TEST(what_does_not_belong_is_refused_by_its_reason)
 	/* somebody who is enrolled and not admitted */
 	join(&p, &outsider, "x9", false);
 	orders_batch_done(&first);
-	orders_batch_make(&first, &p.w.fleet, (struct fleet_device *[]){ &outsider, p.devices[1] }, 2, &(struct orders_plan){ .number = 7 });
+	orders_batch_make(&first, &p.w.fleet, (struct fleet_device *[]){ &outsider, p.devices[1] }, 2,
+			  &(struct orders_plan){ .number = 7 });
 	posted(&p, buf_bytes(&first.whole));
 	refused(&p, buf_bytes(&first.orders[0]), "not admitted here");
 
@@ -694,10 +697,12 @@ static void finds(struct plant *p, const char *kind, const char *where, const ch
 /* Somebody with access to the folder commits what a command changes in a clone, and takes it back after the audit. */
 static void forge(struct plant *p, const char *command, const char *kind, const char *where, const char *text)
 {
-	_cleanup_(mem_freep) char *line =
-		mem_printf("rm -rf work && git clone -q archive.git work && cd work && B=%s D=%s && O=batches/$B/orders/$(echo $D | cut -c1-2)/$D"
-			   " && R=$(git ls-files | grep '/receipts/' | head -n 1) && %s && git add -A && git -c user.name=x -c user.email=x@localhost commit -qm x"
-			   " && git push -q origin HEAD:main", p->batch.id, p->devices[0]->id, command);
+	_cleanup_(mem_freep) char *line = mem_printf(
+		"rm -rf work && git clone -q archive.git work && cd work && B=%s D=%s && O=batches/$B/orders/$(echo $D | cut -c1-2)/$D"
+		" && R=$(git ls-files | grep '/receipts/' | head -n 1) && %s && git add -A && git -c user.name=x -c user.email=x@localhost "
+		"commit -qm x"
+		" && git push -q origin HEAD:main",
+		p->batch.id, p->devices[0]->id, command);
 
 	check_shell(p->w.dir, line);
 	finds(p, kind, where, text);

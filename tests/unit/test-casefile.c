@@ -15,7 +15,8 @@ static bool has(const struct casefile *c, const char *text)
 
 TEST(tokens_and_what_the_form_knows_are_masked)
 {
-	static const char text[] = "hostname r1\npassword {{secret 0123456789abcdef}}\nenable password 8 abcdefghijk\nip route 10.0.0.0/8 Null0\n";
+	static const char text[] =
+		"hostname r1\npassword {{secret 0123456789abcdef}}\nenable password 8 abcdefghijk\nip route 10.0.0.0/8 Null0\n";
 	_cleanup_(casefile_done) struct casefile c = { 0 };
 	struct error err = { 0 };
 

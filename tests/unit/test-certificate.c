@@ -1,5 +1,5 @@
-/* tests/unit/test-certificate.c -- the proof of a retirement: drafted from what was seen, it holds offline, and nothing in it can be changed,
- * left out, exchanged or made stronger. */
+/* tests/unit/test-certificate.c -- the proof of a retirement: drafted from what was seen, it holds offline, and nothing in it can be
+ * changed, left out, exchanged or made stronger. */
 #include "tests/test.h"
 
 #include "base/clock.h"
@@ -116,7 +116,8 @@ static void add_root(struct world *w, int count, const char *retirers, const cha
 		buf_addf(&text, "reading-key: %s %s\n", people[i], reader);
 	}
 	sign_pub_text(pub, &w->keys[ARCHIVE].pub);
-	buf_addf(&text, "role: root alice bob\nrole: admin alice\nrole: reader alice bob\nrole: retirer %s\n%sarchive: %s\n", retirers, more, pub);
+	buf_addf(&text, "role: root alice bob\nrole: admin alice\nrole: reader alice bob\nrole: retirer %s\n%sarchive: %s\n", retirers,
+		 more, pub);
 	sign_pub_text(pub, &w->keys[TOWER].pub);
 	buf_addf(&text, "witness: tower %s\ntls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nserver: localhost:8443\n", pub);
 	w->root = archive_signed(w, &text, STATEMENT_ROOT, signers);
@@ -148,8 +149,8 @@ static void order(struct world *w, struct statement **batch, struct statement **
 	struct merkle_hash leaf;
 
 	statement_begin(&order, STATEMENT_ORDER);
-	buf_addf(&order, "fleet: %s\ndevice: %s\norder: %llu\nkind: %s\nnonce: %064d\n%s", w->fleet.id, w->device.id, (unsigned long long)number,
-		 kind, 5, more);
+	buf_addf(&order, "fleet: %s\ndevice: %s\norder: %llu\nkind: %s\nnonce: %064d\n%s", w->fleet.id, w->device.id,
+		 (unsigned long long)number, kind, 5, more);
 	leaf = merkle_leaf(buf_bytes(&order));
 	statement_begin(&text, STATEMENT_BATCH);
 	buf_addf(&text, "fleet: %s\nkind: %s\nperson: alice\n", w->fleet.id, kind);
@@ -385,7 +386,8 @@ static void tell(struct world *w)
 	add_device(w);
 	add_noise(w);
 	if (!s->is_lost) {
-		order(w, &w->erase, &w->erase_order, "purge", 1, "challenge: 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n");
+		order(w, &w->erase, &w->erase_order, "purge", 1,
+		      "challenge: 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n");
 		control(w, w->erase, CAROL, "approve", "");
 		control(w, w->erase, CAROL, "witness", "reason: the console showed the factory login\n");
 		add_receipt(w);
@@ -415,7 +417,8 @@ static void world_init(struct world *w, const struct story *story)
 	}
 	for (int i = 0; i < 2; i++)
 		age_identity_new(&w->readers[i]);
-	sign_key_from_seed(&w->fleet.operator, (const uint8_t[32]){ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 });
+	sign_key_from_seed(&w->fleet.operator,(const uint8_t[32]){ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+								   1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 });
 	w->fleet.reader = w->readers[0];
 	tell(w);
 }
@@ -579,9 +582,10 @@ static void no_draft(const struct story *story, int code, const char *says)
 TEST(nothing_is_certified_before_everybody_has_said_that_it_is_gone)
 {
 	no_draft(&(struct story){ .hides_bob = true }, CLI_CONFLICT, "bob did not say that what they kept is destroyed");
-	no_draft(&(struct story){ .areas = "area: flash method=menu claimed=purge seen=accepted result=partial\n", .outcome = "failed" }, E_SEAL,
-		 "the erasure that it had to wait for was not done");
-	no_draft(&(struct story){ .areas = "area: flash method=menu claimed=purge seen=accepted result=partial\n" }, E_SEAL, "cannot be certified");
+	no_draft(&(struct story){ .areas = "area: flash method=menu claimed=purge seen=accepted result=partial\n", .outcome = "failed" },
+		 E_SEAL, "the erasure that it had to wait for was not done");
+	no_draft(&(struct story){ .areas = "area: flash method=menu claimed=purge seen=accepted result=partial\n" }, E_SEAL,
+		 "cannot be certified");
 }
 
 static const char *category_of(const char *areas)
@@ -607,10 +611,12 @@ static const char *category_of(const char *areas)
 TEST(a_category_is_that_of_the_weakest_area)
 {
 	CHECK_STR(category_of("area: a method=m claimed=purge seen=read-back result=done\n"), "purge");
-	CHECK_STR(category_of("area: a method=m claimed=purge seen=read-back result=done\narea: b method=m claimed=clear seen=read-back result=done\n"),
+	CHECK_STR(category_of("area: a method=m claimed=purge seen=read-back result=done\narea: b method=m claimed=clear seen=read-back "
+			      "result=done\n"),
 		  "clear");
 	CHECK_STR(category_of("area: a method=m claimed=vendor-purge seen=seen-after-reboot result=done\n"), "clear");
-	CHECK_STR(category_of("area: a method=m claimed=purge seen=read-back result=done\narea: b method=m claimed=none seen=read-back result=done\n"),
+	CHECK_STR(category_of("area: a method=m claimed=purge seen=read-back result=done\narea: b method=m claimed=none seen=read-back "
+			      "result=done\n"),
 		  "none");
 	CHECK_STR(category_of("area: a method=m claimed=purge seen=nothing result=done\n"), "none");
 }
@@ -626,8 +632,8 @@ TEST(a_certificate_stronger_than_its_statements_is_refused)
 	REFUSED("area", .from = "claimed=clear seen=read-back", .to = "claimed=purge seen=read-back");
 	REFUSED("left", .from = "left: the USB stick\n", .to = "");
 	REFUSED("leaves out a limit", .from = "limit: an erase that only its maker calls a purge counts as clear\n", .to = "");
-	REFUSED("leaves out a limit", .is_lost = true, .from = "limit: device side not confirmed: it may still hold its configuration and its key\n",
-		.to = "");
+	REFUSED("leaves out a limit", .is_lost = true,
+		.from = "limit: device side not confirmed: it may still hold its configuration and its key\n", .to = "");
 	REFUSED("state", .is_lost = true, .from = "state: lost", .to = "state: wiped");
 	REFUSED("'bob' verified it, who is no witness", .from = "verified: carol", .to = "verified: bob");
 	REFUSED("performed", .from = "performed: alice", .to = "performed: carol");
@@ -773,7 +779,8 @@ TEST(a_place_or_a_growth_that_is_missing_is_told)
 		}
 		if (part->has_growth) {
 			part->has_growth = false;
-			refused(&w, statement_type(part->st) == STATEMENT_CERTIFICATE ? "how the log grew since" : "the log that witness 'tower' saw");
+			refused(&w, statement_type(part->st) == STATEMENT_CERTIFICATE ? "how the log grew since" :
+											"the log that witness 'tower' saw");
 			part->has_growth = true;
 		}
 	}
@@ -932,7 +939,8 @@ TEST(a_file_is_bounded_before_it_is_read)
 	buf_extend(&text, BUNDLE_MAX + 1);
 	CHECK_EQ(bundle_parse(&b, buf_bytes(&text), &err), E_LIMIT);
 	buf_truncate(&text, 0);
-	buf_add_str(&text, "holdfast-retirement/1\nfleet: aaaaaaaaaaaaaaaaaaaaaaaaaa\ndevice: aaaaaaaaaaaaaaaaaaaaaaaaaa\nparts: 1025\nsum: 0\n");
+	buf_add_str(&text,
+		    "holdfast-retirement/1\nfleet: aaaaaaaaaaaaaaaaaaaaaaaaaa\ndevice: aaaaaaaaaaaaaaaaaaaaaaaaaa\nparts: 1025\nsum: 0\n");
 	CHECK_EQ(bundle_parse(&b, buf_bytes(&text), &err), E_LIMIT);
 	CHECK_EQ(bundle_parse(&b, bytes_str(""), &err), E_FORMAT);
 	CHECK_EQ(bundle_parse(&b, bytes_str("holdfast-statement/1 certificate\n"), &err), E_FORMAT);
@@ -993,7 +1001,8 @@ TEST(the_page_is_well_formed_loads_nothing_runs_nothing_and_escapes_all_text)
 {
 	_cleanup_(buf_done) struct buf page = { 0 }, text = { 0 };
 	static const char sum[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
-	static const char *const bad[] = { "<script", "javascript:", "src=", "href=", "url(", "@import", "<link", "<img", "onload", "http://", "https://" };
+	static const char *const bad[] = { "<script", "javascript:", "src=",   "href=",   "url(",    "@import",
+					   "<link",   "<img",        "onload", "http://", "https://" };
 	json_t *json;
 
 	show(&page, &text, &json, sum);

@@ -1,5 +1,5 @@
-/* tests/unit/test-change.c -- confirmed commit: nothing is saved that was not healthy, every way ends in one last receipt, and whatever dies,
- * the device ends wholly old or wholly new. */
+/* tests/unit/test-change.c -- confirmed commit: nothing is saved that was not healthy, every way ends in one last receipt, and whatever
+ * dies, the device ends wholly old or wholly new. */
 #include "tests/test.h"
 
 #include "agent/change.h"
@@ -58,8 +58,9 @@ static void begin(struct change *c, const char *kind, const char *more, enum sta
 	statement_free(of);
 }
 
-static const struct error fine, denied = { .code = E_DENIED, .text = "the configuration changed" }, broken = { .code = E_PEER, .text = "it is broken" },
-			   full = { .code = E_SYS, .text = "no space left on device" };
+static const struct error fine, denied = { .code = E_DENIED, .text = "the configuration changed" },
+				broken = { .code = E_PEER, .text = "it is broken" },
+				full = { .code = E_SYS, .text = "no space left on device" };
 static const uint8_t new_digest[APPLY_DIGEST_LEN] = { NEW };
 
 static void look(struct change *c, enum state running, enum state startup)
@@ -769,6 +770,6 @@ TEST(whatever_fails_it_ends_wholly_old_or_wholly_new_with_one_receipt)
 		change_done(&w.c);
 	}
 	CHECK(done > 1000 && returned > 1000 && failed > 100 && none > 10);
-	print_message("figure: 30000 changes with %d deaths of the agent: %d done, %d returned, %d failed, %d never begun\n", deaths, done, returned,
-		      failed, none);
+	print_message("figure: 30000 changes with %d deaths of the agent: %d done, %d returned, %d failed, %d never begun\n", deaths, done,
+		      returned, failed, none);
 }

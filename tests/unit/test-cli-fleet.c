@@ -143,8 +143,10 @@ TEST(two_devices_of_one_name_are_not_guessed_between)
 static void check_fit(const char *lines, const char *model, const char *runs, enum firmware_fit wanted)
 {
 	static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-	_cleanup_(mem_freep) char *text = mem_printf("holdfast-statement/1 firmware\nfleet: aaaaaaaaaaaaaaaaaaaaaaaaaa\ndriver: weos\npart: %s\nsize: 7\nimage: %s\n"
-						     "person: alice\ntime: 2026-03-01T00:00:00Z\nroot: 1\n", lines, hash);
+	_cleanup_(mem_freep) char *text =
+		mem_printf("holdfast-statement/1 firmware\nfleet: aaaaaaaaaaaaaaaaaaaaaaaaaa\ndriver: weos\npart: %s\nsize: 7\nimage: %s\n"
+			   "person: alice\ntime: 2026-03-01T00:00:00Z\nroot: 1\n",
+			   lines, hash);
 	struct fleet_member m = { .driver = "weos" };
 	struct firmware f = { 0 };
 	struct error err = { 0 };

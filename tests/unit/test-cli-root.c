@@ -131,7 +131,8 @@ TEST(a_draft_is_the_root_in_force_but_for_what_was_changed)
 	CHECK_STR(root_fleet(next), p.fleet.id);
 	CHECK_EQ(root_people(next), 3);
 	CHECK(root_key(next, 1, &who, &key) && !strcmp(who, "bob") && sign_pub_equal(&key, &p.bob.pub));
-	CHECK(root_has_role(next, "alice", ROLE_ADMIN) && root_has_role(next, "carol", ROLE_AUDITOR) && !root_has_role(next, "carol", ROLE_READER));
+	CHECK(root_has_role(next, "alice", ROLE_ADMIN) && root_has_role(next, "carol", ROLE_AUDITOR) &&
+	      !root_has_role(next, "carol", ROLE_READER));
 	CHECK_EQ(root_threshold(next, "root"), 2);
 	for (const char *const *key_of = (const char *const[]){ "archive", "tls-pin", "server", "name", NULL }; *key_of; key_of++)
 		CHECK_STR(statement_get(root_statement(next), *key_of), statement_get(root_statement(p.root), *key_of));
@@ -173,7 +174,8 @@ TEST(names_that_are_alike_or_like_a_role_are_told_apart)
 	CHECK_OK(draft_revoke(d, "root", "root", &err));
 	CHECK_EQ(draft_revoke(d, "root", "root", &err), CLI_USAGE);
 	next = drafted(d);
-	CHECK(root_has_role(next, "root-2", ROLE_ROOT) && root_has_role(next, "alice", ROLE_ROOT) && !root_has_role(next, "root", ROLE_ROOT));
+	CHECK(root_has_role(next, "root-2", ROLE_ROOT) && root_has_role(next, "alice", ROLE_ROOT) &&
+	      !root_has_role(next, "root", ROLE_ROOT));
 }
 
 TEST(what_no_root_may_say_is_no_draft)
@@ -307,10 +309,18 @@ TEST(every_line_that_differs_is_told)
 	_cleanup_(draft_freep) struct draft *d = NULL;
 	_cleanup_(root_freep) struct root *next = NULL;
 	_cleanup_(root_diff_done) struct root_diff forth = { 0 }, back = { 0 };
-	static const char *const told[] = { "bob joins; roles: root, reader", "carol joins; roles: root, auditor", "alice loses role retirer",
-					    "bob gets signing key SHA256:", "carol gets reading key age1", "root takes 3 of 3 people, and took 1 of 1",
-					    "archive key ssh-ed25519", "witness tower ssh-ed25519", "server new.example:1 is added", "TLS pin BAAA",
-					    "the author of apply is not counted any more", "it expires 20" };
+	static const char *const told[] = { "bob joins; roles: root, reader",
+					    "carol joins; roles: root, auditor",
+					    "alice loses role retirer",
+					    "bob gets signing key SHA256:",
+					    "carol gets reading key age1",
+					    "root takes 3 of 3 people, and took 1 of 1",
+					    "archive key ssh-ed25519",
+					    "witness tower ssh-ed25519",
+					    "server new.example:1 is added",
+					    "TLS pin BAAA",
+					    "the author of apply is not counted any more",
+					    "it expires 20" };
 	static const char *const untold[] = { "bob leaves; roles were: root, reader", "alice gets role retirer", "bob loses signing key",
 					      "carol loses reading key", "root takes 1 of 1 people, and took 3 of 3",
 					      "server new.example:1 is dropped", "the author of apply is counted from now on" };
@@ -422,7 +432,10 @@ TEST(a_delay_or_pin_that_no_root_may_have_is_no_draft)
 		CHECK_OK(i == 0 ? draft_delay(d, "apply", "60", &err) :
 			 i == 1 ? draft_delay(d, "purge", "604801", &err) :
 				  draft_pin(d, "apply", true, &err));
-		check_refused(d, E_FORMAT, i == 0 ? "a delay for 'apply'" : i == 1 ? "a delay of 604801 s" : "takes 1 people, and 0 have one");
+		check_refused(d, E_FORMAT,
+			      i == 0 ? "a delay for 'apply'" :
+			      i == 1 ? "a delay of 604801 s" :
+				       "takes 1 people, and 0 have one");
 	}
 }
 
@@ -443,7 +456,8 @@ TEST(a_kind_that_nobody_can_order_any_more_is_told)
 			grant(d, "bob", "deployer");
 		next = drafted(d);
 		root_diff_of(&told, p.root, next);
-		CHECK_EQ(has_line(told.notes, told.note_count, "nobody can order apply any more: it takes 1 people with role deployer"), deployers == 1);
+		CHECK_EQ(has_line(told.notes, told.note_count, "nobody can order apply any more: it takes 1 people with role deployer"),
+			 deployers == 1);
 	}
 }
 

@@ -864,7 +864,8 @@ TEST(an_export_keeps_old_archive_keys_and_ends_old_peoples)
 	fleet_init(&next);
 	CHECK_OK(root_new(&roots[0], parsed(&fleet.root), &err));
 	roots[1] = replaced(&fleet, &next);
-	snprintf(old_archive, sizeof(old_archive), "archive namespaces=\"git,checkpoint@holdfast,shredded@holdfast,certificate@holdfast\" %s\n", fleet.archive_text);
+	snprintf(old_archive, sizeof(old_archive),
+		 "archive namespaces=\"git,checkpoint@holdfast,shredded@holdfast,certificate@holdfast\" %s\n", fleet.archive_text);
 	signers_text(&one, roots, 1);
 	CHECK(!has(&one, "valid-before") && has(&one, old_archive));
 	rest = buf_bytes(&one);

@@ -166,7 +166,9 @@ TEST(a_hold_holds_back_saving_returning_and_reminding_until_it_ends)
 
 TEST(in_an_exempt_time_nothing_is_saved_or_returned_and_reminders_go_on)
 {
-	static const enum commit_action wanted[] = { [MODE_REMIND] = COMMIT_REMIND, [MODE_COMMIT] = COMMIT_SAVE, [MODE_REVERT] = COMMIT_RETURN };
+	static const enum commit_action wanted[] = {
+		[MODE_REMIND] = COMMIT_REMIND, [MODE_COMMIT] = COMMIT_SAVE, [MODE_REVERT] = COMMIT_RETURN
+	};
 
 	for (int mode = MODE_REMIND; mode <= MODE_REVERT; mode++) {
 		bool is_remind = mode == MODE_REMIND;

@@ -391,7 +391,9 @@ TEST(login_asks_once_and_the_password_is_nowhere)
 TEST(a_private_answer_leaves_its_length_only)
 {
 	_cleanup_(talk_done) struct talk t;
-	struct console_ask what = { .command = "snmp rocommunity s3cr3t", .want = CONSOLE_SET(EXEC), .timeout_ms = 5000, .is_private = true };
+	struct console_ask what = {
+		.command = "snmp rocommunity s3cr3t", .want = CONSOLE_SET(EXEC), .timeout_ms = 5000, .is_private = true
+	};
 	struct error err = { 0 };
 
 	begin(&t);

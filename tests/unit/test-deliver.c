@@ -1,5 +1,5 @@
-/* tests/unit/test-deliver.c -- what a device's poll gets of its orders: the lowest numbers first, bounded, each batch in front of its orders; and
- * never by a state that an acknowledged statement has changed. */
+/* tests/unit/test-deliver.c -- what a device's poll gets of its orders: the lowest numbers first, bounded, each batch in front of its
+ * orders; and never by a state that an acknowledged statement has changed. */
 #include "tests/orders.h"
 #include "tests/unit/archive.h"
 

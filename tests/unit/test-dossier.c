@@ -62,11 +62,14 @@ static void make_root(struct world *w)
 	buf_add_str(&text, "version: 1\n");
 	statement_add_time(&text, "time", clock_now_s() - 60);
 	statement_add_time(&text, "expires", clock_now_s() + 86400);
-	buf_addf(&text, "name: plant-a\nperson: alice\nperson: bob\nkey: alice %s\nkey: bob %s\nreading-key: alice %s\n", alice, bob, reader);
+	buf_addf(&text, "name: plant-a\nperson: alice\nperson: bob\nkey: alice %s\nkey: bob %s\nreading-key: alice %s\n", alice, bob,
+		 reader);
 	for (int i = 0; i < ROLES; i++)
 		statement_add(&text, "role", "%s alice%s", role_name((enum role)i), i == ROLE_RETIRER ? " bob" : "");
-	buf_addf(&text, "threshold: factory-reset 2\nthreshold: shred 2\narchive: %s\ntls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
-			"server: localhost:8443\n", archive);
+	buf_addf(&text,
+		 "threshold: factory-reset 2\nthreshold: shred 2\narchive: %s\ntls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+		 "server: localhost:8443\n",
+		 archive);
 	must(statement_sign(&text, &w->fleet.operator, & err), &err);
 	must(statement_parse(&st, buf_bytes(&text), false, NULL, &err), &err);
 	id_of_hash(w->fleet.id, statement_hash(st));
@@ -74,7 +77,8 @@ static void make_root(struct world *w)
 	must(root_accept_first(w->roots[0], w->fleet.id, &err), &err);
 }
 
-static void make_control(struct buf *out, const struct world *w, const struct statement *batch, const char *person, const struct sign_key *key)
+static void make_control(struct buf *out, const struct world *w, const struct statement *batch, const char *person,
+			 const struct sign_key *key)
 {
 	struct error err = { 0 };
 
@@ -133,7 +137,8 @@ static void make_receipt(struct buf *out, const struct world *w, const char *dev
 	buf_add_str(out, "root: 1\norder: 1\n");
 	statement_add_hash(out, "batch", statement_hash(w->batches[ERASE].st));
 	statement_add_hash(out, "leaf", leaf);
-	buf_add_str(out, "outcome: done\nevidence: read-back\narea: startup method=factory-file claimed=clear seen=read-back result=done\n");
+	buf_add_str(out,
+		    "outcome: done\nevidence: read-back\narea: startup method=factory-file claimed=clear seen=read-back result=done\n");
 	must(statement_sign(out, key, &err), &err);
 }
 
@@ -185,8 +190,11 @@ static void make_certificate(struct buf *out, const struct world *w, const struc
 static int give_batch(struct buf *out, const struct world *w, const struct one *b, const char *what)
 {
 	if (!*what)
-		buf_addf(out, "{\"id\": \"%s\", \"state\": \"done\", \"orders\": 1, \"devices\": [{\"device\": \"%s\", \"name\": \"sw1\", \"index\": 0,"
-			      " \"order\": 1}]}", b->id, w->device.id);
+		buf_addf(out,
+			 "{\"id\": \"%s\", \"state\": \"done\", \"orders\": 1, \"devices\": [{\"device\": \"%s\", \"name\": \"sw1\", "
+			 "\"index\": 0,"
+			 " \"order\": 1}]}",
+			 b->id, w->device.id);
 	else if (!strcmp(what, "/statement"))
 		buf_addf(out, "%s%s", buf_text(&b->batch), buf_text(&b->control));
 	else if (!strncmp(what, "/orders?", 8))

@@ -1,5 +1,6 @@
-/* tests/unit/test-erase.c -- an order that erases: nothing begins without the journal, the people, the delay and the archived snapshot; nothing
- * is reported as done that the driver is not sure of; whatever dies, it goes on; and of what is retired nothing stays but what may. */
+/* tests/unit/test-erase.c -- an order that erases: nothing begins without the journal, the people, the delay and the archived snapshot;
+ * nothing is reported as done that the driver is not sure of; whatever dies, it goes on; and of what is retired nothing stays but what may.
+ */
 #include "tests/test.h"
 
 #include "agent/challenge.h"
@@ -49,9 +50,13 @@ static void make_root(void)
 		sign_pub_text(pub[i], &keys[i].pub);
 	}
 	statement_begin(&text, STATEMENT_ROOT);
-	buf_addf(&text, "version: 1\ntime: 2026-01-01T00:00:00Z\nexpires: 2199-01-01T00:00:00Z\nname: plant\nperson: alice\nperson: bob\nperson: carol\n"
-			"key: alice %s\nkey: bob %s\nkey: carol %s\nreading-key: alice %s\nrole: root alice\nrole: reader alice\nrole: retirer alice bob carol\nthreshold: purge 2\narchive: %s\n"
-			"tls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nserver: localhost:8443\n", pub[ALICE], pub[BOB], pub[CAROL], to, pub[ARCHIVE]);
+	buf_addf(&text,
+		 "version: 1\ntime: 2026-01-01T00:00:00Z\nexpires: 2199-01-01T00:00:00Z\nname: plant\nperson: alice\nperson: bob\nperson: "
+		 "carol\n"
+		 "key: alice %s\nkey: bob %s\nkey: carol %s\nreading-key: alice %s\nrole: root alice\nrole: reader alice\nrole: retirer "
+		 "alice bob carol\nthreshold: purge 2\narchive: %s\n"
+		 "tls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nserver: localhost:8443\n",
+		 pub[ALICE], pub[BOB], pub[CAROL], to, pub[ARCHIVE]);
 	CHECK_OK(statement_sign(&text, &keys[ALICE], &err));
 	CHECK_OK(root_new(&root, parsed(&text), &err));
 }
@@ -81,7 +86,8 @@ static void make_item(void)
 	struct bytes rest;
 
 	statement_begin(&order, STATEMENT_ORDER);
-	buf_addf(&order, "fleet: %s\ndevice: " ME "\norder: %d\nkind: purge\nnonce: " HASH_A "\nchallenge: " HASH_A "\n", root_fleet(root), NUMBER);
+	buf_addf(&order, "fleet: %s\ndevice: " ME "\norder: %d\nkind: purge\nnonce: " HASH_A "\nchallenge: " HASH_A "\n", root_fleet(root),
+		 NUMBER);
 	leaf = merkle_leaf(buf_bytes(&order));
 	merkle_add(&tree, leaf);
 	top = merkle_root(&tree);
@@ -779,8 +785,8 @@ TEST(killed_anywhere_it_goes_on_and_is_never_done_by_half)
 		erase_done(&w.e);
 	}
 	CHECK(done > 1000 && refusals > 100 && never > 10);
-	print_message("figure: 3000 orders to erase with %u deaths of the agent: %u retired, %u failed, %u refused, %u never begun\n", deaths, done, failed,
-		      refusals, never);
+	print_message("figure: 3000 orders to erase with %u deaths of the agent: %u retired, %u failed, %u refused, %u never begun\n",
+		      deaths, done, failed, refusals, never);
 }
 
 /* ---- the challenge ---- */
@@ -843,10 +849,12 @@ static bool is_there(const char *dir, const char *name)
 static char *full_folder(const char *name)
 {
 	char *dir = mem_printf("%s/%s", test_folder(), name);
-	_cleanup_(mem_freep) char *spool = mem_printf("%s/spool", dir), *seed = mem_printf("%s/device.seed", dir), *second = mem_printf("%s.seed", dir),
-				   *link = mem_printf("%s/link", dir);
-	static const char *const names[] = { "device.seed", "box.key", "chain", "roots", "fleet", "erase", "floor", "media", "lock", "spool/acked",
-					     "spool/000000000009", "retired.tmp-123" };
+	_cleanup_(mem_freep) char *spool = mem_printf("%s/spool", dir), *seed = mem_printf("%s/device.seed", dir),
+				  *second = mem_printf("%s.seed", dir), *link = mem_printf("%s/link", dir);
+	static const char *const names[] = {
+		"device.seed",        "box.key",        "chain", "roots", "fleet", "erase", "floor", "media", "lock", "spool/acked",
+		"spool/000000000009", "retired.tmp-123"
+	};
 	struct error err = { 0 };
 
 	CHECK_OK(fs_mkdirs(spool, 0700, &err));
@@ -897,7 +905,9 @@ TEST(nothing_of_the_folder_stays_but_what_says_that_the_device_is_retired)
 
 TEST(destroying_that_was_cut_off_after_any_file_is_finished)
 {
-	static const char *const gone[] = { "device.seed", "box.key", "chain", "roots", "erase", "spool/acked", "spool/000000000009", "lock" };
+	static const char *const gone[] = {
+		"device.seed", "box.key", "chain", "roots", "erase", "spool/acked", "spool/000000000009", "lock"
+	};
 	struct settings settings = { .state = (char *)test_folder() };
 	struct settings_device dev = { .name = (char *)"cut" };
 	struct error err = { 0 };
@@ -931,8 +941,8 @@ TEST(who_joined_meanwhile_loses_nothing)
 TEST(the_password_of_a_retired_device_goes_unless_another_device_has_the_same)
 {
 	const char *top = test_folder();
-	_cleanup_(mem_freep) char *dir = full_folder("sw1"), *own = mem_printf("%s/own.credential", top), *shared = mem_printf("%s/shared.credential", top),
-				   *factory = mem_printf("%s/factory.credential", top);
+	_cleanup_(mem_freep) char *dir = full_folder("sw1"), *own = mem_printf("%s/own.credential", top),
+				  *shared = mem_printf("%s/shared.credential", top), *factory = mem_printf("%s/factory.credential", top);
 	struct settings_weos first = { .credential = own }, second = { .credential = shared };
 	struct settings_device devices[] = { { .name = (char *)"sw1", .weos = &first }, { .name = (char *)"sw2", .weos = &second } };
 	struct settings settings = { .state = (char *)top, .devices = devices, .devices_count = 2 };

@@ -118,7 +118,8 @@ static void survive(void (*tell)(long n, int error), int refusal)
 		if (repo_flush(w.repo, &err) < 0 && err.sys != refusal)
 			fail_msg("step %ld: %s", n, err.text);
 		steps = disk_ok();
-		CHECK_OK(repo_flush(w.repo, &err)); /* an index that is behind takes nothing until it has caught up, 5 s later or when asked */
+		CHECK_OK(repo_flush(w.repo,
+				    &err)); /* an index that is behind takes nothing until it has caught up, 5 s later or when asked */
 		CHECK_EQ(post_row(&w, &row, taken, refusal), ROUND);
 		CHECK_OK(repo_flush(w.repo, &err));
 		check_row(&w, &row);

@@ -1,5 +1,5 @@
-/* tests/unit/test-feed.c -- what providers say they have: addresses that lead to https, each once, the newest word of each, and no way out of
- * a folder. */
+/* tests/unit/test-feed.c -- what providers say they have: addresses that lead to https, each once, the newest word of each, and no way out
+ * of a folder. */
 #include "tests/test.h"
 
 #include "cli/advisory-feed.h"
@@ -12,8 +12,18 @@
 TEST(only_https_without_passwords_is_an_address)
 {
 	static const char *const good[] = { "https://a.example/x.json", "https://a.example:8443/", "HTTPS://a.example/a%20b?x=1" };
-	static const char *const bad[] = { "http://a.example/x", "ftp://a.example/x", "file:///etc/passwd", "https://u:p@a.example/", "https://u@a.example/",
-					   "https://a.example/#x", "", "https://", "https://a.example/\n", "https://a.example/a b", "//a.example/x", "x.json",
+	static const char *const bad[] = { "http://a.example/x",
+					   "ftp://a.example/x",
+					   "file:///etc/passwd",
+					   "https://u:p@a.example/",
+					   "https://u@a.example/",
+					   "https://a.example/#x",
+					   "",
+					   "https://",
+					   "https://a.example/\n",
+					   "https://a.example/a b",
+					   "//a.example/x",
+					   "x.json",
 					   "https://a.example/\xc3\xa4" };
 	_cleanup_(mem_freep) char *long_one = mem_printf("https://a.example/%02001d", 0);
 
@@ -43,7 +53,8 @@ TEST(a_link_is_read_from_where_it_stands)
 static const char rolie[] =
 	"{\"feed\": {\"entry\": ["
 	"{\"updated\": \"2026-02-01T00:00:00Z\", \"link\": [{\"rel\": \"self\", \"href\": \"https://a.example/b.json\"},"
-	" {\"rel\": \"hash\", \"href\": \"https://a.example/b.json.sha256\"}, {\"rel\": \"hash\", \"href\": \"https://a.example/b.json.sha512\"},"
+	" {\"rel\": \"hash\", \"href\": \"https://a.example/b.json.sha256\"}, {\"rel\": \"hash\", \"href\": "
+	"\"https://a.example/b.json.sha512\"},"
 	" {\"rel\": \"signature\", \"href\": \"https://a.example/b.json.asc\"}]},"
 	"{\"updated\": \"2026-01-01T00:00:00Z\", \"content\": {\"src\": \"a.json\"}},"
 	"{\"updated\": \"2025-01-01T00:00:00Z\", \"link\": [{\"rel\": \"self\", \"href\": \"https://a.example/b.json\"}]},"
@@ -100,12 +111,13 @@ TEST(a_feed_of_too_many_documents_is_refused)
 
 TEST(a_folder_names_what_lies_below_it_and_nothing_else)
 {
-	static const char text[] = "\"2026/b.json\",\"2026-03-01T00:00:00Z\"\r\n\"2026/a-1_x.json\",\"2026-01-01T00:00:00Z\"\n"
-				   "\"2026/b.json\",\"2026-02-01T00:00:00Z\"\n\"../up.json\",\"2026-01-01T00:00:00Z\"\n"
-				   "\"2026/../../up.json\",\"2026-01-01T00:00:00Z\"\n\"/root.json\",\"2026-01-01T00:00:00Z\"\n"
-				   "\"https://b.example/x.json\",\"2026-01-01T00:00:00Z\"\n\"2026/%2e%2e/x.json\",\"2026-01-01T00:00:00Z\"\n"
-				   "\"a//b.json\",\"2026-01-01T00:00:00Z\"\n\"a?b.json\",\"2026-01-01T00:00:00Z\"\n\".x.json\",\"2026-01-01T00:00:00Z\"\n"
-				   "\"a.html\",\"2026-01-01T00:00:00Z\"\nno-time.json\n\n2025/plain.json,2025-01-01T00:00:00Z";
+	static const char text[] =
+		"\"2026/b.json\",\"2026-03-01T00:00:00Z\"\r\n\"2026/a-1_x.json\",\"2026-01-01T00:00:00Z\"\n"
+		"\"2026/b.json\",\"2026-02-01T00:00:00Z\"\n\"../up.json\",\"2026-01-01T00:00:00Z\"\n"
+		"\"2026/../../up.json\",\"2026-01-01T00:00:00Z\"\n\"/root.json\",\"2026-01-01T00:00:00Z\"\n"
+		"\"https://b.example/x.json\",\"2026-01-01T00:00:00Z\"\n\"2026/%2e%2e/x.json\",\"2026-01-01T00:00:00Z\"\n"
+		"\"a//b.json\",\"2026-01-01T00:00:00Z\"\n\"a?b.json\",\"2026-01-01T00:00:00Z\"\n\".x.json\",\"2026-01-01T00:00:00Z\"\n"
+		"\"a.html\",\"2026-01-01T00:00:00Z\"\nno-time.json\n\n2025/plain.json,2025-01-01T00:00:00Z";
 	_cleanup_(feed_done) struct feed f = { 0 };
 	struct error err = { 0 };
 
@@ -123,10 +135,11 @@ TEST(a_folder_names_what_lies_below_it_and_nothing_else)
 
 TEST(a_provider_names_feeds_or_folders_each_once)
 {
-	static const char text[] =
-		"{\"metadata_version\": \"2.0\", \"distributions\": ["
-		"{\"rolie\": {\"feeds\": [{\"url\": \"https://a.example/w.json\"}, {\"url\": \"https://a.example/w.json\"}, {\"url\": \"http://a.example/g.json\"}]},"
-		" \"directory_url\": \"https://a.example/csaf/\"}, {\"directory_url\": \"https://b.example/csaf\"}, {\"directory_url\": \"https://b.example/?x\"}, 3]}";
+	static const char text[] = "{\"metadata_version\": \"2.0\", \"distributions\": ["
+				   "{\"rolie\": {\"feeds\": [{\"url\": \"https://a.example/w.json\"}, {\"url\": "
+				   "\"https://a.example/w.json\"}, {\"url\": \"http://a.example/g.json\"}]},"
+				   " \"directory_url\": \"https://a.example/csaf/\"}, {\"directory_url\": \"https://b.example/csaf\"}, "
+				   "{\"directory_url\": \"https://b.example/?x\"}, 3]}";
 	struct error err = { 0 };
 	struct provider p;
 

@@ -116,9 +116,12 @@ static void check_canonical(const char *in, const char *want)
 
 TEST(of_nft_comments_blanks_and_what_the_packet_path_adds_are_noise)
 {
-	check_canonical(HEAD NFT " # by hand\n table inet a {\n \tset s {\n \t\ttype ipv4_addr\n \t\tflags dynamic,timeout\n \t\telements = { 1.2.3.4 timeout 3s,\n"
-				 " \t\t\t     1.2.3.5 timeout 3s }\n \t}\n \n \tset t {\n \t\telements = { 1.1.1.1 }\n \t}\n \tchain c {\n \t\taccept comment \"# in\"  \n \t}\n }\n",
-			HEAD NFT " table inet a {\n \tset s {\n \t\ttype ipv4_addr\n \t\tflags dynamic,timeout\n \t}\n \tset t {\n \t\telements = { 1.1.1.1 }\n \t}\n"
+	check_canonical(HEAD NFT " # by hand\n table inet a {\n \tset s {\n \t\ttype ipv4_addr\n \t\tflags dynamic,timeout\n \t\telements "
+				 "= { 1.2.3.4 timeout 3s,\n"
+				 " \t\t\t     1.2.3.5 timeout 3s }\n \t}\n \n \tset t {\n \t\telements = { 1.1.1.1 }\n \t}\n \tchain c {\n "
+				 "\t\taccept comment \"# in\"  \n \t}\n }\n",
+			HEAD NFT " table inet a {\n \tset s {\n \t\ttype ipv4_addr\n \t\tflags dynamic,timeout\n \t}\n \tset t {\n "
+				 "\t\telements = { 1.1.1.1 }\n \t}\n"
 				 " \tchain c {\n \t\taccept comment \"# in\"\n \t}\n }\n");
 }
 
@@ -223,12 +226,14 @@ TEST(known_formats_hide_what_is_secret_in_them)
 
 TEST(private_keys_are_hidden_wherever_they_stand_and_certificates_are_not)
 {
-	check_masked(HEAD "part plain text 0600 root root /a\n x\n -----BEGIN PRIVATE KEY-----\n AAAA\n BBBB\n -----END PRIVATE KEY-----\n y\n",
+	check_masked(HEAD
+		     "part plain text 0600 root root /a\n x\n -----BEGIN PRIVATE KEY-----\n AAAA\n BBBB\n -----END PRIVATE KEY-----\n y\n",
 		     HEAD "part plain text 0600 root root /a\n x\n -----BEGIN PRIVATE KEY-----\n *\n *\n -----END PRIVATE KEY-----\n y\n");
 	check_masked(HEAD "part key text 0600 root root /a\n note\n -----BEGIN CERTIFICATE-----\n AAAA\n -----END CERTIFICATE-----\n",
 		     HEAD "part key text 0600 root root /a\n *\n -----BEGIN CERTIFICATE-----\n AAAA\n -----END CERTIFICATE-----\n");
 	/* cut short, the rest of the part is secret, and no more than that */
-	check_masked(HEAD "part sshd text 0600 root root /a\n -----BEGIN RSA PRIVATE KEY-----\n AAAA\npart sshd text 0600 root root /b\n x\n",
+	check_masked(HEAD
+		     "part sshd text 0600 root root /a\n -----BEGIN RSA PRIVATE KEY-----\n AAAA\npart sshd text 0600 root root /b\n x\n",
 		     HEAD "part sshd text 0600 root root /a\n -----BEGIN RSA PRIVATE KEY-----\n *\npart sshd text 0600 root root /b\n x\n");
 }
 

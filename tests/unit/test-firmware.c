@@ -296,8 +296,17 @@ TEST(a_range_is_understood_or_the_whole_is_given)
 
 TEST(a_body_goes_on_to_the_end_or_is_not_taken)
 {
-	static const char *const bad[] = { "bytes 40-98/100", "bytes 40-99/101", "bytes 41-99/100", "bytes 40-99/*", "bytes */100", "40-99/100",
-					   "bytes 40-99/100 ", "bytes 040-99/100", "bytes 100-99/100", "bytes 0-0/0", "" };
+	static const char *const bad[] = { "bytes 40-98/100",
+					   "bytes 40-99/101",
+					   "bytes 41-99/100",
+					   "bytes 40-99/*",
+					   "bytes */100",
+					   "40-99/100",
+					   "bytes 40-99/100 ",
+					   "bytes 040-99/100",
+					   "bytes 100-99/100",
+					   "bytes 0-0/0",
+					   "" };
 	uint64_t from, size;
 
 	CHECK(byte_range_of_body(&from, &size, NULL, 60));

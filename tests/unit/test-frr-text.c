@@ -21,7 +21,8 @@ static void check_canonical(const char *in, const char *want)
 TEST(header_comments_blanks_version_host_name_and_end_are_noise)
 {
 	check_canonical("Building configuration...\n\nCurrent configuration:\n!\nfrr version 8.4.4\nfrr defaults traditional\nhostname r1\n"
-			"log syslog \n hostname kept\nhostname vm\nservice integrated-vtysh-config\n!\n# by hand\n  ! and this\n\n \t\nrouter rip\r\n"
+			"log syslog \n hostname kept\nhostname vm\nservice integrated-vtysh-config\n!\n# by hand\n  ! and this\n\n "
+			"\t\nrouter rip\r\n"
 			" network eth0  \nexit\n!\nend\n",
 			"frr defaults traditional\nlog syslog\n hostname kept\nrouter rip\n network eth0\nexit\n");
 }
@@ -64,7 +65,8 @@ TEST(kinds_do_not_mix_and_what_stands_between_parts_them)
 TEST(a_block_whose_end_is_not_written_stays_where_it_is)
 {
 	/* unindented, as somebody may write it by hand: "match x" belongs to A */
-	check_canonical("route-map B permit 10\nroute-map A permit 10\nmatch x\n", "route-map B permit 10\nroute-map A permit 10\nmatch x\n");
+	check_canonical("route-map B permit 10\nroute-map A permit 10\nmatch x\n",
+			"route-map B permit 10\nroute-map A permit 10\nmatch x\n");
 	check_canonical("route-map B permit 10\n match x\nroute-map A permit 10\n match y\n",
 			"route-map B permit 10\n match x\nroute-map A permit 10\n match y\n");
 }
@@ -115,7 +117,8 @@ TEST(the_secret_of_every_command_that_takes_one_is_found)
 		{ " ip ospf authentication-key abc 10.0.0.1", " ip ospf authentication-key <>" },
 		{ " ip ospf message-digest-key 1 md5 abc", " ip ospf message-digest-key 1 md5 <>" },
 		{ " ip ospf message-digest-key 1 md5 abc 10.0.0.1", " ip ospf message-digest-key 1 md5 <>" },
-		{ " area 1 virtual-link 10.0.0.9 message-digest-key 1 md5 abc", " area 1 virtual-link 10.0.0.9 message-digest-key 1 md5 <>" },
+		{ " area 1 virtual-link 10.0.0.9 message-digest-key 1 md5 abc",
+		  " area 1 virtual-link 10.0.0.9 message-digest-key 1 md5 <>" },
 		{ " area 1 virtual-link 10.0.0.9 authentication message-digest message-digest-key 1 md5 abc",
 		  " area 1 virtual-link 10.0.0.9 authentication message-digest message-digest-key 1 md5 <>" },
 		{ " area 1 virtual-link 10.0.0.9 authentication authentication-key abc",

@@ -67,12 +67,14 @@ TEST(an_answer_is_the_same_however_it_is_cut)
 	expect("HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx", 200, "x", false);
 	expect("HTTP/1.1 204 No Content\r\n\r\n", 204, "", true);
 	expect("HTTP/1.1 200 OK\r\n\r\nuntil the end", 200, "until the end", false);
-	expect("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", 200, "x", true);
+	expect("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx", 200, "x",
+	       true);
 }
 
 TEST(chunks_become_one_body)
 {
-	expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\nA;why=not\r\n0123456789\r\n0\r\n\r\n", 200, "fine0123456789", true);
+	expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\nA;why=not\r\n0123456789\r\n0\r\n\r\n", 200,
+	       "fine0123456789", true);
 	expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\nTrailer: x\r\n\r\n", 200, "", true);
 }
 
@@ -95,7 +97,10 @@ TEST(seconds_in_headers_are_bounded_and_odd_ones_count_for_nothing)
 	CHECK_EQ(got.rd.retry_s, 3600);
 	CHECK_EQ(got.rd.window_s, 120);
 	read_done(&got);
-	feed(&got, bytes_str("HTTP/1.1 503 Busy\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\nHoldfast-Window: -5\r\nContent-Length: 0\r\n\r\n"), 9);
+	feed(&got,
+	     bytes_str(
+		     "HTTP/1.1 503 Busy\r\nRetry-After: Wed, 21 Oct 2015 07:28:00 GMT\r\nHoldfast-Window: -5\r\nContent-Length: 0\r\n\r\n"),
+	     9);
 	CHECK_EQ(got.r, 0);
 	CHECK_EQ(got.rd.retry_s, 0);
 	CHECK_EQ(got.rd.window_s, 0);

@@ -49,7 +49,8 @@ static void make(struct buf *out, const struct world *w, const struct made *m)
 		statement_add_seal(out, "text", m->number ? m->number : 1, buf_bytes(&text));
 	CHECK_OK(statement_sign(out, m->key ? m->key : &w->fleet.operator, &err));
 	if (m->also)
-		sshsig_sign(out, m->also, "judgement@holdfast", bytes_of(out->ptr, (size_t)(strstr(buf_text(out), "-----BEGIN") - buf_text(out))));
+		sshsig_sign(out, m->also, "judgement@holdfast",
+			    bytes_of(out->ptr, (size_t)(strstr(buf_text(out), "-----BEGIN") - buf_text(out))));
 	if (m->document && !m->is_left_out)
 		buf_add_bytes(out, buf_bytes(&text));
 }
@@ -114,7 +115,8 @@ TEST(a_judgement_is_archived_once_below_its_advisory_and_found_again_after_a_rei
 	CHECK_EQ(look(&w, seen.last, 10).count, 1);
 	CHECK_EQ(look(&w, seen.last + 1, 10).count, 0);
 	judgement_advisory_id(id, "EX-2026-01");
-	snprintf(line, sizeof(line), "test $(git -C archive.git ls-tree -r --name-only main | grep -cE '^advisories/%.2s/%s/[0-9a-f]{16}$') = 2", id, id);
+	snprintf(line, sizeof(line),
+		 "test $(git -C archive.git ls-tree -r --name-only main | grep -cE '^advisories/%.2s/%s/[0-9a-f]{16}$') = 2", id, id);
 	check_shell(w.dir, line);
 	check_shell(w.dir, "test $(git -C archive.git ls-tree -r --name-only main | grep -c ^advisories/) = 3");
 	w.repo = repo_close(w.repo);
@@ -161,9 +163,12 @@ TEST(the_document_that_a_judgement_brings_lies_beside_it_and_opens_with_stock_to
 	check_text(&w, "", REPO_ABSENT);
 	CHECK_OK(repo_flush(w.repo, &err));
 	check_shell(w.dir, "test $(git -C archive.git ls-tree -r --name-only main | grep -c '^advisories/.*zst$') = 2");
-	check_shell(w.dir, "test $(git -C archive.git ls-tree -r main | grep 'zst$' | cut -d' ' -f3 | cut -f1 | sort -u | wc -l) = 1"); /* kept once */
+	check_shell(
+		w.dir,
+		"test $(git -C archive.git ls-tree -r main | grep 'zst$' | cut -d' ' -f3 | cut -f1 | sort -u | wc -l) = 1"); /* kept once */
 	check_shell(w.dir, "cd archive.git; for P in $(git ls-tree -r --name-only main | grep 'zst$'); do"
-			   " test \"$(git show main:$P | zstd -qdc | sha256sum | cut -d' ' -f1)\" = \"$(git show main:${P%.zst} | sed -n 's/^document: //p')\" || exit 1; done");
+			   " test \"$(git show main:$P | zstd -qdc | sha256sum | cut -d' ' -f1)\" = \"$(git show main:${P%.zst} | sed -n "
+			   "'s/^document: //p')\" || exit 1; done");
 	w.repo = repo_close(w.repo);
 	check_audit(&w);
 
@@ -286,9 +291,11 @@ static void found(void *ctx, const char *kind, const char *where, const char *te
 
 static void forge(struct world *w, const char *command, const char *kind)
 {
-	_cleanup_(mem_freep) char *line =
-		mem_printf("git -C archive.git rev-parse main >kept && rm -rf work && git clone -q archive.git work && cd work && J=$(git ls-files advisories) && %s && git add -A"
-			   " && git -c user.name=x -c user.email=x@localhost commit -qm x && git -C ../archive.git fetch -q ../work +HEAD:main", command);
+	_cleanup_(mem_freep) char *line = mem_printf(
+		"git -C archive.git rev-parse main >kept && rm -rf work && git clone -q archive.git work && cd work && J=$(git ls-files "
+		"advisories) && %s && git add -A"
+		" && git -c user.name=x -c user.email=x@localhost commit -qm x && git -C ../archive.git fetch -q ../work +HEAD:main",
+		command);
 	_cleanup_(mem_freep) char *path = mem_printf("%s/archive.git", w->dir), *want = mem_printf("%s advisories/", kind);
 	struct findings all = { 0 };
 	struct repo_audit out;

@@ -22,7 +22,8 @@ static void split(const char *text, const char *host, const char *port)
 
 TEST(an_address_is_split_as_it_is_written)
 {
-	static const char *const bad[] = { "", ":1", "a:", "a:0", "a:65536", "a:x", "a:1:2", "a:+1", "2001:db8::1", "[::1", "[::1]x", "[]:1", "[::1]:", "a:123456" };
+	static const char *const bad[] = { "",     ":1",          "a:",   "a:0",    "a:65536", "a:x",    "a:1:2",
+					   "a:+1", "2001:db8::1", "[::1", "[::1]x", "[]:1",    "[::1]:", "a:123456" };
 	char host[NAMES_HOST_MAX], port[NAMES_PORT_MAX], text[NAMES_HOST_MAX + 8];
 
 	split("localhost:8443", "localhost", "8443");

@@ -50,9 +50,11 @@ static void make_root(const char *more)
 		buf_addf(&text, "key: dave %s\n", pub);
 	}
 	sign_pub_text(pub, &keys[ARCHIVE].pub);
-	buf_addf(&text, "reading-key: alice " AGE_A "\nrole: root alice\nrole: admin alice\nrole: reader alice\nrole: deployer alice bob carol\n"
-			"role: retirer dave\nthreshold: apply 2\n%sarchive: %s\ntls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
-			"server: localhost:8443\n", more, pub);
+	buf_addf(&text,
+		 "reading-key: alice " AGE_A "\nrole: root alice\nrole: admin alice\nrole: reader alice\nrole: deployer alice bob carol\n"
+		 "role: retirer dave\nthreshold: apply 2\n%sarchive: %s\ntls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+		 "server: localhost:8443\n",
+		 more, pub);
 	CHECK_OK(statement_sign(&text, &keys[ALICE], &err));
 	parse(&st, &text, false);
 	root_free(root);
@@ -106,14 +108,17 @@ static void batch_done(struct batch *b)
 }
 
 /* kind, person and what follows `tree` may be wrong on purpose. */
-static void make_batch(struct batch *b, uint32_t count, const char *kind, const char *more_of_order, const char *person, int key, const char *more)
+static void make_batch(struct batch *b, uint32_t count, const char *kind, const char *more_of_order, const char *person, int key,
+		       const char *more)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct merkle tree = { 0 };
 	struct merkle_hash top;
 	struct error err = { 0 };
 
-	*b = (struct batch){ .orders = mem_alloc(count * sizeof(*b->orders)), .leaves = mem_alloc(count * sizeof(*b->leaves)), .count = count };
+	*b = (struct batch){ .orders = mem_alloc(count * sizeof(*b->orders)),
+			     .leaves = mem_alloc(count * sizeof(*b->leaves)),
+			     .count = count };
 	for (uint32_t i = 0; i < count; i++) {
 		order_text(&b->orders[i], i, kind, more_of_order);
 		b->leaves[i] = merkle_leaf(buf_bytes(&b->orders[i]));
@@ -402,17 +407,30 @@ TEST(an_area_has_one_form)
 {
 	static const char good[] = "flash method=menu claimed=purge seen=accepted result=done";
 	static const char *const bad[] = {
-		"", "flash", " flash method=menu claimed=purge seen=accepted result=done", "method=menu claimed=purge seen=accepted result=done",
-		"flash claimed=purge seen=accepted result=done", "flash method=menu claimed=purge seen=accepted",
-		"flash method=menu seen=accepted claimed=purge result=done", "flash method=menu claimed=purge seen=accepted result=done ",
-		"flash method=menu claimed=purge seen=accepted result=done more=1", "flash method=menu  claimed=purge seen=accepted result=done",
-		"flash method= claimed=purge seen=accepted result=done", "flash method=a=b claimed=purge seen=accepted result=done",
-		"flash method=menu claimed=destroy seen=accepted result=done", "flash method=menu claimed=purge seen=seen result=done",
-		"flash method=menu claimed=purge seen=accepted result=Done", "flash method=menu claimed=purge seen=accepted result=",
-		"flash method=menu claimed=purges seen=accepted result=done", "flash method=menu claimed=purge seen=accepted result=done\n",
-		"fl<b>ash method=menu claimed=purge seen=accepted result=done", "Flash method=menu claimed=purge seen=accepted result=done",
-		"-flash method=menu claimed=purge seen=accepted result=done", ".flash method=menu claimed=purge seen=accepted result=done",
-		"flash method=me_nu claimed=purge seen=accepted result=done", "flash method=me.nu claimed=purge seen=accepted result=done",
+		"",
+		"flash",
+		" flash method=menu claimed=purge seen=accepted result=done",
+		"method=menu claimed=purge seen=accepted result=done",
+		"flash claimed=purge seen=accepted result=done",
+		"flash method=menu claimed=purge seen=accepted",
+		"flash method=menu seen=accepted claimed=purge result=done",
+		"flash method=menu claimed=purge seen=accepted result=done ",
+		"flash method=menu claimed=purge seen=accepted result=done more=1",
+		"flash method=menu  claimed=purge seen=accepted result=done",
+		"flash method= claimed=purge seen=accepted result=done",
+		"flash method=a=b claimed=purge seen=accepted result=done",
+		"flash method=menu claimed=destroy seen=accepted result=done",
+		"flash method=menu claimed=purge seen=seen result=done",
+		"flash method=menu claimed=purge seen=accepted result=Done",
+		"flash method=menu claimed=purge seen=accepted result=",
+		"flash method=menu claimed=purges seen=accepted result=done",
+		"flash method=menu claimed=purge seen=accepted result=done\n",
+		"fl<b>ash method=menu claimed=purge seen=accepted result=done",
+		"Flash method=menu claimed=purge seen=accepted result=done",
+		"-flash method=menu claimed=purge seen=accepted result=done",
+		".flash method=menu claimed=purge seen=accepted result=done",
+		"flash method=me_nu claimed=purge seen=accepted result=done",
+		"flash method=me.nu claimed=purge seen=accepted result=done",
 		"flash\tmethod=menu claimed=purge seen=accepted result=done",
 	};
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -450,7 +468,9 @@ TEST(an_order_has_what_its_kind_takes_and_nothing_else)
 	CHECK_EQ(judge_order("save", "mode: whole\n"), E_FORMAT);
 	CHECK_EQ(judge_order("save", PAYLOAD), E_FORMAT);
 	CHECK_EQ(judge_order("apply", "mode: whole\n" PAYLOAD), 0);
-	CHECK_EQ(judge_order("apply", "mode: whole\nconfirm: 60\nsettle: 0\nprobe: ping 10.0.0.1\nprobe: tcp host:22\nprobe: show ip route =~ 0\\.0\n" PAYLOAD), 0);
+	CHECK_EQ(judge_order("apply", "mode: whole\nconfirm: 60\nsettle: 0\nprobe: ping 10.0.0.1\nprobe: tcp host:22\nprobe: show ip route "
+				      "=~ 0\\.0\n" PAYLOAD),
+		 0);
 	CHECK_EQ(judge_order("apply", "mode: half\n" PAYLOAD), E_FORMAT);
 	CHECK_EQ(judge_order("apply", PAYLOAD), E_FORMAT);
 	CHECK_EQ(judge_order("apply", "mode: lines\n"), E_FORMAT);
@@ -461,7 +481,8 @@ TEST(an_order_has_what_its_kind_takes_and_nothing_else)
 	CHECK_EQ(judge_order("apply", "mode: lines\nprobe: show x\n" PAYLOAD), E_FORMAT);
 	CHECK_EQ(judge_order("apply", "mode: lines\nmember: " DEVICE "\n" PAYLOAD), E_FORMAT); /* not among them */
 	CHECK_EQ(judge_order("apply", "mode: lines\nmember: aaaaafghijklmnopqrstuvwxyz\nmember: " DEVICE "\n" PAYLOAD), 0);
-	CHECK_EQ(judge_order("apply", "mode: lines\nmember: aaaaafghijklmnopqrstuvwxyz\nmember: aaaaafghijklmnopqrstuvwxyz\n" PAYLOAD), E_FORMAT);
+	CHECK_EQ(judge_order("apply", "mode: lines\nmember: aaaaafghijklmnopqrstuvwxyz\nmember: aaaaafghijklmnopqrstuvwxyz\n" PAYLOAD),
+		 E_FORMAT);
 	CHECK_EQ(judge_order("hold", ""), E_FORMAT);
 	CHECK_EQ(judge_order("hold", "until: 2027-01-16T00:00:00Z\n"), 0);
 	CHECK_EQ(judge_order("explode", ""), E_FORMAT);
@@ -505,8 +526,18 @@ TEST(windows_hold_in_utc_and_over_midnight)
 		{ "sat,sun 22:00-04:00", "2027-01-18T03:59:00Z", true }, /* the night from Sunday */
 		{ "sat,sun 22:00-04:00", "2027-01-18T22:30:00Z", false },
 	};
-	static const char *const bad[] = { "daily", "daily 1:00-5:00", "daily 01:00-01:00", "daily 01:00 - 05:00", "sat, 01:00-02:00", "sat,sat 01:00-02:00",
-					   "never 01:00-02:00", " 01:00-02:00", "daily 01:60-02:00", "daily 24:00-02:00", "daily 01:00-02:00 ", "" };
+	static const char *const bad[] = { "daily",
+					   "daily 1:00-5:00",
+					   "daily 01:00-01:00",
+					   "daily 01:00 - 05:00",
+					   "sat, 01:00-02:00",
+					   "sat,sat 01:00-02:00",
+					   "never 01:00-02:00",
+					   " 01:00-02:00",
+					   "daily 01:60-02:00",
+					   "daily 24:00-02:00",
+					   "daily 01:00-02:00 ",
+					   "" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		int64_t t;

@@ -39,10 +39,14 @@ static void make_root(const char *more)
 		sign_pub_text(pub[i], &keys[i].pub);
 	age_recipient_text(to, &reader.pub);
 	statement_begin(&text, STATEMENT_ROOT);
-	buf_addf(&text, "version: 1\ntime: 2026-01-01T00:00:00Z\nexpires: 2199-01-01T00:00:00Z\nname: plant\nperson: alice\nperson: bob\nperson: carol\n"
-			"key: alice %s\nkey: bob %s\nkey: carol %s\nreading-key: alice %s\nrole: root alice\nrole: admin alice\nrole: reader alice\n"
-			"role: deployer alice bob\nrole: auditor carol\n%sarchive: %s\ntls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
-			"server: localhost:8443\n", pub[ALICE], pub[BOB], pub[CAROL], to, more, pub[ARCHIVE]);
+	buf_addf(&text,
+		 "version: 1\ntime: 2026-01-01T00:00:00Z\nexpires: 2199-01-01T00:00:00Z\nname: plant\nperson: alice\nperson: bob\nperson: "
+		 "carol\n"
+		 "key: alice %s\nkey: bob %s\nkey: carol %s\nreading-key: alice %s\nrole: root alice\nrole: admin alice\nrole: reader "
+		 "alice\n"
+		 "role: deployer alice bob\nrole: auditor carol\n%sarchive: %s\ntls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"
+		 "server: localhost:8443\n",
+		 pub[ALICE], pub[BOB], pub[CAROL], to, more, pub[ARCHIVE]);
 	CHECK_OK(statement_sign(&text, &keys[ALICE], &err));
 	CHECK_OK(statement_parse(&st, buf_bytes(&text), false, NULL, &err));
 	root_free(root);
@@ -64,8 +68,12 @@ static void begin_test(const char *more_of_root)
 	}
 	make_root(more_of_root);
 	seen = (struct orders_seen){ .last = 6 };
-	view = (struct orders_view){ device, root_fleet(root), root, &seen, NOW, NOW, DEVICE_APPLY | DEVICE_SAVE | DEVICE_REVERT | DEVICE_STARTUP };
-	place = (struct orders_device){ .has_startup = true, .running_since = 40, .newest = 42, .running_hash = running_hash, .newest_hash = newest_hash };
+	view = (struct orders_view){
+		device, root_fleet(root), root, &seen, NOW, NOW, DEVICE_APPLY | DEVICE_SAVE | DEVICE_REVERT | DEVICE_STARTUP
+	};
+	place = (struct orders_device){
+		.has_startup = true, .running_since = 40, .newest = 42, .running_hash = running_hash, .newest_hash = newest_hash
+	};
 }
 
 __attribute__((destructor)) static void end_tests(void)
@@ -122,8 +130,8 @@ static void batch_text(struct buf *text, const struct plan *p, const struct merk
 	struct error err = { 0 };
 
 	statement_begin(text, STATEMENT_BATCH);
-	buf_addf(text, "fleet: %s\nkind: %s\nperson: %s\n", or_else(p->fleet, root_fleet(root)), or_else(p->batch_kind, or_else(p->kind, "apply")),
-		 or_else(p->person, "alice"));
+	buf_addf(text, "fleet: %s\nkind: %s\nperson: %s\n", or_else(p->fleet, root_fleet(root)),
+		 or_else(p->batch_kind, or_else(p->kind, "apply")), or_else(p->person, "alice"));
 	statement_add_time(text, "time", NOW - 60);
 	statement_add_time(text, "not-before", p->begins ? p->begins : NOW - 60);
 	statement_add_time(text, "expires", p->expires ? p->expires : NOW + 3600);
@@ -390,9 +398,11 @@ TEST(a_leaf_is_proven_to_be_of_this_batch)
 TEST(people_are_counted_by_the_root_of_the_device)
 {
 	static const char *const bob[] = { "bob", NULL }, *const alice_again[] = { "alice", NULL }, *const carol[] = { "carol", NULL },
-				 *const dave[] = { "dave", NULL }, *const no[] = { "bob", "bob reject", NULL }, *const back[] = { "bob", "bob withdraw", NULL },
-				 *const twice[] = { "bob", "bob", NULL }, *const end[] = { "bob", "alice abort", NULL };
-	static const int key_bob[] = { BOB, BOB }, key_alice[] = { ALICE }, key_carol[] = { CAROL }, key_dave[] = { DAVE }, both[] = { BOB, ALICE };
+				 *const dave[] = { "dave", NULL }, *const no[] = { "bob", "bob reject", NULL },
+				 *const back[] = { "bob", "bob withdraw", NULL }, *const twice[] = { "bob", "bob", NULL },
+				 *const end[] = { "bob", "alice abort", NULL };
+	static const int key_bob[] = { BOB, BOB }, key_alice[] = { ALICE }, key_carol[] = { CAROL }, key_dave[] = { DAVE },
+			 both[] = { BOB, ALICE };
 
 	begin_test("threshold: apply 2\n");
 	refused(CHECK_THRESHOLD, "1 of 2 people", PLAN(.number = 7));
@@ -406,7 +416,8 @@ TEST(people_are_counted_by_the_root_of_the_device)
 	refused(CHECK_THRESHOLD, "aborted", PLAN(.approvals = end, .approval_keys = both));
 	obeyed(PLAN(.kind = "save")); /* takes one */
 	begin_test("threshold: apply 2\nseparate: apply\n");
-	refused(CHECK_THRESHOLD, "1 of 2 people", PLAN(.approvals = twice, .approval_keys = key_bob)); /* the author is not counted, bob once */
+	refused(CHECK_THRESHOLD, "1 of 2 people",
+		PLAN(.approvals = twice, .approval_keys = key_bob)); /* the author is not counted, bob once */
 }
 
 /* What was agreed to by alice and bob, and what was brought of it since. */
@@ -422,8 +433,9 @@ static bool is_stopped(const char *const *brought, const int *keys_of)
 TEST(only_who_may_order_stops_what_was_agreed_to)
 {
 	static const char *const nothing[] = { NULL }, *const agreed[] = { "bob", NULL }, *const end[] = { "bob", "alice abort", NULL },
-				 *const no[] = { "bob reject", NULL }, *const back[] = { "bob withdraw", NULL }, *const rest[] = { "bob", "bob pause", NULL },
-				 *const carol[] = { "bob", "carol abort", NULL }, *const dave[] = { "bob", "dave abort", NULL };
+				 *const no[] = { "bob reject", NULL }, *const back[] = { "bob withdraw", NULL },
+				 *const rest[] = { "bob", "bob pause", NULL }, *const carol[] = { "bob", "carol abort", NULL },
+				 *const dave[] = { "bob", "dave abort", NULL };
 	static const int by_bob[] = { BOB, BOB }, both[] = { BOB, ALICE }, with_carol[] = { BOB, CAROL }, with_dave[] = { BOB, DAVE };
 
 	begin_test("threshold: apply 2\n");
@@ -457,7 +469,8 @@ TEST(a_number_rises_by_at_most_a_thousand_and_is_used_once)
 	orders_note_taken(&seen, 7, first.leaf);
 	orders_judge(&j, &first, &view);
 	CHECK_EQ(j.verdict, ORDERS_KNOWN); /* replayed: its receipt exists */
-	refused(CHECK_NUMBER, "order 7 is not above 7", PLAN(.number = 7, .more = "mode: lines\nconfirm: 61\n")); /* another with its number */
+	refused(CHECK_NUMBER, "order 7 is not above 7",
+		PLAN(.number = 7, .more = "mode: lines\nconfirm: 61\n")); /* another with its number */
 }
 
 TEST(what_was_refused_is_known_and_forgeries_push_no_genuine_one_out)
@@ -598,7 +611,8 @@ TEST(a_device_that_lacks_what_its_kind_can_do_says_what_would_let_it)
 
 	begin_test("");
 	as_device(&sw);
-	refused(CHECK_CAPABILITY, "reach it by its console ('serial', 'tcp' or 'rfc2217'), and set 'serve'; or do it at the device", PLAN(.kind = "upgrade"));
+	refused(CHECK_CAPABILITY, "reach it by its console ('serial', 'tcp' or 'rfc2217'), and set 'serve'; or do it at the device",
+		PLAN(.kind = "upgrade"));
 	way = (struct settings_weos){ .serial = address };
 	as_device(&sw);
 	refused(CHECK_CAPABILITY, "set 'serve'", PLAN(.kind = "upgrade", .number = 8));
@@ -619,14 +633,17 @@ TEST(what_erases_names_the_challenge_that_the_device_said_last_and_no_hold_stops
 	begin_test("role: retirer alice bob\n");
 	CHECK(hex_decode(said, sizeof(said), bytes_str(HASH_A)));
 	view.capabilities |= DEVICE_PURGE;
-	refused(CHECK_CHALLENGE, "none that is still in force", PLAN(.kind = "purge", .more = NAMES, .approvals = approvals, .approval_keys = by));
+	refused(CHECK_CHALLENGE, "none that is still in force",
+		PLAN(.kind = "purge", .more = NAMES, .approvals = approvals, .approval_keys = by));
 	view.challenge = other;
-	refused(CHECK_CHALLENGE, "another one than the device said last", PLAN(.kind = "purge", .more = NAMES, .approvals = approvals, .approval_keys = by));
+	refused(CHECK_CHALLENGE, "another one than the device said last",
+		PLAN(.kind = "purge", .more = NAMES, .approvals = approvals, .approval_keys = by));
 	view.challenge = said;
 	place.is_held = place.is_unsaved = true;
 	place.has_startup = false;
 	obeyed(PLAN(.kind = "purge", .more = NAMES, .approvals = approvals, .approval_keys = by));
-	refused(CHECK_CAPABILITY, "cannot carry out 'factory-reset'", PLAN(.kind = "factory-reset", .more = NAMES, .approvals = approvals, .approval_keys = by));
+	refused(CHECK_CAPABILITY, "cannot carry out 'factory-reset'",
+		PLAN(.kind = "factory-reset", .more = NAMES, .approvals = approvals, .approval_keys = by));
 	refused(CHECK_THRESHOLD, "1 of 2 people", PLAN(.kind = "purge", .more = NAMES));
 	refused(CHECK_SIGNER, "does not have the role 'retirer'", PLAN(.kind = "purge", .more = NAMES, .person = "carol", .key = CAROL));
 }

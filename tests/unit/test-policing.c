@@ -8,14 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char pack[] = "holdfast-policy: 1\npack: p\ntitle: T\ndriver: weos\nrules:\n"
-			   "- {id: in-a-block, title: T, level: fundamental, severity: low, context: config/system, check: {present: location *},"
-			   " remedy: [{context: config/system, lines: ['location {{place}}']}, {context: config, lines: [no spanning-tree]}]}\n"
-			   "- {id: by-hand, title: T, level: fundamental, severity: low, context: config/iface ..., check: {present: primary},"
-			   " remedy: [{context: config/iface ..., lines: [primary]}]}\n"
-			   "- {id: without, title: T, level: fundamental, severity: low, context: config, check: {present: x}}\n"
-			   "- {id: passes, title: T, level: fundamental, severity: low, context: config, check: {present: system},"
-			   " remedy: [{context: config, lines: [system]}]}\n";
+static const char pack[] =
+	"holdfast-policy: 1\npack: p\ntitle: T\ndriver: weos\nrules:\n"
+	"- {id: in-a-block, title: T, level: fundamental, severity: low, context: config/system, check: {present: location *},"
+	" remedy: [{context: config/system, lines: ['location {{place}}']}, {context: config, lines: [no spanning-tree]}]}\n"
+	"- {id: by-hand, title: T, level: fundamental, severity: low, context: config/iface ..., check: {present: primary},"
+	" remedy: [{context: config/iface ..., lines: [primary]}]}\n"
+	"- {id: without, title: T, level: fundamental, severity: low, context: config, check: {present: x}}\n"
+	"- {id: passes, title: T, level: fundamental, severity: low, context: config, check: {present: system},"
+	" remedy: [{context: config, lines: [system]}]}\n";
 
 static void judge(struct policed *out, const struct policy *policy, const char *name, const char *text)
 {

@@ -37,22 +37,30 @@ static void check_tree(const char *driver, const char *text, const char *wanted)
 
 TEST(weos_4_is_blocks_by_indentation)
 {
-	check_tree("weos", "# WeOS\naaa\n\tuser  admin\n\t\trole administrator\n\t\tend\n\tend\nno spanning-tree\niface vlan1 inet dhcp\n\tprimary\n\tend\n",
+	check_tree("weos",
+		   "# WeOS\naaa\n\tuser  admin\n\t\trole administrator\n\t\tend\n\tend\nno spanning-tree\niface vlan1 inet "
+		   "dhcp\n\tprimary\n\tend\n",
 		   "aaa @2\n>user admin @3\n>>role administrator @4\nno spanning-tree @7\niface vlan1 inet dhcp @8\n>primary @9\n");
 }
 
 TEST(weos_5_is_the_lines_that_would_make_it)
 {
-	check_tree("weos", "{\n \"aaa\": {\n  \"user\": {\n   \"admin\": {\n    \"role\": \"a\\u0041 b\"\n   }\n  }\n },\n \"web\": {\"port\": 80},\n \"snmp-server\": false,\n"
-			   " \"ntp\": {\"peer\": {\"a\": {}, \"b\": {}}}, \"vlan\": {\"1\": {\"x\": [1, \"two\"], \"y\": true, \"z\": null}}}\n",
-		   "aaa @2\n>user admin @4\n>>role aA b @5\nweb @9\n>port 80 @9\nno snmp-server @10\nntp @11\n>peer a @11\n>peer b @11\nvlan 1 @11\n>x 1 @11\n>x two @11\n>y @11\n");
+	check_tree("weos",
+		   "{\n \"aaa\": {\n  \"user\": {\n   \"admin\": {\n    \"role\": \"a\\u0041 b\"\n   }\n  }\n },\n \"web\": {\"port\": "
+		   "80},\n \"snmp-server\": false,\n"
+		   " \"ntp\": {\"peer\": {\"a\": {}, \"b\": {}}}, \"vlan\": {\"1\": {\"x\": [1, \"two\"], \"y\": true, \"z\": null}}}\n",
+		   "aaa @2\n>user admin @4\n>>role aA b @5\nweb @9\n>port 80 @9\nno snmp-server @10\nntp @11\n>peer a @11\n>peer b "
+		   "@11\nvlan 1 @11\n>x 1 @11\n>x two @11\n>y @11\n");
 }
 
 TEST(frr_is_blocks_without_their_ends)
 {
-	check_tree("frr", "hostname r1\n!\nrouter bgp 65000\n neighbor 10.0.0.1 remote-as 65001\n !\n address-family ipv4 unicast\n  network 10.0.0.0/8\n"
-			  " exit-address-family\nexit\n!\nline vty\n exec-timeout 5 0\n!\nend\n",
-		   "hostname r1 @1\nrouter bgp 65000 @3\n>neighbor 10.0.0.1 remote-as 65001 @4\n>address-family ipv4 unicast @6\n>>network 10.0.0.0/8 @7\n"
+	check_tree("frr",
+		   "hostname r1\n!\nrouter bgp 65000\n neighbor 10.0.0.1 remote-as 65001\n !\n address-family ipv4 unicast\n  network "
+		   "10.0.0.0/8\n"
+		   " exit-address-family\nexit\n!\nline vty\n exec-timeout 5 0\n!\nend\n",
+		   "hostname r1 @1\nrouter bgp 65000 @3\n>neighbor 10.0.0.1 remote-as 65001 @4\n>address-family ipv4 unicast @6\n>>network "
+		   "10.0.0.0/8 @7\n"
 		   "line vty @11\n>exec-timeout 5 0 @12\n");
 }
 
@@ -60,21 +68,27 @@ TEST(parts_are_read_by_their_format)
 {
 	check_tree("files",
 		   "holdfast-files/1\n"
-		   "part nftables text 0644 root root /etc/a\n #!/usr/sbin/nft -f\n table inet f { # all\n  chain input { type filter hook input priority 0; policy drop;\n"
+		   "part nftables text 0644 root root /etc/a\n #!/usr/sbin/nft -f\n table inet f { # all\n  chain input { type filter hook "
+		   "input priority 0; policy drop;\n"
 		   "   tcp dport { 22,\n    80 } accept # ;}\n  }\n }\n"
 		   "part rsyslog text 0644 root root /etc/b\n action(type=\"omfwd\"\n   target=\"a\")\n *.* @@b:514\n"
 		   "part sshd text 0644 root root /etc/c\n PERMITRootLogin=no\n Match User x\n  Banner none\n Match all\n Port 22\n",
-		   "part nftables text 0644 root root /etc/a @2\n>table inet f @4\n>>chain input @5\n>>>type filter hook input priority 0 @5\n>>>policy drop @5\n"
+		   "part nftables text 0644 root root /etc/a @2\n>table inet f @4\n>>chain input @5\n>>>type filter hook input priority 0 "
+		   "@5\n>>>policy drop @5\n"
 		   ">>>tcp dport { 22, 80 } accept @6\n"
 		   "part rsyslog text 0644 root root /etc/b @10\n>action(type=\"omfwd\" target=\"a\") @11\n>*.* @@b:514 @13\n"
-		   "part sshd text 0644 root root /etc/c @14\n>permitrootlogin no @15\n>match User x @16\n>>banner none @17\n>match all @18\n>>port 22 @19\n");
+		   "part sshd text 0644 root root /etc/c @14\n>permitrootlogin no @15\n>match User x @16\n>>banner none @17\n>match all "
+		   "@18\n>>port 22 @19\n");
 }
 
 TEST(a_part_that_cannot_be_read_is_unclear_and_the_others_are_not)
 {
-	check_tree("files", "holdfast-files/1\npart key base64 0600 root root /etc/a\n AAAA\npart nftables text 0644 root root /etc/b\n table inet f {\n  chain x {\n }\n"
-			    "part sshd text 0644 root root /etc/c\n Port 22\n",
-		   "part key base64 0600 root root /etc/a @2?\npart nftables text 0644 root root /etc/b @4?\npart sshd text 0644 root root /etc/c @8\n>port 22 @9\n");
+	check_tree("files",
+		   "holdfast-files/1\npart key base64 0600 root root /etc/a\n AAAA\npart nftables text 0644 root root /etc/b\n table inet "
+		   "f {\n  chain x {\n }\n"
+		   "part sshd text 0644 root root /etc/c\n Port 22\n",
+		   "part key base64 0600 root root /etc/a @2?\npart nftables text 0644 root root /etc/b @4?\npart sshd text 0644 root root "
+		   "/etc/c @8\n>port 22 @9\n");
 }
 
 TEST(a_secret_is_in_no_tree)
@@ -177,7 +191,9 @@ TEST(a_catastrophic_expression_ends_and_says_so)
 
 TEST(expressions_that_become_large_or_change_the_rules_are_refused)
 {
-	static const char *const bad[] = { "(((a{1000}){1000}){1000})", "(*LIMIT_MATCH=4000000000)a", "a(?C1)b", "[", "a{60000}{9}", "(abcdefgh{3}){5000}", "" };
+	static const char *const bad[] = {
+		"(((a{1000}){1000}){1000})", "(*LIMIT_MATCH=4000000000)a", "a(?C1)b", "[", "a{60000}{9}", "(abcdefgh{3}){5000}", ""
+	};
 	_cleanup_(buf_done) struct buf deep = { 0 };
 	struct pattern *p = NULL;
 	struct error err = { 0 };
@@ -231,11 +247,14 @@ TEST(a_refusal_names_file_line_and_column)
 	check_refused("- {id: a, title: \"a\\u2066b\"}\n", "p.yaml:6:18: a character that hides or turns around");
 	check_refused("- {id: A}\n", "p.yaml:6:8: a name has small letters");
 	check_refused("- {id: a, title: T, level: basic}\n", "p.yaml:6:28: 'basic' is not known here");
-	check_refused("- {id: a, title: T, level: fundamental, severity: low, context: aaa}\n", "p.yaml:6:65: the context of a rule begins with 'config'");
-	check_refused("- {id: a, title: T, level: fundamental, severity: low, requires: [radius]}\n", "p.yaml:6:56: what is fundamental requires nothing else");
+	check_refused("- {id: a, title: T, level: fundamental, severity: low, context: aaa}\n",
+		      "p.yaml:6:65: the context of a rule begins with 'config'");
+	check_refused("- {id: a, title: T, level: fundamental, severity: low, requires: [radius]}\n",
+		      "p.yaml:6:56: what is fundamental requires nothing else");
 	check_refused("- {id: a, title: T, level: enhanced, severity: low, context: config, check: {absent: {matches: '(a'}}}\n",
 		      "p.yaml:6:96: a regular expression is wrong at its character 3");
-	check_refused("- {id: a, title: T, level: enhanced, severity: low, context: config, check: {exists: x}}\n", "p.yaml:6:78: unknown check 'exists'");
+	check_refused("- {id: a, title: T, level: enhanced, severity: low, context: config, check: {exists: x}}\n",
+		      "p.yaml:6:78: unknown check 'exists'");
 	check_refused("- {id: a, title: T, level: enhanced, severity: low, context: config, check: {value: {of: x, at-least: 1}}}\n",
 		      "p.yaml:6:90: the pattern takes no value");
 	check_refused(RULE ", remedy: [{context: config, lines: [write memory]}]}\n", "p.yaml:6:129: this line cannot be entered");
@@ -275,8 +294,9 @@ TEST(ten_thousand_rules_are_taken_and_one_more_is_not)
 
 /* ---- verdicts ---- */
 
-static const char config[] = "hostname r1\nlog syslog informational\nrouter bgp 65000\n neighbor 10.0.0.1 remote-as 65001\n neighbor 10.0.0.1 password hunter2\n"
-			     " timers bgp 10 30\nexit\ninterface eth0\n shutdown\nexit\ninterface eth1\n mtu 9000\nexit\nline vty\n exec-timeout 5 0\n";
+static const char config[] =
+	"hostname r1\nlog syslog informational\nrouter bgp 65000\n neighbor 10.0.0.1 remote-as 65001\n neighbor 10.0.0.1 password hunter2\n"
+	" timers bgp 10 30\nexit\ninterface eth0\n shutdown\nexit\ninterface eth1\n mtu 9000\nexit\nline vty\n exec-timeout 5 0\n";
 
 /* "verdict", or "verdict: first finding". fields: of the rule besides the usual ones. */
 static void check_verdict_on(const char *driver, const char *text, const char *fields, const struct policy_facts *facts, const char *wanted)
@@ -294,7 +314,8 @@ static void check_verdict_on(const char *driver, const char *text, const char *f
 	policy_evaluate(&report, policy, &tree, NULL, facts, &policy_limits_operator);
 	buf_add_str(&got, verdict_name(report.rulings[0].verdict));
 	if (strchr(wanted, ':') && report.rulings[0].count)
-		buf_addf(&got, ": %s:%u %s", report.rulings[0].findings[0].path, report.rulings[0].findings[0].line, report.rulings[0].findings[0].text);
+		buf_addf(&got, ": %s:%u %s", report.rulings[0].findings[0].path, report.rulings[0].findings[0].line,
+			 report.rulings[0].findings[0].text);
 	if (strcmp(buf_text(&got), wanted) != 0)
 		fail_msg("%s: '%s' instead of '%s' (%s)", fields, buf_text(&got), wanted, report.rulings[0].why);
 	CHECK_EQ(report.counts[report.rulings[0].verdict], 1);
@@ -312,7 +333,8 @@ TEST(lines_and_blocks_are_present_or_absent)
 	check_verdict("context: config, check: {present: hostname *}", "pass: config:1 'hostname r1' is there");
 	check_verdict("context: config, check: {present: banner ...}", "fail: config:0 'banner ...' is not there");
 	check_verdict("context: config, check: {absent: router bgp *}", "fail: config:3 'router bgp 65000' is there");
-	check_verdict("context: config/line vty, check: {present: {matches: '^exec-timeout \\d+'}}", "pass: config/line vty:15 'exec-timeout 5 0' is there");
+	check_verdict("context: config/line vty, check: {present: {matches: '^exec-timeout \\d+'}}",
+		      "pass: config/line vty:15 'exec-timeout 5 0' is there");
 	check_verdict("context: config/router ospf, check: {absent: x}", "pass");
 	check_verdict("context: config/router ospf, check: {present: x}", "fail: config/router ospf:0 'x' is not there");
 }
@@ -321,8 +343,10 @@ TEST(every_block_of_a_context_must_hold)
 {
 	check_verdict("context: config/interface *, check: {present: shutdown}", "fail: config/interface eth1:11 'shutdown' is not there");
 	check_verdict("context: config, check: {each: {context: interface *, check: {present: shutdown}}}", "fail");
-	check_verdict("context: config, check: {some: {context: interface *, check: {present: shutdown}}}", "pass: config/interface eth0:9 'shutdown' is there");
-	check_verdict("context: config, check: {some: {context: vrf *, check: {present: shutdown}}}", "fail: config:0 'vrf *' is not there");
+	check_verdict("context: config, check: {some: {context: interface *, check: {present: shutdown}}}",
+		      "pass: config/interface eth0:9 'shutdown' is there");
+	check_verdict("context: config, check: {some: {context: vrf *, check: {present: shutdown}}}",
+		      "fail: config:0 'vrf *' is not there");
 	check_verdict("context: config, check: {each: {context: vrf *, check: {present: shutdown}}}", "pass");
 }
 
@@ -343,11 +367,16 @@ TEST(lines_are_counted_and_settings_compared)
 {
 	check_verdict("context: config, check: {count: {of: interface *, at-least: 2, at-most: 2}}", "pass");
 	check_verdict("context: config, check: {count: {of: interface *, at-most: 1}}", "fail");
-	check_verdict("context: config/router bgp *, check: {compare: {left: {of: timers bgp <value> *}, is: below, right: {of: timers bgp * <value>}}}", "pass");
+	check_verdict("context: config/router bgp *, check: {compare: {left: {of: timers bgp <value> *}, is: below, right: {of: timers bgp "
+		      "* <value>}}}",
+		      "pass");
 	check_verdict("context: config, check: {compare: {left: {context: config/router bgp *, of: timers bgp <value> *}, is: at-least,"
 		      " right: {context: config/line vty, of: exec-timeout <value> *}}}", "pass");
-	check_verdict("context: config, check: {compare: {left: {of: hostname <value>}, is: equal, right: {of: banner <value>}, missing: unknown}}", "unknown");
-	check_verdict("context: config, check: {compare: {left: {of: hostname <value>}, is: above, right: {of: log syslog <value>}}}", "unknown");
+	check_verdict("context: config, check: {compare: {left: {of: hostname <value>}, is: equal, right: {of: banner <value>}, missing: "
+		      "unknown}}",
+		      "unknown");
+	check_verdict("context: config, check: {compare: {left: {of: hostname <value>}, is: above, right: {of: log syslog <value>}}}",
+		      "unknown");
 }
 
 TEST(logic_has_three_values)
@@ -391,7 +420,8 @@ TEST(what_cannot_be_read_is_unknown_and_never_passes)
 
 	check_verdict_on("files", files, "context: [config, part sshd ...], check: {absent: port *}", &facts, "unknown");
 	check_verdict_on("files", files, "context: [config, part sshd ..., match *], check: {absent: port *}", &facts, "unknown");
-	check_verdict_on("files", files, "context: config, check: {not: {some: {context: [part sshd ...], check: {present: port *}}}}", &facts, "unknown");
+	check_verdict_on("files", files, "context: config, check: {not: {some: {context: [part sshd ...], check: {present: port *}}}}",
+			 &facts, "unknown");
 	CHECK_OK(policy_read(&policy, "p.yaml", bytes_str(pack), &err));
 	policy_evaluate(&report, policy, NULL, "line 2 is too long", &(struct policy_facts){ .driver = "frr" }, &policy_limits_agent);
 	CHECK_EQ(report.rulings[0].verdict, VERDICT_UNKNOWN);
@@ -430,7 +460,8 @@ static void evaluate_for_agent(struct report *out, struct policy **policy, size_
 
 TEST(a_pack_that_was_made_to_be_slow_is_unknown_before_an_agent_is_late)
 {
-	static const char many_a[] = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+	static const char many_a[] =
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 	static const struct { const char *check, *line; } slow[] = {
 		{ "{absent: {matches: '(a|aa){1,6}[bc]'}}", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!" },
 		{ "{absent: '*aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab'}", many_a },

@@ -65,14 +65,17 @@ static struct root *make_root(const char *fleet, const char *deployers, const ch
 		buf_addf(&text, "fleet: %s\nversion: 2\nprev: " HASH_A "\n", fleet);
 	else
 		buf_add_str(&text, "version: 1\n");
-	buf_add_str(&text, "time: 2026-01-01T00:00:00Z\nexpires: 2199-01-01T00:00:00Z\nname: plant\nperson: alice\nperson: bob\nperson: carol\n");
+	buf_add_str(&text,
+		    "time: 2026-01-01T00:00:00Z\nexpires: 2199-01-01T00:00:00Z\nname: plant\nperson: alice\nperson: bob\nperson: carol\n");
 	for (int i = ALICE; i <= CAROL; i++) {
 		sign_pub_text(pub, &keys[i == BOB ? bob_key : i].pub);
 		buf_addf(&text, "key: %s %s\n", people[i], pub);
 	}
 	sign_pub_text(pub, &keys[ARCHIVE].pub);
-	buf_addf(&text, "reading-key: alice " AGE_A "\nrole: root alice\nrole: admin alice\nrole: reader alice\nrole: deployer %s\n%sarchive: %s\n"
-			"tls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nserver: localhost:8443\n", deployers, more, pub);
+	buf_addf(&text,
+		 "reading-key: alice " AGE_A "\nrole: root alice\nrole: admin alice\nrole: reader alice\nrole: deployer %s\n%sarchive: %s\n"
+		 "tls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nserver: localhost:8443\n",
+		 deployers, more, pub);
 	CHECK_OK(statement_sign(&text, &keys[ALICE], &err));
 	CHECK_OK(root_new(&root, parsed(&text), &err));
 	return root;

@@ -84,12 +84,15 @@ TEST(a_remedy_for_one_place_is_entered_there_whether_it_is_there_or_not)
 
 TEST(nothing_is_entered_in_a_block_that_goes)
 {
-	static const char keys[] = "context: config/aaa/user *, check: {present: ssh-key ...}, remedy: [{context: config/aaa/user *, lines: [ssh-key a b]}]";
-	static const char text[] = "aaa\n\tuser admin\n\t\trole administrator\n\t\tend\n\tuser administrator\n\t\trole guest\n\t\tend\n\tend\n";
+	static const char keys[] =
+		"context: config/aaa/user *, check: {present: ssh-key ...}, remedy: [{context: config/aaa/user *, lines: [ssh-key a b]}]";
+	static const char text[] =
+		"aaa\n\tuser admin\n\t\trole administrator\n\t\tend\n\tuser administrator\n\t\trole guest\n\t\tend\n\tend\n";
 	_cleanup_(remedy_gone_done) struct remedy_gone gone = { 0 };
 	_cleanup_(bench_done) struct bench b;
 
-	bench_init(&b, "weos", "context: config/aaa, check: {absent: user admin}, remedy: [{context: config/aaa, lines: [no user admin]}]", text);
+	bench_init(&b, "weos", "context: config/aaa, check: {absent: user admin}, remedy: [{context: config/aaa, lines: [no user admin]}]",
+		   text);
 	remedy_gone_add(&gone, &b.policy->rules[0]);
 	check_lines_but(&gone, "weos", keys, text, "aaa\n user administrator\n  ssh-key a b\n  end\n end\n");
 	/* it alone had none: there is nothing to enter, and nothing left to people */
@@ -218,7 +221,8 @@ static const char bad_gateway[] =
 	"part chrony text 0644 root root /etc/chrony/chrony.conf\n pool p iburst\n cmdallow 192.0.2.0/24\n bindcmdaddress 0.0.0.0\n"
 	"part rsyslog text 0644 root root /etc/rsyslog.conf\n $FileCreateMode 0644\n *.* /var/log/all\n"
 	"part sshd text 0644 root root /etc/ssh/sshd_config\n PermitRootLogin yes\n PasswordAuthentication yes\n PermitEmptyPasswords yes\n"
-	" X11Forwarding yes\n LogLevel QUIET\n Match User bob\n  PermitRootLogin yes\n  PasswordAuthentication yes\n  PermitEmptyPasswords yes\n";
+	" X11Forwarding yes\n LogLevel QUIET\n Match User bob\n  PermitRootLogin yes\n  PasswordAuthentication yes\n  PermitEmptyPasswords "
+	"yes\n";
 
 /* Every place for a value gets one. */
 static int render_values(void *ctx _unused_, struct buf *out, struct bytes line, struct error *err _unused_)

@@ -72,7 +72,8 @@ TEST(a_branch_that_is_lost_damaged_or_set_back_is_said_and_nothing_is_begun_anew
 
 static bool is_packed(const struct world *w, uint64_t number)
 {
-	_cleanup_(mem_freep) char *command = mem_printf("cd %s && git -C archive.git grep -qa '^number: %llu$' main", w->dir, (unsigned long long)number);
+	_cleanup_(mem_freep) char *command =
+		mem_printf("cd %s && git -C archive.git grep -qa '^number: %llu$' main", w->dir, (unsigned long long)number);
 
 	return system(command) == 0;
 }
@@ -94,8 +95,9 @@ static void post_and_die(struct world *w, const struct buf posts[static 2])
 	if (!pid) {
 		struct error err = { 0 };
 
-		if (repo_open(&w->repo, w->dir, &w->fleet.archive, 0, &err) < 0 || repo_submit_wait(w->repo, buf_bytes(&posts[0]), &err) != 0 ||
-		    repo_flush(w->repo, &err) < 0 || repo_submit_wait(w->repo, buf_bytes(&posts[1]), &err) != 0) {
+		if (repo_open(&w->repo, w->dir, &w->fleet.archive, 0, &err) < 0 ||
+		    repo_submit_wait(w->repo, buf_bytes(&posts[0]), &err) != 0 || repo_flush(w->repo, &err) < 0 ||
+		    repo_submit_wait(w->repo, buf_bytes(&posts[1]), &err) != 0) {
 			dprintf(STDERR_FILENO, "the child that posts: %s\n", err.text);
 			_exit(1);
 		}
@@ -148,7 +150,8 @@ TEST(a_journal_that_is_lost_or_damaged_is_said_and_a_new_index_goes_on_without_i
 	check_lost(&w, "mv journal hidden", "neither in archive.git nor in the journal", "rm -r journal; mv hidden journal");
 	check_lost(&w, "cp -r journal hidden; for f in journal/*; do truncate -s 0 $f; done", "neither in archive.git nor in the journal",
 		   "rm -r journal; mv hidden journal");
-	damage = mem_printf("cp -r journal hidden; f=$(grep -la '^number: %llu$' journal/*); printf '\\377' | dd of=$f bs=1 seek=100 conv=notrunc status=none",
+	damage = mem_printf("cp -r journal hidden; f=$(grep -la '^number: %llu$' journal/*); printf '\\377' | dd of=$f bs=1 seek=100 "
+			    "conv=notrunc status=none",
 			    (unsigned long long)w.device.number); /* a file whose statements are all packed may be there still */
 	check_lost(&w, damage, "is damaged at byte 0", "rm -r journal; mv hidden journal");
 	CHECK_OK(repo_open(&w.repo, w.dir, &w.fleet.archive, 0, &err));

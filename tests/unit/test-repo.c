@@ -28,10 +28,13 @@ TEST(stock_git_accepts_what_we_write_and_verifies_every_commit)
 	root_allowed_signers(&signers, root);
 	path = mem_printf("%s/signers", w.dir);
 	CHECK_OK(fs_write(path, buf_bytes(&signers), 0600, &err));
-	check_shell(w.dir, "git -C archive.git fsck --strict --no-dangling && test -z \"$(find archive.git/objects -type f ! -path '*/pack/*' ! -path '*/info/*')\"");
-	check_shell(w.dir, "for c in $(git -C archive.git rev-list main); do git -C archive.git -c gpg.ssh.allowedSignersFile=../signers verify-commit $c || exit 1; done");
+	check_shell(w.dir, "git -C archive.git fsck --strict --no-dangling && test -z \"$(find archive.git/objects -type f ! -path "
+			   "'*/pack/*' ! -path '*/info/*')\"");
+	check_shell(w.dir, "for c in $(git -C archive.git rev-list main); do git -C archive.git -c gpg.ssh.allowedSignersFile=../signers "
+			   "verify-commit $c || exit 1; done");
 	/* each of the five snapshots stands in the history of its path */
-	check_shell(w.dir, "test $(git -C archive.git log --format=%H main -- $(git -C archive.git ls-tree -r --name-only main | grep /snapshot$) | wc -l) = 5");
+	check_shell(w.dir, "test $(git -C archive.git log --format=%H main -- $(git -C archive.git ls-tree -r --name-only main | grep "
+			   "/snapshot$) | wc -l) = 5");
 	world_done(&w);
 }
 
@@ -112,7 +115,8 @@ TEST(what_arrives_together_is_judged_as_if_it_came_one_by_one)
 	CHECK_EQ(device.head_number, fork.number + 1);
 	check_log(&w, device.head_number);
 	w.repo = repo_close(w.repo);
-	check_shell(w.dir, "git -C archive.git fsck --strict --no-dangling && test $(git -C archive.git ls-tree -r --name-only main | grep -c /forks/) = 1");
+	check_shell(w.dir, "git -C archive.git fsck --strict --no-dangling && test $(git -C archive.git ls-tree -r --name-only main | grep "
+			   "-c /forks/) = 1");
 	CHECK_OK(repo_open(&w.repo, w.dir, &w.fleet.archive, 0, &err));
 	check_log(&w, device.head_number);
 	world_done(&w);
@@ -351,9 +355,11 @@ TEST(nothing_acknowledged_is_lost_when_the_writer_is_killed)
 	}
 	CHECK_OK(repo_flush(w.repo, &err));
 	check_shell(w.dir, "git -C archive.git fsck --strict --no-dangling");
-	check_shell(w.dir, "test $(git -C archive.git log --format=%H main -- $(git -C archive.git ls-tree -r --name-only main | grep /snapshot$) | wc -l)"
-		     " = $(sqlite3 index.db 'select count(*) from chain where type = 5' 2>/dev/null || git -C archive.git log --format=%H main -- "
-		     "$(git -C archive.git ls-tree -r --name-only main | grep /snapshot$) | wc -l)");
+	check_shell(w.dir, "test $(git -C archive.git log --format=%H main -- $(git -C archive.git ls-tree -r --name-only main | grep "
+			   "/snapshot$) | wc -l)"
+			   " = $(sqlite3 index.db 'select count(*) from chain where type = 5' 2>/dev/null || git -C archive.git log "
+			   "--format=%H main -- "
+			   "$(git -C archive.git ls-tree -r --name-only main | grep /snapshot$) | wc -l)");
 	world_done(&w);
 }
 
@@ -439,8 +445,9 @@ TEST(an_audit_of_a_sound_archive_finds_nothing_and_of_a_forged_one_what_was_forg
 	f = audit(&w, w.fleet.id, "0123456789012345678901234567890123456789");
 	CHECK_STR(f.kinds, "history ");
 	/* a commit by somebody else, putting an old snapshot back */
-	check_shell(w.dir, "git clone -q archive.git work && cd work && f=$(git ls-files | grep /snapshot$) && git checkout -q HEAD~2 -- $f && "
-		     "git -c user.name=x -c user.email=x@localhost commit -qm forged && git push -q origin HEAD:main");
+	check_shell(w.dir,
+		    "git clone -q archive.git work && cd work && f=$(git ls-files | grep /snapshot$) && git checkout -q HEAD~2 -- $f && "
+		    "git -c user.name=x -c user.email=x@localhost commit -qm forged && git push -q origin HEAD:main");
 	f = audit(&w, w.fleet.id, NULL);
 	CHECK(strstr(f.kinds, "commit-signature") && strstr(f.kinds, "chain") && strstr(f.kinds, "log"));
 	/* the newest commit cut off: what was seen before is gone */

@@ -74,14 +74,16 @@ static void add_root(struct script *s, const char *people, const char *roles)
 			buf_addf(&text, "key: %s %s\n", name, pub);
 	}
 	buf_add_str(&text, roles);
-	buf_add_str(&text, "threshold: factory-reset 2\nthreshold: shred 2\narchive: ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPOJ8IblTQQ3J+mTQlwxUVUHFTQi0E1w7a4ZfLFdxvFx\n"
+	buf_add_str(&text, "threshold: factory-reset 2\nthreshold: shred 2\narchive: ssh-ed25519 "
+			   "AAAAC3NzaC1lZDI1NTE5AAAAIPOJ8IblTQQ3J+mTQlwxUVUHFTQi0E1w7a4ZfLFdxvFx\n"
 			   "tls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nserver: localhost:8443\n");
 	CHECK_OK(root_new(&s->roots[s->root_count], parsed(&text), &err));
 	s->root_count++;
 }
 
-static const char first_roles[] = "reading-key: alice " AGE_A "\nreading-key: dave age1xmwwc06ly3ee5rytxm9mflaz2u56jjj36s0mypdrwsvlul66mv4q47ryef\n"
-				  "role: root alice\nrole: admin alice\nrole: reader alice dave\nrole: deployer alice\nrole: retirer alice bob carol\n";
+static const char first_roles[] =
+	"reading-key: alice " AGE_A "\nreading-key: dave age1xmwwc06ly3ee5rytxm9mflaz2u56jjj36s0mypdrwsvlul66mv4q47ryef\n"
+	"role: root alice\nrole: admin alice\nrole: reader alice dave\nrole: deployer alice\nrole: retirer alice bob carol\n";
 
 static void begin(struct script *s)
 {
@@ -122,7 +124,8 @@ static int add_batch(struct script *s, const char *kind, uint64_t number, int64_
 	buf_add_str(&text, "root: 1\nreason: end of life\ncount: 1\ntree: " HASH_A "\n");
 	b->batch = parsed(&text);
 	statement_begin(&order, STATEMENT_ORDER);
-	buf_addf(&order, "fleet: " FLEET "\ndevice: " DEVICE "\norder: %llu\nkind: %s\nnonce: " HASH_A "\n%s", (unsigned long long)number, kind, more);
+	buf_addf(&order, "fleet: " FLEET "\ndevice: " DEVICE "\norder: %llu\nkind: %s\nnonce: " HASH_A "\n%s", (unsigned long long)number,
+		 kind, more);
 	b->order = parsed(&order);
 	return (int)s->batch_count++;
 }
@@ -196,7 +199,9 @@ static void certify(struct script *s, int batch, const char *state)
 	_cleanup_(buf_done) struct buf text = { 0 };
 
 	statement_begin(&text, STATEMENT_CERTIFICATE);
-	buf_addf(&text, "fleet: " FLEET "\ndevice: " DEVICE "\ndevice-name: sw1\nstate: %s\nstandard: NIST SP 800-88r2\ncategory: none\nevidence: nothing\n",
+	buf_addf(&text,
+		 "fleet: " FLEET "\ndevice: " DEVICE
+		 "\ndevice-name: sw1\nstate: %s\nstandard: NIST SP 800-88r2\ncategory: none\nevidence: nothing\n",
 		 state);
 	statement_add_hash(&text, "shred", statement_hash(s->batches[batch].batch));
 	statement_add_hash(&text, "shredded", statement_hash(s->shredded[0]));
@@ -489,9 +494,10 @@ TEST(who_left_the_root_need_not_say_anything_and_who_came_later_has_nothing_to_s
 	say_shredded(&s, d, "archive", t0 + 1);
 	say_shredded(&s, d, "alice", t0 + 2);
 	stands(&s, "shredding", "none", "done");
-	add_root(&s, "alice bob carol erin", "reading-key: alice " AGE_A "\nreading-key: erin age1xmwwc06ly3ee5rytxm9mflaz2u56jjj36s0mypdrwsvlul66mv4q47ryef\n"
-					     "role: root alice\nrole: admin alice\nrole: reader alice erin\nrole: deployer alice\n"
-					     "role: retirer alice bob carol\n");
+	add_root(&s, "alice bob carol erin",
+		 "reading-key: alice " AGE_A "\nreading-key: erin age1xmwwc06ly3ee5rytxm9mflaz2u56jjj36s0mypdrwsvlul66mv4q47ryef\n"
+		 "role: root alice\nrole: admin alice\nrole: reader alice erin\nrole: deployer alice\n"
+		 "role: retirer alice bob carol\n");
 	stands(&s, "shredded", "none", "done");
 }
 
@@ -500,9 +506,10 @@ TEST(a_key_in_escrow_belongs_to_nobody_who_could_say_anything)
 	_cleanup_(done) struct script s = { .now_s = t0 };
 	int d;
 
-	add_root(&s, "alice bob carol escrow", "reading-key: alice " AGE_A "\nreading-key: escrow age1xmwwc06ly3ee5rytxm9mflaz2u56jjj36s0mypdrwsvlul66mv4q47ryef\n"
-					       "role: root alice\nrole: admin alice\nrole: reader alice escrow\nrole: deployer alice\n"
-					       "role: retirer alice bob carol\n");
+	add_root(&s, "alice bob carol escrow",
+		 "reading-key: alice " AGE_A "\nreading-key: escrow age1xmwwc06ly3ee5rytxm9mflaz2u56jjj36s0mypdrwsvlul66mv4q47ryef\n"
+		 "role: root alice\nrole: admin alice\nrole: reader alice escrow\nrole: deployer alice\n"
+		 "role: retirer alice bob carol\n");
 	d = agreed(&s, shred(&s, 6, PLAIN, 0));
 	say_shredded(&s, d, "archive", t0 + 1);
 	CHECK_EQ(look(&s).missing_count, 1);

@@ -231,7 +231,8 @@ TEST(a_delay_is_bounded_said_once_and_of_a_kind_that_waits)
 	CHECK_EQ(SAYS(two_people, "at most 604800", r.delays[0] = "purge 604801"), E_FORMAT);
 	CHECK_EQ(SAYS(two_people, "at most 604800", r.delays[0] = "purge 9007199254740991"), E_FORMAT);
 	CHECK_EQ(SAYS(two_people, "two delays for 'purge'", r.delays[0] = "purge 1", r.delays[1] = "purge 2"), E_FORMAT);
-	CHECK_EQ(SAYS(two_people, "two delays", r.delays[0] = "purge 1", r.delays[1] = "factory-reset 1", r.delays[2] = "purge 1"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "two delays", r.delays[0] = "purge 1", r.delays[1] = "factory-reset 1", r.delays[2] = "purge 1"),
+		 E_FORMAT);
 	CHECK_EQ(SAYS(two_people, "delay for 'apply'", r.delays[0] = "apply 60"), E_FORMAT);
 	CHECK_EQ(SAYS(two_people, "delay for 'shred'", r.delays[0] = "shred 60"), E_FORMAT);
 	CHECK_EQ(SAYS(two_people, "delay for 'purge-x'", r.delays[0] = "purge-x 60"), E_FORMAT);
@@ -244,7 +245,8 @@ TEST(a_pin_is_asked_for_only_where_enough_people_have_a_token)
 	_cleanup_(root_freep) struct root *root = NULL;
 
 	CHECK_EQ(SAYS(two_people, "takes 2 people, and 0 have one", r.pins[0] = "purge"), E_FORMAT);
-	CHECK_EQ(SAYS(two_people, "takes 2 people, and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE }), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "takes 2 people, and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE }),
+		 E_FORMAT);
 	CHECK_EQ(SAYS(two_people, "and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE },
 		      r.tokens[1] = (struct owned){ "alice", STRANGER }), E_FORMAT); /* people, not tokens */
 	CHECK_EQ(SAYS(two_people, "and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE },

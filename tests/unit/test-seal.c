@@ -18,7 +18,8 @@ static void make_text(struct buf *out, size_t len, uint32_t seed)
 	while (out->len < len) {
 		uint32_t r = seed = seed * 1664525 + 1013904223;
 
-		buf_addf(out, "interface eth%u\n ip address 10.%u.%u.1/24\n description port %u\n!\n", r >> 26, r >> 8 & 255, r >> 16 & 255, r);
+		buf_addf(out, "interface eth%u\n ip address 10.%u.%u.1/24\n description port %u\n!\n", r >> 26, r >> 8 & 255, r >> 16 & 255,
+			 r);
 	}
 	buf_truncate(out, len);
 }

@@ -128,7 +128,8 @@ static int shred(struct repo_span *span, struct world *w, const struct doomed *d
 /* A second name for each file that matches: what is in it is seen after the first is gone. */
 static void keep_names(const struct world *w, const char *pattern, const char *to)
 {
-	_cleanup_(mem_freep) char *line = mem_printf("mkdir -p '%s' && for f in %s; do ln $f '%s'/$(echo $f | tr / _); done", to, pattern, to);
+	_cleanup_(mem_freep) char *line =
+		mem_printf("mkdir -p '%s' && for f in %s; do ln $f '%s'/$(echo $f | tr / _); done", to, pattern, to);
 
 	check_shell(w->dir, line);
 }

@@ -639,7 +639,9 @@ TEST(the_last_receipt_says_area_for_area_what_was_erased_and_what_was_left)
 	static const uint8_t batch[HASH_LEN] = { 1 }, leaf[HASH_LEN] = { 2 };
 	_cleanup_(world_done) struct world w;
 	struct device_erased erased = { .area_count = 2, .left_count = 1, .has_transcript = true, .transcript = { 3 } };
-	struct receipt_input in = { .order = 7, .batch = batch, .leaf = leaf, .outcome = "failed", .evidence = "read-back", .note = "", .erased = &erased };
+	struct receipt_input in = {
+		.order = 7, .batch = batch, .leaf = leaf, .outcome = "failed", .evidence = "read-back", .note = "", .erased = &erased
+	};
 	struct snapshot_by signer;
 	uint8_t prev[HASH_LEN], hash[HASH_LEN];
 	struct error err = { 0 };

@@ -1,5 +1,5 @@
-/* tests/unit/test-state.c -- a device's folder: whenever the agent is killed or the disk is full, no statement is lost and no number gets two
- * contents; what is damaged is said by name. */
+/* tests/unit/test-state.c -- a device's folder: whenever the agent is killed or the disk is full, no statement is lost and no number gets
+ * two contents; what is damaged is said by name. */
 #include "tests/fleet.h"
 #include "tests/test.h"
 
@@ -87,7 +87,8 @@ static void world_done(struct world *w)
 static int make_next(struct state *s, struct error *err)
 {
 	struct snapshot_by by = { &s->key, s->id, s->root, s->checkpoint, state_now(s) };
-	_cleanup_(mem_freep) char *text = mem_printf("ip route 10.0.0.%llu/32 Null0\npassword hunter2\n", (unsigned long long)s->chain.number);
+	_cleanup_(mem_freep) char *text =
+		mem_printf("ip route 10.0.0.%llu/32 Null0\npassword hunter2\n", (unsigned long long)s->chain.number);
 	struct device_facts facts = { 0 };
 	struct snapshot_input in = { .reason = "change", .driver = &driver_frr, .running = bytes_str(text), .startup = bytes_str(text),
 				     .has_startup = true, .saved = SAVED_YES, .mode = "commit", .note = "", .facts = &facts };
@@ -326,8 +327,8 @@ TEST(a_write_that_fails_leaves_the_old_state)
  * with it. */
 static bool mount_small(const char *dir)
 {
-	return (mkdir(dir, 0700) == 0 || errno == EEXIST) && unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-	       mount("none", dir, "tmpfs", 0, "size=256k") == 0;
+	return (mkdir(dir, 0700) == 0 || errno == EEXIST) && unshare(CLONE_NEWNS) == 0 &&
+	       mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount("none", dir, "tmpfs", 0, "size=256k") == 0;
 }
 
 /* Takes all the room there is but for so many pages. */
@@ -791,8 +792,9 @@ TEST(a_hold_is_kept_until_its_time_and_can_be_released)
 
 TEST(a_hold_that_cannot_be_understood_holds)
 {
-	static const char *const texts[] = { "", "nonsense", "until: \n", "until: tomorrow\n", "until: 2026-13-01T00:00:00Z\n", "who: alice\n",
-					     "\xff\xfe\n" };
+	static const char *const texts[] = {
+		"", "nonsense", "until: \n", "until: tomorrow\n", "until: 2026-13-01T00:00:00Z\n", "who: alice\n", "\xff\xfe\n"
+	};
 	const char *dir = test_folder();
 	_cleanup_(mem_freep) char *path = mem_printf("%s/hold", dir);
 	_cleanup_(buf_done) struct buf huge = { 0 };
@@ -815,8 +817,9 @@ TEST(times_to_hold_have_one_unit_and_a_bound)
 		const char *text;
 		int64_t seconds;
 	} cases[] = {
-		{ "90s", 90 }, { "30m", 1800 }, { "2h", 7200 }, { "30d", 2592000 }, { "31d", 0 }, { "2592001s", 0 }, { "0s", 0 }, { "5", 0 },
-		{ "h", 0 }, { "", 0 }, { "-5m", 0 }, { "1.5h", 0 }, { "5 m", 0 }, { "05m", 0 }, { "5mm", 0 }, { "99999999s", 0 },
+		{ "90s", 90 }, { "30m", 1800 }, { "2h", 7200 }, { "30d", 2592000 }, { "31d", 0 }, { "2592001s", 0 },
+		{ "0s", 0 },   { "5", 0 },      { "h", 0 },     { "", 0 },          { "-5m", 0 }, { "1.5h", 0 },
+		{ "5 m", 0 },  { "05m", 0 },    { "5mm", 0 },   { "99999999s", 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)

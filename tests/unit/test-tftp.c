@@ -1,5 +1,5 @@
-/* tests/unit/test-tftp.c -- the server that a device fetches its image from: the one image under the name of this time, to one at a time, whole;
- * and whatever else arrives does not disturb it. */
+/* tests/unit/test-tftp.c -- the server that a device fetches its image from: the one image under the name of this time, to one at a time,
+ * whole; and whatever else arrives does not disturb it. */
 #include "tests/test.h"
 
 #include "agent/tftp.h"
@@ -38,7 +38,9 @@ static void begin(struct t *t)
 	CHECK_OK(tftp_begin(&t->tftp, fd, "127.0.0.1", 60, &err));
 	colon = strrchr(t->tftp.address, ':');
 	CHECK(colon != NULL);
-	t->at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	t->at = (struct sockaddr_in){ .sin_family = AF_INET,
+				      .sin_port = htons((uint16_t)atoi(colon + 1)),
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 }
 
 static int client(void)
@@ -142,7 +144,8 @@ TEST(a_block_that_was_lost_comes_again)
 
 TEST(nothing_else_is_served_and_nobody_else)
 {
-	static const uint8_t noise[][12] = { { 0, 1 }, { 0, 1, 'x', 'y', 'z' }, { 0, 4, 0, 1 }, { 0, 9, 0, 0 }, { 1, 1, 0, 0 }, { 0, 3, 0, 1, 'a' } };
+	static const uint8_t noise[][12] = { { 0, 1 },       { 0, 1, 'x', 'y', 'z' }, { 0, 4, 0, 1 },
+					     { 0, 9, 0, 0 }, { 1, 1, 0, 0 },          { 0, 3, 0, 1, 'a' } };
 	struct t t;
 	uint8_t in[2000];
 	int fd, other;

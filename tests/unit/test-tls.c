@@ -1,4 +1,5 @@
-/* tests/unit/test-tls.c -- the server's side of a handshake is short: a small certificate, one packet in answer to a client's first message. */
+/* tests/unit/test-tls.c -- the server's side of a handshake is short: a small certificate, one packet in answer to a client's first
+ * message. */
 #include "tests/test.h"
 
 #include "server/tls.h"
@@ -40,7 +41,8 @@ static void connect_pair(int fd[2])
 	socklen_t len = sizeof(to);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
-	CHECK(bind(listener, (struct sockaddr *)&to, len) == 0 && listen(listener, 1) == 0 && getsockname(listener, (struct sockaddr *)&to, &len) == 0);
+	CHECK(bind(listener, (struct sockaddr *)&to, len) == 0 && listen(listener, 1) == 0 &&
+	      getsockname(listener, (struct sockaddr *)&to, &len) == 0);
 	fd[CLIENT] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	CHECK(connect(fd[CLIENT], (struct sockaddr *)&to, len) == 0);
 	fd[SERVER] = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -62,7 +64,9 @@ static void pair_init(struct pair *p, const char *client_priority)
 	CHECK_EQ(gnutls_certificate_set_x509_key_mem(p->own, &cert, &key, GNUTLS_X509_FMT_PEM), 0);
 	connect_pair(p->fd);
 	for (int i = 0; i < 2; i++) {
-		CHECK_EQ(gnutls_init(&p->session[i], (i == SERVER ? GNUTLS_SERVER : GNUTLS_CLIENT | GNUTLS_KEY_SHARE_TOP) | GNUTLS_NONBLOCK), 0);
+		CHECK_EQ(
+			gnutls_init(&p->session[i], (i == SERVER ? GNUTLS_SERVER : GNUTLS_CLIENT | GNUTLS_KEY_SHARE_TOP) | GNUTLS_NONBLOCK),
+			0);
 		CHECK_EQ(gnutls_priority_init(&p->priority[i], i == SERVER ? TLS_PRIORITY : client_priority, NULL), 0);
 		CHECK_EQ(gnutls_priority_set(p->session[i], p->priority[i]), 0);
 		CHECK_EQ(gnutls_credentials_set(p->session[i], GNUTLS_CRD_CERTIFICATE, i == SERVER ? p->own : p->trust), 0);

@@ -1,5 +1,5 @@
-/* tests/unit/test-upgrade.c -- an order that gives other firmware: nothing is given to the device before the statement, the image, the saved
- * configuration and the archive; nothing takes the place of what works before it was proved; whatever dies, it goes on or back. */
+/* tests/unit/test-upgrade.c -- an order that gives other firmware: nothing is given to the device before the statement, the image, the
+ * saved configuration and the archive; nothing takes the place of what works before it was proved; whatever dies, it goes on or back. */
 #include "tests/test.h"
 
 #include "agent/image.h"
@@ -530,7 +530,10 @@ TEST(nothing_but_all_of_it_is_healthy)
 {
 	static const struct device_images well = { .slot = "secondary", .version = "5.24.0", .is_fallback = true },
 					  old = { .slot = "primary", .version = "5.23.0" },
-					  failed = { .slot = "secondary", .version = "5.24.0", .failure = "it calls itself 'failed-1'", .is_fallback = true };
+					  failed = { .slot = "secondary",
+						     .version = "5.24.0",
+						     .failure = "it calls itself 'failed-1'",
+						     .is_fallback = true };
 	static const struct apply_expect saved = { { 1 }, { 1 } }, other = { { 2 }, { 2 } }, unsaved = { { 1 }, { 2 } };
 
 	not_proven(&old, &saved, "", "it runs 5.23.0");

@@ -101,7 +101,8 @@ TEST(time_that_jumps_wakes_all_that_are_due_and_nobody_else)
 		for (size_t i = 0; i < WAITERS; i++)
 			if (h.waiters[i].is_parked != (h.waiters[i].due_ms > now))
 				fail_msg("at %llu ms waiter %zu, due at %llu ms, is %s", (unsigned long long)(now - h.begun_ms), i,
-					 (unsigned long long)(h.waiters[i].due_ms - h.begun_ms), h.waiters[i].is_parked ? "still there" : "gone");
+					 (unsigned long long)(h.waiters[i].due_ms - h.begun_ms),
+					 h.waiters[i].is_parked ? "still there" : "gone");
 	}
 	hall_done(&h);
 }

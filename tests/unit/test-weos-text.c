@@ -1,4 +1,5 @@
-/* tests/unit/test-weos-text.c -- the configuration of WeOS: what is noise, what is structure, what is secret, what a device is not given. */
+/* tests/unit/test-weos-text.c -- the configuration of WeOS: what is noise, what is structure, what is secret, what a device is not given.
+ */
 #include "tests/test.h"
 
 #include "policies/weos-text.h"
@@ -31,7 +32,9 @@ TEST(indentation_is_structure_however_it_is_written)
 {
 	static const char want[] = "alarm\n\ttrigger 1 link-alarm\n\t\tport 1-2\n\t\tend\n\tend\nvlan 1\n\tname a\n\tend\n";
 
-	check_canonical("alarm\n        trigger 1 link-alarm\n                port 1-2\n                end\n        end\nvlan 1\n  name a\n  end\n", want);
+	check_canonical("alarm\n        trigger 1 link-alarm\n                port 1-2\n                end\n        end\nvlan 1\n  name "
+			"a\n  end\n",
+			want);
 	check_canonical("alarm\r\n  trigger 1 link-alarm\r\n    port 1-2\r\nvlan 1\r\n  name a\r\n", want);
 }
 
@@ -68,7 +71,8 @@ TEST(a_document_of_json_stays_as_it_is_but_for_blanks_at_the_ends)
 
 TEST(only_a_footer_with_a_rule_and_a_file_is_taken_for_one)
 {
-	CHECK_BYTES(weos_without_footer(bytes_str("vlan 1\n\tend\n\n\n______________\ncfg://config0.cfg  Jan 1 00:00\n")), "vlan 1\n\tend\n");
+	CHECK_BYTES(weos_without_footer(bytes_str("vlan 1\n\tend\n\n\n______________\ncfg://config0.cfg  Jan 1 00:00\n")),
+		    "vlan 1\n\tend\n");
 	CHECK_BYTES(weos_without_footer(bytes_str("vlan 1\n\n\n______________\r\n cfg://config0.cfg  Jan 1 00:00")), "vlan 1\n");
 	CHECK_BYTES(weos_without_footer(bytes_str("vlan 1\ncfg://config0.cfg\n")), "vlan 1\ncfg://config0.cfg\n");
 	CHECK_BYTES(weos_without_footer(bytes_str("______________\ncfg://config0.cfg\n")), "");
@@ -92,7 +96,8 @@ TEST(the_way_secrets_are_encrypted_is_warned_of)
 	CHECK_EQ(weos_warnings(bytes_str("system\n\tencrypt-secrets portable\n\tend\n")), WEOS_KEY_PORTABLE);
 	CHECK_EQ(weos_warnings(bytes_str("system\n\tencrypt-secrets hwuid\n\tend\n")), WEOS_KEY_HWUID);
 	CHECK_EQ(weos_warnings(bytes_str("{\n \"system\": {\n  \"encrypt-secrets\": \"hwuid\"\n }\n}\n")), WEOS_KEY_HWUID);
-	CHECK_EQ(weos_warnings(bytes_str("system\n\tencrypt-secrets password\n\tno encrypt-secrets portable\n# encrypt-secrets hwuid\n")), 0);
+	CHECK_EQ(weos_warnings(bytes_str("system\n\tencrypt-secrets password\n\tno encrypt-secrets portable\n# encrypt-secrets hwuid\n")),
+		 0);
 	CHECK(strstr(weos_warning_text(WEOS_KEY_HWUID), "spare"));
 	CHECK(strstr(weos_warning_text(WEOS_KEY_PORTABLE), "one key"));
 }
@@ -194,10 +199,12 @@ TEST(what_is_no_secret_stays_readable)
 TEST(in_json_the_same_rules_hold)
 {
 	check_masked("{\n  \"system\": {\n    \"hostname\": \"sw1\",\n    \"encrypt-secrets\": \"portable\"\n  },\n"
-		     "  \"aaa\": {\"users\": [{\"name\": \"admin\", \"hash\": \"$6$a$b\"}], \"radius-secret\": {\"a\": 17, \"b\": [\"c\"]}, \"n\": 1},\n"
+		     "  \"aaa\": {\"users\": [{\"name\": \"admin\", \"hash\": \"$6$a$b\"}], \"radius-secret\": {\"a\": 17, \"b\": "
+		     "[\"c\"]}, \"n\": 1},\n"
 		     "  \"ipsec\": {\"x\": \"y\", \"on\": true},\n  \"web\": {\"x\": \"{aes}Zm9v\", \"port\": 80}\n}\n",
 		     "{\n  \"system\": {\n    \"hostname\": \"sw1\",\n    \"encrypt-secrets\": \"portable\"\n  },\n"
-		     "  \"aaa\": {\"users\": [{\"name\": \"admin\", \"hash\": \"<>\"}], \"radius-secret\": {\"a\": <>, \"b\": [\"<>\"]}, \"n\": 1},\n"
+		     "  \"aaa\": {\"users\": [{\"name\": \"admin\", \"hash\": \"<>\"}], \"radius-secret\": {\"a\": <>, \"b\": [\"<>\"]}, "
+		     "\"n\": 1},\n"
 		     "  \"ipsec\": {\"x\": \"<>\", \"on\": <>},\n  \"web\": {\"x\": \"<>\", \"port\": 80}\n}\n");
 	check_masked("{\"aaa\": {\"password\": \"a\\\"b\"", "{\"aaa\": {\"password\": \"<>\"");
 	check_masked("{\"aaa\": {\"password\": \"cut", "{\"aaa\": {\"password\": \"<>");
@@ -207,7 +214,8 @@ TEST(in_json_how_a_password_is_kept_stays_readable_and_the_password_does_not)
 {
 	check_masked("{\"aaa\": {\"user\": {\"a\": {\"password\": \"alg sha512 hash $6$a$b\"}}}}",
 		     "{\"aaa\": {\"user\": {\"a\": {\"password\": \"alg sha512 hash <>\"}}}}");
-	check_masked("{\"aaa\": {\"password\": \"alg sha512 secret hunter2 and more\"}}", "{\"aaa\": {\"password\": \"alg sha512 secret <>\"}}");
+	check_masked("{\"aaa\": {\"password\": \"alg sha512 secret hunter2 and more\"}}",
+		     "{\"aaa\": {\"password\": \"alg sha512 secret <>\"}}");
 	check_masked("{\"aaa\": {\"password\": \"alg sha512 hunter2\"}}", "{\"aaa\": {\"password\": \"<>\"}}");
 	check_masked("{\"aaa\": {\"password\": \"alg $6$ab$cd hash x\"}}", "{\"aaa\": {\"password\": \"<>\"}}");
 	check_masked("{\"aaa\": {\"password\": \" alg sha512 hash x\", \"password2\": \"alg sha512 hash x\"}}",
@@ -219,8 +227,9 @@ TEST(in_json_how_a_password_is_kept_stays_readable_and_the_password_does_not)
 
 TEST(commands_that_leave_configuration_are_refused_however_short)
 {
-	static const char *const lines[] = { "leave", "abort", "ab", "exit", "do show", "copy run start", "cp a b", "shell", "reboot", "factory-reset",
-					     "  configure", "LEAVE", "boot", "end?", "vlan 1 ?", "vlan\x03 1", "vlan\t1\x1a" };
+	static const char *const lines[] = { "leave",  "abort", "ab",       "exit",          "do show",     "copy run start",
+					     "cp a b", "shell", "reboot",   "factory-reset", "  configure", "LEAVE",
+					     "boot",   "end?",  "vlan 1 ?", "vlan\x03 1",    "vlan\t1\x1a" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
 		CHECK(weos_line_refused(bytes_str(lines[i])) != NULL);
@@ -330,7 +339,9 @@ static void check_doubt(const char *shown, const char *part)
 
 TEST(what_boots_in_place_of_startup_is_doubted)
 {
-	check_doubt("Config order       : int:startup\nConfig fallback    : int:factory\nConfig sync        : disabled\nBoot integrity     : ok\n", NULL);
+	check_doubt("Config order       : int:startup\nConfig fallback    : int:factory\nConfig sync        : disabled\nBoot integrity     "
+		    ": ok\n",
+		    NULL);
 	check_doubt("config-order int:startup\nconfig-fallback int:factory\nno config-sync\n", NULL);
 	check_doubt("config-order ext:startup, int:startup\n", "ext:startup, int:startup");
 	check_doubt("config-order int:startup\nconfig-sync ext\n", "copies");
@@ -364,7 +375,9 @@ TEST(how_long_it_has_been_up_is_read_with_its_blur)
 TEST(only_one_whole_document_is_json)
 {
 	static const char *const good[] = { "{}", " {\"a\": [1, -2.5e+3, true, null, \"x\\u00e9\\n\"], \"b\": {}}\n" };
-	static const char *const bad[] = { "", "[]", "{", "{\"a\"}", "{\"a\": 1,}", "{} x", "{\"a\": \"\\x\"}", "{\"a\": 01x}", "{\"a\": \"b\nc\"}", "{'a': 1}" };
+	static const char *const bad[] = {
+		"", "[]", "{", "{\"a\"}", "{\"a\": 1,}", "{} x", "{\"a\": \"\\x\"}", "{\"a\": 01x}", "{\"a\": \"b\nc\"}", "{'a': 1}"
+	};
 	struct error err = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -392,9 +405,10 @@ TEST(a_text_that_is_cut_short_leaves_blocks_open)
 static const char ran4[] = "# \\\\/ Westermo WeOS v4.32.3, CLI Format v1.32\n\nsystem\n\thostname sw1\n\tend\n\nspanning-tree\n\tend\n\n"
 			   "vlan 1\n\tname vlan1\n\tuntagged ALL\n\tend\n\niface vlan1 inet dhcp\n\tdistance 1\n\tmanagement ssh\n\tend\n\n"
 			   "snmp-server\n\trocommunity public\n\ttrapcommunity trap\n\tend\n";
-static const char ran5[] = "{\n  \"system\": {\n    \"hostname\": \"sw1\",\n    \"encrypt-secrets\": \"portable\"\n  },\n  \"vlan\": {\n    \"1\": {\n"
-			   "      \"name\": \"vlan1\"\n    }\n  },\n  \"iface\": {\n    \"vlan1\": {\n      \"inet\": {\n        \"dhcp\": {}\n      },\n"
-			   "      \"management\": \"ssh\"\n    }\n  },\n  \"web\": {}\n}\n";
+static const char ran5[] =
+	"{\n  \"system\": {\n    \"hostname\": \"sw1\",\n    \"encrypt-secrets\": \"portable\"\n  },\n  \"vlan\": {\n    \"1\": {\n"
+	"      \"name\": \"vlan1\"\n    }\n  },\n  \"iface\": {\n    \"vlan1\": {\n      \"inet\": {\n        \"dhcp\": {}\n      },\n"
+	"      \"management\": \"ssh\"\n    }\n  },\n  \"web\": {}\n}\n";
 
 /* text with its first `from` made `to`; the caller frees */
 static char *with(const char *text, const char *from, const char *to)
@@ -450,10 +464,15 @@ TEST(another_value_or_a_new_setting_is_no_loss)
 
 TEST(what_a_change_takes_away_or_replaces_is_no_loss)
 {
-	CHECK_EQ(lost_by("no vlan 1\n", ran4, "vlan 1\n\tname vlan1\n\tuntagged ALL\n\tend\n\niface vlan1 inet dhcp\n\tdistance 1\n\tmanagement ssh\n\tend\n", ""), 0);
+	CHECK_EQ(lost_by("no vlan 1\n", ran4,
+			 "vlan 1\n\tname vlan1\n\tuntagged ALL\n\tend\n\niface vlan1 inet dhcp\n\tdistance 1\n\tmanagement ssh\n\tend\n",
+			 ""),
+		 0);
 	CHECK_EQ(lost_by("snmp-server\n\tno trapcommunity\n\tend\n", ran4, "\ttrapcommunity trap\n", ""), 0);
 	CHECK_EQ(lost_by("no spanning-tree\n", ran4, "spanning-tree\n\tend\n", "no spanning-tree\n"), 0);
-	CHECK_EQ(lost_by("iface vlan1 inet static\n\taddress 192.0.2.1/24\n\tend\n", ran4, "dhcp\n\tdistance 1\n", "static\n\taddress 192.0.2.1/24\n"), 0);
+	CHECK_EQ(lost_by("iface vlan1 inet static\n\taddress 192.0.2.1/24\n\tend\n", ran4, "dhcp\n\tdistance 1\n",
+			 "static\n\taddress 192.0.2.1/24\n"),
+		 0);
 	CHECK_EQ(lost_by("iface vlan1 inet static\n", ran5, "\"dhcp\"", "\"static\""), 0);
 	CHECK_EQ(lost_by("ifa vlan1 inet static\n", ran4, "\tdistance 1\n", ""), 0);
 }

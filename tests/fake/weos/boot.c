@@ -450,8 +450,9 @@ void boot_begin(struct device *dev)
 
 	if (!boot_image_version(version, dev, FLASH_LOADER))
 		snprintf(version, sizeof(version), "unknown");
-	banner = mem_printf("\r\n\r\nbarebox %s #1\r\n\r\nBoard: Westermo %s\r\n%s\r\nHit ctrl-c to stop autoboot: %4d", version, dev->unit.family,
-			    dev->fault[FAULT_BOOT_INTEGRITY] ? "WARNING: boot configuration integrity violation detected\r\n" : "", COUNTDOWN);
+	banner = mem_printf(
+		"\r\n\r\nbarebox %s #1\r\n\r\nBoard: Westermo %s\r\n%s\r\nHit ctrl-c to stop autoboot: %4d", version, dev->unit.family,
+		dev->fault[FAULT_BOOT_INTEGRITY] ? "WARNING: boot configuration integrity violation detected\r\n" : "", COUNTDOWN);
 	dev->phase = PHASE_LOADER;
 	add_step(dev, 0, banner, NULL);
 	for (int left = COUNTDOWN - 1; left >= 0; left--) {

@@ -132,8 +132,8 @@ static void ask_state(struct client *c)
 	buf_addf(&c->out, "phase %s\nversion %s\nactive %s\n", phases[dev->phase], dev->version, dev->active);
 	for (const struct session *s = dev->sessions; s; s = s->next)
 		if (!s->is_over)
-			buf_addf(&c->out, "session %s %s %s\n", s->is_console ? "console" : "ssh", s->state <= SESSION_PASSWORD ? "-" : s->user,
-				 s->place == PLACE_EXEC ? "exec" : "context");
+			buf_addf(&c->out, "session %s %s %s\n", s->is_console ? "console" : "ssh",
+				 s->state <= SESSION_PASSWORD ? "-" : s->user, s->place == PLACE_EXEC ? "exec" : "context");
 	for (size_t i = 0; i < FAULT_COUNT; i++)
 		if (dev->fault[i])
 			buf_addf(&c->out, "fault %s\n", faults[i].name);

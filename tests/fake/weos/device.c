@@ -227,8 +227,8 @@ static bool open_token(void *ctx, struct buf *out, const char *token)
 	if (!base64_decode(&box, bytes_str(token + at)) || box.len < crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES)
 		return false;
 	len = box.len - crypto_secretbox_NONCEBYTES;
-	return crypto_secretbox_open_easy(buf_extend(out, len - crypto_secretbox_MACBYTES), box.ptr + crypto_secretbox_NONCEBYTES, len, box.ptr,
-					  key) == 0;
+	return crypto_secretbox_open_easy(buf_extend(out, len - crypto_secretbox_MACBYTES), box.ptr + crypto_secretbox_NONCEBYTES, len,
+					  box.ptr, key) == 0;
 }
 
 int device_spell(const struct device *dev, struct buf *out, const struct node *tree, struct error *err)

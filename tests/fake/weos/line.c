@@ -186,7 +186,8 @@ static void client_ready(struct loop_fd *io, uint32_t events)
 
 static void greet(struct line *line)
 {
-	static const uint8_t offers[] = { IAC, WILL, OPT_ECHO, IAC, WILL, OPT_SGA, IAC, WILL, OPT_BINARY, IAC, DO, OPT_BINARY, IAC, DO, OPT_COM };
+	static const uint8_t offers[] = { IAC,        WILL, OPT_ECHO, IAC,        WILL, OPT_SGA, IAC,    WILL,
+					  OPT_BINARY, IAC,  DO,       OPT_BINARY, IAC,  DO,      OPT_COM };
 
 	line->telnet_state = TELNET_DATA;
 	line->baud = BAUD;
@@ -239,7 +240,8 @@ static int listen_at(struct line *line, const char *where, struct error *err)
 	addr.sin_port = htons((uint16_t)port);
 	line->listener.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	setsockopt(line->listener.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (line->listener.fd < 0 || bind(line->listener.fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(line->listener.fd, 4) < 0)
+	if (line->listener.fd < 0 || bind(line->listener.fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    listen(line->listener.fd, 4) < 0)
 		return error_sys(err, "cannot listen at '%s'", where);
 	line->listener.ready = accept_client;
 	return loop_add_fd(line->dev->loop, &line->listener, EPOLLIN, err);

@@ -314,12 +314,13 @@ static bool take_option(struct options *opt, int c)
 }
 
 static const struct option long_options[] = {
-	{ "state", required_argument, NULL, 's' }, { "weos", required_argument, NULL, 'w' },         { "name", required_argument, NULL, 'n' },
-	{ "serial", required_argument, NULL, 'S' }, { "version", required_argument, NULL, 'V' },     { "boot-seconds", required_argument, NULL, 'b' },
-	{ "fault", required_argument, NULL, 'f' }, { "pty", required_argument, NULL, 'p' },          { "tcp", required_argument, NULL, 't' },
-	{ "rfc2217", required_argument, NULL, 'r' }, { "user", required_argument, NULL, 'u' },       { "count", required_argument, NULL, 'c' },
-	{ "bytes", required_argument, NULL, 'B' },
-	{ 0 },
+	{ "state", required_argument, NULL, 's' },   { "weos", required_argument, NULL, 'w' },
+	{ "name", required_argument, NULL, 'n' },    { "serial", required_argument, NULL, 'S' },
+	{ "version", required_argument, NULL, 'V' }, { "boot-seconds", required_argument, NULL, 'b' },
+	{ "fault", required_argument, NULL, 'f' },   { "pty", required_argument, NULL, 'p' },
+	{ "tcp", required_argument, NULL, 't' },     { "rfc2217", required_argument, NULL, 'r' },
+	{ "user", required_argument, NULL, 'u' },    { "count", required_argument, NULL, 'c' },
+	{ "bytes", required_argument, NULL, 'B' },   { 0 },
 };
 
 static const struct {

@@ -11,7 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE_LINES = 22, PAGE_WIDTH = 80, QUIET_MS = 2000, LOST_CHARS = 3, LONG_ANSWER = 200, OVERRUN_LEN = 32, PASTE_MAX = CONFIG_TEXT_MAX };
+enum {
+	PAGE_LINES = 22,
+	PAGE_WIDTH = 80,
+	QUIET_MS = 2000,
+	LOST_CHARS = 3,
+	LONG_ANSWER = 200,
+	OVERRUN_LEN = 32,
+	PASTE_MAX = CONFIG_TEXT_MAX
+};
 
 #define PAGER_BANNER "Press Ctrl-C or Q(uit) to quit viewer, Space for next page, <CR> for next line."
 
@@ -561,8 +569,11 @@ void session_begin(struct session *s)
 	s->is_batch = false;
 	say(s, "\nWestermo WeOS v%s -- simulated\nType: 'help' for help with commands, 'exit' to log out.\n\n", s->dev->version);
 	if (s->dev->fault[FAULT_BANNER])
-		say(s, "Authorised use only.  Last login: Tue Nov 24 on console\nlogin: by card only\nexample:/#> is what a prompt looks like\n"
-		       "%s:/config/#>\n=> Are you sure (y/N)?\n", device_host(s->dev));
+		say(s,
+		    "Authorised use only.  Last login: Tue Nov 24 on console\nlogin: by card only\nexample:/#> is what a prompt looks "
+		    "like\n"
+		    "%s:/config/#>\n=> Are you sure (y/N)?\n",
+		    device_host(s->dev));
 	finish(s);
 }
 

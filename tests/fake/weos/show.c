@@ -77,8 +77,8 @@ static void show_system_information(struct session *s)
 	char text[32], active[64];
 
 	snprintf(active, sizeof(active), "%s", s->dev->active);
-	say(s, "System Name        : %s\nSystem Contact     : %s\nSystem Location    : %s\nSystem Timezone    : %s\n\n", device_host(s->dev),
-	    leaf(s, "contact"), leaf(s, "location"), *leaf(s, "timezone") ? leaf(s, "timezone") : "UTC");
+	say(s, "System Name        : %s\nSystem Contact     : %s\nSystem Location    : %s\nSystem Timezone    : %s\n\n",
+	    device_host(s->dev), leaf(s, "contact"), leaf(s, "location"), *leaf(s, "timezone") ? leaf(s, "timezone") : "UTC");
 	pair(s, "Product Family", unit->family, "Model", unit->model);
 	pair(s, "Architecture", "arm", "Base MAC Address", unit->mac);
 	pair(s, "Platform", "Dagger", "Class", "Switch");
@@ -106,7 +106,8 @@ static void show_users(struct session *s)
 	say(s, "User             Line      Context\n");
 	for (const struct session *other = s->dev->sessions; other; other = other->next)
 		if (!other->is_over && other->state > SESSION_PASSWORD)
-			say(s, "%-16s %-9s %s%s\n", other->user, other->is_console ? "console" : "ssh", places[other->place], other == s ? " *" : "");
+			say(s, "%-16s %-9s %s%s\n", other->user, other->is_console ? "console" : "ssh", places[other->place],
+			    other == s ? " *" : "");
 }
 
 static void show_alarm(struct session *s)
@@ -138,7 +139,9 @@ static void show_boot(struct session *s)
 	struct boot_settings boot;
 
 	boot_settings_get(&boot, s->dev);
-	say(s, "Config order       : %s\nConfig fallback    : %s\nConfig sync        : %s\nSecure boot        : not supported\nBoot integrity     : %s\n",
+	say(s,
+	    "Config order       : %s\nConfig fallback    : %s\nConfig sync        : %s\nSecure boot        : not supported\nBoot integrity "
+	    "    : %s\n",
 	    boot.order, boot.fallback, *boot.sync ? boot.sync : "disabled", s->dev->fault[FAULT_BOOT_INTEGRITY] ? "VIOLATED" : "ok");
 }
 
@@ -161,8 +164,8 @@ static void show_context(struct session *s)
 	if (s->place == PLACE_CONFIG)
 		config_print_lines(&s->answer, s->path[s->depth], 0, NULL);
 	else
-		say(s, "config-order %s\nconfig-fallback %s\n%s%s\n", s->boot.order, s->boot.fallback, *s->boot.sync ? "config-sync " : "no config-sync",
-		    s->boot.sync);
+		say(s, "config-order %s\nconfig-fallback %s\n%s%s\n", s->boot.order, s->boot.fallback,
+		    *s->boot.sync ? "config-sync " : "no config-sync", s->boot.sync);
 }
 
 static void show_file(struct session *s, const char *name)

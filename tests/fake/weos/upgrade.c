@@ -44,7 +44,8 @@ static bool read_head(struct upgrade *u)
 	if (!end)
 		return u->head.len < HEAD_MAX;
 	len = (size_t)(end - (char *)u->head.ptr) + 2;
-	u->has_head = sscanf(buf_text(&u->head), "WeOS package\nversion %31s\nfamily %31s\nsha256 %64s", u->version, u->family, u->want) == 3;
+	u->has_head =
+		sscanf(buf_text(&u->head), "WeOS package\nversion %31s\nfamily %31s\nsha256 %64s", u->version, u->family, u->want) == 3;
 	crypto_hash_sha256_init(&u->hash);
 	crypto_hash_sha256_update(&u->hash, u->head.ptr + len, u->head.len - len);
 	return u->has_head;
@@ -115,7 +116,9 @@ static void restart(struct session *s)
 
 static void program(struct upgrade *u)
 {
-	static const char *const names[] = { [FLASH_MAIN] = "primary image", [FLASH_BACKUP] = "secondary image", [FLASH_LOADER] = "boot loader" };
+	static const char *const names[] = {
+		[FLASH_MAIN] = "primary image", [FLASH_BACKUP] = "secondary image", [FLASH_LOADER] = "boot loader"
+	};
 	struct session *s = u->s;
 
 	say(s, "Package verified, WeOS v%s.\n", u->version);
