@@ -471,6 +471,9 @@ static void storm(struct bench *b)
 		 b->latencies);
 	line("storm after kill -9", text, "", "");
 	b->is_storm = false;
+	for (size_t i = 0; i < POSTERS; i++) /* those in between two polls go back to waiting, like all others */
+		if (agents_at(b->agents, i)->state == AGENT_IDLE)
+			poll_as(b, agents_at(b->agents, i), WAIT_S);
 	free(b->latency_ms);
 }
 
