@@ -154,6 +154,16 @@ static void here(void *ctx, struct agent *agent)
 		poll_as(b, agent, is_poster(b, agent) ? 0 : WAIT_S);
 }
 
+/* As agent/uplink.c does: a random time up to the larger of the doubling back-off and the window that the server gave. */
+static uint64_t backoff_ms(unsigned tries, unsigned window_s)
+{
+	uint32_t most = (uint32_t)BACKOFF_MS << (tries < 8 ? tries : 8);
+
+	if (most < window_s * 1000)
+		most = window_s * 1000;
+	return most / 4 + randombytes_uniform(most - most / 4);
+}
+
 static void lost(void *ctx, struct agent *agent)
 {
 	struct bench *b = ctx;
@@ -166,10 +176,7 @@ static void lost(void *ctx, struct agent *agent)
 		agent_connect_at(b->agents, agent, now + BACKOFF_MS / 2 + randombytes_uniform(BACKOFF_MS));
 	if (!b->is_storm || b->is_over)
 		return;
-	/* as an agent does: a random part of the window at first, then full jitter */
-	agent_connect_at(b->agents, agent,
-			 now + randombytes_uniform(agent->tries ? (uint32_t)BACKOFF_MS << (agent->tries < 8 ? agent->tries : 8) :
-								  b->window_s * 1000));
+	agent_connect_at(b->agents, agent, now + backoff_ms(agent->tries, b->window_s));
 }
 
 static void note_latency(struct bench *b, const struct agent *agent)
