@@ -251,6 +251,29 @@ TEST(what_is_being_shredded_takes_no_new_keys_also_after_a_restart)
 	world_done(&w);
 }
 
+TEST(a_shredding_counts_what_was_acknowledged_just_before)
+{
+	enum { MORE = 5 };
+	struct repo_span span;
+	struct doomed d;
+	struct world w;
+
+	disk_ok();
+	world_init(&w);
+	doomed_init(&d, &w, "doomed");
+	for (int i = 0; i < MORE; i++) {
+		_cleanup_(buf_done) struct buf c = { 0 };
+
+		fleet_snapshot(&c, &w.fleet, &d.device, i % 2 ? "hostname n\n" : "hostname m\n", "x\n");
+		post(&w, &c);
+	}
+	CHECK_EQ(shred(&span, &w, &d), 0);
+	CHECK_EQ(span.last_snapshot, d.device.number);
+	check_closed(&w, &d);
+	doomed_done(&d);
+	world_done(&w);
+}
+
 TEST(a_backup_of_the_keyring_does_not_bring_back_what_was_shredded)
 {
 	_cleanup_(buf_done) struct buf word = { 0 };
