@@ -31,6 +31,16 @@ static const struct root *root_of(const struct cli *cli)
 	return cli->home ? cli->home->root : NULL;
 }
 
+/* For reading: what is kept here, and what was judged of it. */
+static int open_judged(struct advisory_store *store, struct judgements *j, struct cli *cli, struct error *err)
+{
+	int r = home_if_there(cli, err);
+
+	if (r == 0)
+		r = advisory_store_open(store, cli->home_dir, false, err);
+	return r == 0 ? judgements_load(j, store, root_of(cli), clock_now_s(), err) : r;
+}
+
 /* ---- import ---- */
 
 static json_t *import_json(const struct advisory_import *im)
@@ -291,14 +301,10 @@ int cmd_advisory_show(struct cli *cli, const struct args *args, struct error *er
 	_cleanup_(judgements_done) struct judgements j = { 0 };
 	_cleanup_(advisory_freep) struct advisory *a = NULL;
 	size_t i;
-	int r = home_if_there(cli, err);
+	int r = open_judged(&store, &j, cli, err);
 
 	if (r == 0)
-		r = advisory_store_open(&store, cli->home_dir, false, err);
-	if (r == 0)
 		r = advisory_store_find(&i, &store, args->value[0], err);
-	if (r == 0)
-		r = judgements_load(&j, &store, root_of(cli), clock_now_s(), err);
 	if (r == 0)
 		r = advisory_store_read(&a, &store, i, err);
 	if (r < 0)
@@ -437,12 +443,8 @@ int cmd_advisory_document(struct cli *cli, const struct args *args, struct error
 	_cleanup_(judgements_done) struct judgements j = { 0 };
 	_cleanup_(buf_done) struct buf document = { 0 };
 	const char *file = args_get(args, "output");
-	int r = home_if_there(cli, err);
+	int r = open_judged(&store, &j, cli, err);
 
-	if (r == 0)
-		r = advisory_store_open(&store, cli->home_dir, false, err);
-	if (r == 0)
-		r = judgements_load(&j, &store, root_of(cli), clock_now_s(), err);
 	if (r == 0)
 		r = judgement_find_document(&document, &store, &j, cli, args->value[0], err);
 	if (r < 0)
@@ -522,12 +524,8 @@ int cmd_advisory_export(struct cli *cli, const struct args *args, struct error *
 	_cleanup_(advisory_store_done) struct advisory_store store = { .lock = -1 };
 	_cleanup_(judgements_done) struct judgements j = { 0 };
 	size_t judgements = 0;
-	int r = home_if_there(cli, err);
+	int r = open_judged(&store, &j, cli, err);
 
-	if (r == 0)
-		r = advisory_store_open(&store, cli->home_dir, false, err);
-	if (r == 0)
-		r = judgements_load(&j, &store, root_of(cli), clock_now_s(), err);
 	if (r == 0)
 		r = fs_mkdirs(args->value[0], 0755, err);
 	if (r == 0)
