@@ -17,13 +17,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PER_ADDRESS = 500, EVENTS = 256, PART = 16 << 10, CONNECTS_AT_ONCE = 500 };
+enum { PER_ADDRESS = 500, EVENTS = 256, PART = 16 << 10, CONNECTS_AT_ONCE = 500, CONNECTS_PER_RTT_MS = 20 };
 
 struct agents {
 	struct agent *agents;
 	size_t count, in[AGENT_WAITING + 1];
 	unsigned port;
 	int epoll;
+	unsigned rtt_ms;
+	struct agent *first, **last; /* those that notice something, in the order of their times */
 	struct agents_calls calls;
 	gnutls_certificate_credentials_t credentials;
 	gnutls_priority_t priority;
@@ -64,11 +66,46 @@ struct agents *agents_new(size_t count, unsigned port, const struct agents_calls
 	for (size_t i = 0; i < count; i++)
 		a->agents[i] = (struct agent){ .index = i, .fd = -1 };
 	a->in[AGENT_AWAY] = count;
+	a->last = &a->first;
 	return a;
 }
 
+void agents_set_rtt(struct agents *a, unsigned rtt_ms)
+{
+	a->rtt_ms = rtt_ms;
+}
+
+/* ---- what an agent notices later ---- */
+
+static void put_off(struct agents *a, struct agent *agent, uint32_t events)
+{
+	agent->noticed = agent->at ? agent->noticed | events : events;
+	if (agent->at)
+		return;
+	agent->notice_ms = clock_mono_ms() + a->rtt_ms;
+	agent->next = NULL;
+	agent->at = a->last;
+	*a->last = agent;
+	a->last = &agent->next;
+}
+
+static void take_off(struct agents *a, struct agent *agent)
+{
+	if (!agent->at)
+		return;
+	*agent->at = agent->next;
+	if (agent->next)
+		agent->next->at = agent->at;
+	else
+		a->last = agent->at;
+	agent->at = NULL;
+}
+
+/* ---- connections ---- */
+
 static void drop(struct agents *a, struct agent *agent)
 {
+	take_off(a, agent);
 	if (agent->tls)
 		gnutls_deinit(agent->tls);
 	if (agent->fd >= 0)
@@ -111,8 +148,10 @@ static void lose(struct agents *a, struct agent *agent)
 
 static void watch(struct agents *a, struct agent *agent, uint32_t events, int how)
 {
-	struct epoll_event event = { .events = events, .data.ptr = agent };
+	/* what it will notice later must not be told time and again until then */
+	struct epoll_event event = { .events = events | (a->rtt_ms ? EPOLLONESHOT : 0), .data.ptr = agent };
 
+	agent->events = events;
 	if (epoll_ctl(a->epoll, how, agent->fd, &event) < 0)
 		die("epoll_ctl");
 }
@@ -288,11 +327,26 @@ static void go_on(struct agents *a, struct agent *agent, uint32_t events)
 static void connect_due(struct agents *a)
 {
 	uint64_t now = clock_mono_ms();
+	size_t most = CONNECTS_AT_ONCE + (size_t)a->rtt_ms * CONNECTS_PER_RTT_MS;
 
 	for (size_t i = 0; i < a->count; i++)
-		if (a->agents[i].due_ms && a->agents[i].due_ms <= now &&
-		    a->in[AGENT_CONNECTING] + a->in[AGENT_HANDSHAKING] < CONNECTS_AT_ONCE)
+		if (a->agents[i].due_ms && a->agents[i].due_ms <= now && a->in[AGENT_CONNECTING] + a->in[AGENT_HANDSHAKING] < most)
 			agent_connect(a, &a->agents[i]);
+}
+
+static void notice(struct agents *a, struct agent *agent)
+{
+	take_off(a, agent);
+	go_on(a, agent, agent->noticed);
+	if (agent->fd >= 0 && !agent->at)
+		watch(a, agent, agent->events, EPOLL_CTL_MOD);
+}
+
+static int until_notice_ms(const struct agents *a, int timeout_ms)
+{
+	uint64_t now = clock_mono_ms(), due = a->first ? a->first->notice_ms : now + (uint64_t)timeout_ms;
+
+	return due <= now ? 0 : due - now < (uint64_t)timeout_ms ? (int)(due - now) : timeout_ms;
 }
 
 void agents_step(struct agents *a, int timeout_ms)
@@ -301,9 +355,15 @@ void agents_step(struct agents *a, int timeout_ms)
 	int n;
 
 	connect_due(a);
-	n = epoll_wait(a->epoll, events, EVENTS, timeout_ms);
-	for (int i = 0; i < n; i++)
-		go_on(a, events[i].data.ptr, events[i].events);
+	n = epoll_wait(a->epoll, events, EVENTS, until_notice_ms(a, timeout_ms));
+	for (int i = 0; i < n; i++) {
+		if (a->rtt_ms)
+			put_off(a, events[i].data.ptr, events[i].events);
+		else
+			go_on(a, events[i].data.ptr, events[i].events);
+	}
+	while (a->first && a->first->notice_ms <= clock_mono_ms())
+		notice(a, a->first);
 }
 
 /* ---- what TLS costs ---- */
@@ -378,7 +438,8 @@ static void connect_both(int fd[static 2])
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	must_do(listener >= 0 && bind(listener, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(listener, 1) == 0 &&
-		getsockname(listener, (struct sockaddr *)&at, &len) == 0, "listen");
+			getsockname(listener, (struct sockaddr *)&at, &len) == 0,
+		"listen");
 	fd[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	must_do(fd[0] >= 0 && connect(fd[0], (struct sockaddr *)&at, sizeof(at)) == 0, "connect");
 	fd[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

@@ -1,7 +1,11 @@
 /* tests/bench/agents.h -- thousands of agents in one process: a TLS 1.3 client each, over one epoll set, in one thread.
  *
  * It does not look at the server's certificate, which would cost the machine more than the server's own work: it measures, and proves
- * nothing. One call is under way per agent. What is to be posted next, the caller says when an answer came. */
+ * nothing. One call is under way per agent. What is to be posted next, the caller says when an answer came.
+ *
+ * A round-trip time is played where the kernel has no tc-netem(8): an agent notices whatever its socket has to say (connected, bytes, closed)
+ * that much later. So between what the server sends and what it gets for it lies a round trip, as on a long line. Windows and losses of TCP
+ * are not played. */
 #pragma once
 
 #include "base/bytes.h"
@@ -20,6 +24,10 @@ struct agent {
 	uint64_t due_ms;  /* away: when it tries to connect; 0: not at all */
 	uint64_t asked_us, answered_us;
 	unsigned tries;   /* since it was last there */
+	uint32_t events;  /* of its socket: what it asks for, */
+	uint32_t noticed; /* and what it will have noticed at notice_ms, when it is on the list of those */
+	uint64_t notice_ms;
+	struct agent *next, **at;
 };
 
 struct agents;
@@ -34,6 +42,7 @@ struct agents_calls {
 /* port on 127.0.0.1; the agents come from many addresses of 127.0.0.0/8, 500 from each. Ends the program when it cannot. */
 struct agents *agents_new(size_t count, unsigned port, const struct agents_calls *calls);
 void agents_free(struct agents *agents);
+void agents_set_rtt(struct agents *agents, unsigned rtt_ms); /* before any connects; 0, as at first: as fast as the machine is */
 struct agent *agents_at(struct agents *agents, size_t i);
 
 void agent_connect(struct agents *agents, struct agent *agent); /* at once */

@@ -52,6 +52,7 @@ void nginx_compare(const struct nginx *n, double ours_per_s)
 	char ours[40], text[60], ratio[20];
 
 	o.agents = agents_new(n->count, n->port, &calls);
+	agents_set_rtt(o.agents, n->rtt_ms);
 	for (size_t i = 0; i < n->count; i++)
 		agent_connect_at(o.agents, agents_at(o.agents, i), 0);
 	for (uint64_t end = clock_mono_ms() + n->patience_ms; o.heard < n->count && clock_mono_ms() < end;)

@@ -9,6 +9,7 @@ struct nginx {
 	pid_t master;
 	unsigned port;
 	size_t count, at_once; /* connections that idle; check-ins at a time */
+	unsigned rtt_ms;       /* agents.h */
 	uint64_t check_in_ms, patience_ms;
 };
 

@@ -1,8 +1,10 @@
-/* tests/bench/server.c -- bench-server FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID [PHASES]: what a server costs that has many devices.
+/* tests/bench/server.c -- bench-server FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID [PHASES [RTT]]: what a server costs that has many
+ * devices.
  *
  * FOLDER and SETUP are what `holdfastd init` made; COUNT devices are archived there, then PROGRAM serves them, and this process plays their
- * agents. PHASES are letters (all): w waves, v vanish, s stall, k storm, r rollout, i ingest, n nginx's memory, c check-ins of both. NGINX
- * serves the same certificate: what its workers need for the same is the baseline. Prints lines of a table. */
+ * agents. PHASES are letters (all): w waves, v vanish, s stall, k storm, r rollout, i ingest, n nginx's memory, c check-ins of both. RTT:
+ * milliseconds of a round trip that is played (agents.h). NGINX serves the same certificate: what its workers need for the same is the
+ * baseline. Prints lines of a table. */
 #include "tests/bench/agents.h"
 #include "tests/bench/cost.h"
 #include "tests/bench/nginx.h"
@@ -39,6 +41,7 @@ enum {
 	POST_EVERY_MS = 100,
 	CHECK_IN_MS = 5000,
 	CHECK_INS_AT_ONCE = 64,
+	CHECK_INS_PER_RTT_MS = 16, /* so many more, that the line is not what is waited for */
 	PATIENCE_MS = 120000,
 	PAIR_LEN = 64,
 	PAYLOAD_BYTES = 200,
@@ -72,6 +75,7 @@ struct bench {
 	size_t *next;         /* and how many of them it did */
 	bool is_ingesting;
 	size_t answer_bytes; /* of one that acknowledges */
+	unsigned rtt_ms;
 	double *latency_ms;
 	size_t latencies, latencies_max;
 	uint64_t post_ms[POSTERS]; /* when each of those that go on polling in a storm does so next */
@@ -671,6 +675,13 @@ static void ingest(struct bench *b)
 	b->is_ingesting = false;
 }
 
+static size_t check_ins_at_once(const struct bench *b)
+{
+	size_t n = CHECK_INS_AT_ONCE + (size_t)b->rtt_ms * CHECK_INS_PER_RTT_MS;
+
+	return n < b->world.count ? n : b->world.count;
+}
+
 /* New connection, one poll that does not wait, gone; as many as fit. Returns them per second of the server's CPU. */
 static double check_in(struct bench *b)
 {
@@ -682,7 +693,7 @@ static double check_in(struct bench *b)
 	b->is_checking_in = true;
 	cpu = cpu_s(b->server);
 	b->heard = 0;
-	for (size_t i = 0; i < CHECK_INS_AT_ONCE; i++)
+	for (size_t i = 0; i < check_ins_at_once(b); i++)
 		agent_connect(b->agents, agents_at(b->agents, i));
 	run_for(b, CHECK_IN_MS);
 	return (double)b->heard / (cpu_s(b->server) - cpu);
@@ -700,7 +711,8 @@ static void populate(struct bench *b, const char *setup, size_t count)
 	char name[32];
 
 	must(crypto_start(&err) == 0 && server_from_setup(&server, setup, &err) == 0 && sign_key_load(&key, key_path, &err) == 0 &&
-	     repo_open(&b->world.repo, b->folder, &key, 0, &err) == 0, err.text);
+		     repo_open(&b->world.repo, b->folder, &key, 0, &err) == 0,
+	     err.text);
 	b->world.count = count;
 	b->world.devices = mem_alloc(count * sizeof(*b->world.devices));
 	b->pairs = mem_alloc(count * PAIR_LEN);
@@ -729,8 +741,9 @@ int main(int argc, char **argv)
 	const char *phases;
 	double per_s = 0;
 
-	must(argc == 7 || argc == 8, "FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID [PHASES]");
-	phases = argc == 8 ? argv[7] : "wvskrinc";
+	must(argc >= 7 && argc <= 9, "FOLDER SETUP PROGRAM COUNT NGINX-PORT NGINX-PID [PHASES [RTT]]");
+	phases = argc >= 8 ? argv[7] : "wvskrinc";
+	b.rtt_ms = argc == 9 ? (unsigned)strtoul(argv[8], NULL, 10) : 0;
 	must(!strchr(phases, 'i') || strtoul(argv[4], NULL, 10) >= SENDERS, "too few devices for snapshots over kept connections");
 	signal(SIGPIPE, SIG_IGN);
 	b.folder = argv[1];
@@ -739,6 +752,7 @@ int main(int argc, char **argv)
 	b.nginx = (pid_t)strtol(argv[6], NULL, 10);
 	populate(&b, argv[2], strtoul(argv[4], NULL, 10));
 	b.agents = agents_new(b.world.count + 1, b.port, &calls);
+	agents_set_rtt(b.agents, b.rtt_ms);
 	b.messenger = agents_at(b.agents, b.world.count);
 	start_server(&b);
 	park_all(&b);
@@ -760,6 +774,8 @@ int main(int argc, char **argv)
 	agents_free(b.agents);
 	end_server(&b, SIGTERM);
 	if (strpbrk(phases, "nc"))
-		nginx_compare(&(struct nginx){ b.nginx, b.nginx_port, b.world.count, CHECK_INS_AT_ONCE, CHECK_IN_MS, PATIENCE_MS }, per_s);
+		nginx_compare(
+			&(struct nginx){ b.nginx, b.nginx_port, b.world.count, check_ins_at_once(&b), b.rtt_ms, CHECK_IN_MS, PATIENCE_MS },
+			per_s);
 	return 0;
 }
