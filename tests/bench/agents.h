@@ -4,8 +4,8 @@
  * nothing. One call is under way per agent. What is to be posted next, the caller says when an answer came.
  *
  * A round-trip time is played where the kernel has no tc-netem(8): an agent notices whatever its socket has to say (connected, bytes,
- * closed) that much later. So between what the server sends and what it gets for it lies a round trip, as on a long line. Windows and losses
- * of TCP are not played. */
+ * closed) that much later. So between what the server sends and what it gets for it lies a round trip, as on a long line. Windows and
+ * losses of TCP are not played. */
 #pragma once
 
 #include "base/bytes.h"
