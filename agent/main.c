@@ -35,7 +35,8 @@ static const char usage[] = "usage: holdfast-agent [-c FILE] [-v] COMMAND\n"
 			    "  credential DEVICE [--factory]             keep the password of a device, sealed; it is asked for\n"
 			    "  test-driver DEVICE [--destructive]        what its driver can do, tried on the device\n"
 			    "          [--firmware FILE --version V [--part bundle]] [--erase] [--change FILE] [--only ROW] [--cuts N]\n"
-			    "  version\n"
+			    "  version                                   print the version\n"
+			    "  help                                      print this\n"
 			    "\n"
 			    "  -c FILE   settings (default " CONFIG_DEFAULT ")\n"
 			    "  -v        log more\n"
@@ -441,6 +442,12 @@ static int child_main(int argc, char **argv)
 	return apply_main(CHILD_FD, parent, dev, dir);
 }
 
+/* What people try first; alone, since '--version' is an option of test-driver too. */
+static bool asks(int argc, char **argv, const char *option)
+{
+	return argc == 2 && !strcmp(argv[1], option);
+}
+
 int main(int argc, char **argv)
 {
 	struct line line = { .config = CONFIG_DEFAULT };
@@ -454,6 +461,10 @@ int main(int argc, char **argv)
 	}
 	if (is_child(argc, argv))
 		return child_main(argc, argv);
+	if (asks(argc, argv, "--help") || asks(argc, argv, "-h"))
+		argv[1] = "help";
+	else if (asks(argc, argv, "--version"))
+		argv[1] = "version";
 	if (parse_line(&line, argc, argv, &err) == 0) {
 		log_setup("holdfast-agent", line.is_verbose ? LOG_DEBUG : LOG_INFO);
 		if (!line.count || !strcmp(line.arg[0], "help")) {

@@ -69,8 +69,9 @@ static int check_windows(const struct args *args, struct error *err)
 	for (i = 0; (window = args_at(args, "exempt", i)); i++)
 		if (strcmp(window, "none") != 0 && (!window_parse_ok(window) || i == POLICY_SET_EXEMPT_MAX))
 			return error_set(err, CLI_USAGE,
-					 "'--exempt %.60s': write at most %d windows as 'mon-fri 08:00-17:00' (UTC), or none", window,
-					 POLICY_SET_EXEMPT_MAX);
+					 "'--exempt %.60s': write at most %d windows as 'daily 08:00-17:00' or 'mon,tue 08:00-17:00' "
+					 "(UTC), or none",
+					 window, POLICY_SET_EXEMPT_MAX);
 	return 0;
 }
 

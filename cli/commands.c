@@ -209,7 +209,7 @@ static const struct option_def policy_publish_options[] = {
 	{ "without", 0, "NAME", "a pack that goes", true },
 	{ "commit", 0, "KEY=VALUE,...",
 	  "mode=observe|remind|commit|revert, quiet=S, remind-after=S instead of the agent's settings; default: these again", false },
-	{ "exempt", 0, "WINDOW", "in which nothing is saved or returned, as 'mon-fri 06:00-18:00' (UTC); none: no window", true },
+	{ "exempt", 0, "WINDOW", "in which nothing is saved or returned, as 'mon,tue 06:00-18:00' (UTC); none: no window", true },
 	{ "clear", 0, NULL, "begin with nothing, whatever the devices had", false },
 	CARRY_OPTIONS,
 	{ 0 },

@@ -45,7 +45,7 @@ void help_all(struct buf *out)
 	buf_add_str(out, "usage: holdfast [--home DIR] [--json] COMMAND\n\n");
 	for (size_t i = 0; i < command_count; i++) {
 		command_name(name, &commands[i]);
-		buf_addf(out, "  %-17s %s\n", name, commands[i].help);
+		buf_addf(out, "  %-18s  %s\n", name, commands[i].help);
 	}
 	buf_add_str(out, "\neverywhere:\n");
 	add_options(out, global_options);
