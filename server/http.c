@@ -457,8 +457,10 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_
 
 	if (opened)
 		tls_write_to(MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, &http->wires[fd], fd);
-	if (!opened)
+	if (!opened) {
 		sweeper_set(http->server->sweeper, fd, 0); /* at first, the deadline that it came in with goes on */
+		tls_wire_done(&http->wires[fd]);
+	}
 }
 
 /* ---- who comes in ---- */

@@ -4,6 +4,7 @@
 #include "server/settings.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <gnutls/abstract.h>
 #include <gnutls/gnutls.h>
 #include <gnutls/x509.h>
@@ -111,33 +112,73 @@ int tls_pin(uint8_t pin[static HASH_LEN], struct bytes cert_pem, struct error *e
 static const uint8_t retry_random[32] = { 0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
 					  0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c };
 
-enum { HANDSHAKE = 22, DATA = 23, SERVER_HELLO = 2, TYPE_AT = 5, RANDOM_AT = 11 };
+/* PARTS_MAX: GnuTLS writes a few at a time; what is beyond it takes with the next call */
+enum { PARTS_MAX = 15, HANDSHAKE = 22, DATA = 23, SERVER_HELLO = 2, TYPE_AT = 5, RANDOM_AT = 11 };
 
-/* A record in clear with a ServerHello, behind which more of the same flight comes at once. */
-static bool is_hello(struct bytes record)
+static bool is_data(const giovec_t *part)
 {
-	return record.len >= RANDOM_AT + sizeof(retry_random) && record.ptr[0] == HANDSHAKE && record.ptr[TYPE_AT] == SERVER_HELLO &&
-	       memcmp(record.ptr + RANDOM_AT, retry_random, sizeof(retry_random)) != 0;
+	return part->iov_len > 0 && *(const uint8_t *)part->iov_base == DATA;
+}
+
+/* A record in clear with a ServerHello, behind which more of the same flight comes at once. After a retry all of it comes together. */
+static bool is_hello(const giovec_t *parts, int count)
+{
+	const uint8_t *record = parts[0].iov_base;
+
+	return parts[0].iov_len >= RANDOM_AT + sizeof(retry_random) && record[0] == HANDSHAKE && record[TYPE_AT] == SERVER_HELLO &&
+	       memcmp(record + RANDOM_AT, retry_random, sizeof(retry_random)) != 0 && !is_data(&parts[count - 1]);
 }
 
 /* What is sealed calls itself data, also the last of the handshake: has_more is set after that. */
-static bool has_more(struct tls_wire *wire, struct bytes record)
+static bool has_more(struct tls_wire *wire, const giovec_t *parts, int count)
 {
-	bool more = wire->has_more;
-
-	if (!more || !record.len || record.ptr[0] != DATA)
-		return is_hello(record);
+	if (!wire->has_more || !is_data(&parts[0]))
+		return is_hello(parts, count);
 	wire->has_more = false;
 	return true;
+}
+
+/* The kernel could hold it as well (MSG_MORE), but libmicrohttpd sets TCP_NODELAY behind each of its sends, and that pushes it out. */
+static ssize_t hold(struct tls_wire *wire, const giovec_t *parts, int count)
+{
+	size_t before = wire->held.len;
+
+	for (int i = 0; i < count; i++)
+		buf_add(&wire->held, parts[i].iov_base, parts[i].iov_len);
+	return (ssize_t)(wire->held.len - before);
+}
+
+/* What was held goes in front. As long as not all of it is out, nothing of the rest is. */
+static ssize_t push_behind(struct tls_wire *wire, const giovec_t *parts, int count)
+{
+	size_t held = wire->held.len - wire->held_sent;
+	struct iovec all[1 + PARTS_MAX] = { { .iov_base = wire->held.ptr + wire->held_sent, .iov_len = held } };
+	struct msghdr msg = { .msg_iov = all };
+	ssize_t n;
+
+	for (int i = 0; i < count && i < PARTS_MAX; i++)
+		all[1 + i] = (struct iovec){ .iov_base = parts[i].iov_base, .iov_len = parts[i].iov_len };
+	msg.msg_iovlen = 1 + (size_t)(count < PARTS_MAX ? count : PARTS_MAX);
+	n = sendmsg(wire->fd, &msg, MSG_NOSIGNAL);
+	if (n < 0)
+		return n;
+	if ((size_t)n <= held) {
+		wire->held_sent += (size_t)n;
+		errno = EAGAIN;
+		return -1;
+	}
+	tls_wire_done(wire);
+	return n - (ssize_t)held;
 }
 
 static ssize_t push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count)
 {
 	struct msghdr msg = { .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count };
 	struct tls_wire *wire = ptr;
-	bool more = count > 0 && has_more(wire, bytes_of(parts[0].iov_base, parts[0].iov_len));
 
-	return sendmsg(wire->fd, &msg, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+	if (count > 0 && has_more(wire, parts, count))
+		return hold(wire, parts, count);
+	return wire->held.len ? push_behind(wire, parts, count) : sendmsg(wire->fd, &msg, MSG_NOSIGNAL);
 }
 
 void tls_write_to(void *session, struct tls_wire *wire, int fd)
@@ -145,4 +186,10 @@ void tls_write_to(void *session, struct tls_wire *wire, int fd)
 	*wire = (struct tls_wire){ .fd = fd };
 	gnutls_transport_set_ptr2(session, (gnutls_transport_ptr_t)(intptr_t)fd, wire);
 	gnutls_transport_set_vec_push_function(session, push);
+}
+
+void tls_wire_done(struct tls_wire *wire)
+{
+	buf_done(&wire->held);
+	wire->held_sent = 0;
 }

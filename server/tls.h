@@ -18,9 +18,13 @@ int tls_pin(uint8_t pin[static HASH_LEN], struct bytes cert_pem, struct error *e
 /* What a session writes to. Lives as long as the session. */
 struct tls_wire {
 	int fd;
-	bool has_more; /* behind the next record of data comes another at once: they leave together. Whoever knows sets it */
+	bool has_more;   /* behind the next record of data comes another at once: they leave together. Whoever knows sets it */
+	struct buf held; /* a record that leaves with the next, */
+	size_t held_sent; /* and how much of it has left */
 };
 
 /* Before the first byte of a session (a gnutls_session_t) on the descriptor: what answers a client's first message leaves in one packet,
- * and so does an answer's head with its body. The library writes its ServerHello by itself, and the rest as soon as it is signed. */
+ * and so does an answer's head with its body. The library writes its ServerHello by itself, and the rest as soon as it is signed.
+ * Afterwards tls_wire_done(). */
 void tls_write_to(void *session, struct tls_wire *wire, int fd);
+void tls_wire_done(struct tls_wire *wire);

@@ -82,6 +82,7 @@ static void pair_done(struct pair *p)
 		gnutls_priority_deinit(p->priority[i]);
 		close(p->fd[i]);
 	}
+	tls_wire_done(&p->wire);
 	gnutls_certificate_free_credentials(p->trust);
 	gnutls_certificate_free_credentials(p->own);
 	buf_done(&p->key);
@@ -183,5 +184,43 @@ TEST(a_client_that_must_offer_another_key_share_hears_so_at_once)
 	greet(&p);
 	CHECK_EQ(recv(p.fd[CLIENT], first, sizeof(first), MSG_PEEK), sizeof(first));
 	finish(&p);
+	pair_done(&p);
+}
+
+/* The other side takes nothing for a while: what was held is not sent twice, nor what comes behind it before it. */
+TEST(what_is_held_stays_in_order_when_the_line_is_full)
+{
+	static uint8_t body[16 << 10], in[16 << 10];
+	int small = 4096;
+	struct pair p;
+	ssize_t n = 0;
+	size_t sent = 0, got = 0, filled = 0;
+	char head[4];
+
+	pair_init(&p, "NORMAL:-VERS-ALL:+VERS-TLS1.3");
+	greet(&p);
+	finish(&p);
+	CHECK_EQ(setsockopt(p.fd[SERVER], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	memset(body, 'f', sizeof(body));
+	while ((n = gnutls_record_send(p.session[SERVER], body, sizeof(body))) > 0)
+		filled += (size_t)n;
+	CHECK_EQ(n, GNUTLS_E_AGAIN);
+	while (filled + sizeof(body) > got) { /* the record that was begun goes out, too */
+		n = gnutls_record_recv(p.session[CLIENT], in, sizeof(in));
+		got += n > 0 ? (size_t)n : 0;
+		if (n == GNUTLS_E_AGAIN && gnutls_record_send(p.session[SERVER], NULL, 0) < 0)
+			(void)!poll(&(struct pollfd){ .fd = p.fd[CLIENT], .events = POLLIN }, 1, WAIT_MS);
+	}
+	p.wire.has_more = true;
+	CHECK_EQ(gnutls_record_send(p.session[SERVER], "head", 4), 4);
+	memset(body, 'b', sizeof(body));
+	for (got = 0; got < sizeof(head) + 40 * sizeof(body);) {
+		n = sent < 40 ? gnutls_record_send(p.session[SERVER], body, sizeof(body)) : 0;
+		sent += n > 0;
+		n = gnutls_record_recv(p.session[CLIENT], in, sizeof(in));
+		for (ssize_t i = 0; i < n; i++, got++)
+			CHECK_EQ(in[i], got < sizeof(head) ? "head"[got] : 'b');
+	}
+	CHECK_EQ(got, sizeof(head) + 40 * sizeof(body));
 	pair_done(&p);
 }
