@@ -70,8 +70,8 @@ static void make_item(void)
 	struct bytes rest;
 
 	statement_begin(&order, STATEMENT_ORDER);
-	buf_addf(&order, "fleet: %s\ndevice: abcdefghijklmnopqrstuvwxyz\norder: %d\nkind: purge\nnonce: " HASH_A "\nchallenge: " HASH_A "\n", root_fleet(root),
-		 NUMBER);
+	buf_addf(&order, "fleet: %s\ndevice: abcdefghijklmnopqrstuvwxyz\norder: %d\nkind: purge\n", root_fleet(root), NUMBER);
+	buf_addf(&order, "nonce: " HASH_A "\nchallenge: " HASH_A "\n");
 	leaf = merkle_leaf(buf_bytes(&order));
 	merkle_add(&tree, leaf);
 	top = merkle_root(&tree);
