@@ -16,6 +16,20 @@ static void must(int r, const struct error *err)
 	}
 }
 
+struct statement *fleet_parsed(const struct buf *whole)
+{
+	struct statement *st = NULL;
+	struct error err = { 0 };
+
+	must(statement_parse(&st, buf_bytes(whole), false, NULL, &err), &err);
+	return st;
+}
+
+static int64_t device_now(const struct fleet_device *device)
+{
+	return device->clock_s ? device->clock_s : clock_now_s();
+}
+
 /* Root 1, or the one behind fleet->root. */
 static void make_root(struct buf *out, const struct fleet *fleet, const struct statement *before)
 {
@@ -197,7 +211,7 @@ void fleet_enrol(struct buf *out, const struct fleet *fleet, struct fleet_device
 	statement_add(&text, "box", "%s", box);
 	statement_add(&text, "driver", "frr");
 	statement_add(&text, "firmware", "FRRouting 8.4.4");
-	statement_add_time(&text, "time", clock_now_s());
+	statement_add_time(&text, "time", device_now(device));
 	crypto_auth_hmacsha256(mac, text.ptr, text.len, secret);
 	statement_add_hash(&text, "mac", mac);
 	finish(out, device, &text);
@@ -228,7 +242,7 @@ static void chain_head(struct buf *text, enum statement_type type, const struct 
 	statement_add(text, "device", "%s", device->id);
 	statement_add(text, "number", "%llu", (unsigned long long)++device->number);
 	statement_add_hash(text, "prev", device->head);
-	statement_add_time(text, "time", device->clock_s ? device->clock_s : clock_now_s());
+	statement_add_time(text, "time", device_now(device));
 	statement_add(text, "epoch", "%llu", (unsigned long long)device->epoch);
 	statement_add(text, "root", "1");
 }

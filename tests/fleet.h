@@ -57,6 +57,9 @@ void fleet_next_root(struct fleet *fleet);
 void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, unsigned wait_s);
 void fleet_login(struct buf *out, const struct fleet *fleet, const char *url, const char *challenge);
 
+/* What these bytes are, which must be one statement. */
+struct statement *fleet_parsed(const struct buf *whole);
+
 void fleet_device_init(struct fleet_device *device, const char *name);
 void fleet_device_done(struct fleet_device *device);
 /* Locked memory costs pages and mappings, too many for ten thousand devices: one that rests has its keys in plain memory (they are good for
