@@ -87,7 +87,6 @@ const struct rule rules[STATEMENT_TYPES][RULES_MAX] = {
 			     { "separate", "word", 0, 16 },
 			     { "delay", "word-number", 0, 4 },
 			     { "pin", "word", 0, 16 },
-
 			     { "metadata", "word", 0, 1 },
 			     { "archive", "key", 1, 4 },
 			     { "witness", "name-key", 0, 8 },
