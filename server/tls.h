@@ -1,9 +1,11 @@
-/* server/tls.h -- the server's own certificate: self-signed, P-256, found again by its public key alone (a pin). */
+/* server/tls.h -- the server's own certificate: self-signed, Ed25519, found again by its public key alone (a pin).
+ *
+ * A key of another kind serves as well: those of before were P-256. */
 #pragma once
 
 #include "crypto/key.h"
 
-/* Only TLS 1.3; X25519 first. Browsers and small TLS libraries have no Ed25519 certificates, so the key is P-256. */
+/* Only TLS 1.3; X25519 first. */
 #define TLS_PRIORITY \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:+AES-128-GCM:+AES-256-GCM:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1"
 
