@@ -364,7 +364,7 @@ void fleet_firmware(struct buf *out, const struct fleet *fleet, const char *vers
 	buf_add_bytes(out, buf_bytes(&text));
 }
 
-void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, unsigned wait_s)
+void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, uint64_t order, unsigned wait_s)
 {
 	_cleanup_(statement_freep) struct statement *root = NULL;
 	struct error err = { 0 };
@@ -375,6 +375,8 @@ void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet
 	statement_add(out, "device", "%s", device->id);
 	statement_add_time(out, "time", clock_now_s());
 	statement_add_point(out, "head", device->number, device->head);
+	if (order)
+		statement_add(out, "order", "%llu", (unsigned long long)order);
 	statement_add(out, "root", "%s", statement_get(root, "version"));
 	statement_add(out, "saved", "yes");
 	statement_add(out, "mode", "observe");

@@ -53,8 +53,8 @@ void fleet_verdict(struct buf *out, const struct fleet *fleet, struct fleet_devi
 void fleet_firmware(struct buf *out, const struct fleet *fleet, const char *version, struct bytes image);
 /* Makes fleet->root the next root: as the one before, but for version and prev. */
 void fleet_next_root(struct fleet *fleet);
-/* A poll that waits, and alice's login to a server. */
-void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, unsigned wait_s);
+/* A poll that waits, and alice's login to a server. order: the one that the device took note of; 0: none. */
+void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, uint64_t order, unsigned wait_s);
 void fleet_login(struct buf *out, const struct fleet *fleet, const char *url, const char *challenge);
 
 /* What these bytes are, which must be one statement. */

@@ -213,23 +213,3 @@ void orders_receipt(struct buf *out, const struct fleet *fleet, struct fleet_dev
 	must(statement_sign(&text, &device->key, &err), &err);
 	buf_add_bytes(out, buf_bytes(&text));
 }
-
-void orders_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, uint64_t order, unsigned wait_s)
-{
-	_cleanup_(statement_freep) struct statement *root = NULL;
-	struct error err = { 0 };
-
-	must(statement_parse(&root, buf_bytes(&fleet->root), false, NULL, &err), &err);
-	statement_begin(out, STATEMENT_STATUS);
-	statement_add(out, "fleet", "%s", fleet->id);
-	statement_add(out, "device", "%s", device->id);
-	statement_add_time(out, "time", clock_now_s());
-	statement_add_point(out, "head", device->number, device->head);
-	if (order)
-		statement_add(out, "order", "%llu", (unsigned long long)order);
-	statement_add(out, "root", "%s", statement_get(root, "version"));
-	statement_add(out, "saved", "yes");
-	statement_add(out, "mode", "observe");
-	statement_add(out, "wait", "%u", wait_s);
-	must(statement_sign(out, &device->key, &err), &err);
-}

@@ -38,5 +38,3 @@ void orders_control(struct buf *out, const struct fleet *fleet, const struct ord
 /* Appends the device's next statement: its receipt for the order with this index. check: NULL for none. */
 void orders_receipt(struct buf *out, const struct fleet *fleet, struct fleet_device *device, const struct orders_batch *batch, size_t index,
 		    const char *outcome, const char *check);
-/* A status that says which order the device took note of. */
-void orders_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, uint64_t order, unsigned wait_s);

@@ -40,5 +40,8 @@ void test_register(const char *name, void (*fn)(void **));
 			fail_msg("%s: %s", #call, err.text);                \
 	} while (0)
 
+/* For what makes a test's parts: not a failure, or the error's text is shown. */
+void must(int r, const struct error *err);
+
 /* A fresh folder below $TMPDIR, removed at exit of the test program. */
 const char *test_folder(void);

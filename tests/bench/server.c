@@ -134,7 +134,7 @@ static void poll_as(struct bench *b, struct agent *agent, unsigned wait_s)
 	_cleanup_(buf_done) struct buf status = { 0 };
 
 	take_key(b, device, agent->index);
-	fleet_status(&status, &b->world.fleet, device, wait_s);
+	fleet_status(&status, &b->world.fleet, device, 0, wait_s);
 	device->key.pair = (struct secret){ 0 };
 	agent_ask(b->agents, agent, "POST /v1/poll", "", buf_bytes(&status));
 }

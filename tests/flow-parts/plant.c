@@ -142,9 +142,9 @@ static void put_device(const char *out, const struct fleet *fleet, struct fleet_
 	_cleanup_(buf_done) struct buf poll = { 0 }, wait = { 0 }, receipt = { 0 };
 
 	put_numbered(out, "device", i, bytes_str(device->id));
-	orders_status(&poll, fleet, device, 0, 0);
+	fleet_status(&poll, fleet, device, 0, 0);
 	put_numbered(out, "poll", i, buf_bytes(&poll));
-	orders_status(&wait, fleet, device, 0, 60);
+	fleet_status(&wait, fleet, device, 0, 60);
 	put_numbered(out, "wait", i, buf_bytes(&wait));
 	orders_receipt(&receipt, fleet, device, batch, i, "done", NULL);
 	put_numbered(out, "receipt", i, buf_bytes(&receipt));

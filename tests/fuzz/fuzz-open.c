@@ -13,7 +13,6 @@
 #include <string.h>
 
 enum answer { ENROL, ADMIT, EPOCH, BASE, DELTA, OTHER_ENROL, OTHER_ADMIT, OTHER_EPOCH, OTHER_BASE, ANSWERS };
-enum { CHANGE_LEN = 8, CHANGES_MAX = 16 };
 
 unsigned fuzz_cost = 16;
 
@@ -115,52 +114,6 @@ static int key(void *ctx _unused_, const struct age_identity **out, struct error
 	return 0;
 }
 
-static void replace(struct buf *buf, size_t at, size_t len, struct bytes by)
-{
-	struct buf out = { 0 };
-
-	buf_add(&out, buf->ptr, at);
-	buf_add_bytes(&out, by);
-	buf_add_bytes(&out, bytes_from(buf_bytes(buf), at + len));
-	buf_done(buf);
-	*buf = out;
-}
-
-/* answer, kind, where (16 bits), how much (16 bits), a byte, another answer */
-static void change(struct buf *answers, const uint8_t *op)
-{
-	struct buf *buf = &answers[op[0] % ANSWERS];
-	size_t at = (size_t)(op[2] << 8 | op[3]) % (buf->len + 1), len = (size_t)(op[4] << 8 | op[5]) % (buf->len - at + 1);
-	struct bytes from = buf_bytes(&world.truth[op[7] % ANSWERS]);
-
-	switch (op[1] % 6) {
-	case 0:
-		if (at < buf->len)
-			buf->ptr[at] ^= op[6];
-		break;
-	case 1:
-		replace(buf, at, len, (struct bytes){ 0 });
-		break;
-	case 2:
-		replace(buf, at, 0, bytes_of(&op[6], 1));
-		break;
-	case 3: /* all of another answer */
-		replace(buf, 0, buf->len, from);
-		break;
-	case 4: /* the same place of another answer */
-		if (at + len <= from.len) {
-			_cleanup_(buf_done) struct buf part = { 0 };
-
-			buf_add(&part, from.ptr + at, len);
-			replace(buf, at, len, buf_bytes(&part));
-		}
-		break;
-	default: /* another answer behind it */
-		replace(buf, buf->len, 0, from);
-		break;
-	}
-}
-
 /* ---- what comes of it ---- */
 
 static void check_opened(const struct opened *opened, uint64_t number)
@@ -200,12 +153,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!world.root)
 		make_world();
-	for (size_t i = 0; i < ANSWERS; i++)
-		buf_add_bytes(&answers[i], buf_bytes(&world.truth[i]));
-	for (size_t at = 0; at + CHANGE_LEN <= size && at < CHANGES_MAX * CHANGE_LEN; at += CHANGE_LEN)
-		change(answers, data + at);
-	open_number(answers, 0, size < CHANGE_LEN);
-	open_number(answers, 3, size < CHANGE_LEN);
+	fuzz_lie(answers, world.truth, ANSWERS, bytes_of(data, size));
+	open_number(answers, 0, size < FUZZ_CHANGE_LEN);
+	open_number(answers, 3, size < FUZZ_CHANGE_LEN);
 	for (size_t i = 0; i < ANSWERS; i++)
 		buf_done(&answers[i]);
 	return 0;

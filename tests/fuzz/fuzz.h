@@ -28,3 +28,11 @@ _Noreturn void fuzz_broken(const char *file, int line, const char *claim, const 
 
 /* A file in memory with these bytes, and its path, for readers that take a path. */
 const char *fuzz_file(struct bytes in);
+
+/* Puts others in the place of some bytes. */
+void fuzz_replace(struct buf *buf, size_t at, size_t len, struct bytes by);
+
+/* The answers of a server that lies: copies of the true ones, with the changes that `in` asks for, each in so many bytes: answer, kind,
+ * where (16 bits), how much (16 bits), a byte, another answer. Fewer bytes change nothing. */
+enum { FUZZ_CHANGE_LEN = 8 };
+void fuzz_lie(struct buf *given, const struct buf *truth, size_t count, struct bytes in);

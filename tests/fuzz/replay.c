@@ -149,18 +149,6 @@ static uint64_t seed_of(struct bytes in)
 	return hash | 1;
 }
 
-/* Replaces `len` bytes at `at` by others. */
-static void replace(struct buf *buf, size_t at, size_t len, struct bytes by)
-{
-	struct buf out = { 0 };
-
-	buf_add(&out, buf->ptr, at);
-	buf_add_bytes(&out, by);
-	buf_add_bytes(&out, bytes_from(buf_bytes(buf), at + len));
-	buf_done(buf);
-	*buf = out;
-}
-
 static struct bytes piece(struct bytes in, size_t max)
 {
 	size_t at = rnd(in.len + 1), len = rnd((in.len - at < max ? in.len - at : max) + 1);
@@ -189,13 +177,13 @@ static void change_line(struct buf *buf)
 	buf_add(&line, buf->ptr + at, len);
 	switch (rnd(3)) {
 	case 0:
-		replace(buf, at, len, (struct bytes){ 0 });
+		fuzz_replace(buf, at, len, (struct bytes){ 0 });
 		break;
 	case 1:
-		replace(buf, to, 0, buf_bytes(&line));
+		fuzz_replace(buf, to, 0, buf_bytes(&line));
 		break;
 	default:
-		replace(buf, to, other_len, buf_bytes(&line));
+		fuzz_replace(buf, to, other_len, buf_bytes(&line));
 		break;
 	}
 }
@@ -238,7 +226,7 @@ static void change_once(struct buf *buf, const struct corpus *c)
 
 	switch (buf->len ? rnd(10) : 0) {
 	case 0:
-		replace(buf, at, 0, bytes_str(words[rnd(ARRAY_SIZE(words))]));
+		fuzz_replace(buf, at, 0, bytes_str(words[rnd(ARRAY_SIZE(words))]));
 		break;
 	case 1:
 		buf->ptr[at % buf->len] ^= (uint8_t)(1 << rnd(8));
@@ -250,7 +238,7 @@ static void change_once(struct buf *buf, const struct corpus *c)
 		buf->ptr[at % buf->len] = bytes_of_note[rnd(ARRAY_SIZE(bytes_of_note))];
 		break;
 	case 4:
-		replace(buf, at, rnd(buf->len - at > 32 ? 33 : buf->len - at + 1), (struct bytes){ 0 });
+		fuzz_replace(buf, at, rnd(buf->len - at > 32 ? 33 : buf->len - at + 1), (struct bytes){ 0 });
 		break;
 	case 5:
 		buf_truncate(buf, at);
@@ -264,7 +252,7 @@ static void change_once(struct buf *buf, const struct corpus *c)
 
 		for (int i = 0; i < 4; i++)
 			be[i] = (uint8_t)(n >> (24 - 8 * i));
-		replace(buf, at, buf->len - at > 4 ? 4 : buf->len - at, bytes_of(be, 4));
+		fuzz_replace(buf, at, buf->len - at > 4 ? 4 : buf->len - at, bytes_of(be, 4));
 		break;
 	}
 	default: { /* a piece of another input */
@@ -272,7 +260,7 @@ static void change_once(struct buf *buf, const struct corpus *c)
 		_cleanup_(buf_done) struct buf copy = { 0 };
 
 		buf_add_bytes(&copy, from);
-		replace(buf, at, rnd(2) ? 0 : rnd(buf->len - at > 64 ? 65 : buf->len - at + 1), buf_bytes(&copy));
+		fuzz_replace(buf, at, rnd(2) ? 0 : rnd(buf->len - at > 64 ? 65 : buf->len - at + 1), buf_bytes(&copy));
 	}
 	}
 }

@@ -67,7 +67,7 @@ static void listen_begin(struct hall *hall, struct ear *ear)
 {
 	buf_truncate(&ear->status, 0);
 	buf_truncate(&ear->answer, 0);
-	fleet_status(&ear->status, &hall->fleet, &ear->device, WAIT_S);
+	fleet_status(&ear->status, &hall->fleet, &ear->device, 0, WAIT_S);
 	ear->call = server_call(&hall->server, "/v1/poll", &ear->answer);
 	curl_easy_setopt(ear->call, CURLOPT_TIMEOUT, (long)WAIT_S);
 	curl_easy_setopt(ear->call, CURLOPT_PRIVATE, (char *)ear);

@@ -1,6 +1,7 @@
 /* tests/unit/erasing.c -- an order that erases, by hand. */
 #include "tests/unit/erasing.h"
 
+#include "tests/fleet.h"
 #include "tests/test.h"
 
 #define HASH_A "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
@@ -10,15 +11,6 @@ struct root *root;
 struct orders_item item;
 struct orders_seen seen;
 const struct error fine, broken = { .code = E_PEER, .text = "the console does not answer" };
-
-static struct statement *parsed(const struct buf *text)
-{
-	struct statement *st = NULL;
-	struct error err = { 0 };
-
-	CHECK_OK(statement_parse(&st, buf_bytes(text), false, NULL, &err));
-	return st;
-}
 
 static void make_root(void)
 {
@@ -42,7 +34,7 @@ static void make_root(void)
 		 "tls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nserver: localhost:8443\n",
 		 pub[ALICE], pub[BOB], pub[CAROL], to, pub[ARCHIVE]);
 	CHECK_OK(statement_sign(&text, &keys[ALICE], &err));
-	CHECK_OK(root_new(&root, parsed(&text), &err));
+	CHECK_OK(root_new(&root, fleet_parsed(&text), &err));
 }
 
 struct statement *control(const char *person, const char *action, int key, int64_t time_s)
@@ -58,7 +50,7 @@ struct statement *control(const char *person, const char *action, int key, int64
 	statement_add_time(&text, "time", time_s);
 	statement_add(&text, "root", "1");
 	CHECK_OK(statement_sign(&text, &keys[key], &err));
-	return parsed(&text);
+	return fleet_parsed(&text);
 }
 
 static void make_item(void)
@@ -83,7 +75,7 @@ static void make_item(void)
 	buf_addf(&batch, "root: 1\nreason: sold\ncount: 1\n");
 	statement_add_hash(&batch, "tree", top.b);
 	CHECK_OK(statement_sign(&batch, &keys[ALICE], &err));
-	item.batch = orders_batch_new(parsed(&batch));
+	item.batch = orders_batch_new(fleet_parsed(&batch));
 	order_prove(&order, statement_hash(item.batch->st), &leaf, 1, 0);
 	rest = buf_bytes(&order);
 	orders_item_read(&item, &rest, item.batch);

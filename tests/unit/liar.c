@@ -9,12 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void must(int r, const struct error *err)
-{
-	if (r < 0)
-		fail_msg("%s", err->text);
-}
-
 /* ---- roots ---- */
 
 /* alice with all roles and a reading key, bob as auditor, carol as admin from root 2 on, where alice is none any more. */

@@ -18,6 +18,12 @@ void test_register(const char *name, void (*fn)(void **))
 	tests[test_count++] = (struct CMUnitTest){ .name = name, .test_func = fn };
 }
 
+void must(int r, const struct error *err)
+{
+	if (r < 0)
+		fail_msg("%s", err->text);
+}
+
 static int remove_one(const char *path, const struct stat *st _unused_, int kind _unused_, struct FTW *ftw _unused_)
 {
 	return remove(path);

@@ -16,12 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void must(int r, const struct error *err)
-{
-	if (r < 0)
-		fail_msg("%s", err->text);
-}
-
 /* ---- settings ---- */
 
 #define FRR "    driver: frr\n    frr:\n      config: /etc/frr/frr.conf\n      daemons: [zebra, staticd]\n"

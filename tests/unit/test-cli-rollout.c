@@ -46,12 +46,6 @@ struct world {
 	struct opener *opener;
 };
 
-static void must(int r, const struct error *err)
-{
-	if (r < 0)
-		fail_msg("%s", err->text);
-}
-
 /* ---- people ---- */
 
 /* alice has every role, bob and carol deploy; an apply takes two, and its author is not one of them. */

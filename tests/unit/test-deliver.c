@@ -317,7 +317,7 @@ TEST(how_many_are_pending_is_what_a_poll_would_bring)
 	CHECK_OK(repo_device_get(&device, p.w.repo, p.w.device.id, &err));
 	CHECK_EQ(pending_count(all, &device), 2);
 	CHECK_EQ(device.order, 3);
-	orders_status(&status, &p.w.fleet, &p.w.device, 1, 60);
+	fleet_status(&status, &p.w.fleet, &p.w.device, 1, 60);
 	CHECK_OK(statement_parse(&st, buf_bytes(&status), false, NULL, &err));
 	repo_touch(p.w.repo, st, clock_now_s());
 	repo_touch_flush(p.w.repo);

@@ -38,12 +38,6 @@ struct world {
 	struct fleet_member member;
 };
 
-static void must(int r, const struct error *err)
-{
-	if (r < 0)
-		fail_msg("%s", err->text);
-}
-
 /* ---- what is true ---- */
 
 /* alice has every role, bob retires; two have to agree. */

@@ -1,5 +1,6 @@
 /* tests/unit/test-files-text.c -- a device whose configuration is files, as one text: reversible, canonical, and split from its secrets. */
 #include "tests/test.h"
+#include "tests/unit/masked.h"
 
 #include "policies/files-text.h"
 
@@ -141,30 +142,9 @@ TEST(what_is_no_such_text_is_left_as_it_is)
 
 /* ---- secrets ---- */
 
-struct masked {
-	struct buf out;
-	struct bytes text;
-	size_t done;
-};
-
-static void found(void *ctx, size_t at, size_t len)
-{
-	struct masked *m = ctx;
-
-	CHECK(at >= m->done && len && at + len <= m->text.len);
-	buf_add(&m->out, m->text.ptr + m->done, at - m->done);
-	buf_add_char(&m->out, '*');
-	m->done = at + len;
-}
-
 static void check_masked(const char *text, const char *want)
 {
-	struct masked m = { .text = bytes_str(text) };
-
-	files_secrets(m.text, found, &m);
-	buf_add_bytes(&m.out, bytes_from(m.text, m.done));
-	CHECK_STR(buf_text(&m.out), want);
-	buf_done(&m.out);
+	check_masked_by(files_secrets, "*", text, want);
 }
 
 static void check_line(const char *format, const char *line, const char *want)

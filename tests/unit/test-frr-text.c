@@ -1,5 +1,6 @@
 /* tests/unit/test-frr-text.c -- FRRouting's configuration as text: what is noise, what has no order, what is secret. */
 #include "tests/test.h"
+#include "tests/unit/masked.h"
 
 #include "agent/device.h"
 #include "policies/frr-text.h"
@@ -81,30 +82,9 @@ TEST(the_order_of_addresses_neighbors_and_statements_counts)
 
 /* ---- secrets ---- */
 
-struct mask {
-	struct buf out;
-	struct bytes text;
-	size_t done;
-};
-
-static void mask_found(void *ctx, size_t at, size_t len)
-{
-	struct mask *m = ctx;
-
-	CHECK(at >= m->done && len && at + len <= m->text.len);
-	buf_add(&m->out, m->text.ptr + m->done, at - m->done);
-	buf_add_str(&m->out, "<>");
-	m->done = at + len;
-}
-
 static void check_masked(const char *in, const char *want)
 {
-	struct mask m = { .text = bytes_str(in) };
-
-	frr_secrets(m.text, mask_found, &m);
-	buf_add_bytes(&m.out, bytes_from(m.text, m.done));
-	CHECK_STR(buf_text(&m.out), want);
-	buf_done(&m.out);
+	check_masked_by(frr_secrets, "<>", in, want);
 }
 
 TEST(the_secret_of_every_command_that_takes_one_is_found)

@@ -1,4 +1,5 @@
 /* tests/unit/test-orders.c -- an order is obeyed only when every check holds, and the first that fails is named with what to do. */
+#include "tests/fleet.h"
 #include "tests/test.h"
 
 #include "agent/device.h"
@@ -142,15 +143,6 @@ static void batch_text(struct buf *text, const struct plan *p, const struct merk
 	CHECK_OK(statement_sign(text, &keys[p->key], &err));
 }
 
-static struct statement *parsed(const struct buf *text)
-{
-	struct statement *st = NULL;
-	struct error err = { 0 };
-
-	CHECK_OK(statement_parse(&st, buf_bytes(text), false, NULL, &err));
-	return st;
-}
-
 static void add_control(struct orders_batch *batch, const char *words, int key)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
@@ -165,7 +157,7 @@ static void add_control(struct orders_batch *batch, const char *words, int key)
 	statement_add_time(&text, "time", NOW);
 	statement_add(&text, "root", "1");
 	CHECK_OK(statement_sign(&text, &keys[key], &err));
-	CHECK(orders_batch_control(batch, parsed(&text)));
+	CHECK(orders_batch_control(batch, fleet_parsed(&text)));
 }
 
 /* The order with this plan, as a device would get it. */
@@ -186,7 +178,7 @@ static void bring(struct orders_item *item, const struct plan *p)
 		merkle_add(&tree, leaves[i]);
 	}
 	batch_text(&batch, p, &tree);
-	shared = orders_batch_new(parsed(&batch));
+	shared = orders_batch_new(fleet_parsed(&batch));
 	for (size_t i = 0; p->approvals && p->approvals[i]; i++)
 		add_control(shared, p->approvals[i], p->approval_keys[i]);
 	buf_add_bytes(&list, buf_bytes(&texts[AT]));

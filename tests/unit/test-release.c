@@ -1,4 +1,5 @@
 /* tests/unit/test-release.c -- where a batch stands follows from statements and time alone: waves, limits, soak, windows, people. */
+#include "tests/fleet.h"
 #include "tests/test.h"
 
 #include "base/clock.h"
@@ -43,15 +44,6 @@ __attribute__((destructor)) static void end_tests(void)
 		sign_key_done(&keys[i]);
 }
 
-static struct statement *parsed(const struct buf *text)
-{
-	struct statement *st = NULL;
-	struct error err = { 0 };
-
-	CHECK_OK(statement_parse(&st, buf_bytes(text), false, NULL, &err));
-	return st;
-}
-
 /* The fleet's first root, or a later one of a fleet; bob_key: his key now. */
 static struct root *make_root(const char *fleet, const char *deployers, const char *more, int bob_key)
 {
@@ -77,7 +69,7 @@ static struct root *make_root(const char *fleet, const char *deployers, const ch
 		 "tls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nserver: localhost:8443\n",
 		 deployers, more, pub);
 	CHECK_OK(statement_sign(&text, &keys[ALICE], &err));
-	CHECK_OK(root_new(&root, parsed(&text), &err));
+	CHECK_OK(root_new(&root, fleet_parsed(&text), &err));
 	return root;
 }
 
@@ -106,7 +98,7 @@ static void script_begin(struct script *s, const char *more_of_root, const char 
 	statement_add_time(&text, "expires", t0 + 7 * 86400);
 	buf_addf(&text, "root: 1\nreason: a test\ncount: 12\ntree: " HASH_A "\nwave: 1\nwave: 4\nwave: 12\n%s", more_of_batch);
 	CHECK_OK(statement_sign(&text, &keys[ALICE], &err));
-	s->batch = parsed(&text);
+	s->batch = fleet_parsed(&text);
 	s->counts = (struct repo_batch){ .orders = 12, .wave_count = 3,
 					 .waves = { { .end = 1, .orders = 1 }, { .end = 4, .orders = 3 }, { .end = 12, .orders = 8 } } };
 }

@@ -26,12 +26,6 @@ struct world {
 
 static const char *const seal_names[SEALS_MAX] = { "base", "delta", "startup", "secrets" };
 
-static void must(int r, const struct error *err)
-{
-	if (r != 0)
-		fail_msg("%s", err->text);
-}
-
 static struct bytes first_line(struct bytes text)
 {
 	struct bytes line = { 0 };
@@ -76,9 +70,9 @@ static struct root *make_root(const struct world *w, const struct root *before, 
 	statement_add(&text, "archive", "%s", key);
 	statement_add(&text, "tls-pin", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=");
 	statement_add(&text, "server", "localhost:8443");
-	must(statement_sign(&text, &w->operator, &err), &err);
-	must(statement_parse(&st, buf_bytes(&text), false, &used, &err), &err);
-	must(root_new(&root, st, &err), &err);
+	CHECK_OK(statement_sign(&text, &w->operator, &err));
+	CHECK_OK(statement_parse(&st, buf_bytes(&text), false, &used, &err));
+	CHECK_OK(root_new(&root, st, &err));
 	return root;
 }
 
@@ -87,7 +81,7 @@ static void world_init(struct world *w)
 	struct error err = { 0 };
 
 	*w = (struct world){ .now_s = START_S, .facts = { .model = "FRRouting", .firmware = "8.4.4" } };
-	must(crypto_start(&err), &err);
+	CHECK_OK(crypto_start(&err));
 	sign_key_new(&w->operator);
 	sign_key_new(&w->server);
 	sign_key_new(&w->device);
@@ -129,8 +123,8 @@ static void open_epoch_key(struct age_identity *out, const struct world *w, stru
 	struct error err = { 0 };
 
 	age_identity_done(out);
-	must(seal_open_secret(&text, &w->alice, sealed, &err), &err);
-	must(age_identity_parse(out, first_line(buf_bytes(&text)), &err), &err);
+	CHECK_OK(seal_open_secret(&text, &w->alice, sealed, &err));
+	CHECK_OK(age_identity_parse(out, first_line(buf_bytes(&text)), &err));
 }
 
 /* Takes the newest container in, as the archive would: each number once, each named after the one before. */
@@ -141,9 +135,9 @@ static void archive(struct world *w, uint64_t number, const uint8_t prev[static 
 	struct error err = { 0 };
 	size_t used;
 
-	must(container_parse(&c, buf_bytes(&w->chain.newest), CONTAINER_ATTACHED, &used, &err), &err);
+	CHECK_OK(container_parse(&c, buf_bytes(&w->chain.newest), CONTAINER_ATTACHED, &used, &err));
 	CHECK_EQ(used, w->chain.newest.len);
-	must(statement_verify_by(c.st, &w->device.pub, &err), &err);
+	CHECK_OK(statement_verify_by(c.st, &w->device.pub, &err));
 	CHECK_EQ(statement_number(c.st, "number"), number);
 	CHECK(statement_get_hash(named, c.st, "prev"));
 	assert_memory_equal(named, prev, HASH_LEN);
@@ -173,7 +167,7 @@ static void make_epoch(struct world *w)
 	struct error err = { 0 };
 
 	memcpy(prev, w->chain.hash, HASH_LEN);
-	must(epoch_make(&w->chain, &signer, &err), &err);
+	CHECK_OK(epoch_make(&w->chain, &signer, &err));
 	archive(w, number, prev);
 }
 
@@ -201,7 +195,7 @@ static void take(struct world *w, const char *running, const char *startup)
 	struct error err = { 0 };
 
 	memcpy(prev, w->chain.hash, HASH_LEN);
-	must(snapshot_make(&w->chain, &in, &signer, &err), &err);
+	CHECK_OK(snapshot_make(&w->chain, &in, &signer, &err));
 	archive(w, number, prev);
 }
 
@@ -257,15 +251,15 @@ static void check_opens(const struct world *w, const char *running, const char *
 	struct bytes none = { 0 };
 	struct error err = { 0 };
 
-	must(seal_open_text(&base, &w->body, seal_of(w, "base"), none, &err), &err);
+	CHECK_OK(seal_open_text(&base, &w->body, seal_of(w, "base"), none, &err));
 	if (lists(w, "delta"))
-		must(seal_open_text(&now, &w->body, seal_of(w, "delta"), buf_bytes(&base), &err), &err);
+		CHECK_OK(seal_open_text(&now, &w->body, seal_of(w, "delta"), buf_bytes(&base), &err));
 	else
 		buf_add_bytes(&now, buf_bytes(&base));
 	if (lists(w, "startup"))
-		must(seal_open_text(&boot, &w->body, seal_of(w, "startup"), buf_bytes(&base), &err), &err);
+		CHECK_OK(seal_open_text(&boot, &w->body, seal_of(w, "startup"), buf_bytes(&base), &err));
 	if (lists(w, "secrets"))
-		must(seal_open_secret(&table, &w->secrets, seal_of(w, "secrets"), &err), &err);
+		CHECK_OK(seal_open_secret(&table, &w->secrets, seal_of(w, "secrets"), &err));
 	reveal(&shown, buf_bytes(&now), buf_bytes(&table));
 	CHECK_STR(buf_text(&shown), running);
 	CHECK_EQ(lists(w, "startup"), startup && strcmp(running, startup) != 0);
@@ -473,8 +467,8 @@ TEST(the_keys_of_an_epoch_open_for_every_reader_and_nobody_else)
 	root_free(w.root);
 	w.root = make_root(&w, NULL, true, true);
 	make_epoch(&w);
-	must(container_parse(&c, buf_bytes(&w.chain.newest), CONTAINER_ATTACHED, &used, &err), &err);
-	must(seal_open_secret(&text, &w.bob, container_seal(&c, "secrets-key"), &err), &err);
+	CHECK_OK(container_parse(&c, buf_bytes(&w.chain.newest), CONTAINER_ATTACHED, &used, &err));
+	CHECK_OK(seal_open_secret(&text, &w.bob, container_seal(&c, "secrets-key"), &err));
 	age_identity_done(&w.bob);
 	age_identity_new(&w.bob);
 	CHECK_EQ(seal_open_secret(&text, &w.bob, container_seal(&c, "secrets-key"), &err), E_SEAL);
@@ -530,7 +524,7 @@ TEST(what_a_snapshot_says_of_the_moment_is_there_and_printable)
 	in.note = "  held\nby \x1b[31m alice: \xc3\xa9 ";
 	signer = by(&w);
 	memcpy(prev, w.chain.hash, HASH_LEN);
-	must(snapshot_make(&w.chain, &in, &signer, &err), &err);
+	CHECK_OK(snapshot_make(&w.chain, &in, &signer, &err));
 	archive(&w, 3, prev);
 	CHECK_STR(statement_get(w.newest, "note"), "held?by ?[31m alice: ??");
 	CHECK_EQ(statement_time(w.newest, "unsaved-since"), START_S - 60);
@@ -584,9 +578,9 @@ TEST(a_status_names_the_head_and_is_signed)
 	take(&w, "a\n", "a\n");
 	in = input_of(&w, "a\n", "a\n");
 	signer = by(&w);
-	must(status_make(&out, &w.chain, &in, 600, &signer, &err), &err);
-	must(statement_parse(&st, buf_bytes(&out), false, &used, &err), &err);
-	must(statement_verify_by(st, &w.device.pub, &err), &err);
+	CHECK_OK(status_make(&out, &w.chain, &in, 600, &signer, &err));
+	CHECK_OK(statement_parse(&st, buf_bytes(&out), false, &used, &err));
+	CHECK_OK(statement_verify_by(st, &w.device.pub, &err));
 	CHECK(statement_get_point(&number, hash, st, "head"));
 	CHECK_EQ(number, 3);
 	assert_memory_equal(hash, w.chain.hash, HASH_LEN);
@@ -595,15 +589,15 @@ TEST(a_status_names_the_head_and_is_signed)
 	in.order = 12;
 	buf_truncate(&out, 0);
 	statement_freep(&st);
-	must(status_make(&out, &w.chain, &in, 600, &signer, &err), &err);
-	must(statement_parse(&st, buf_bytes(&out), false, &used, &err), &err);
+	CHECK_OK(status_make(&out, &w.chain, &in, 600, &signer, &err));
+	CHECK_OK(statement_parse(&st, buf_bytes(&out), false, &used, &err));
 	CHECK_EQ(statement_number(st, "order"), 12);
 	CHECK(!statement_get(st, "challenge"));
 	in.challenge = hash;
 	buf_truncate(&out, 0);
 	statement_freep(&st);
-	must(status_make(&out, &w.chain, &in, 600, &signer, &err), &err);
-	must(statement_parse(&st, buf_bytes(&out), false, &used, &err), &err);
+	CHECK_OK(status_make(&out, &w.chain, &in, 600, &signer, &err));
+	CHECK_OK(statement_parse(&st, buf_bytes(&out), false, &used, &err));
 	CHECK(statement_get_hash(said, st, "challenge"));
 	assert_memory_equal(said, hash, HASH_LEN);
 }
@@ -622,7 +616,7 @@ TEST(a_receipt_is_a_statement_of_the_chain)
 	take(&w, "a\n", "a\n");
 	memcpy(prev, w.chain.hash, HASH_LEN);
 	signer = by(&w);
-	must(receipt_make(&w.chain, &in, &signer, &err), &err);
+	CHECK_OK(receipt_make(&w.chain, &in, &signer, &err));
 	archive(&w, 4, prev);
 	CHECK_EQ(statement_type(w.newest), STATEMENT_RECEIPT);
 	CHECK_EQ(statement_number(w.newest, "order"), 7);
@@ -653,7 +647,7 @@ TEST(the_last_receipt_says_area_for_area_what_was_erased_and_what_was_left)
 	erased.areas[0] = (struct area){ "config", "reset", AREA_CLEAR, AREA_READ_BACK, AREA_DONE };
 	erased.areas[1] = (struct area){ "flash", "erase", AREA_PURGE, AREA_NOTHING, AREA_NOT_DONE };
 	snprintf(erased.left[0], sizeof(erased.left[0]), "a USB stick");
-	must(receipt_make(&w.chain, &in, &signer, &err), &err);
+	CHECK_OK(receipt_make(&w.chain, &in, &signer, &err));
 	archive(&w, 3, prev);
 	CHECK_STR(statement_at(w.newest, "area", 0), "config method=reset claimed=clear seen=read-back result=done");
 	CHECK_STR(statement_at(w.newest, "area", 1), "flash method=erase claimed=purge seen=nothing result=not-done");
@@ -680,7 +674,7 @@ TEST(since_when_running_is_what_it_is_outlives_epochs_and_files)
 	make_epoch(&w);                 /* other tokens for the same secret */
 	take(&w, "password a\n", "password a\n");
 	chain_write(&file, &w.chain);
-	must(chain_read(&again, buf_bytes(&file), &err), &err);
+	CHECK_OK(chain_read(&again, buf_bytes(&file), &err));
 	chain_done(&w.chain);
 	w.chain = again;
 	take(&w, "password a\n", "password a\n");
@@ -735,7 +729,7 @@ TEST(a_chain_file_is_read_back_and_goes_on_where_it_was)
 	w.chain.is_blocked = true;
 	snprintf(w.chain.incarnation, sizeof(w.chain.incarnation), "17:4711 18:4712 ");
 	chain_write(&file, &w.chain);
-	must(chain_read(&again, buf_bytes(&file), &err), &err);
+	CHECK_OK(chain_read(&again, buf_bytes(&file), &err));
 	check_same_chain(&w.chain, &again);
 	chain_copy(&copy, &again);
 	check_same_chain(&w.chain, &copy);
@@ -777,7 +771,7 @@ TEST(a_chain_remembers_its_policies_their_verdict_and_since_when_it_drifts)
 	w.chain.verdict = (struct chain_verdict){ 9, { 3 }, { 1, 2, 3, 4, 5 } };
 	w.chain.drift_since_s = START_S;
 	chain_write(&file, &w.chain);
-	must(chain_read(&again, buf_bytes(&file), &err), &err);
+	CHECK_OK(chain_read(&again, buf_bytes(&file), &err));
 	CHECK(!memcmp(&again.policy, &w.chain.policy, sizeof(again.policy)));
 	CHECK(!memcmp(&again.verdict, &w.chain.verdict, sizeof(again.verdict)));
 	CHECK_EQ(again.drift_since_s, START_S);
@@ -796,7 +790,7 @@ TEST(a_chain_file_of_an_agent_that_knew_no_policies_is_read)
 	take(&w, "a\n", "a\n");
 	w.chain.orders.last = 4;
 	older(&file, &w.chain, '2', POLICY_LEN);
-	must(chain_read(&again, buf_bytes(&file), &err), &err);
+	CHECK_OK(chain_read(&again, buf_bytes(&file), &err));
 	CHECK_EQ(again.policy.order, 0);
 	CHECK_EQ(again.orders.last, 4);
 	CHECK_EQ(again.running_since, w.chain.running_since);
@@ -815,7 +809,7 @@ TEST(a_chain_file_of_an_agent_that_knew_no_orders_is_read)
 	make_epoch(&w);
 	take(&w, "a\n", "a\n");
 	older(&file, &w.chain, '1', more);
-	must(chain_read(&again, buf_bytes(&file), &err), &err);
+	CHECK_OK(chain_read(&again, buf_bytes(&file), &err));
 	CHECK_EQ(again.running_since, 0);
 	CHECK_EQ(again.orders.last, 0);
 	chain_done(&w.chain);
@@ -847,6 +841,6 @@ TEST(a_chain_file_that_is_cut_short_longer_or_turned_in_one_bit_is_refused)
 	buf_add_char(&file, 'x');
 	CHECK_EQ(chain_read(&out, buf_bytes(&file), &err), E_FORMAT);
 	buf_truncate(&file, whole);
-	must(chain_read(&out, buf_bytes(&file), &err), &err);
+	CHECK_OK(chain_read(&out, buf_bytes(&file), &err));
 	chain_done(&out);
 }

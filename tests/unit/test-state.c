@@ -25,12 +25,6 @@
 
 enum { ROUNDS = 2, NUMBERS_MAX = 64, FULL_AT_MAX = 16 };
 
-static void must(int r, const struct error *err)
-{
-	if (r < 0)
-		fail_msg("%s", err->text);
-}
-
 /* A fleet, and a device that has joined it in dir. */
 struct world {
 	struct fleet fleet;

@@ -1,6 +1,7 @@
 /* tests/unit/test-weos-text.c -- the configuration of WeOS: what is noise, what is structure, what is secret, what a device is not given.
  */
 #include "tests/test.h"
+#include "tests/unit/masked.h"
 
 #include "policies/weos-text.h"
 
@@ -112,30 +113,9 @@ TEST(a_change_of_the_encryption_password_is_known)
 
 /* ---- secrets ---- */
 
-struct mask {
-	struct buf out;
-	struct bytes text;
-	size_t done;
-};
-
-static void mask_found(void *ctx, size_t at, size_t len)
-{
-	struct mask *m = ctx;
-
-	CHECK(at >= m->done && len && at + len <= m->text.len);
-	buf_add(&m->out, m->text.ptr + m->done, at - m->done);
-	buf_add_str(&m->out, "<>");
-	m->done = at + len;
-}
-
 static void check_masked(const char *in, const char *want)
 {
-	struct mask m = { .text = bytes_str(in) };
-
-	weos_secrets(m.text, mask_found, &m);
-	buf_add_bytes(&m.out, bytes_from(m.text, m.done));
-	CHECK_STR(buf_text(&m.out), want);
-	buf_done(&m.out);
+	check_masked_by(weos_secrets, "<>", in, want);
 }
 
 TEST(the_secret_of_every_command_that_takes_one_is_found)

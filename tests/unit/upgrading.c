@@ -1,6 +1,7 @@
 /* tests/unit/upgrading.c -- an order that gives other firmware, by hand. */
 #include "tests/unit/upgrading.h"
 
+#include "tests/fleet.h"
 #include "tests/test.h"
 
 #include <stdio.h>
@@ -10,15 +11,6 @@
 static struct sign_key keys[KEYS];
 struct root *root;
 const struct error fine;
-
-static struct statement *parsed(const struct buf *text)
-{
-	struct statement *st = NULL;
-	struct error err = { 0 };
-
-	CHECK_OK(statement_parse(&st, buf_bytes(text), false, NULL, &err));
-	return st;
-}
 
 void begin_tests(void)
 {
@@ -41,7 +33,7 @@ void begin_tests(void)
 			"reading-key: alice %s\nrole: root alice\nrole: reader alice\nrole: deployer alice\narchive: %s\n"
 			"tls-pin: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\nserver: localhost:8443\n", pub[ALICE], to, pub[ARCHIVE]);
 	CHECK_OK(statement_sign(&text, &keys[ALICE], &err));
-	CHECK_OK(root_new(&root, parsed(&text), &err));
+	CHECK_OK(root_new(&root, fleet_parsed(&text), &err));
 }
 
 __attribute__((destructor)) static void end_tests(void)
@@ -80,7 +72,7 @@ static struct orders_item make_item(void)
 	buf_addf(&batch, "fleet: %s\nkind: upgrade\nperson: alice\ntime: 2026-01-01T00:00:00Z\nnot-before: 2026-01-01T00:00:00Z\n"
 			 "expires: 2026-01-02T00:00:00Z\nroot: 1\nreason: CVE\ncount: 1\ntree: " HASH_A "\n", root_fleet(root));
 	CHECK_OK(statement_sign(&batch, &keys[ALICE], &err));
-	item.batch = orders_batch_new(parsed(&batch));
+	item.batch = orders_batch_new(fleet_parsed(&batch));
 	return item;
 }
 
@@ -93,7 +85,7 @@ void begin_about(struct upgrading *t, const struct about *a)
 	*t = (struct upgrading){ .now = { .ms = 1000, .acked = 3, .newest = 3 }, .saved = { { 1 }, { 1 } } };
 	item = make_item();
 	firmware_text(&text, a);
-	upgrade_begin(&t->u, &item, parsed(&text));
+	upgrade_begin(&t->u, &item, fleet_parsed(&text));
 	orders_item_done(&item);
 	orders_batch_drop(item.batch);
 }
