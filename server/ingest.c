@@ -298,54 +298,49 @@ static bool is_storage_failure(const struct error *err)
 	return err->code == E_SYS && (err->sys == ENOSPC || err->sys == EDQUOT || err->sys == EROFS || err->sys == EIO);
 }
 
-/* With the lock held. */
 static void note_storage(struct server *server, int result, const struct error *err)
 {
-	if (result == 0)
+	if (result == 0 && server->disk_refuses)
 		server->disk_refuses = false;
 	else if (result < 0 && is_storage_failure(err) && !atomic_exchange(&server->disk_refuses, true))
 		log_failure(LOG_ERROR, "storage-refuses", err);
 }
 
-/* From the journal thread. */
+static void leave(struct server *server)
+{
+	if (atomic_fetch_sub(&server->submitting, 1) != 1 || !server->stopping)
+		return;
+	pthread_mutex_lock(&server->lock);
+	pthread_cond_broadcast(&server->idle);
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* Counted first: who stops the server sees the count, or is seen here. */
+static bool begin(struct server *server)
+{
+	atomic_fetch_add(&server->submitting, 1);
+	if (!server->stopping)
+		return true;
+	leave(server);
+	return false;
+}
+
+/* From the journal thread. Whoever comes second, this or the thread that submitted, wakes the connection. */
 static void on_outcome(void *ctx, const struct repo_outcome *outcome)
 {
 	struct submission *sub = ctx;
 	struct server *server = sub->server;
+	struct MHD_Connection *conn = sub->conn;
 
-	pthread_mutex_lock(&server->lock);
 	sub->result = outcome->result;
 	if (outcome->result < 0 && outcome->err)
 		sub->err = *outcome->err;
 	sub->head_number = outcome->head_number;
 	memcpy(sub->head_hash, outcome->head_hash, HASH_LEN);
-	sub->is_done = true;
 	note_storage(server, outcome->result, &sub->err);
-	if (sub->is_parked)
-		MHD_resume_connection(sub->conn); /* sub may be gone from here on */
-	if (!--server->submitting)
-		pthread_cond_broadcast(&server->idle);
-	pthread_mutex_unlock(&server->lock);
-}
-
-static bool begin(struct server *server)
-{
-	bool ok;
-
-	pthread_mutex_lock(&server->lock);
-	ok = !server->stopping;
-	if (ok)
-		server->submitting++;
-	pthread_mutex_unlock(&server->lock);
-	return ok;
-}
-
-static void undo(struct server *server)
-{
-	pthread_mutex_lock(&server->lock);
-	if (!--server->submitting)
-		pthread_cond_broadcast(&server->idle);
-	pthread_mutex_unlock(&server->lock);
+	if (atomic_exchange(&sub->is_one_there, true)) /* as the first, sub may be gone from here on */
+		MHD_resume_connection(conn);
+	leave(server);
 }
 
 static void describe(struct submission *sub, const struct container *c)
@@ -380,19 +375,17 @@ int ingest_submit(struct submission *sub, struct server *server, struct MHD_Conn
 	describe(sub, c);
 	if (!begin(server))
 		return REPO_BUSY;
-	sub->is_begun = true;
 	r = repo_submit_parsed(server->repo, c, body, on_outcome, sub, err);
 	if (r != 0) {
-		undo(server);
-		sub->is_begun = false;
+		leave(server);
 		return r;
 	}
-	pthread_mutex_lock(&server->lock);
-	if (!sub->is_done) {
-		sub->is_parked = true;
-		MHD_suspend_connection(conn);
-	}
-	pthread_mutex_unlock(&server->lock);
+	if (atomic_load(&sub->is_one_there))
+		return 0;
+	sub->is_parked = true;
+	MHD_suspend_connection(conn);
+	if (atomic_exchange(&sub->is_one_there, true))
+		MHD_resume_connection(conn);
 	return 0;
 }
 
@@ -441,6 +434,7 @@ static void on_order(void *ctx, const struct repo_outcome *outcome)
 {
 	struct posted_list *list = ctx;
 	struct server *server = list->server;
+	bool is_last = false;
 
 	pthread_mutex_lock(&server->lock);
 	if (outcome->result == 0)
@@ -455,11 +449,12 @@ static void on_order(void *ctx, const struct repo_outcome *outcome)
 	note_storage(server, outcome->result, outcome->err);
 	if (!--list->left) {
 		if (list->is_parked)
-			MHD_resume_connection(list->conn); /* list may be gone from here on */
-		if (!--server->submitting)
-			pthread_cond_broadcast(&server->idle);
+			MHD_resume_connection(list->conn);
+		is_last = true; /* and list may be gone once the lock is given back */
 	}
 	pthread_mutex_unlock(&server->lock);
+	if (is_last)
+		leave(server);
 }
 
 static int submit_orders(struct posted_list *list, const struct orders *orders, struct error *err)
@@ -472,7 +467,7 @@ static int submit_orders(struct posted_list *list, const struct orders *orders, 
 		return REPO_BUSY;
 	r = repo_submit_list(server->repo, orders->list, orders->count, on_order, list, err);
 	if (r != 0) {
-		undo(server);
+		leave(server);
 		return r;
 	}
 	pthread_mutex_lock(&server->lock);

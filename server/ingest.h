@@ -7,14 +7,17 @@
 
 #include "repo/repo.h"
 
+#include <stdatomic.h>
+
 struct MHD_Connection;
 struct server;
 
-/* One container on its way, embedded in a call. The flags are guarded by server->lock. */
+/* One container on its way. */
 struct submission {
 	struct server *server;
 	struct MHD_Connection *conn;
-	bool is_begun, is_done, is_parked;
+	atomic_bool is_one_there; /* the outcome, or the thread that submitted, which waits for it */
+	bool is_parked;
 	int result; /* 0, REPO_* or negative with err */
 	struct error err;
 	uint64_t number; /* its own, in the chain of a device */

@@ -34,11 +34,10 @@ struct server {
 	atomic_size_t body_bytes;  /* of bodies in memory */
 	atomic_size_t calls;       /* requests in hand, waiting ones included */
 
-	/* guards the rest, and the flags of every submission */
-	pthread_mutex_t lock;
-	pthread_cond_t idle; /* submitting became 0 */
-	_Atomic bool stopping; /* set with the lock; read without it, where nothing hangs on the moment */
-	size_t submitting;
+	atomic_size_t submitting;  /* statements and lists whose outcome is awaited */
+	_Atomic bool stopping;
+	pthread_mutex_t lock; /* guards the rest, and the counts of every posted list */
+	pthread_cond_t idle;  /* submitting became 0 while stopping */
 	bool claiming;
 };
 
