@@ -5,8 +5,10 @@
  * packer knows its place, or as soon as somebody asks something that they answer. What does not fit so plainly is judged by the index,
  * after the rows of all that came before it are in there.
  *
- * All with store_lock, in a transaction of the store that ends with ahead_committed() or ahead_rolled_back(). Memory: some 700 bytes for
- * each device of whom a snapshot is here, which are bounded by what may be pending, and for 65,536 others whose chains are still known. */
+ * Two things go on at the same time, and meet only for moments, in a lock of its own. Whoever has judge_lock takes the snapshots of one
+ * round, which are nobody else's until they are journaled: then ahead_publish(). And whoever has store_lock enters rows, in a transaction
+ * that ends with ahead_committed() or ahead_rolled_back(). Memory: some 350 bytes for each device of whom a snapshot is here, which are
+ * bounded by what may be pending, and for 131,072 others whose chains are still known. */
 #pragma once
 
 #include "repo/item.h"
@@ -19,21 +21,34 @@ struct ahead *ahead_free(struct ahead *ahead); /* the items are not its own */
 
 enum { AHEAD_ASK = 100 };
 
-/* 0: it fits, and is here from now on (item->is_ahead). AHEAD_ASK: the index has to judge it; call ahead_settle() before. */
-int ahead_take(struct ahead *ahead, struct store *store, struct item *item, struct error *err) _must_check_;
-/* Enters the rows of all that is here. In the same transaction ahead_take() answers AHEAD_ASK from now on. */
-int ahead_settle(struct ahead *ahead, struct store *store, struct error *err) _must_check_;
+/* ---- with judge_lock ---- */
 
+/* 0: it fits, and belongs to the round from now on. AHEAD_ASK: the index has to judge it, after the rows of all that is here. store: any
+ * that shows what is committed; it is asked about devices of whom nothing is known. */
+int ahead_take(struct ahead *ahead, struct store *store, struct item *item);
+/* The round is journaled: it is here (item->is_ahead). */
+void ahead_publish(struct ahead *ahead);
+/* The round is not taken. */
+void ahead_drop(struct ahead *ahead);
+/* Between rounds, after the index judged something itself: forgets how the chains stand of which nothing is here. */
+void ahead_forget(struct ahead *ahead);
+/* Between rounds: the same, when they have become many. */
+void ahead_tidy(struct ahead *ahead);
+
+/* ---- with store_lock, in a transaction of the store ---- */
+
+/* Enters the rows of all that is here by now. */
+int ahead_settle(struct ahead *ahead, struct store *store, struct error *err) _must_check_;
 /* What ahead_settle() entered is not here any more. */
 void ahead_committed(struct ahead *ahead);
-/* What was taken in this transaction is not here any more, and what was settled is again. */
+/* What was settled is here as before. */
 void ahead_rolled_back(struct ahead *ahead);
-
 /* Its rows are entered by somebody else, or it is about to be freed. */
 void ahead_remove(struct ahead *ahead, struct item *item);
-/* Outside of a transaction. Forgets how the chains stand of which nothing is here, when they have become many. */
-void ahead_tidy(struct ahead *ahead);
-/* How many are here; from any thread. */
+
+/* ---- from any thread ---- */
+
+/* How many are here. */
 size_t ahead_count(const struct ahead *ahead);
 /* Does any of them belong to this device? */
-bool ahead_has(const struct ahead *ahead, const char *device);
+bool ahead_has(struct ahead *ahead, const char *device);

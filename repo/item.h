@@ -16,6 +16,7 @@ struct item {
 	struct merkle_hash leaf; /* of the log */
 	struct names names;
 	struct item *ahead_prev, *ahead_next; /* ahead.c */
+	struct ahead_head *ahead_head;
 	bool is_ahead; /* its rows are not in the index yet */
 	repo_done_fn done;
 	void *ctx;

@@ -241,7 +241,8 @@ struct placing {
 	struct item *items[PLACE_ROWS]; /* of the part in hand */
 };
 
-/* Whatever else is placed may change how a device's chain is judged: then it is one transaction, and nothing is ahead of it. */
+/* Whatever else is placed may change how a device's chain is judged: then it is one transaction, nothing is ahead of it, and no round is
+ * judged by memory meanwhile. */
 static bool are_snapshots(const struct bundle *bundles, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -299,22 +300,37 @@ static int place_bundle(struct placing *p, const struct bundle *b, struct error 
 	return 0;
 }
 
+static int place_all(struct placing *p, const struct bundle *bundles, size_t count, struct error *err)
+{
+	struct repo *repo = p->repo;
+	int r = begin_part(p, err);
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = place_bundle(p, &bundles[i], err);
+	if (r == 0)
+		r = store_set_tip(repo->store, bundles[count - 1].commit, p->position, err);
+	if (r == 0)
+		r = taken_enter(repo->taken, repo->store, taken_count(repo->taken), err);
+	if (r == 0)
+		r = end_part(p, err);
+	if (r < 0)
+		rows_rollback(repo);
+	head_has_changed(repo);
+	return r;
+}
+
 /* With store_lock, which is let go in between. */
 static int place_bundles(struct repo *repo, const struct bundle *bundles, size_t count, struct error *err)
 {
 	struct placing p = { .repo = repo, .position = repo->log.size, .in_parts = are_snapshots(bundles, count) };
-	int r = begin_part(&p, err);
+	int r;
 
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = place_bundle(&p, &bundles[i], err);
-	if (r == 0)
-		r = store_set_tip(repo->store, bundles[count - 1].commit, p.position, err);
-	if (r == 0)
-		r = end_part(&p, err);
-	if (r < 0)
-		rows_rollback(repo);
-	ahead_tidy(repo->ahead);
-	head_has_changed(repo);
+	if (p.in_parts)
+		return place_all(&p, bundles, count, err);
+	pthread_mutex_lock(&repo->judge_lock);
+	r = place_all(&p, bundles, count, err);
+	ahead_forget(repo->ahead);
+	pthread_mutex_unlock(&repo->judge_lock);
 	return r;
 }
 

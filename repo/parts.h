@@ -1,7 +1,9 @@
 /* repo/parts.h -- the inside of struct repo, shared by its parts: repo.c (opening), writer.c (queue and journal thread), packer.c
  * (packer thread), checkpoint.c, read.c and read-orders.c. Internal to repo/.
  *
- * Locks are taken in this order: journal_lock, store_turn, store_lock, lock. reading_lock and root_lock are taken alone. */
+ * Locks are taken in this order: journal_lock, store_turn, store_lock, judge_lock, lock. reading_lock and root_lock are taken alone. The
+ * journal thread takes a round that memory can judge with journal_lock and judge_lock alone: it waits for nobody who is at work on the
+ * index. */
 #pragma once
 
 #include "repo/ahead.h"
@@ -10,6 +12,7 @@
 #include "repo/journal.h"
 #include "repo/merge.h"
 #include "repo/store.h"
+#include "repo/taken.h"
 
 #include <pthread.h>
 
@@ -28,6 +31,7 @@ struct repo {
 	bool read_only;
 	struct store *store, *reading; /* one for those who write, one for those who read */
 	struct store *checkpointing;   /* of the thread that makes checkpoints */
+	struct store *judging;         /* with judge_lock: shows what is committed */
 	pthread_mutex_t store_lock, reading_lock;
 	pthread_mutex_t store_turn;    /* whoever waits for store_lock in turn */
 	struct git_store *git;         /* of the packer thread */
@@ -40,8 +44,10 @@ struct repo {
 	size_t shredding_count;
 	struct touches *touches; /* touch.c */
 	struct signer_cache *signers;
-	struct ahead *ahead;   /* with store_lock */
-	uint64_t taken;        /* with store_lock: statements that were ever journaled */
+	struct ahead *ahead;
+	pthread_mutex_t judge_lock; /* during a round, or a change of how chains are judged */
+	struct taken *taken;
+	uint64_t taken_count;  /* of the journal thread: statements that were ever journaled */
 	atomic_bool rows_are_missing; /* set with store_lock: of packed snapshots; until the index has caught up, nothing is judged, nor
 					 shown */
 	int missing_sys;       /* with store_lock: what the disk said then (errno) */

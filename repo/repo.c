@@ -207,11 +207,11 @@ static int enter_all(struct repo *repo, const struct list *list, struct error *e
 }
 
 /* Everything that the index knows is packed or journaled; if not, the disk lost what was acknowledged. */
-static int find_lost(struct repo *repo, struct error *err)
+static int find_lost(struct repo *repo, const char *path, struct error *err)
 {
 	uint64_t known = 0, taken = 0;
 
-	if (store_unpacked(&known, repo->store, err) < 0 || store_taken(&taken, repo->store, err) < 0)
+	if (store_unpacked(&known, repo->store, err) < 0 || taken_read(&taken, path, repo->store, err) < 0)
 		return err->code;
 	if (taken > repo->log.size && known < taken - repo->log.size)
 		known = taken - repo->log.size; /* of some, only the journal had more than their number */
@@ -237,7 +237,7 @@ static int find_lost_branch(struct repo *repo, struct error *err)
 
 static int replay_journal(struct repo *repo, struct error *err)
 {
-	_cleanup_(mem_freep) char *folder = mem_printf("%s/journal", repo->dir);
+	_cleanup_(mem_freep) char *folder = mem_printf("%s/journal", repo->dir), *taken = mem_printf("%s/index.db-taken", repo->dir);
 	uint64_t cut = 0, packed = 0, before = 0;
 
 	if (journal_open(&repo->journal, folder, collect, &repo->pending, &cut, err) < 0)
@@ -247,10 +247,12 @@ static int replay_journal(struct repo *repo, struct error *err)
 			    (unsigned long long)cut);
 	if (index_drop_packed(&packed, repo, &repo->pending, err) < 0 || enter_all(repo, &repo->pending, err) < 0)
 		return err->code;
-	if (find_lost(repo, err) < 0 || find_lost_branch(repo, err) < 0)
+	if (find_lost(repo, taken, err) < 0 || find_lost_branch(repo, err) < 0)
 		return err->code;
 	repo->journaled = repo->pending.count;
-	repo->taken = repo->log.size + repo->pending.count;
+	repo->taken_count = repo->log.size + repo->pending.count;
+	if (taken_open(&repo->taken, taken, repo->store, repo->taken_count, err) < 0)
+		return err->code;
 	if (repo->pending.first)
 		return 0;
 	if (journal_rotate(&before, repo->journal, err) < 0 || journal_drop(repo->journal, before, err) < 0)
@@ -314,7 +316,7 @@ static int open_stores(struct repo *repo, bool create, struct error *err)
 	if (repo->read_only)
 		return 0;
 	store_writes(repo->store);
-	return store_open(&repo->checkpointing, index, err);
+	return store_open(&repo->checkpointing, index, err) < 0 || store_open(&repo->judging, index, err) < 0 ? err->code : 0;
 }
 
 static int open_parts(struct repo *repo, bool create, struct error *err)
@@ -374,6 +376,7 @@ int repo_open(struct repo **out, const char *dir, const struct sign_key *key, un
 	list_init(&repo->pending);
 	pthread_mutex_init(&repo->store_lock, NULL);
 	pthread_mutex_init(&repo->store_turn, NULL);
+	pthread_mutex_init(&repo->judge_lock, NULL);
 	pthread_mutex_init(&repo->reading_lock, NULL);
 	pthread_mutex_init(&repo->lock, NULL);
 	pthread_mutex_init(&repo->journal_lock, NULL);
@@ -434,6 +437,8 @@ struct repo *repo_close(struct repo *repo)
 	repo->signers = signer_cache_free(repo->signers);
 	store_close(repo->reading);
 	store_close(repo->checkpointing);
+	store_close(repo->judging);
+	repo->taken = taken_close(repo->taken);
 	store_close(repo->store);
 	git_store_close(repo->reading_git);
 	git_store_close(repo->git);
@@ -457,7 +462,7 @@ void repo_closep(struct repo **repo)
 
 /* ---- reindexing ---- */
 
-static const char *const index_files[] = { "index.db", "index.db-wal", "index.db-shm" };
+static const char *const index_files[] = { "index.db", "index.db-wal", "index.db-shm", "index.db-taken" };
 
 /* Puts the index aside (or back): a new one may turn out to be impossible, and the old one still serves. */
 static int move_index(const char *dir, const char *from_suffix, const char *to_suffix, struct error *err)

@@ -641,18 +641,26 @@ int store_unpacked(uint64_t *out, struct store *store, struct error *err)
 	return 0;
 }
 
-int store_set_taken(struct store *store, uint64_t count, struct error *err)
+int store_set_taken(struct store *store, const char *mark, uint64_t count, struct error *err)
 {
-	return sql_run(store, sql_query(store, "INSERT OR REPLACE INTO meta(key, number) VALUES('taken', ?)", "i", (int64_t)count), err);
+	return sql_run(
+		store,
+		sql_query(store, "INSERT OR REPLACE INTO meta(key, text, number) VALUES('taken', ?, ?)", "si", mark, (int64_t)count),
+		err);
 }
 
-int store_taken(uint64_t *out, struct store *store, struct error *err)
+int store_taken(uint64_t *out, char mark[static STORE_MARK_LEN + 1], struct store *store, struct error *err)
 {
-	int64_t n = 0;
+	sqlite3_stmt *q = sql_query(store, "SELECT text, number FROM meta WHERE key = 'taken'", "");
+	int r = sql_row(store, q, err);
 
-	if (sql_count(store, sql_query(store, "SELECT number FROM meta WHERE key = 'taken'", ""), &n, err) < 0)
-		return err->code;
-	*out = (uint64_t)n;
+	*out = 0;
+	mark[0] = 0;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	sql_text(mark, STORE_MARK_LEN + 1, q, 0);
+	*out = (uint64_t)sqlite3_column_int64(q, 1);
+	sql_done(q);
 	return 0;
 }
 

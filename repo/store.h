@@ -43,10 +43,10 @@ int store_enter_packed(struct store *store, const struct statement *st, const st
 /* Every leaf in order; E_FORMAT when one is missing. */
 typedef void (*store_leaf_fn)(void *ctx, uint64_t position, const struct merkle_hash *leaf);
 int store_log_each(struct store *store, store_leaf_fn fn, void *ctx, struct error *err) _must_check_;
-/* How many statements were ever taken: kept with each round, so that a journal that is lost is missed also where it alone knew them. 0:
- * never said. */
-int store_set_taken(struct store *store, uint64_t count, struct error *err) _must_check_;
-int store_taken(uint64_t *out, struct store *store, struct error *err) _must_check_;
+/* How many statements were ever taken, and the mark of the file that knows it better (taken.h). 0 and "": never said. */
+enum { STORE_MARK_LEN = 16 };
+int store_set_taken(struct store *store, const char *mark, uint64_t count, struct error *err) _must_check_;
+int store_taken(uint64_t *out, char mark[static STORE_MARK_LEN + 1], struct store *store, struct error *err) _must_check_;
 /* How many statements are entered that have no place in the log yet. */
 int store_unpacked(uint64_t *out, struct store *store, struct error *err) _must_check_;
 int store_log_leaf(struct merkle_hash *out, struct store *store, uint64_t position, struct error *err) _must_check_;

@@ -1,8 +1,9 @@
 /* repo/writer.c -- the queue and the journal thread.
  *
- * The journal thread takes all that has arrived, judges and enters it into the index inside one transaction, appends it to the journal,
- * syncs once, commits the transaction, and then answers every sender. Snapshots that plainly fit are entered later, together, but before
- * anybody looks (ahead.h). So the index always shows what is acknowledged, and what is acknowledged is always on disk. */
+ * The journal thread takes all that has arrived, judges it, appends it to the journal, syncs once, and then answers every sender. A round
+ * of snapshots that plainly fit is judged by memory; its rows are entered later, together, but before anybody looks (ahead.h). Any other
+ * round is judged by the index and entered inside one transaction, which is committed when the round is on disk. So the index always shows
+ * what is acknowledged, and what is acknowledged is always on disk. */
 #include "repo/parts.h"
 
 #include "base/clock.h"
@@ -24,7 +25,7 @@ enum {
 	GATHER_ITEMS = 128, /* unless that many are there already */
 };
 
-/* ---- one round ---- */
+/* ---- one item, by the index ---- */
 
 static bool is_root(const struct item *item)
 {
@@ -124,21 +125,6 @@ static int judge_item(struct repo *repo, struct item *item, struct buf *batch, b
 	return r;
 }
 
-/* Judges one item and enters it, or leaves that for later; what is to be journaled goes into batch. */
-static int take_item(struct repo *repo, struct item *item, struct buf *batch, bool *mended, struct error *err)
-{
-	int r = ahead_take(repo->ahead, repo->store, item, err);
-
-	if (r == 0) {
-		item->kind = KIND_STATEMENT;
-		journal_add(batch, item->kind, buf_bytes(&item->bytes));
-	}
-	if (r != AHEAD_ASK)
-		return r;
-	r = ahead_settle(repo->ahead, repo->store, err);
-	return r < 0 ? r : judge_item(repo, item, batch, mended, err);
-}
-
 static void note_error(struct item *item, const struct error *err)
 {
 	if (!item->err)
@@ -153,7 +139,7 @@ static int take_items(struct repo *repo, struct list *round, struct buf *batch, 
 	bool mended = false;
 
 	for (struct item *item = round->first; item; item = item->next) {
-		item->outcome.result = take_item(repo, item, batch, &mended, err);
+		item->outcome.result = judge_item(repo, item, batch, &mended, err);
 		if (item->outcome.result == E_SYS)
 			return E_SYS;
 		if (item->outcome.result < 0)
@@ -181,49 +167,129 @@ static uint64_t journaled_of(const struct list *round)
 	return n;
 }
 
-static int try_round(struct repo *repo, struct list *round, struct error *err)
+/* ---- by memory ---- */
+
+/* AHEAD_ASK: the index has to judge them. */
+static int take_by_memory(struct repo *repo, struct list *round, struct buf *batch)
+{
+	ahead_tidy(repo->ahead);
+	if (repo->rows_are_missing) /* looked at after that: what is known of a chain is not forgotten while its rows are missing */
+		return AHEAD_ASK;
+	for (struct item *item = round->first; item; item = item->next) {
+		if (ahead_take(repo->ahead, repo->judging, item) != 0)
+			return AHEAD_ASK;
+		journal_add(batch, KIND_STATEMENT, buf_bytes(&item->bytes));
+	}
+	return 0;
+}
+
+static int journal_by_memory(struct repo *repo, struct list *round, struct bytes batch, struct error *err)
+{
+	if (journal_append(repo->journal, batch, err) < 0)
+		return err->code;
+	if (taken_note(repo->taken, repo->taken_count + round->count, err) < 0) {
+		journal_undo(repo->journal);
+		return err->code;
+	}
+	repo->taken_count += round->count;
+	for (struct item *item = round->first; item; item = item->next) {
+		item->kind = KIND_STATEMENT;
+		item->outcome.result = 0;
+	}
+	journal_mark(repo->journal);
+	return 0;
+}
+
+/* With judge_lock, without anybody's transaction. AHEAD_ASK: nothing is taken, the index has to judge them. */
+static int try_memory(struct repo *repo, struct list *round, struct error *err)
 {
 	_cleanup_(buf_done) struct buf batch = { 0 };
-	_cleanup_(root_freep) struct root *next = NULL;
-	uint64_t taken = repo->taken;
+	int r = take_by_memory(repo, round, &batch);
+
+	if (r == 0)
+		r = journal_by_memory(repo, round, buf_bytes(&batch), err);
+	if (r == 0)
+		ahead_publish(repo->ahead);
+	else
+		ahead_drop(repo->ahead);
+	return r;
+}
+
+/* ---- by the index ---- */
+
+static int take_by_index(struct repo *repo, struct list *round, struct buf *batch, struct root **next, struct error *err)
+{
 	int r = rows_begin(repo, err);
 
 	if (r == 0)
-		r = take_items(repo, round, &batch, &next, err);
-	taken += journaled_of(round);
-	if (r == 0 && batch.len)
-		r = store_set_taken(repo->store, taken, err);
-	if (r == 0 && batch.len && has_keys(round))
+		r = ahead_settle(repo->ahead, repo->store, err);
+	return r < 0 ? r : take_items(repo, round, batch, next, err);
+}
+
+static int journal_by_index(struct repo *repo, struct list *round, struct bytes batch, struct error *err)
+{
+	uint64_t taken = repo->taken_count + journaled_of(round);
+	struct error ignored;
+
+	if (has_keys(round))
 		journal_holds_keys(repo->journal);
-	if (r == 0 && batch.len)
-		r = journal_append(repo->journal, buf_bytes(&batch), err);
+	if (journal_append(repo->journal, batch, err) < 0)
+		return err->code;
+	if (taken_enter(repo->taken, repo->store, taken, err) < 0 || rows_commit(repo, err) < 0) {
+		journal_undo(repo->journal);
+		return err->code;
+	}
+	repo->taken_count = taken;
+	if (taken_note(repo->taken, taken, &ignored) < 0)
+		log_failure(LOG_WARNING, "cannot-note-taken", &ignored); /* the index has it */
+	journal_mark(repo->journal);
+	return 0;
+}
+
+/* With store_lock and judge_lock. */
+static int try_index(struct repo *repo, struct list *round, struct error *err)
+{
+	_cleanup_(buf_done) struct buf batch = { 0 };
+	_cleanup_(root_freep) struct root *next = NULL;
+	int r = take_by_index(repo, round, &batch, &next, err);
+
+	if (r == 0)
+		r = batch.len ? journal_by_index(repo, round, buf_bytes(&batch), err) : rows_commit(repo, err);
 	if (r < 0) {
 		rows_rollback(repo);
 		return r;
 	}
-	if (rows_commit(repo, err) < 0) {
-		rows_rollback(repo);
-		if (batch.len)
-			journal_undo(repo->journal);
-		return err->code;
-	}
-	repo->taken = taken;
-	if (batch.len)
-		journal_mark(repo->journal);
+	ahead_forget(repo->ahead);
 	if (next)
 		add_root(repo, steal(next));
 	return 0;
 }
 
-/* One transaction, one sync, for a list of items; fills their outcomes. A failure of the disk fails them all. */
+/* ---- a round ---- */
+
+static int try_round(struct repo *repo, struct list *round, struct error *err)
+{
+	int r;
+
+	pthread_mutex_lock(&repo->judge_lock);
+	r = try_memory(repo, round, err);
+	pthread_mutex_unlock(&repo->judge_lock);
+	if (r != AHEAD_ASK)
+		return r;
+	lock_store_in_turn(repo);
+	pthread_mutex_lock(&repo->judge_lock);
+	r = try_index(repo, round, err);
+	pthread_mutex_unlock(&repo->judge_lock);
+	pthread_mutex_unlock(&repo->store_lock);
+	return r;
+}
+
+/* One sync for a list of items; fills their outcomes. A failure of the disk fails them all. */
 static void take_round(struct repo *repo, struct list *round)
 {
 	struct error err = { 0 };
-	int r;
+	int r = try_round(repo, round, &err);
 
-	lock_store_in_turn(repo);
-	r = try_round(repo, round, &err);
-	pthread_mutex_unlock(&repo->store_lock);
 	if (r == 0)
 		return;
 	log_failure(LOG_ERROR, "cannot-archive", &err);

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* ---- memory and index alone ---- */
 
@@ -83,9 +84,7 @@ static void roll_back(struct bench *b)
 
 static int take(struct bench *b, struct item *item)
 {
-	struct error err = { 0 };
-
-	return ahead_take(b->ahead, b->store, item, &err);
+	return ahead_take(b->ahead, b->store, item);
 }
 
 static void settle(struct bench *b)
@@ -97,9 +96,21 @@ static void settle(struct bench *b)
 
 static void take_alone(struct bench *b, struct item *item)
 {
-	begin(b);
 	CHECK_EQ(take(b, item), 0);
+	ahead_publish(b->ahead);
+}
+
+/* What is here goes into the index, as before it judges something itself, and after it did. */
+static void begin_settled(struct bench *b)
+{
+	begin(b);
+	settle(b);
+}
+
+static void commit_judged(struct bench *b)
+{
 	commit(b);
+	ahead_forget(b->ahead);
 }
 
 static int judge(struct bench *b, const struct item *item)
@@ -186,41 +197,82 @@ TEST(what_a_failed_round_took_is_gone_and_what_was_taken_before_stays)
 	take_alone(&b, first);
 	before = *device;
 	lost = snapshot_of(&b, device);
-	begin(&b);
 	CHECK_EQ(take(&b, lost), 0);
-	roll_back(&b);
+	ahead_drop(b.ahead);
 	CHECK(first->is_ahead && !lost->is_ahead);
 	/* the device was refused and says something else with that number */
 	device->number = before.number;
 	memcpy(device->head, before.head, HASH_LEN);
 	other = snapshot_of(&b, device);
 	take_alone(&b, other);
-	begin(&b);
-	settle(&b);
+	begin_settled(&b);
 	commit(&b);
 	CHECK(!memcmp(state_of(&b, device).head_hash, statement_hash(other->c.st), HASH_LEN));
 	bench_done(&b);
 }
 
-TEST(rows_that_were_entered_in_a_failed_round_wait_again)
+TEST(rows_that_were_entered_in_a_failed_transaction_wait_again)
 {
 	struct fleet_device *device;
-	struct item *second;
 	struct bench b;
 
 	bench_init(&b);
 	device = &b.devices[0];
 	take_alone(&b, snapshot_of(&b, device));
-	second = snapshot_of(&b, device);
-	begin(&b);
-	CHECK_EQ(take(&b, second), 0);
-	settle(&b);
+	begin_settled(&b);
 	roll_back(&b);
 	CHECK_EQ(ahead_count(b.ahead), 1);
-	take_alone(&b, second);
+	take_alone(&b, snapshot_of(&b, device));
 	CHECK_EQ(ahead_count(b.ahead), 2);
-	begin(&b);
-	settle(&b);
+	begin_settled(&b);
+	commit(&b);
+	CHECK_EQ(state_of(&b, device).head, device->number);
+	bench_done(&b);
+}
+
+/* A round is journaled while somebody looks: it is shown when it is acknowledged, not before, and nothing of it is lost. */
+TEST(rows_are_entered_of_what_is_journaled_while_another_round_is_under_way)
+{
+	struct fleet_device *device;
+	struct item *under_way, *later;
+	struct bench b;
+	uint64_t shown;
+
+	bench_init(&b);
+	device = &b.devices[0];
+	take_alone(&b, snapshot_of(&b, device));
+	shown = device->number;
+	under_way = snapshot_of(&b, device);
+	CHECK_EQ(take(&b, under_way), 0);
+	begin_settled(&b);
+	CHECK_EQ(state_of(&b, device).head, shown);
+	ahead_publish(b.ahead);
+	later = snapshot_of(&b, &b.devices[1]);
+	take_alone(&b, later);
+	settle(&b); /* once more: for somebody who asks about the device that came */
+	commit(&b);
+	CHECK_EQ(ahead_count(b.ahead), 0);
+	CHECK(!under_way->is_ahead && !later->is_ahead);
+	CHECK_EQ(state_of(&b, device).head, device->number);
+	CHECK_EQ(state_of(&b, &b.devices[1]).head, b.devices[1].number);
+	bench_done(&b);
+}
+
+TEST(what_comes_while_rows_are_entered_stays_for_the_next_time)
+{
+	struct fleet_device *device;
+	struct bench b;
+
+	bench_init(&b);
+	device = &b.devices[0];
+	take_alone(&b, snapshot_of(&b, device));
+	begin_settled(&b);
+	take_alone(&b, snapshot_of(&b, device));
+	commit(&b);
+	CHECK_EQ(ahead_count(b.ahead), 1);
+	CHECK(ahead_has(b.ahead, device->id));
+	CHECK_EQ(state_of(&b, device).head, device->number - 1);
+	begin_settled(&b);
 	commit(&b);
 	CHECK_EQ(state_of(&b, device).head, device->number);
 	bench_done(&b);
@@ -229,7 +281,7 @@ TEST(rows_that_were_entered_in_a_failed_round_wait_again)
 TEST(one_that_forks_is_judged_with_what_waits_and_the_other_device_goes_on)
 {
 	struct fleet_device *a, *z, before;
-	struct item *fork;
+	struct item *fork, *first;
 	struct bench b;
 
 	bench_init(&b);
@@ -241,16 +293,19 @@ TEST(one_that_forks_is_judged_with_what_waits_and_the_other_device_goes_on)
 	a->number = before.number;
 	memcpy(a->head, before.head, HASH_LEN);
 	fork = snapshot_of(&b, a);
-	begin(&b);
-	CHECK_EQ(take(&b, snapshot_of(&b, z)), 0);
+	first = snapshot_of(&b, z);
+	CHECK_EQ(take(&b, first), 0);
 	CHECK_EQ(take(&b, fork), AHEAD_ASK);
-	settle(&b);
+	ahead_drop(b.ahead);
+	begin_settled(&b);
+	CHECK_EQ(judge(&b, first), 0);
+	enter(&b, first);
 	CHECK_EQ(judge(&b, fork), REPO_FORK);
-	CHECK_EQ(take(&b, snapshot_of(&b, z)), AHEAD_ASK); /* from here on the index knows */
-	CHECK_EQ(judge(&b, b.items[b.count - 1]), 0);
-	enter(&b, b.items[b.count - 1]);
-	commit(&b);
+	commit_judged(&b);
 	CHECK_EQ(ahead_count(b.ahead), 0);
+	take_alone(&b, snapshot_of(&b, z));
+	begin_settled(&b);
+	commit(&b);
 	CHECK_EQ(state_of(&b, z).head, z->number);
 	CHECK(memcmp(state_of(&b, a).head_hash, statement_hash(fork->c.st), HASH_LEN) != 0);
 	bench_done(&b);
@@ -267,15 +322,14 @@ TEST(a_device_that_left_in_between_is_not_judged_by_what_memory_knew)
 	device = &b.devices[0];
 	take_alone(&b, snapshot_of(&b, device));
 	late = snapshot_of(&b, device);
-	begin(&b);
-	settle(&b);
+	begin_settled(&b);
 	CHECK_OK(sql_exec(b.store, "UPDATE state SET retired = 'wiped'", &err));
-	commit(&b);
-	begin(&b);
+	commit_judged(&b);
 	CHECK_EQ(take(&b, late), AHEAD_ASK);
-	settle(&b);
+	ahead_drop(b.ahead);
+	begin_settled(&b);
 	CHECK_EQ(judge(&b, late), REPO_FORK); /* misuse of its key: kept as evidence */
-	commit(&b);
+	commit_judged(&b);
 	bench_done(&b);
 }
 
@@ -291,20 +345,17 @@ TEST(an_epoch_in_between_refuses_the_old_one_and_takes_the_new_one)
 	epoch = epoch_of(&b, device);
 	fits = snapshot_of(&b, device);
 	gap = snapshot_of(&b, device);
-	begin(&b);
 	CHECK_EQ(take(&b, gap), AHEAD_ASK);
-	roll_back(&b);
-	begin(&b);
 	CHECK_EQ(take(&b, fits), AHEAD_ASK); /* its epoch is not there */
 	CHECK_EQ(take(&b, epoch), AHEAD_ASK);
-	settle(&b);
+	ahead_drop(b.ahead);
+	begin_settled(&b);
 	CHECK_EQ(judge(&b, epoch), 0);
 	enter(&b, epoch);
-	commit(&b);
+	commit_judged(&b);
 	take_alone(&b, fits);
 	take_alone(&b, gap);
-	begin(&b);
-	settle(&b);
+	begin_settled(&b);
 	commit(&b);
 	CHECK_EQ(state_of(&b, device).head, device->number);
 	CHECK_EQ(state_of(&b, device).epoch, device->epoch);
@@ -326,11 +377,11 @@ TEST(a_seal_of_long_ago_is_not_taken_by_memory)
 	take_alone(&b, snapshot_of(&b, device)); /* another one */
 	memcpy(device->base_line, before.base_line, sizeof(before.base_line));
 	again = snapshot_of(&b, device);
-	begin(&b);
 	CHECK_EQ(take(&b, again), AHEAD_ASK);
-	settle(&b);
+	ahead_drop(b.ahead);
+	begin_settled(&b);
 	CHECK_EQ(judge(&b, again), REPO_GAP);
-	commit(&b);
+	commit_judged(&b);
 	bench_done(&b);
 }
 
@@ -385,6 +436,55 @@ static void hook(struct world *w, atomic_bool *refuses)
 	pthread_mutex_lock(&w->repo->store_lock);
 	sqlite3_commit_hook(w->repo->store->db, refuse_packer, refuses);
 	pthread_mutex_unlock(&w->repo->store_lock);
+}
+
+enum { ACKNOWLEDGED_MS = 20000 };
+
+static void note_acknowledged(void *ctx, const struct repo_outcome *outcome)
+{
+	atomic_int *result = ctx;
+
+	*result = outcome->result;
+}
+
+static void post_at_once(struct world *w)
+{
+	static const struct timespec moment = { .tv_nsec = 1000000 };
+	_cleanup_(buf_done) struct buf out = { 0 };
+	struct error err = { 0 };
+	static atomic_int result;
+
+	result = 1000;
+	make_snapshot(w, &out);
+	CHECK_OK(repo_submit(w->repo, buf_bytes(&out), note_acknowledged, &result, &err));
+	for (int i = 0; i < ACKNOWLEDGED_MS && result == 1000; i++)
+		nanosleep(&moment, NULL);
+	CHECK_EQ(result, 0);
+}
+
+/* Somebody is at work on the index for as long as he likes. */
+TEST(a_snapshot_that_plainly_fits_is_acknowledged_while_the_index_is_at_work)
+{
+	struct error err = { 0 };
+	struct repo_device device;
+	struct world w;
+
+	world_init(&w);
+	CHECK_OK(repo_flush(w.repo, &err));
+	for (int i = 0; i < 3; i++) { /* a device of whom nothing is known, then one that memory knows */
+		pthread_mutex_lock(&w.repo->store_lock);
+		CHECK_OK(store_begin(w.repo->store, &err));
+		post_at_once(&w);
+		post_at_once(&w);
+		store_rollback(w.repo->store);
+		pthread_mutex_unlock(&w.repo->store_lock);
+		CHECK_OK(repo_device_get(&device, w.repo, w.device.id, &err));
+		CHECK_EQ(device.head_number, w.device.number);
+	}
+	CHECK_OK(repo_flush(w.repo, &err));
+	check_log(&w, w.device.number);
+	check_git(&w);
+	world_done(&w);
 }
 
 TEST(an_index_that_lacks_what_is_acknowledged_gives_no_answer)
