@@ -398,6 +398,12 @@ static void sort(struct report *r)
 
 /* ---- what the devices say about it ---- */
 
+/* The list has said so already, with the time. */
+static bool is_hold_again(const char *note, const struct fleet_member *m)
+{
+	return m->hold_by[0] && !strncmp(note, "held by ", 8) && !strcmp(note + 8, m->hold_by);
+}
+
 /* "not saved: ...", "held by ...": it is in the newest statement, not in the list. */
 static int add_note(struct need *need, struct cli *cli, struct error *err)
 {
@@ -408,7 +414,7 @@ static int add_note(struct need *need, struct cli *cli, struct error *err)
 	int r = api_get_json(&answer, cli->api, path, err);
 
 	note = json_string_value(json_object_get(json_array_get(json_object_get(answer, "entries"), 0), "note"));
-	if (r == 0 && note)
+	if (r == 0 && note && !is_hold_again(note, need->member))
 		snprintf(need->detail + used, sizeof(need->detail) - used, "%s%s", used ? "; " : "", note);
 	json_decref(answer);
 	return r;
