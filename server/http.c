@@ -84,6 +84,7 @@ void call_drop_body(struct call *call)
 
 static void call_free(struct call *call)
 {
+	wait_answered(call->server->wait, &call->waiter);
 	call_drop_body(call);
 	buf_done(&call->reply.body);
 	answer_put(call->reply.shared);
@@ -368,6 +369,8 @@ static enum MHD_Result answer(struct call *call, const char *method, const char 
 		return MHD_NO;
 	sweeper_set(call->server->sweeper, call->fd, in_seconds(seconds));
 	call->is_answered = true;
+	if (seconds > ANSWER_SECONDS)
+		wait_answered(call->server->wait, &call->waiter); /* it may take long to go out: nobody waits for that */
 	call->wire->has_more = has_body && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0; /* whose answer ends with its head */
 	r = MHD_queue_response(call->conn, reply->status, ready ? ready : made);
 	if (made && reply->shared)

@@ -76,13 +76,20 @@ static int begin_poll(struct call *call, struct error *err)
 
 	if (r < 0)
 		return r;
+	call->wire->is_proven = true;
 	repo_touch(call->server->repo, st, clock_now_s());
 	call_drop_body(call);
 	take_saying(&call->poll, st);
-	call->waiter.conn = call->conn;
-	call->waiter.fd = call->fd;
 	memcpy(call->waiter.device, statement_get(st, "device"), ID_LEN + 1);
 	return 0;
+}
+
+/* A stranger's poll is judged at once: nothing of a peer that proved nothing is kept. */
+static int take_turn(struct call *call)
+{
+	call->waiter.conn = call->conn;
+	call->waiter.fd = call->fd;
+	return call->wire->is_proven ? wait_turn(call->server->wait, &call->waiter) : 1;
 }
 
 /* ---- what there is for it ---- */
@@ -237,6 +244,10 @@ int poll_post(struct call *call, struct error *err)
 	struct wait *wait = call->server->wait;
 	int r = 0;
 
+	if (!call->is_resumed && !take_turn(call))
+		return CALL_SUSPENDED;
+	if (call->is_resumed && call->waiter.why == WAIT_TURN)
+		call->is_resumed = false; /* it has not waited for news yet */
 	if (!call->is_resumed)
 		r = begin_poll(call, err);
 	while (r >= 0) {

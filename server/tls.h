@@ -21,6 +21,7 @@ int tls_pin(uint8_t pin[static HASH_LEN], struct bytes cert_pem, struct error *e
 struct tls_wire {
 	int fd;
 	bool has_more;   /* behind the next record of data comes another at once: they leave together. Whoever knows sets it */
+	bool is_proven;  /* a device proved itself by a signature on this connection. Whoever judges it sets it */
 	struct buf held; /* a record that leaves with the next, */
 	size_t held_sent; /* and how much of it has left */
 };

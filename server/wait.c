@@ -30,6 +30,10 @@ struct wait {
 	uint32_t serial;
 	bool stopping;
 	atomic_size_t count; /* changed with the lock */
+	atomic_size_t owed;  /* answers to those that news woke; 1 more while news wake them */
+	atomic_ullong owed_until_ms;
+	struct waiter *held, **held_end; /* those that wait for their turn, the first to come first */
+	size_t turns; /* of those that did, and are in hand */
 	size_t fds;
 	uint64_t tick; /* of the step before: nothing that is due lies before it */
 	struct waiter *wheel[TICKS];
@@ -48,6 +52,7 @@ int wait_new(struct wait **out, size_t fds, struct error *err)
 	w->epoll = epoll;
 	w->fds = fds;
 	w->tick = clock_mono_ms() / TICK_MS;
+	w->held_end = &w->held;
 	pthread_mutex_init(&w->lock, NULL);
 	*out = w;
 	return 0;
@@ -57,7 +62,7 @@ struct wait *wait_free(struct wait *w)
 {
 	if (!w)
 		return NULL;
-	assert(!w->count);
+	assert(!w->count && !w->held);
 	close(w->epoll);
 	pthread_mutex_destroy(&w->lock);
 	free(w);
@@ -123,6 +128,8 @@ static void wake(struct wait *w, struct waiter *p, enum wait_why why)
 	epoll_ctl(w->epoll, EPOLL_CTL_DEL, p->fd, NULL);
 	p->is_parked = false;
 	p->why = why;
+	p->is_owed = why == WAIT_NEWS;
+	w->owed += p->is_owed;
 	MHD_resume_connection(p->conn);
 }
 
@@ -165,21 +172,84 @@ int wait_park(struct wait *w, struct waiter *p, uint64_t mark, struct error *err
 	int r;
 
 	assert(p->fd >= 0 && (size_t)p->fd < w->fds && !p->is_parked);
+	wait_answered(w, p); /* it goes on waiting: nothing was to be said */
 	pthread_mutex_lock(&w->lock);
 	r = w->stopping ? WAIT_STOPPING : w->mark != mark ? WAIT_CHANGED : park(w, p, err);
 	pthread_mutex_unlock(&w->lock);
 	return r;
 }
 
+/* ---- turns ---- */
+
+/* With the lock held. The next few, when none of those before is in hand any more; whoever has waited too long, and when we stop, all. */
+static void give_turns(struct wait *w, uint64_t now_ms)
+{
+	bool may = !w->turns && (!w->owed || now_ms >= w->owed_until_ms);
+	struct waiter *p;
+
+	for (size_t n = 0; (p = w->held) != NULL; n++) {
+		if (!w->stopping && p->due_ms > now_ms && !(may && n < TURNS_AT_ONCE))
+			return;
+		w->held = p->next;
+		if (!w->held)
+			w->held_end = &w->held;
+		p->why = w->stopping ? WAIT_STOP : WAIT_TURN;
+		p->has_turn = true;
+		w->turns++;
+		MHD_resume_connection(p->conn);
+	}
+}
+
+int wait_turn(struct wait *w, struct waiter *p)
+{
+	uint64_t now_ms = clock_mono_ms();
+	bool now;
+
+	if (!w->owed || now_ms >= w->owed_until_ms)
+		return 1;
+	pthread_mutex_lock(&w->lock);
+	now = w->stopping || !w->owed; /* the last of them may have gone out since: then nobody would give us our turn */
+	if (!now) {
+		p->due_ms = now_ms + TURN_WAIT_MS;
+		p->next = NULL;
+		*w->held_end = p;
+		w->held_end = &p->next;
+		MHD_suspend_connection(p->conn);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return now;
+}
+
+void wait_answered(struct wait *w, struct waiter *p)
+{
+	bool was_owed = p->is_owed, had_turn = p->has_turn;
+	bool was_last = was_owed && atomic_fetch_sub(&w->owed, 1) == 1;
+
+	p->is_owed = p->has_turn = false;
+	if (!was_last && !had_turn)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->turns -= had_turn;
+	give_turns(w, clock_mono_ms());
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- news ---- */
+
 void wait_news(struct wait *w, const char *device)
 {
+	struct waiter waking = { .is_owed = true };
+
 	pthread_mutex_lock(&w->lock);
+	w->owed++; /* or the first answers could be out before the last are owed */
+	w->owed_until_ms = clock_mono_ms() + TURN_WAIT_MS;
 	w->mark++;
 	if (device)
 		wake_device(w, device, WAIT_NEWS);
 	else
 		wake_all(w, WAIT_NEWS);
 	pthread_mutex_unlock(&w->lock);
+	wait_answered(w, &waking);
 }
 
 void wait_stop(struct wait *w)
@@ -187,6 +257,7 @@ void wait_stop(struct wait *w)
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
 	wake_all(w, WAIT_STOP);
+	give_turns(w, 0);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -231,5 +302,6 @@ void wait_time(struct wait *w, uint64_t now_ms)
 {
 	pthread_mutex_lock(&w->lock);
 	wake_overdue(w, now_ms);
+	give_turns(w, now_ms);
 	pthread_mutex_unlock(&w->lock);
 }

@@ -5,7 +5,10 @@
  * newer one ends the older, so a stolen identity in use is noticed by its owner.
  *
  * No news is lost between looking and waiting: a call takes a mark, looks, and parks with that mark; when news came since, it looks again.
- */
+ *
+ * Who was woken polls again at once, and to judge a poll takes several times as long as to answer one. So as long as answers to a wake are
+ * still to go out, such polls wait for their turn unjudged, a second at most; then they are judged some at a time, so that others get
+ * through in between. */
 #pragma once
 
 #include "crypto/key.h"
@@ -13,7 +16,12 @@
 struct MHD_Connection;
 struct wait;
 
-enum wait_why { WAIT_NEWS, WAIT_TIME, WAIT_PEER, WAIT_REPLACED, WAIT_STOP };
+enum wait_why { WAIT_NEWS, WAIT_TIME, WAIT_PEER, WAIT_REPLACED, WAIT_STOP, WAIT_TURN };
+
+enum {
+	TURN_WAIT_MS = 1000, /* how long a poll waits for its turn at most, and after a wake the next ones do at all */
+	TURNS_AT_ONCE = 64,
+};
 
 /* Embedded in a call; all zero before the first park. */
 struct waiter {
@@ -26,6 +34,8 @@ struct waiter {
 	uint32_t serial;
 	struct waiter *next, **at;           /* those that are due in the same time */
 	struct waiter *chain_next, **chain_at; /* those whose device falls into the same bucket */
+	bool is_owed;  /* it was woken by news, and the answer has not gone out */
+	bool has_turn; /* it waited for its turn, which is not over */
 };
 
 enum { WAIT_CHANGED = 1, WAIT_STOPPING = 2 };
@@ -38,6 +48,12 @@ uint64_t wait_mark(struct wait *wait);
 /* Suspends the connection until news, waiter->due_ms, or its peer; then the HTTP side calls the handler again. Returns 0 when parked;
  * WAIT_CHANGED when there was news since the mark, WAIT_STOPPING when the server stops (not parked in both cases). */
 int wait_park(struct wait *wait, struct waiter *waiter, uint64_t mark, struct error *err) _must_check_;
+
+/* May this poll, of which nothing is known yet but conn and fd, be judged now? Returns 1 when it may; 0 when it is suspended: then it is
+ * called again, with WAIT_TURN (or WAIT_STOP). Nothing notices if its peer leaves meanwhile. */
+int wait_turn(struct wait *wait, struct waiter *waiter);
+/* The answer is out, or nobody is there any more to hear it. Does nothing for who was not woken. */
+void wait_answered(struct wait *wait, struct waiter *waiter);
 
 /* There is news for a device, or for all (NULL). */
 void wait_news(struct wait *wait, const char *device);

@@ -1,4 +1,5 @@
 /* tests/unit/test-wait.c -- whoever waits is woken when it is time, not before, however long that is; by news, and by nobody else's.
+ * Polls wait while answers to others are to go out.
  *
  * libmicrohttpd's two calls are replaced here: what would be a connection is a waiter's number. */
 #include "tests/test.h"
@@ -51,7 +52,8 @@ static void park(struct hall *h, size_t i, uint64_t due_ms)
 	struct waiter *p = &h->waiters[i];
 	struct error err;
 
-	p->fd = eventfd(0, EFD_CLOEXEC);
+	if (p->fd <= 0)
+		p->fd = eventfd(0, EFD_CLOEXEC);
 	CHECK(p->fd >= 0);
 	snprintf(p->device, sizeof(p->device), "%c%c%c%022zu", 'a' + (char)(i % 26), 'a' + (char)(i / 26 % 26), 'a', i);
 	p->due_ms = due_ms;
@@ -134,5 +136,89 @@ TEST(news_wake_the_device_that_they_are_for_or_all)
 	CHECK_EQ(wait_park(h.wait, &h.waiters[1], mark, &err), WAIT_CHANGED); /* it looked before they came */
 	wait_news(h.wait, NULL);
 	CHECK_EQ(resumed, 3);
+	hall_done(&h);
+}
+
+/* ---- turns ---- */
+
+static void ask(struct hall *h, size_t i, bool may)
+{
+	if (h->waiters[i].fd <= 0)
+		h->waiters[i].fd = eventfd(0, EFD_CLOEXEC);
+	CHECK_EQ(wait_turn(h->wait, &h->waiters[i]), may);
+}
+
+TEST(polls_are_judged_behind_all_answers_of_a_wake)
+{
+	enum { WOKEN = 10, ASKING = 3 * TURNS_AT_ONCE };
+	struct waiter *asking;
+	struct hall h;
+	size_t before;
+
+	hall_init(&h, WOKEN + ASKING);
+	asking = h.waiters + WOKEN;
+	for (size_t i = 0; i < WOKEN; i++)
+		park(&h, i, h.begun_ms + 600000);
+	ask(&h, WOKEN, true); /* nothing is owed */
+	wait_news(h.wait, NULL);
+	before = resumed;
+	for (size_t i = 0; i < ASKING; i++)
+		ask(&h, WOKEN + i, false);
+	for (size_t i = 0; i < WOKEN; i++) {
+		CHECK_EQ(resumed, before);
+		wait_answered(h.wait, &h.waiters[i]);
+	}
+	for (size_t batch = 0; batch < 3; batch++) {
+		CHECK_EQ(resumed, before + (batch + 1) * TURNS_AT_ONCE);
+		for (size_t i = batch * TURNS_AT_ONCE; i < (batch + 1) * TURNS_AT_ONCE; i++) {
+			CHECK_EQ(asking[i].why, WAIT_TURN); /* as they came */
+			if (i % 2)
+				park(&h, WOKEN + i, h.begun_ms + 600000); /* judged, and waits for news */
+			else
+				wait_answered(h.wait, &asking[i]);
+		}
+	}
+	ask(&h, 0, true);
+	hall_done(&h);
+}
+
+TEST(an_answer_that_does_not_go_out_keeps_nobody_for_long)
+{
+	struct hall h;
+
+	hall_init(&h, 3);
+	park(&h, 0, h.begun_ms + 600000);
+	wait_news(h.wait, h.waiters[0].device);
+	ask(&h, 1, false);
+	wait_time(h.wait, clock_mono_ms());
+	CHECK_EQ(resumed, 1);
+	wait_time(h.wait, clock_mono_ms() + TURN_WAIT_MS);
+	CHECK(resumed == 2 && h.waiters[1].why == WAIT_TURN);
+	hall_done(&h);
+}
+
+TEST(who_waits_for_a_turn_hears_that_the_server_stops)
+{
+	struct hall h;
+
+	hall_init(&h, 2);
+	park(&h, 0, h.begun_ms + 600000);
+	wait_news(h.wait, NULL);
+	ask(&h, 1, false);
+	wait_stop(h.wait);
+	CHECK(resumed == 2 && h.waiters[1].why == WAIT_STOP);
+	hall_done(&h);
+}
+
+TEST(who_is_woken_and_waits_on_owes_nothing)
+{
+	struct hall h;
+
+	hall_init(&h, 2);
+	park(&h, 0, h.begun_ms + 600000);
+	wait_news(h.wait, NULL);
+	ask(&h, 1, false);
+	park(&h, 0, h.begun_ms + 600000); /* the news were none for it */
+	CHECK(resumed == 2 && h.waiters[1].why == WAIT_TURN);
 	hall_done(&h);
 }
