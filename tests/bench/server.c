@@ -31,6 +31,7 @@
 enum {
 	WAIT_S = 3600,
 	WAVES = 100,
+	QUIET_MS = 100,
 	IDLE_MS = 10000,
 	VANISH = 2000,
 	HOSTILE = 1000,
@@ -334,19 +335,38 @@ static void one_wave(struct bench *b, double *ms)
 			poll_as(b, agents_at(b->agents, i), WAIT_S);
 }
 
+/* What all have sent is judged, too: they wait indeed. */
+static void run_until_quiet(struct bench *b)
+{
+	double before;
+
+	do {
+		before = cpu_s(b->server);
+		run_for(b, QUIET_MS);
+	} while (cpu_s(b->server) - before > QUIET_MS * 0.0002);
+}
+
+/* Every other wave begins while devices still come back from the one before: none may be lost then, either. */
 static void wave_all(struct bench *b)
 {
-	double ms[WAVES], cpu = cpu_s(b->server);
+	double ms[WAVES / 2], hurried_ms[WAVES / 2], cpu = cpu_s(b->server);
 	char text[160];
 
 	b->lost = 0;
-	for (size_t i = 0; i < WAVES; i++) {
+	for (size_t i = 0; i < WAVES / 2; i++) {
+		run_until_quiet(b);
 		one_wave(b, &ms[i]);
 		must(run_until_waiting(b, b->world.count), "not all agents wait again");
+		one_wave(b, &hurried_ms[i]);
+		must(run_until_waiting(b, b->world.count), "not all agents wait again");
 	}
-	qsort(ms, WAVES, sizeof(*ms), by_size);
-	snprintf(text, sizeof(text), "median %.0f ms, worst of %d %.0f ms, %zu lost, %.0f us of CPU each", ms[WAVES / 2], WAVES,
-		 ms[WAVES - 1], b->lost, (cpu_s(b->server) - cpu) * 1e6 / (double)(WAVES * b->world.count));
+	run_until_quiet(b);
+	cpu = cpu_s(b->server) - cpu;
+	qsort(ms, WAVES / 2, sizeof(*ms), by_size);
+	qsort(hurried_ms, WAVES / 2, sizeof(*ms), by_size);
+	snprintf(text, sizeof(text), "median %.0f ms, worst of %d %.0f ms; behind one another %.0f ms; %zu lost of %d, %.0f us of CPU each",
+		 ms[WAVES / 4], WAVES / 2, ms[WAVES / 2 - 1], hurried_ms[WAVES / 4], b->lost, WAVES,
+		 cpu * 1e6 / (double)(WAVES * b->world.count));
 	line("one root wakes all", text, "", "");
 }
 
