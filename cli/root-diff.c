@@ -374,21 +374,25 @@ static const char *signer_of(const struct root *root, const struct sign_pub *key
 	return person && root_has_role(root, person, ROLE_ROOT) ? person : NULL;
 }
 
+/* By a key that this root gives the person. */
+static bool counts_for(const struct root *root, const struct statement *st, const char *who)
+{
+	for (size_t k = 0; k < statement_sig_count(st); k++) {
+		const char *person = signer_of(root, &statement_sig(st, k)->key);
+
+		if (person && !strcmp(person, who))
+			return true;
+	}
+	return false;
+}
+
 /* People, not signatures: as crypto/root.c counts them. */
 static unsigned count_for(const struct root *root, const struct statement *st)
 {
 	unsigned n = 0;
 
-	for (size_t i = 0; i < root_people(root); i++) {
-		bool has_signed = false;
-
-		for (size_t k = 0; k < statement_sig_count(st); k++) {
-			const char *person = signer_of(root, &statement_sig(st, k)->key);
-
-			has_signed |= person && !strcmp(person, root_person(root, i));
-		}
-		n += has_signed;
-	}
+	for (size_t i = 0; i < root_people(root); i++)
+		n += counts_for(root, st, root_person(root, i));
 	return n;
 }
 
@@ -421,7 +425,8 @@ bool standing_is_enough(const struct standing *s)
 	return s->have_now >= s->need_now && s->have_next >= s->need_next;
 }
 
-static void side_text(struct buf *out, const struct standing *s, const struct root *root, unsigned have, unsigned need)
+static void side_text(struct buf *out, const struct standing *s, const struct root *root, const struct statement *st, unsigned have,
+		      unsigned need)
 {
 	const char *comma = "";
 
@@ -433,16 +438,19 @@ static void side_text(struct buf *out, const struct standing *s, const struct ro
 	for (size_t i = 0; i < root_people(root); i++) {
 		const char *person = root_person(root, i);
 
-		if (!root_has_role(root, person, ROLE_ROOT) || standing_has(s, person))
+		if (!root_has_role(root, person, ROLE_ROOT) || counts_for(root, st, person))
 			continue;
-		buf_addf(out, "%s%s", comma, person);
+		/* whose key is changed signs with the old one and with the new one */
+		buf_addf(out, "%s%s%s", comma, person, standing_has(s, person) ? " (with another key than before)" : "");
 		comma = ", ";
 	}
 }
 
 void standing_text(struct buf *out, const struct standing *s, const struct root *now, const struct root *next)
 {
-	side_text(out, s, now, s->have_now, s->need_now);
+	const struct statement *st = root_statement(next);
+
+	side_text(out, s, now, st, s->have_now, s->need_now);
 	buf_add_str(out, "; ");
-	side_text(out, s, next, s->have_next, s->need_next);
+	side_text(out, s, next, st, s->have_next, s->need_next);
 }

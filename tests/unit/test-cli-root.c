@@ -542,6 +542,38 @@ TEST(people_are_counted_by_both_roots_and_each_once)
 	}
 }
 
+TEST(whose_key_is_replaced_signs_with_the_old_one_and_with_the_new_one)
+{
+	_cleanup_(plant_done) struct plant p;
+	_cleanup_(draft_freep) struct draft *d = NULL;
+	struct standing s;
+	struct error err = { 0 };
+	char print[52];
+
+	plant_init(&p);
+	d = draft_new(p.root);
+	sign_pub_fingerprint(print, &p.fleet.operator.pub);
+	CHECK_OK(draft_add_key(d, "alice", &p.bob.pub, &err));
+	CHECK_OK(draft_remove_key(d, "alice", print, &err));
+	{
+		const struct sign_key *const keys[] = { &p.fleet.operator };
+		_cleanup_(root_freep) struct root *next = signed_by(d, keys, 1);
+		_cleanup_(buf_done) struct buf text = { 0 };
+
+		CHECK_OK(standing_of(&s, p.root, next, &err));
+		CHECK(s.have_now == 1 && s.have_next == 0 && !standing_is_enough(&s));
+		standing_text(&text, &s, p.root, next);
+		CHECK(strstr(buf_text(&text), "1 more of alice (with another key than before)"));
+	}
+	{
+		const struct sign_key *const keys[] = { &p.fleet.operator, &p.bob };
+		_cleanup_(root_freep) struct root *next = signed_by(d, keys, 2);
+
+		CHECK_OK(standing_of(&s, p.root, next, &err));
+		CHECK(standing_is_enough(&s));
+	}
+}
+
 TEST(a_signature_that_does_not_hold_or_of_a_stranger_refuses_the_whole)
 {
 	_cleanup_(plant_done) struct plant p;
