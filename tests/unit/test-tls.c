@@ -130,7 +130,7 @@ TEST(a_certificate_is_small_for_its_names_and_no_authority)
 {
 	_cleanup_(buf_done) struct buf key = { 0 }, pem = { 0 };
 	gnutls_datum_t in, der = { 0 };
-	gnutls_x509_crt_t cert;
+	gnutls_x509_crt_t cert = NULL;
 	unsigned critical;
 
 	make(&key, &pem);
@@ -151,8 +151,8 @@ TEST(a_certificate_is_small_for_its_names_and_no_authority)
 static void make_old(struct buf *key_pem, struct buf *cert_pem)
 {
 	gnutls_datum_t out = { 0 };
-	gnutls_x509_privkey_t key;
-	gnutls_x509_crt_t cert;
+	gnutls_x509_privkey_t key = NULL;
+	gnutls_x509_crt_t cert = NULL;
 
 	CHECK(gnutls_x509_privkey_init(&key) == 0 && gnutls_x509_crt_init(&cert) == 0);
 	CHECK_EQ(gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA, GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0), 0);
@@ -175,7 +175,7 @@ TEST(an_agent_takes_a_key_of_either_kind)
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		const gnutls_datum_t *shown;
-		gnutls_x509_crt_t cert;
+		gnutls_x509_crt_t cert = NULL;
 		uint8_t pin[HASH_LEN];
 		unsigned count, bits;
 		struct pair p = { 0 };
