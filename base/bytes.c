@@ -33,10 +33,11 @@ void *mem_grow(void *ptr, size_t size)
 
 char *mem_strndup(const char *text, size_t len)
 {
-	char *copy = mem_alloc(len + 1);
+	char *copy = mem_grow(NULL, len + 1);
 
 	if (len)
 		memcpy(copy, text, len);
+	copy[len] = 0;
 	return copy;
 }
 
@@ -104,7 +105,7 @@ bool bytes_next_line(struct bytes *rest, struct bytes *line)
 	return true;
 }
 
-static void buf_reserve(struct buf *buf, size_t more)
+void buf_reserve(struct buf *buf, size_t more)
 {
 	size_t cap = buf->cap ? buf->cap : more < 64 ? 64 : more + 1; /* what is added in one piece is often all */
 	uint8_t *ptr;
@@ -115,7 +116,7 @@ static void buf_reserve(struct buf *buf, size_t more)
 	while (cap < buf->len + more + 1)
 		cap *= 2;
 	/* not realloc: what it leaves behind would not be wiped */
-	ptr = mem_alloc(cap);
+	ptr = mem_grow(NULL, cap);
 	if (buf->len)
 		memcpy(ptr, buf->ptr, buf->len);
 	if (buf->ptr) {
@@ -326,43 +327,59 @@ static void encode64(struct buf *out, struct bytes in, const char *alphabet, boo
 	}
 }
 
-/* The value of a digit in either alphabet, which differ in the last two; -1 for what is none. */
-static int digit64(uint8_t c, const char *alphabet)
+/* One more than the value of a digit, in the alphabet with these last two; 0 for what is none. */
+#define DIGITS64(c62, c63)                                                                                                              \
+	{                                                                                                                               \
+		['A'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,                  \
+		['a'] = 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52,         \
+		['0'] = 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, [c62] = 63, [c63] = 64,                                                 \
+	}
+static const uint8_t digits_std[256] = DIGITS64('+', '/'), digits_url[256] = DIGITS64('-', '_');
+
+/* As far as there are four digits at a time. Returns how many it took; three bytes for each four. */
+static size_t decode_fours(uint8_t *to, struct bytes text, const uint8_t digits[static 256])
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == (uint8_t)alphabet[62] ? 62 : c == (uint8_t)alphabet[63] ? 63 : -1;
+	size_t i;
+
+	for (i = 0; i + 4 <= text.len; i += 4) {
+		uint32_t a = digits[text.ptr[i]], b = digits[text.ptr[i + 1]], c = digits[text.ptr[i + 2]], d = digits[text.ptr[i + 3]], v;
+
+		if (!a || !b || !c || !d)
+			break;
+		v = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+		*to++ = (uint8_t)(v >> 16);
+		*to++ = (uint8_t)(v >> 8 & 255);
+		*to++ = (uint8_t)(v & 255);
+	}
+	return i;
 }
 
 /* Appends what it could take, also of what is wrong further on. */
-static bool decode64(struct buf *out, struct bytes text, const char *alphabet, bool padded)
+static bool decode64(struct buf *out, struct bytes text, const uint8_t digits[static 256], bool padded)
 {
 	uint32_t acc = 0;
 	unsigned bits = 0;
-	size_t begin = out->len, done = 0;
+	size_t begin = out->len, done, i;
 	uint8_t *to;
 
 	if (padded) {
 		if (text.len % 4)
 			return false;
-		for (int i = 0; i < 2 && text.len && text.ptr[text.len - 1] == '='; i++)
+		for (int pads = 0; pads < 2 && text.len && text.ptr[text.len - 1] == '='; pads++)
 			text.len--;
 	}
 	if (text.len % 4 == 1)
 		return false;
 	to = buf_extend(out, text.len / 4 * 3 + text.len % 4 * 3 / 4);
-	for (size_t i = 0; i < text.len; i++) {
-		int digit = digit64(text.ptr[i], alphabet);
+	i = decode_fours(to, text, digits);
+	for (done = i / 4 * 3; i < text.len; i++) {
+		uint32_t digit = digits[text.ptr[i]];
 
-		if (digit < 0) {
+		if (!digit) {
 			buf_truncate(out, begin + done);
 			return false;
 		}
-		acc = acc << 6 | (uint32_t)digit;
+		acc = acc << 6 | (digit - 1);
 		bits += 6;
 		if (bits >= 8) {
 			bits -= 8;
@@ -379,7 +396,7 @@ void base64_encode(struct buf *out, struct bytes in)
 
 bool base64_decode(struct buf *out, struct bytes text)
 {
-	return decode64(out, text, alphabet_std, true);
+	return decode64(out, text, digits_std, true);
 }
 
 void base64url_encode(struct buf *out, struct bytes in)
@@ -389,7 +406,7 @@ void base64url_encode(struct buf *out, struct bytes in)
 
 bool base64url_decode(struct buf *out, struct bytes text)
 {
-	return decode64(out, text, alphabet_url, false);
+	return decode64(out, text, digits_url, false);
 }
 
 void base32_encode(char *out, size_t digits, struct bytes in)

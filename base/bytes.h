@@ -38,6 +38,7 @@ struct bytes bytes_from(struct bytes in, size_t offset); /* the rest from offset
 /* Takes the next line, without its "\n", from *rest. False at the end. A last line without "\n" counts. */
 bool bytes_next_line(struct bytes *rest, struct bytes *line);
 
+void buf_reserve(struct buf *buf, size_t more); /* takes the memory for so many more at once, where they come in small pieces */
 void buf_add(struct buf *buf, const void *ptr, size_t len);
 void buf_add_bytes(struct buf *buf, struct bytes in);
 void buf_add_str(struct buf *buf, const char *text);

@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { BLOB_MAX = 1024, COLUMNS = 70, FLAG_TOUCH = 0x01, FLAG_USER_VERIFIED = 0x04 };
+enum { BLOB_MAX = 1024, COLUMNS = 70, USUAL_TEXT = 320, SIGNED_MAX = 160, FLAG_TOUCH = 0x01, FLAG_USER_VERIFIED = 0x04 };
 
 static const char magic[] = "SSHSIG";
 static const char begin_line[] = "-----BEGIN SSH SIGNATURE-----\n";
@@ -22,6 +22,7 @@ static void signed_data(struct buf *out, const char *space, struct bytes msg)
 	uint8_t hash[crypto_hash_sha512_BYTES];
 
 	crypto_hash_sha512(hash, msg.ptr, msg.len);
+	buf_reserve(out, SIGNED_MAX);
 	buf_add_str(out, magic);
 	add_string(out, bytes_str(space));
 	add_string(out, bytes_str(""));
@@ -114,6 +115,7 @@ int sshsig_parse(struct sshsig *out, struct bytes in, size_t *used, struct error
 
 	if (!bytes_next_line(&rest, &line) || !bytes_is(line, "-----BEGIN SSH SIGNATURE-----"))
 		return error_set(err, E_FORMAT, "signature does not begin with '-----BEGIN SSH SIGNATURE-----'");
+	buf_reserve(&text, USUAL_TEXT);
 	for (;;) {
 		if (!bytes_next_line(&rest, &line))
 			return error_set(err, E_FORMAT, "signature has no '-----END SSH SIGNATURE-----' line");

@@ -42,6 +42,28 @@ static bool begins(struct bytes in, const char *with)
 	return in.len >= len && !memcmp(in.ptr, with, len);
 }
 
+static bool is_printable(uint8_t c)
+{
+	return c >= 0x20 && c <= 0x7e;
+}
+
+static uint8_t first_unprintable(struct bytes line)
+{
+	while (is_printable(*line.ptr))
+		line = bytes_from(line, 1);
+	return *line.ptr;
+}
+
+/* All of it is looked at, whatever is found: so the compiler takes many at a time. */
+static bool are_printable(struct bytes line)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < line.len; i++)
+		all &= is_printable(line.ptr[i]);
+	return all;
+}
+
 /* How far the text goes: up to the first signature block, or the proof. Checks lines and characters. */
 static int measure_text(size_t *text_len, struct bytes in, struct error *err)
 {
@@ -59,10 +81,9 @@ static int measure_text(size_t *text_len, struct bytes in, struct error *err)
 			return error_set(err, E_FORMAT, "statement is over %d lines or %d bytes", STATEMENT_LINES_MAX, STATEMENT_TEXT_MAX);
 		if (line.len > STATEMENT_LINE_MAX)
 			return error_set(err, E_FORMAT, "statement line %zu is over %d bytes", lines, STATEMENT_LINE_MAX);
-		for (size_t i = 0; i < line.len; i++)
-			if (line.ptr[i] < 0x20 || line.ptr[i] > 0x7e)
-				return error_set(err, E_FORMAT, "statement line %zu holds byte 0x%02x; only printable ASCII is allowed",
-						 lines, line.ptr[i]);
+		if (!are_printable(line))
+			return error_set(err, E_FORMAT, "statement line %zu holds byte 0x%02x; only printable ASCII is allowed", lines,
+					 first_unprintable(line));
 		if (at + line.len == in.len)
 			return error_set(err, E_FORMAT, "statement line %zu has no newline", lines);
 	}

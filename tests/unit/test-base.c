@@ -29,6 +29,26 @@ TEST(base64_round_trips_and_refuses_what_is_not_canonical)
 	CHECK(!base64_decode(&out, bytes_str("====")));
 }
 
+TEST(base64_takes_the_digits_of_its_own_alphabet_alone)
+{
+	static const char std[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+	for (int c = 0; c < 256; c++) {
+		for (size_t at = 0; at < 12; at++) {
+			_cleanup_(buf_done) struct buf out = { 0 }, again = { 0 };
+			char text[] = "QUJDREVGR0hJ";
+
+			text[at] = (char)c;
+			CHECK(base64_decode(&out, bytes_of(text, 12)) == (c && strchr(std, c) != NULL));
+			CHECK(out.len == (c && strchr(std, c) ? 9 : at * 6 / 8));
+			base64_encode(&again, buf_bytes(&out));
+			CHECK(out.len != 9 || bytes_equal(buf_bytes(&again), bytes_of(text, 12)));
+			CHECK(base64url_decode(&out, bytes_of(text, 12)) == (c && strchr(url, c) != NULL));
+		}
+	}
+}
+
 TEST(numbers_are_plain_decimal)
 {
 	uint64_t n;
