@@ -228,6 +228,8 @@ static int post(struct api *api, const char *path, const char *header, struct by
 	json_t *json = NULL;
 	int r = transfer_perform(&api->line, &x, err);
 
+	if (r == 0 && !answer.len)
+		return 0; /* stored, as the server says it to devices */
 	if (r == 0)
 		r = parse_json(&json, path, buf_bytes(&answer), err);
 	if (r < 0)

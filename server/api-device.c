@@ -92,6 +92,8 @@ static int answer_outcome(struct call *call)
 		return call_refuse(call, REFUSE_DENIED,
 				   "device '%s' was retired, and its key with it; this is kept as evidence that somebody uses it",
 				   sub->subject);
+	if (sub->result == 0 && ingest_is_of_chain(sub))
+		return call_bare(call);
 	switch (sub->result) {
 	case 0:
 	case REPO_SEEN:

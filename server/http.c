@@ -355,16 +355,26 @@ static struct MHD_Response *make_response(struct call *call)
 	return response;
 }
 
+/* One that was made before; NULL: there is none. */
+static struct MHD_Response *ready_response(const struct call *call)
+{
+	if (call->reply.is_bare)
+		return server_is_stopping(call->server) ? NULL : call->server->bare;
+	return call->reply.shared ? answer_response(call->reply.shared) : NULL;
+}
+
 static enum MHD_Result answer(struct call *call, const char *method, const char *path)
 {
 	struct reply *reply = &call->reply;
-	struct MHD_Response *ready = reply->shared ? answer_response(reply->shared) : NULL, *made = NULL;
+	struct MHD_Response *ready = ready_response(call), *made = NULL;
 	uint64_t seconds = reply->file > 0 ? call->server->settings->stall_seconds : ANSWER_SECONDS + reply->body.len / (64 << 10);
-	bool has_body = ready ? answer_has_body(reply->shared) : reply->file > 0 ? reply->file_len > 0 : reply->body.len > 0;
+	bool has_body = reply->file > 0 ? reply->file_len > 0 : reply->body.len > 0;
 	enum MHD_Result r;
 
 	if (!ready)
 		made = make_response(call);
+	else if (reply->shared)
+		has_body = answer_has_body(reply->shared);
 	if (!ready && !made)
 		return MHD_NO;
 	sweeper_set(call->server->sweeper, call->fd, in_seconds(seconds));
@@ -563,6 +573,14 @@ static int load_tls(struct http *http, struct error *err)
 	return r;
 }
 
+static int make_bare(struct server *server, struct error *err)
+{
+	server->bare = MHD_create_response_from_buffer(0, (void *)(uintptr_t)"", MHD_RESPMEM_PERSISTENT);
+	if (!server->bare || MHD_add_response_header(server->bare, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") != MHD_YES)
+		return error_set(err, E_PEER, "cannot make the answer without a body");
+	return 0;
+}
+
 static int start_daemon(struct http *http, struct error *err)
 {
 	const struct settings *settings = http->server->settings;
@@ -596,6 +614,9 @@ static struct http *http_free(struct http *http)
 	door_close(http->door);
 	if (http->daemon)
 		MHD_stop_daemon(http->daemon);
+	if (http->server->bare)
+		MHD_destroy_response(http->server->bare);
+	http->server->bare = NULL;
 	if (http->listener >= 0)
 		close(http->listener);
 	buf_done(&http->key_pem);
@@ -624,6 +645,9 @@ int http_start(struct http **out, struct server *server, struct error *err)
 	if (r < 0)
 		return r;
 	r = http->listener = bind_to(server->settings->listen, err);
+	if (r < 0)
+		return r;
+	r = make_bare(server, err);
 	if (r < 0)
 		return r;
 	r = start_daemon(http, err);

@@ -25,6 +25,7 @@ struct reply {
 	unsigned status;
 	const char *type; /* media type, static */
 	struct buf body;
+	bool is_bare; /* in place of all but the status: the server's answer without a body */
 	struct answer *shared; /* in place of all above but the status: it has its response, or gets what is made of the above */
 	int file; /* > 0: a part of this file in place of the body; ours */
 	uint64_t file_from, file_len;
@@ -89,6 +90,7 @@ enum refusal { REFUSE_MALFORMED, REFUSE_LOGIN, REFUSE_DENIED, REFUSE_ABSENT, REF
 void call_header(struct call *call, const char *name, const char *fmt, ...) _printf_(3, 4);
 /* All of these return 0, for `return call_json(...)`. */
 int call_text(struct call *call, unsigned status, const char *text);
+int call_bare(struct call *call); /* 200, and nothing behind it: made once, for what is answered most */
 int call_json(struct call *call, json_t *json); /* takes json over */
 /* The whole text of an object whose words need no escaping: for what is answered often. */
 int call_json_text(struct call *call, const char *fmt, ...) _printf_(2, 3);

@@ -499,6 +499,12 @@ int ingest_submit_orders(struct posted_list **out, struct server *server, struct
 	return 0;
 }
 
+bool ingest_is_of_chain(const struct submission *sub)
+{
+	return sub->type == STATEMENT_SNAPSHOT || sub->type == STATEMENT_VERDICT || sub->type == STATEMENT_RECEIPT ||
+	       sub->type == STATEMENT_EPOCH;
+}
+
 bool ingest_is_misuse(const struct submission *sub)
 {
 	return sub->result == REPO_FORK && sub->number > sub->head_number;

@@ -28,6 +28,8 @@ struct submission {
 	char hash[2 * HASH_LEN + 1];
 };
 
+/* Is it what a device goes on sending once it has joined? */
+bool ingest_is_of_chain(const struct submission *sub);
 /* It is kept as evidence since the device was retired: no other has its number, and its key should be gone. */
 bool ingest_is_misuse(const struct submission *sub);
 

@@ -58,6 +58,13 @@ int call_text(struct call *call, unsigned status, const char *text)
 	return 0;
 }
 
+int call_bare(struct call *call)
+{
+	call->reply.status = 200;
+	call->reply.is_bare = true;
+	return 0;
+}
+
 static void put_json(struct call *call, unsigned status, const char *type, json_t *json)
 {
 	char *text = json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII);

@@ -16,6 +16,8 @@
 
 #define SERVER_VERSION "0.1.0"
 
+struct MHD_Response;
+
 struct server {
 	const char *dir;
 	struct settings *settings;
@@ -29,6 +31,7 @@ struct server {
 	struct answers *answers;
 	struct shredder *shredder;
 	struct firmware *firmware;
+	struct MHD_Response *bare; /* the answer without a body (http.c) */
 	size_t fds; /* limit of open files: descriptors are below */
 	_Atomic bool disk_refuses; /* the last write failed for lack of space, or the like */
 	atomic_size_t body_bytes;  /* of bodies in memory */
