@@ -182,8 +182,9 @@ static void judge_member(struct report *r, const struct fleet_member *m)
 	if (m->is_ahead) {
 		need = add(r, WHAT_AHEAD, m, 0);
 		snprintf(need->detail, sizeof(need->detail),
-			 "it has sent more than the archive holds: the server was restored from an older copy");
-		snprintf(need->next, sizeof(need->next), "holdfast-agent export %s; holdfast import", m->name[0] ? m->name : m->id);
+			 "it has sent more than the archive holds: the server was restored from an older copy; restore a newer one, "
+			 "or join it anew");
+		snprintf(need->next, sizeof(need->next), "holdfast device show %s", m->name[0] ? m->name : m->id);
 	}
 	if (!m->is_admitted) {
 		need = add(r, WHAT_WAITING, m, m->enrolled_s);
