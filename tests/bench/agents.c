@@ -338,11 +338,12 @@ static void go_on_reading(struct agents *a, struct agent *agent)
 	ssize_t n = 0;
 
 	read_ahead(true);
-	while (agent->tls && (n = gnutls_record_recv(agent->tls, part, sizeof(part))) > 0)
-		buf_add(&agent->in, part, (size_t)n);
+	do { /* behind a message of the handshake, as a ticket is, it says "later" while there is more */
+		n = gnutls_record_recv(agent->tls, part, sizeof(part));
+		if (n > 0)
+			buf_add(&agent->in, part, (size_t)n);
+	} while (n > 0 || (is_later((int)n) && ahead.at < ahead.len));
 	read_ahead(false);
-	if (!agent->tls)
-		return;
 	if (is_later((int)n))
 		take_answer(a, agent);
 	else
