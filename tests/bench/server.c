@@ -47,7 +47,7 @@ enum {
 	PAIR_LEN = 64,
 	PAYLOAD_BYTES = 200,
 	SENDERS = 200,
-	SNAPSHOTS = 20, /* of each */
+	SNAPSHOTS = 50, /* of each */
 	FLOOR_ROUNDS = 5000,
 	HEAD_BYTES = sizeof("POST /v1/objects HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1234\r\n\r\n") - 1,
 };
