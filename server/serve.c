@@ -4,6 +4,7 @@
 #include "base/fs.h"
 #include "server/http.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -140,6 +141,13 @@ static void block_signals(sigset_t *set)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* Ten thousand that connect at once take memory a page at a time, and an arena of a thread asks the kernel for each: mallopt(3). The first
+ * arena takes much in one go; what threads wait for each other in it is less. */
+static void share_one_arena(void)
+{
+	mallopt(M_ARENA_MAX, 1);
+}
+
 int serve(const char *dir, struct error *err)
 {
 	_cleanup_(server_done) struct server server;
@@ -148,6 +156,7 @@ int serve(const char *dir, struct error *err)
 	int r, sig = 0;
 
 	umask(077);
+	share_one_arena();
 	block_signals(&set);
 	r = server_init(&server, dir, err);
 	if (r < 0)
