@@ -16,6 +16,20 @@ static void must(int r, const struct error *err)
 	}
 }
 
+void fleet_checkpoint(struct buf *out, const char *fleet, const struct sign_key *key, uint64_t size, const uint8_t tree[static HASH_LEN],
+		      int64_t time_s)
+{
+	struct error err = { 0 };
+
+	statement_begin(out, STATEMENT_CHECKPOINT);
+	statement_add(out, "fleet", "%s", fleet);
+	statement_add(out, "size", "%llu", (unsigned long long)size);
+	statement_add_hash(out, "tree", tree);
+	statement_add(out, "root", "1");
+	statement_add_time(out, "time", time_s);
+	must(statement_sign(out, key, &err), &err);
+}
+
 struct statement *fleet_parsed(const struct buf *whole)
 {
 	struct statement *st = NULL;

@@ -57,6 +57,9 @@ void fleet_next_root(struct fleet *fleet);
 void fleet_status(struct buf *out, const struct fleet *fleet, const struct fleet_device *device, uint64_t order, unsigned wait_s);
 void fleet_login(struct buf *out, const struct fleet *fleet, const char *url, const char *challenge);
 
+/* A checkpoint of any log, under root 1. */
+void fleet_checkpoint(struct buf *out, const char *fleet, const struct sign_key *key, uint64_t size, const uint8_t tree[static HASH_LEN],
+		      int64_t time_s);
 /* What these bytes are, which must be one statement. */
 struct statement *fleet_parsed(const struct buf *whole);
 

@@ -70,18 +70,10 @@ void make_root(struct world *w, uint64_t version)
 void sign_checkpoint(struct statement **out, const struct world *w, uint64_t size, struct merkle_hash tree)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct error err = { 0 };
 
 	statement_free(*out);
-	*out = NULL;
-	statement_begin(&text, STATEMENT_CHECKPOINT);
-	statement_add(&text, "fleet", "%s", w->fleet.id);
-	statement_add(&text, "size", "%llu", (unsigned long long)size);
-	statement_add_hash(&text, "tree", tree.b);
-	statement_add(&text, "root", "1");
-	statement_add_time(&text, "time", clock_now_s());
-	must(statement_sign(&text, &w->fleet.archive, &err), &err);
-	must(statement_parse(out, buf_bytes(&text), false, NULL, &err), &err);
+	fleet_checkpoint(&text, w->fleet.id, &w->fleet.archive, size, tree.b, clock_now_s());
+	*out = fleet_parsed(&text);
 }
 
 struct merkle_hash tree_of(const struct world *w, uint64_t size)

@@ -31,15 +31,8 @@ static struct statement *checkpoint(const struct fleet *fleet, const struct sign
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	uint8_t hash[HASH_LEN] = { tree };
-	struct error err = { 0 };
 
-	statement_begin(&text, STATEMENT_CHECKPOINT);
-	statement_add(&text, "fleet", "%s", fleet->id);
-	statement_add(&text, "size", "%u", size);
-	statement_add_hash(&text, "tree", hash);
-	statement_add(&text, "root", "1");
-	statement_add_time(&text, "time", clock_now_s());
-	CHECK_OK(statement_sign(&text, key, &err));
+	fleet_checkpoint(&text, fleet->id, key, size, hash, clock_now_s());
 	return fleet_parsed(&text);
 }
 

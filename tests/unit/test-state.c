@@ -549,20 +549,10 @@ static struct statement *checkpoint_of(const struct world *w, const struct sign_
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	uint8_t hash[HASH_LEN];
-	struct statement *st;
-	struct error err = { 0 };
-	size_t used;
 
 	memset(hash, tree, sizeof(hash));
-	statement_begin(&text, STATEMENT_CHECKPOINT);
-	statement_add(&text, "fleet", "%s", w->fleet.id);
-	statement_add(&text, "size", "%llu", (unsigned long long)size);
-	statement_add_hash(&text, "tree", hash);
-	statement_add(&text, "root", "1");
-	statement_add_time(&text, "time", clock_now_s() + 1000);
-	must(statement_sign(&text, key, &err), &err);
-	must(statement_parse(&st, buf_bytes(&text), false, &used, &err), &err);
-	return st;
+	fleet_checkpoint(&text, w->fleet.id, key, size, hash, clock_now_s() + 1000);
+	return fleet_parsed(&text);
 }
 
 static int some_leaf(void *ctx _unused_, uint64_t i, struct merkle_hash *out, struct error *err _unused_)
@@ -576,18 +566,9 @@ static int some_leaf(void *ctx _unused_, uint64_t i, struct merkle_hash *out, st
 static struct statement *grown_checkpoint(const struct world *w, uint64_t size, struct merkle_hash tree)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
-	struct statement *st = NULL;
-	struct error err = { 0 };
 
-	statement_begin(&text, STATEMENT_CHECKPOINT);
-	statement_add(&text, "fleet", "%s", w->fleet.id);
-	statement_add(&text, "size", "%llu", (unsigned long long)size);
-	statement_add_hash(&text, "tree", tree.b);
-	statement_add(&text, "root", "1");
-	statement_add_time(&text, "time", clock_now_s());
-	must(statement_sign(&text, &w->fleet.archive, &err), &err);
-	must(statement_parse(&st, buf_bytes(&text), false, NULL, &err), &err);
-	return st;
+	fleet_checkpoint(&text, w->fleet.id, &w->fleet.archive, size, tree.b, clock_now_s());
+	return fleet_parsed(&text);
 }
 
 TEST(a_longer_log_is_taken_only_with_proof_that_it_grew_and_a_contradiction_is_kept)

@@ -11,10 +11,7 @@ TEST(the_disk_that_refuses_the_journal_keeps_everything_from_beginning)
 	upgrade_stored(&t.u, false, t.now.ms);
 	CHECK(!upgrade_is_open(&t.u));
 	begin_about(&t, &(struct about){ 0 });
-	stores(&t, "fetching");
-	CHECK_EQ(next(&t), UPGRADE_FETCH);
-	upgrade_fetched(&t.u, &fine);
-	CHECK_EQ(next(&t), UPGRADE_REST);
+	to_fetched(&t);
 	look(&t);
 	see(&t, "5.23.0", "primary", "5.23.0");
 	CHECK_EQ(next(&t), UPGRADE_STORE);

@@ -159,10 +159,7 @@ TEST(a_newer_order_takes_its_place_when_the_device_has_answered_what_it_was_aske
 	struct upgrading t;
 
 	begin_about(&t, &(struct about){ 0 });
-	stores(&t, "fetching");
-	CHECK_EQ(next(&t), UPGRADE_FETCH);
-	upgrade_fetched(&t.u, &fine);
-	CHECK_EQ(next(&t), UPGRADE_REST);
+	to_fetched(&t);
 	look(&t);
 	CHECK_EQ(next(&t), UPGRADE_SEE);
 	CHECK(upgrade_may_stop(&t.u));
@@ -238,10 +235,7 @@ TEST(a_device_that_has_it_in_both_places_is_not_touched)
 	struct upgrading t;
 
 	begin_about(&t, &(struct about){ 0 });
-	stores(&t, "fetching");
-	CHECK_EQ(next(&t), UPGRADE_FETCH);
-	upgrade_fetched(&t.u, &fine);
-	CHECK_EQ(next(&t), UPGRADE_REST);
+	to_fetched(&t);
 	look(&t);
 	see(&t, "5.24.0", "primary", "5.24.0");
 	ended(&t, "done", "it had 5.24.0 before, and was not touched");

@@ -184,17 +184,10 @@ TEST(what_no_witness_of_the_root_signed_is_not_kept)
 /* A checkpoint by the archive's key, of any log. */
 static void forge(struct buf *out, const struct world *w, uint64_t size, uint8_t tree, int64_t time_s)
 {
-	struct error err = { 0 };
 	uint8_t hash[HASH_LEN];
 
 	memset(hash, tree, sizeof(hash));
-	statement_begin(out, STATEMENT_CHECKPOINT);
-	statement_add(out, "fleet", "%s", w->fleet.id);
-	statement_add(out, "size", "%llu", (unsigned long long)size);
-	statement_add_hash(out, "tree", hash);
-	statement_add(out, "root", "1");
-	statement_add_time(out, "time", time_s);
-	CHECK_OK(statement_sign(out, &w->fleet.archive, &err));
+	fleet_checkpoint(out, w->fleet.id, &w->fleet.archive, size, hash, time_s);
 }
 
 TEST(a_witness_that_knows_another_log_is_an_alarm)
@@ -274,13 +267,7 @@ TEST(an_audit_finds_a_checkpoint_that_is_dated_back)
 	newest(&cp, &w);
 	CHECK_OK(statement_parse(&st, buf_bytes(&cp), false, NULL, &err));
 	statement_get_hash(tree, st, "tree");
-	statement_begin(&back, STATEMENT_CHECKPOINT);
-	statement_add(&back, "fleet", "%s", w.fleet.id);
-	statement_add(&back, "size", "%llu", (unsigned long long)statement_number(st, "size"));
-	statement_add_hash(&back, "tree", tree);
-	statement_add(&back, "root", "1");
-	statement_add_time(&back, "time", statement_time(st, "time") - 60);
-	CHECK_OK(statement_sign(&back, &w.fleet.archive, &err));
+	fleet_checkpoint(&back, w.fleet.id, &w.fleet.archive, statement_number(st, "size"), tree, statement_time(st, "time") - 60);
 	commit_as_archive(&w, "log/checkpoint", buf_bytes(&back));
 	f = audit(&w);
 	CHECK(strstr(f.kinds, "log"));

@@ -128,12 +128,17 @@ void look(struct upgrading *t)
 	upgrade_looked(&t->u, &t->saved, true);
 }
 
-void to_installing(struct upgrading *t)
+void to_fetched(struct upgrading *t)
 {
 	stores(t, "fetching");
 	CHECK_EQ(next(t), UPGRADE_FETCH);
 	upgrade_fetched(&t->u, &fine);
 	CHECK_EQ(next(t), UPGRADE_REST);
+}
+
+void to_installing(struct upgrading *t)
+{
+	to_fetched(t);
 	look(t);
 	see(t, "5.23.0", "primary", "5.23.0");
 	stores(t, "installing");
