@@ -35,8 +35,8 @@ void see(struct upgrading *t, const char *version, const char *slot, const char 
 void answers(struct upgrading *t, enum device_upgrade step, int code, const char *why);
 /* A look at the device: as saved, and archived. */
 void look(struct upgrading *t);
-/* Up to the image that is on the disk; to the device that is saved, archived and seen; from the beginning to the proof of the new image; rounds of a second until it has
- * settled. */
+/* Up to the image that is on the disk; to the device that is saved, archived and seen; from the beginning to the proof of the new image;
+ * rounds of a second until it has settled. */
 void to_fetched(struct upgrading *t);
 void to_installing(struct upgrading *t);
 void to_proving(struct upgrading *t);
