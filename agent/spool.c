@@ -146,6 +146,24 @@ int spool_oldest(const struct spool *s, uint64_t *number, struct buf *out, struc
 	return spool_read(s, s->oldest, out, err);
 }
 
+int spool_row(const struct spool *s, uint64_t *first, uint64_t *last, struct buf *out, size_t most, struct error *err)
+{
+	int r = spool_oldest(s, first, out, err);
+
+	if (r != 0)
+		return r;
+	for (*last = *first; *first > 1 && *last - *first + 1 < SPOOL_ROW_MAX && spool_has(s, *last + 1); (*last)++) {
+		_cleanup_(buf_done) struct buf next = { 0 };
+
+		if (spool_read(s, *last + 1, &next, err) < 0)
+			return err->code;
+		if (out->len + next.len > most)
+			break;
+		buf_add_bytes(out, buf_bytes(&next));
+	}
+	return 0;
+}
+
 int spool_acknowledged(struct spool *s, uint64_t number, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("%s/acked", s->dir);

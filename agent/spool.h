@@ -8,7 +8,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-enum { SPOOL_EMPTY = 1, SPOOL_FILE_MAX = 9 << 20 };
+enum { SPOOL_EMPTY = 1, SPOOL_FILE_MAX = 9 << 20, SPOOL_ROW_MAX = 64 };
 
 struct spool {
 	char *dir;
@@ -30,6 +30,9 @@ int spool_put(struct spool *s, uint64_t number, struct bytes container, struct e
 bool spool_has(const struct spool *s, uint64_t number);
 /* The oldest not acknowledged. SPOOL_EMPTY when there is none. */
 int spool_oldest(const struct spool *s, uint64_t *number, struct buf *out, struct error *err) _must_check_;
+/* The same with those that follow it, one behind the other in out: as many as come to most bytes, and SPOOL_ROW_MAX, but always the oldest.
+ * The first of all statements, by which the device joins, goes alone. */
+int spool_row(const struct spool *s, uint64_t *first, uint64_t *last, struct buf *out, size_t most, struct error *err) _must_check_;
 int spool_read(const struct spool *s, uint64_t number, struct buf *out, struct error *err) _must_check_;
 /* All up to number are the server's now. */
 int spool_acknowledged(struct spool *s, uint64_t number, struct error *err) _must_check_;

@@ -12,6 +12,7 @@
 
 enum {
 	POST_TIMEOUT_S = 60,
+	ROW_BYTES = 64 << 10,
 	POLL_MARGIN_S = 30,
 	BACKOFF_MS = 1000,
 	BACKOFF_MAX_MS = 300000,
@@ -59,23 +60,22 @@ static uint32_t request(struct duty *d, const char *path, struct bytes body, uin
 
 static void post(struct duty *d)
 {
-	_cleanup_(buf_done) struct buf container = { 0 };
+	_cleanup_(buf_done) struct buf row = { 0 };
+	const struct spool *spool = &d->state.spool;
 	struct uplink *u = &d->uplink;
 	struct error err = { 0 };
-	uint64_t number;
 	int r;
 
 	if (u->post_id || u->post_retry.loop || u->is_forked || !d->core->net.pid)
 		return;
-	r = spool_oldest(&d->state.spool, &number, &container, &err);
+	r = spool_row(spool, &u->post_first, &u->post_last, &row, spool->oldest <= u->alone_to ? 0 : ROW_BYTES, &err);
 	if (r < 0) {
 		log_failure(LOG_ERROR, "spool", &err);
 		loop_arm(d->core->loop, &u->post_retry, clock_mono_ms() + BACKOFF_MAX_MS);
 	}
-	if (r != 0 || (number > 1 && !d->state.admit))
+	if (r != 0 || (u->post_first > 1 && !d->state.admit))
 		return;
-	u->post_number = number;
-	u->post_id = request(d, "/v1/objects", buf_bytes(&container), POST_TIMEOUT_S);
+	u->post_id = request(d, "/v1/objects", buf_bytes(&row), POST_TIMEOUT_S);
 }
 
 static void post_again(struct duty *d, uint64_t wait_ms)
@@ -125,9 +125,10 @@ static void acknowledged(struct duty *d)
 
 	u->post_failures = 0;
 	reached(d);
-	log_info("sent device=%s number=%llu", d->dev->name, (unsigned long long)u->post_number);
+	for (uint64_t number = u->post_first; number <= u->post_last; number++)
+		log_info("sent device=%s number=%llu", d->dev->name, (unsigned long long)number);
 	set_trouble(d, "");
-	if (spool_acknowledged(&d->state.spool, u->post_number, &err) < 0) {
+	if (spool_acknowledged(&d->state.spool, u->post_last, &err) < 0) {
 		/* sent again later, and answered with "seen" */
 		log_failure(LOG_WARNING, "spool", &err);
 		post_again(d, BACKOFF_MAX_MS);
@@ -141,17 +142,22 @@ static void post_refused(struct duty *d, const struct http_answer *a)
 	struct uplink *u = &d->uplink;
 	char text[sizeof(u->trouble)], detail[120];
 
+	if (u->post_last > u->post_first) { /* which of them it is shows when they come alone */
+		u->alone_to = u->post_last;
+		post(d);
+		return;
+	}
 	detail_of(detail, sizeof(detail), a);
 	if (a->status == 409 && says(a, "fork")) {
 		u->is_forked = true;
 		log_error(
 			"fork device=%s number=%llu: the server has another statement of this number; this identity is used twice, or its "
 			"folder was restored from a copy; join the device again",
-			d->dev->name, (unsigned long long)u->post_number);
+			d->dev->name, (unsigned long long)u->post_first);
 		set_trouble(d, "this identity is used twice, or was restored from a copy: join the device again");
 		return;
 	}
-	snprintf(text, sizeof(text), "the server refuses statement %llu with %u: %s", (unsigned long long)u->post_number, a->status,
+	snprintf(text, sizeof(text), "the server refuses statement %llu with %u: %s", (unsigned long long)u->post_first, a->status,
 		 detail);
 	set_trouble(d, text);
 	post_again(d, a->status == 409 ? STUCK_MS : backoff_ms(++u->post_failures + 4, u->window_s));
@@ -182,7 +188,7 @@ static void took_post(struct duty *d, const struct http_answer *a)
 		return;
 	}
 	if (!u->post_failures++)
-		log_info("unsent device=%s number=%llu status=%u why=\"%s\"", d->dev->name, (unsigned long long)u->post_number, a->status,
+		log_info("unsent device=%s number=%llu status=%u why=\"%s\"", d->dev->name, (unsigned long long)u->post_first, a->status,
 			 a->error);
 	post_again(d, later_ms(u, u->post_failures, a));
 }

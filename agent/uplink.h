@@ -1,4 +1,4 @@
-/* agent/uplink.h -- one device and the server: posts what is spooled in order, holds a poll, takes what it brings.
+/* agent/uplink.h -- one device and the server: posts what is spooled in order, what piled up in rows, holds a poll, takes what it brings.
  *
  * One post and one poll are under way at a time. The server's word counts as far as it verifies (agent/state.h). Waiting times
  * double up to five minutes and are spread at random, so that a fleet does not come back all at once. */
@@ -11,7 +11,8 @@ struct duty;
 
 struct uplink {
 	uint32_t post_id, poll_id; /* 0: none under way */
-	uint64_t post_number, poll_began_ms;
+	uint64_t post_first, post_last, poll_began_ms;
+	uint64_t alone_to; /* up to this number one at a time: the server refused a row of them, or does not know rows */
 	struct loop_timer post_retry, poll_retry;
 	unsigned post_failures, poll_failures, attempt;
 	bool is_post_lost, is_poll_lost; /* the last one was not answered at all */

@@ -604,6 +604,13 @@ int container_parse(struct container *out, struct bytes in, enum container_kind 
 	return 0;
 }
 
+void container_borrow_from(struct container *c, const uint8_t *copy, const uint8_t *was)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->seals[i].ptr)
+			c->seals[i].ptr = copy + (c->seals[i].ptr - was);
+}
+
 void container_done(struct container *c)
 {
 	c->st = statement_free(c->st);

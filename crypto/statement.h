@@ -134,5 +134,7 @@ struct container {
 /* Parses one container at the start of in: every carried seal is there whole and has the length and SHA-256 that the
  * statement says. *used: how far it went; whether bytes behind it are an error is the caller's affair. */
 int container_parse(struct container *out, struct bytes in, enum container_kind kind, size_t *used, struct error *err) _must_check_;
+/* Its bytes were copied: from now on it borrows from the copy. */
+void container_borrow_from(struct container *c, const uint8_t *copy, const uint8_t *was);
 void container_done(struct container *c);
 struct bytes container_seal(const struct container *c, const char *name); /* ptr NULL when not carried */

@@ -66,10 +66,15 @@ typedef void (*repo_done_fn)(void *ctx, const struct repo_outcome *outcome);
  * firmware, what is said of retirement. Bounded at 4,096 items or 64 MiB: REPO_BUSY beyond, and done is not called. Returns 0 when queued.
  */
 int repo_submit(struct repo *repo, struct bytes container, repo_done_fn done, void *ctx, struct error *err) _must_check_;
-/* The same with one that is parsed already, out of these bytes and to their end: when it is queued, both are taken over, and empty for the
- * caller. */
-int repo_submit_parsed(struct repo *repo, struct container *c, struct buf *bytes, repo_done_fn done, void *ctx,
-		       struct error *err) _must_check_;
+/* One that was parsed out of bytes, and is all of them. */
+struct repo_parsed {
+	struct container c;
+	struct buf bytes;
+	void *ctx;
+};
+/* The same with some that are parsed already, all of them queued or none: when they are, they are taken over, and empty for the caller.
+ * done is called for each with its own ctx, in their order. */
+int repo_submit_parsed(struct repo *repo, struct repo_parsed *list, size_t count, repo_done_fn done, struct error *err) _must_check_;
 /* The same with several, all of them queued or none; done is called for each, in their order. A list is taken while there is room for one
  * more item, however many it has. */
 int repo_submit_list(struct repo *repo, const struct bytes *containers, size_t count, repo_done_fn done, void *ctx, struct error *err)

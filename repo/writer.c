@@ -464,30 +464,38 @@ int repo_submit_list(struct repo *repo, const struct bytes *containers, size_t c
 	return r;
 }
 
-int repo_submit_parsed(struct repo *repo, struct container *c, struct buf *bytes, repo_done_fn done, void *ctx, struct error *err)
+static void give_back(struct repo_parsed *out, struct item *item)
 {
-	struct list list;
+	out->bytes = item->bytes;
+	out->c = item->c;
+	free(item);
+}
+
+int repo_submit_parsed(struct repo *repo, struct repo_parsed *list, size_t count, repo_done_fn done, struct error *err)
+{
 	struct item *item;
-	int r;
+	struct list items;
+	size_t bytes = 0;
+	int r = 0;
 
 	if (repo->read_only)
 		return error_set(err, E_DENIED, "the repository is open for reading only");
-	if (bytes->len > CONTAINER_MAX)
-		return error_set(err, E_LIMIT, "container of %zu bytes is over %d", bytes->len, CONTAINER_MAX);
-	if (is_full(repo, bytes->len))
+	for (size_t i = 0; i < count; i++)
+		bytes += list[i].bytes.len;
+	if (bytes > CONTAINER_MAX)
+		return error_set(err, E_LIMIT, "containers of %zu bytes are over %d", bytes, CONTAINER_MAX);
+	if (is_full(repo, bytes))
 		return REPO_BUSY;
-	if (item_of(&item, c, bytes, err) < 0)
-		return err->code;
-	list_init(&list);
-	item->done = done;
-	item->ctx = ctx;
-	list_add(&list, item);
-	r = enqueue(repo, &list);
+	list_init(&items);
+	for (size_t i = 0; i < count && (r = item_of(&item, &list[i].c, &list[i].bytes, err)) == 0; i++) {
+		item->done = done;
+		item->ctx = list[i].ctx;
+		list_add(&items, item);
+	}
 	if (r == 0)
-		return 0;
-	*bytes = item->bytes;
-	*c = item->c;
-	free(item);
+		r = enqueue(repo, &items);
+	for (size_t i = 0; (item = list_take(&items)); i++)
+		give_back(&list[i], item);
 	return r;
 }
 

@@ -78,32 +78,26 @@ struct root_in_force {
 	const struct root *root;
 };
 
-static int answer_outcome(struct call *call)
+static int refuse_failed(struct call *call, const struct submission *sub)
 {
-	const struct submission *sub = call->submission;
+	const struct submitted *one = sub->failed;
 	char head_hash[2 * HASH_LEN + 1];
 
-	ingest_note(sub);
-	if (sub->result == E_LIMIT) /* not of this body: an invite used too often, for instance */
+	if (one->result == E_LIMIT) /* not of this body: an invite used too often, for instance */
 		return call_refuse(call, REFUSE_DENIED, "%s", sub->err.text);
-	if (sub->result < 0)
+	if (one->result < 0)
 		return call_refuse_error(call, &sub->err);
-	if (ingest_is_misuse(sub))
+	if (ingest_is_misuse(one))
 		return call_refuse(call, REFUSE_DENIED,
 				   "device '%s' was retired, and its key with it; this is kept as evidence that somebody uses it",
-				   sub->subject);
-	if (sub->result == 0 && ingest_is_of_chain(sub))
-		return call_bare(call);
-	switch (sub->result) {
-	case 0:
-	case REPO_SEEN:
-		return call_json_text(call, "{\"id\":\"%s\",\"result\":\"%s\"}", sub->hash, sub->result ? "seen" : "stored");
+				   one->subject);
+	switch (one->result) {
 	case REPO_FORK:
 	case REPO_GAP:
-		hex_encode(head_hash, sub->head_hash, HASH_LEN);
-		return call_refuse_with(call, sub->result == REPO_FORK ? REFUSE_FORK : REFUSE_GAP,
-					json_pack("{s:I, s:s}", "head", (json_int_t)sub->head_number, "head-hash", head_hash),
-					sub->result == REPO_FORK ?
+		hex_encode(head_hash, one->head_hash, HASH_LEN);
+		return call_refuse_with(call, one->result == REPO_FORK ? REFUSE_FORK : REFUSE_GAP,
+					json_pack("{s:I, s:s}", "head", (json_int_t)one->head_number, "head-hash", head_hash),
+					one->result == REPO_FORK ?
 						"the chain has another statement with this number" :
 						"the number, the hash of the one before or a seal does not fit the chain");
 	case REPO_ABSENT:
@@ -113,22 +107,46 @@ static int answer_outcome(struct call *call)
 	}
 }
 
-/* A certificate is archived with one more signature than it came with. */
-static int countersign(struct call *call, struct container *c, struct error *err)
+static int answer_outcome(struct call *call)
 {
-	buf_truncate(&call->body, 0); /* c has its own copy */
-	ingest_countersign(&call->body, c->st, &call->server->key);
-	container_done(c);
-	return ingest_parse(c, buf_bytes(&call->body), err);
+	const struct submission *sub = call->submission;
+	size_t seen = 0;
+
+	for (size_t i = 0; i < sub->count; i++) {
+		ingest_note(&sub->of[i]);
+		seen += sub->of[i].result == REPO_SEEN;
+	}
+	if (sub->failed)
+		return refuse_failed(call, sub);
+	if (!seen && ingest_is_of_chain(&sub->of[0]))
+		return call_bare(call);
+	if (sub->count > 1)
+		return call_json_text(call, "{\"stored\":%zu,\"seen\":%zu}", sub->count - seen, seen);
+	return call_json_text(call, "{\"id\":\"%s\",\"result\":\"%s\"}", sub->of[0].hash, seen ? "seen" : "stored");
 }
 
-static int submit(struct call *call, struct container *c, struct error *err)
+/* A certificate is archived with one more signature than it came with. */
+static int countersign(struct call *call, struct row *row, struct error *err)
 {
-	int r = statement_type(c->st) == STATEMENT_CERTIFICATE ? countersign(call, c, err) : 0;
+	struct container c = { 0 };
+	struct buf whole = { 0 };
+	int r;
 
-	call->submission = mem_alloc(sizeof(*call->submission));
+	ingest_countersign(&whole, row->of[0].c.st, &call->server->key);
+	row_done(row);
+	r = ingest_parse(&c, buf_bytes(&whole), err);
 	if (r == 0)
-		r = ingest_submit(call->submission, call->server, call->conn, c, &call->body, err);
+		row_of(row, &c, &whole);
+	buf_done(&whole);
+	return r;
+}
+
+static int submit(struct call *call, struct row *row, struct error *err)
+{
+	int r = statement_type(row->of[0].c.st) == STATEMENT_CERTIFICATE ? countersign(call, row, err) : 0;
+
+	if (r == 0)
+		r = ingest_submit(&call->submission, call->server, call->conn, row, err);
 	if (r == REPO_BUSY)
 		return call_refuse(call, REFUSE_BUSY, "the queue of the archive is full");
 	if (r < 0)
@@ -172,20 +190,22 @@ static int post_cosigned(struct call *call, const struct statement *st, struct e
 
 static int post_objects(struct call *call, struct error *err)
 {
-	_cleanup_(container_done) struct container c = { 0 };
+	_cleanup_(row_done) struct row row = { 0 };
 	int r;
 
 	if (call->is_resumed)
 		return answer_outcome(call);
-	r = ingest_parse(&c, buf_bytes(&call->body), err);
+	r = row_parse(&row, &call->body, err);
 	if (r < 0)
 		return r;
-	if (statement_type(c.st) == STATEMENT_CHECKPOINT)
-		return post_cosigned(call, c.st, err);
-	r = ingest_check(call->server->repo, &call->server->key.pub, &c, clock_now_s(), err);
-	if (r < 0)
-		return r;
-	return submit(call, &c, err);
+	if (statement_type(row.of[0].c.st) == STATEMENT_CHECKPOINT)
+		return post_cosigned(call, row.of[0].c.st, err);
+	for (size_t i = 0; i < row.count; i++) {
+		r = ingest_check(call->server->repo, &call->server->key.pub, &row.of[i].c, clock_now_s(), err);
+		if (r < 0)
+			return row.count > 1 ? error_add(err, "statement %zu of the row", i + 1) : r;
+	}
+	return submit(call, &row, err);
 }
 
 /* ---- the claim ---- */
@@ -244,27 +264,26 @@ static int finish_claim(struct call *call)
 	struct error err = { 0 };
 
 	end_claim(call->server);
-	if (sub->result == 0 || sub->result == REPO_SEEN) {
+	if (!sub->failed) {
 		/* with a root in force the file opens nothing any more: failing to remove it is untidy, not dangerous */
 		if (fs_remove(path, &err) < 0)
 			log_failure(LOG_WARNING, "claim-file-stays", &err);
-		log_notice("claimed root=%s", sub->hash);
+		log_notice("claimed root=%s", sub->of[0].hash);
 	}
 	return answer_outcome(call);
 }
 
 static int take_claim(struct call *call, struct error *err)
 {
-	_cleanup_(container_done) struct container c = { 0 };
-	int r = ingest_parse(&c, buf_bytes(&call->body), err);
+	_cleanup_(row_done) struct row row = { 0 };
+	int r = row_parse(&row, &call->body, err);
 
 	if (r < 0)
 		return r;
-	r = ingest_check_claim(&call->server->key.pub, &c, err);
+	r = ingest_check_claim(&call->server->key.pub, &row.of[0].c, err);
 	if (r < 0)
 		return r;
-	call->submission = mem_alloc(sizeof(*call->submission));
-	r = ingest_submit(call->submission, call->server, call->conn, &c, &call->body, err);
+	r = ingest_submit(&call->submission, call->server, call->conn, &row, err);
 	if (r == REPO_BUSY) {
 		end_claim(call->server);
 		return call_refuse(call, REFUSE_BUSY, "the queue of the archive is full");

@@ -1,15 +1,11 @@
-/* server/ingest.c -- what is posted: who must have signed it, and its way into the archive. */
+/* server/ingest.c -- what is posted: who must have signed it. */
 #include "server/ingest-parts.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "crypto/judgement.h"
 #include "crypto/seal.h"
 #include "server/server.h"
 
-#include <errno.h>
-#include <microhttpd.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* The root in force, given back at the end of a scope. */
@@ -211,8 +207,8 @@ static int check_control(struct repo *repo, const struct root *root, const struc
 	return r < 0 ? r : control_verify(st, batch, root, err);
 }
 
-/* batch: the one of the order before, for a list. Nobody signs an order: that it is a leaf of what was signed is all that is asked. */
-static int check_order(struct statement **batch, struct repo *repo, const struct container *c, struct error *err)
+/* Nobody signs an order: that it is a leaf of what was signed is all that is asked. */
+int ingest_check_order(struct statement **batch, struct repo *repo, const struct container *c, struct error *err)
 {
 	struct bytes payload = container_seal(c, "payload");
 	int r = get_batch(batch, repo, statement_proof(c->st)->batch, err);
@@ -259,7 +255,7 @@ int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct
 	case STATEMENT_CONTROL:
 		return check_control(repo, in_force.root, c->st, err);
 	case STATEMENT_ORDER:
-		return check_order(&batch, repo, c, err);
+		return ingest_check_order(&batch, repo, c, err);
 	case STATEMENT_SHREDDED:
 	case STATEMENT_CERTIFICATE:
 		return ingest_check_said(repo, in_force.root, c->st, err);
@@ -289,247 +285,4 @@ int ingest_parse(struct container *out, struct bytes body, struct error *err)
 	}
 	*out = c;
 	return 0;
-}
-
-/* ---- the way into the archive ---- */
-
-static bool is_storage_failure(const struct error *err)
-{
-	return err->code == E_SYS && (err->sys == ENOSPC || err->sys == EDQUOT || err->sys == EROFS || err->sys == EIO);
-}
-
-static void note_storage(struct server *server, int result, const struct error *err)
-{
-	if (result == 0 && server->disk_refuses)
-		server->disk_refuses = false;
-	else if (result < 0 && is_storage_failure(err) && !atomic_exchange(&server->disk_refuses, true))
-		log_failure(LOG_ERROR, "storage-refuses", err);
-}
-
-static void leave(struct server *server)
-{
-	if (atomic_fetch_sub(&server->submitting, 1) != 1 || !server->stopping)
-		return;
-	pthread_mutex_lock(&server->lock);
-	pthread_cond_broadcast(&server->idle);
-	pthread_mutex_unlock(&server->lock);
-}
-
-/* Counted first: who stops the server sees the count, or is seen here. */
-static bool begin(struct server *server)
-{
-	atomic_fetch_add(&server->submitting, 1);
-	if (!server->stopping)
-		return true;
-	leave(server);
-	return false;
-}
-
-/* From the journal thread. Whoever comes second, this or the thread that submitted, wakes the connection. */
-static void on_outcome(void *ctx, const struct repo_outcome *outcome)
-{
-	struct submission *sub = ctx;
-	struct server *server = sub->server;
-	struct MHD_Connection *conn = sub->conn;
-
-	sub->result = outcome->result;
-	if (outcome->result < 0 && outcome->err)
-		sub->err = *outcome->err;
-	sub->head_number = outcome->head_number;
-	memcpy(sub->head_hash, outcome->head_hash, HASH_LEN);
-	note_storage(server, outcome->result, &sub->err);
-	if (atomic_exchange(&sub->is_one_there, true)) /* as the first, sub may be gone from here on */
-		MHD_resume_connection(conn);
-	leave(server);
-}
-
-static void describe(struct submission *sub, const struct container *c)
-{
-	const char *subject = statement_get(c->st, "device");
-	uint8_t about[HASH_LEN];
-
-	if (!subject)
-		subject = statement_get(c->st, "invite");
-	sub->type = statement_type(c->st);
-	sub->number = statement_number(c->st, "number");
-	if (sub->type == STATEMENT_JUDGEMENT)
-		judgement_advisory_id(sub->subject, statement_get(c->st, "advisory"));
-	else if (subject)
-		memcpy(sub->subject, subject, ID_LEN + 1);
-	else if (sub->type == STATEMENT_BATCH)
-		batch_id(sub->subject, c->st);
-	else if (statement_get_hash(about, c->st, "batch"))
-		id_of_hash(sub->subject, about);
-	else if (sub->type == STATEMENT_FIRMWARE)
-		id_of_hash(sub->subject, statement_hash(c->st));
-	statement_hash_hex(sub->hash, c->st);
-}
-
-int ingest_submit(struct submission *sub, struct server *server, struct MHD_Connection *conn, struct container *c, struct buf *body,
-		  struct error *err)
-{
-	int r;
-
-	sub->server = server;
-	sub->conn = conn;
-	describe(sub, c);
-	if (!begin(server))
-		return REPO_BUSY;
-	r = repo_submit_parsed(server->repo, c, body, on_outcome, sub, err);
-	if (r != 0) {
-		leave(server);
-		return r;
-	}
-	if (atomic_load(&sub->is_one_there))
-		return 0;
-	sub->is_parked = true;
-	MHD_suspend_connection(conn);
-	if (atomic_exchange(&sub->is_one_there, true))
-		MHD_resume_connection(conn);
-	return 0;
-}
-
-/* ---- a list of orders ---- */
-
-void posted_list_free(struct posted_list *list)
-{
-	free(list);
-}
-
-struct orders {
-	struct bytes *list;
-	size_t count;
-};
-
-static void orders_done(struct orders *orders)
-{
-	free(orders->list);
-}
-
-/* Takes the list apart, and judges each. */
-static int check_orders(struct orders *out, struct repo *repo, struct bytes rest, struct error *err)
-{
-	_cleanup_(statement_freep) struct statement *batch = NULL;
-	size_t used = 0;
-
-	for (; rest.len; rest = bytes_from(rest, used)) {
-		_cleanup_(container_done) struct container c = { 0 };
-		int r = container_parse(&c, rest, CONTAINER_ATTACHED, &used, err);
-
-		if (r == 0 && statement_type(c.st) != STATEMENT_ORDER)
-			r = error_set(err, E_FORMAT, "there is a %s among the orders", statement_type_name(statement_type(c.st)));
-		if (r < 0)
-			return error_add(err, "order %zu of the list", out->count + 1);
-		if (check_order(&batch, repo, &c, err) < 0)
-			return err->code;
-		if (!(out->count & (out->count - 1)))
-			out->list = mem_grow(out->list, (out->count ? 2 * out->count : 1) * sizeof(*out->list));
-		out->list[out->count++] = bytes_of(rest.ptr, used);
-	}
-	return 0;
-}
-
-/* From the journal thread, once for each. */
-static void on_order(void *ctx, const struct repo_outcome *outcome)
-{
-	struct posted_list *list = ctx;
-	struct server *server = list->server;
-	bool is_last = false;
-
-	pthread_mutex_lock(&server->lock);
-	if (outcome->result == 0)
-		list->stored++;
-	else if (outcome->result == REPO_SEEN)
-		list->seen++;
-	else if (!list->failed++) {
-		list->result = outcome->result;
-		if (outcome->result < 0 && outcome->err)
-			list->err = *outcome->err;
-	}
-	note_storage(server, outcome->result, outcome->err);
-	if (!--list->left) {
-		if (list->is_parked)
-			MHD_resume_connection(list->conn);
-		is_last = true; /* and list may be gone once the lock is given back */
-	}
-	pthread_mutex_unlock(&server->lock);
-	if (is_last)
-		leave(server);
-}
-
-static int submit_orders(struct posted_list *list, const struct orders *orders, struct error *err)
-{
-	struct server *server = list->server;
-	int r;
-
-	list->count = list->left = orders->count;
-	if (!begin(server))
-		return REPO_BUSY;
-	r = repo_submit_list(server->repo, orders->list, orders->count, on_order, list, err);
-	if (r != 0) {
-		leave(server);
-		return r;
-	}
-	pthread_mutex_lock(&server->lock);
-	if (list->left) {
-		list->is_parked = true;
-		MHD_suspend_connection(list->conn);
-	}
-	pthread_mutex_unlock(&server->lock);
-	return 0;
-}
-
-int ingest_submit_orders(struct posted_list **out, struct server *server, struct MHD_Connection *conn, struct bytes body, struct error *err)
-{
-	_cleanup_(orders_done) struct orders orders = { 0 };
-	struct posted_list *list;
-	int r = check_orders(&orders, server->repo, body, err);
-
-	if (r < 0)
-		return r;
-	list = mem_alloc(sizeof(*list));
-	list->server = server;
-	list->conn = conn;
-	r = submit_orders(list, &orders, err);
-	if (r != 0) {
-		free(list);
-		return r;
-	}
-	*out = list;
-	return 0;
-}
-
-bool ingest_is_of_chain(const struct submission *sub)
-{
-	return sub->type == STATEMENT_SNAPSHOT || sub->type == STATEMENT_VERDICT || sub->type == STATEMENT_RECEIPT ||
-	       sub->type == STATEMENT_EPOCH;
-}
-
-bool ingest_is_misuse(const struct submission *sub)
-{
-	return sub->result == REPO_FORK && sub->number > sub->head_number;
-}
-
-void ingest_note(const struct submission *sub)
-{
-	const char *type = statement_type_name(sub->type);
-
-	if (ingest_is_misuse(sub)) {
-		log_error("retired-key-in-use device=%s type=%s hash=%s: it was retired, and somebody uses its key; kept as evidence",
-			  sub->subject, type, sub->hash);
-		return;
-	}
-	if (sub->result == REPO_FORK) {
-		log_error("fork device=%s type=%s hash=%s: two statements have one number; the second is kept as evidence", sub->subject,
-			  type, sub->hash);
-		return;
-	}
-	if (sub->result != 0)
-		return;
-	if (sub->type == STATEMENT_ROOT || sub->type == STATEMENT_INVITE || sub->type == STATEMENT_ENROL || sub->type == STATEMENT_ADMIT ||
-	    sub->type == STATEMENT_BATCH || sub->type == STATEMENT_CONTROL || sub->type == STATEMENT_SHREDDED ||
-	    sub->type == STATEMENT_CERTIFICATE || sub->type == STATEMENT_JUDGEMENT || sub->type == STATEMENT_FIRMWARE)
-		log_notice("archived type=%s subject=%s hash=%s", type, sub->subject[0] ? sub->subject : "-", sub->hash);
-	else
-		log_info("archived type=%s device=%s hash=%s", type, sub->subject, sub->hash);
 }

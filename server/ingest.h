@@ -12,14 +12,26 @@
 struct MHD_Connection;
 struct server;
 
+enum { ROW_MAX = 64 };
+
+/* What came in one body: one container; or a row of a device's chain, as it gathers while there is no server: some of its epochs,
+ * snapshots, verdicts and receipts, at most ROW_MAX, in their order. */
+struct row {
+	struct repo_parsed *of;
+	size_t count;
+};
+
+/* A body that is one container is taken over. */
+int row_parse(struct row *out, struct buf *body, struct error *err) _must_check_;
+void row_of(struct row *row, struct container *c, struct buf *bytes); /* of one, which was parsed out of these bytes; takes both over */
+void row_done(struct row *row);
+
+struct submission;
+
 /* One container on its way. */
-struct submission {
-	struct server *server;
-	struct MHD_Connection *conn;
-	atomic_bool is_one_there; /* the outcome, or the thread that submitted, which waits for it */
-	bool is_parked;
-	int result; /* 0, REPO_* or negative with err */
-	struct error err;
+struct submitted {
+	struct submission *all;
+	int result; /* 0, REPO_* or negative */
 	uint64_t number; /* its own, in the chain of a device */
 	uint64_t head_number;
 	uint8_t head_hash[HASH_LEN];
@@ -28,10 +40,22 @@ struct submission {
 	char hash[2 * HASH_LEN + 1];
 };
 
+/* And all that came with it. */
+struct submission {
+	struct server *server;
+	struct MHD_Connection *conn;
+	atomic_size_t left; /* outcomes, and the thread that submits, which waits for them */
+	bool is_parked;
+	const struct submitted *failed; /* the first that was neither taken nor there already; NULL: none */
+	struct error err; /* of it, when its result is negative */
+	size_t count;
+	struct submitted of[];
+};
+
 /* Is it what a device goes on sending once it has joined? */
-bool ingest_is_of_chain(const struct submission *sub);
+bool ingest_is_of_chain(const struct submitted *one);
 /* It is kept as evidence since the device was retired: no other has its number, and its key should be gone. */
-bool ingest_is_misuse(const struct submission *sub);
+bool ingest_is_misuse(const struct submitted *one);
 
 /* Judges one container of objects. 0: may be archived, if the archive finds that it fits; E_FORMAT, E_SEAL, E_DENIED otherwise. */
 int ingest_check(struct repo *repo, const struct sign_pub *archive, const struct container *c, int64_t now_s,
@@ -46,10 +70,10 @@ int ingest_check_claim(const struct sign_pub *archive, const struct container *c
 /* Takes exactly one attached container out of a body. */
 int ingest_parse(struct container *out, struct bytes body, struct error *err) _must_check_;
 
-/* Hands a judged container to the archive, which takes it and the body that it was parsed from over. Returns 0 when the outcome is known
- * already or the connection is suspended (submission->is_parked tells, only to the calling thread); REPO_BUSY when the queue is full;
- * negative when it could not be taken. */
-int ingest_submit(struct submission *sub, struct server *server, struct MHD_Connection *conn, struct container *c, struct buf *body,
+/* Hands what was judged to the archive, which takes it over. Returns 0 when the outcome is known already or the connection is suspended
+ * (submission->is_parked tells, only to the calling thread; the caller frees it); REPO_BUSY when the queue is full; negative when it could
+ * not be taken. */
+int ingest_submit(struct submission **out, struct server *server, struct MHD_Connection *conn, struct row *row,
 		  struct error *err) _must_check_;
 /* A list of orders on its way. The counts are guarded by server->lock; valid once left is 0. */
 struct posted_list {
@@ -66,5 +90,5 @@ void posted_list_free(struct posted_list *list);
 int ingest_submit_orders(struct posted_list **out, struct server *server, struct MHD_Connection *conn, struct bytes body, struct error *err)
 	_must_check_;
 
-/* To be called once by whoever answers: logs a change of state. */
-void ingest_note(const struct submission *sub);
+/* To be called once for each by whoever answers: logs a change of state. */
+void ingest_note(const struct submitted *one);
