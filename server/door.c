@@ -3,21 +3,21 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/fs.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
 	EVENTS_AT_ONCE = 256,
 	TAKEN_AT_ONCE = 64,
-	STEP_MS = 250,
 	PAUSE_MS = 50,           /* how long until there may be room again */
 	HANDSHAKE = 22,          /* RFC 8446, 5.1 */
 	RECORD_HEAD = 5,
@@ -27,13 +27,12 @@ enum {
 };
 
 struct door {
-	int listener, epoll;
+	int listener, epoll, stop; /* stop: an eventfd(2) */
 	size_t fds;
 	unsigned seconds;
 	struct sweeper *sweeper;
 	struct door_calls calls;
 	pthread_t thread;
-	atomic_bool stops;
 	bool is_paused;
 	uint8_t seed[crypto_shorthash_KEYBYTES];
 	uint16_t from[COUNTERS]; /* how many of an address are held */
@@ -164,11 +163,13 @@ static void *serve_door(void *ctx)
 {
 	struct door *d = ctx;
 
-	while (!d->stops) {
+	for (;;) {
 		struct epoll_event events[EVENTS_AT_ONCE];
-		int n = epoll_wait(d->epoll, events, EVENTS_AT_ONCE, d->is_paused ? PAUSE_MS : STEP_MS);
+		int n = epoll_wait(d->epoll, events, EVENTS_AT_ONCE, d->is_paused ? PAUSE_MS : -1);
 
 		for (int i = 0; i < n; i++) {
+			if (events[i].data.fd == d->stop)
+				return NULL;
 			if (events[i].data.fd == d->listener)
 				take(d);
 			else
@@ -177,14 +178,13 @@ static void *serve_door(void *ctx)
 		if (d->is_paused && d->calls.has_room(d->calls.ctx, d->held_count))
 			watch_listener(d, true);
 	}
-	return NULL;
 }
 
 int door_open(struct door **out, int listener, size_t fds, unsigned seconds, struct sweeper *sweeper, const struct door_calls *calls,
 	      struct error *err)
 {
 	struct door *d = mem_alloc(sizeof(*d) + fds * sizeof(d->held[0]));
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = listener };
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = listener }, end = { .events = EPOLLIN };
 	int r = 0;
 
 	d->listener = listener;
@@ -194,13 +194,15 @@ int door_open(struct door **out, int listener, size_t fds, unsigned seconds, str
 	d->calls = *calls;
 	randombytes_buf(d->seed, sizeof(d->seed));
 	d->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (d->epoll < 0 || epoll_ctl(d->epoll, EPOLL_CTL_ADD, listener, &event) < 0)
+	d->stop = end.data.fd = eventfd(0, EFD_CLOEXEC);
+	if (d->epoll < 0 || d->stop < 0 || epoll_ctl(d->epoll, EPOLL_CTL_ADD, listener, &event) < 0 ||
+	    epoll_ctl(d->epoll, EPOLL_CTL_ADD, d->stop, &end) < 0)
 		r = error_sys(err, "cannot watch for connections");
 	if (r == 0 && (errno = pthread_create(&d->thread, NULL, serve_door, d)) != 0)
 		r = error_sys(err, "cannot start a thread");
 	if (r < 0) {
-		if (d->epoll >= 0)
-			close(d->epoll);
+		fd_closep(&d->epoll);
+		fd_closep(&d->stop);
 		free(d);
 		return r;
 	}
@@ -212,12 +214,13 @@ struct door *door_close(struct door *d)
 {
 	if (!d)
 		return NULL;
-	d->stops = true;
+	(void)!eventfd_write(d->stop, 1);
 	pthread_join(d->thread, NULL);
 	for (size_t fd = 0; fd < d->fds; fd++)
 		if (d->held[fd])
 			drop(d, (int)fd);
 	close(d->epoll);
+	close(d->stop);
 	free(d);
 	return NULL;
 }

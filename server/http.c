@@ -70,6 +70,7 @@ static struct call *call_new(struct http *http, struct MHD_Connection *conn)
 	call->conn = conn;
 	call->fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	call->wire = &http->wires[call->fd];
+	call->wire->is_past_head = true;
 	call->begun_ms = clock_mono_ms();
 	atomic_fetch_add(&server->calls, 1);
 	return call;
@@ -456,6 +457,7 @@ static void on_completed(void *ctx, struct MHD_Connection *conn _unused_, void *
 		return;
 	/* the library's idle timeout ends a silent connection earlier; this one ends a request that trickles in */
 	sweeper_set(http->server->sweeper, call->fd, in_seconds(IDLE_SECONDS + http->server->settings->header_seconds));
+	tls_wire_await_head(call->wire);
 	if (call->is_patient && why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		be_patient(call, IDLE_SECONDS);
 	call_free(call);
@@ -469,7 +471,8 @@ static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_
 	bool opened = what == MHD_CONNECTION_NOTIFY_STARTED;
 
 	if (opened)
-		tls_write_to(MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, &http->wires[fd], fd);
+		tls_wire_open(&http->wires[fd], MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, fd,
+			      http->server->sweeper);
 	if (!opened) {
 		sweeper_set(http->server->sweeper, fd, 0); /* at first, the deadline that it came in with goes on */
 		tls_wire_done(&http->wires[fd]);

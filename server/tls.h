@@ -4,6 +4,7 @@
 #pragma once
 
 #include "crypto/key.h"
+#include "server/sweeper.h"
 
 /* Only TLS 1.3; X25519 first. */
 #define TLS_PRIORITY \
@@ -17,17 +18,22 @@ int tls_make(struct buf *key_pem, struct buf *cert_pem, const char *const *addre
 /* The pin of a certificate in PEM: SHA-256 of its SubjectPublicKeyInfo in DER. */
 int tls_pin(uint8_t pin[static HASH_LEN], struct bytes cert_pem, struct error *err) _must_check_;
 
-/* What a session writes to. Lives as long as the session. */
+/* What a session reads from and writes to. Lives as long as the session. */
 struct tls_wire {
 	int fd;
 	bool has_more;   /* behind the next record of data comes another at once: they leave together. Whoever knows sets it */
 	bool is_proven;  /* a device proved itself by a signature on this connection. Whoever judges it sets it */
+	bool is_past_head; /* of a request. Whoever knows sets it */
+	uint8_t records; /* of the client's, since a head is awaited */
+	struct sweeper *sweeper;
 	struct buf held; /* a record that leaves with the next, */
 	size_t held_sent; /* and how much of it has left */
 };
 
 /* Before the first byte of a session (a gnutls_session_t) on the descriptor: what answers a client's first message leaves in one packet,
  * and so does an answer's head with its body. The library writes its ServerHello by itself, and the rest as soon as it is signed.
- * Afterwards tls_wire_done(). */
-void tls_write_to(void *session, struct tls_wire *wire, int fd);
+ * Who sends the head of a request in many records dozes by the sweeper (NULL: never) until it is whole. Afterwards tls_wire_done(). */
+void tls_wire_open(struct tls_wire *wire, void *session, int fd, struct sweeper *sweeper);
+/* A request has ended: the head of the next is awaited. */
+void tls_wire_await_head(struct tls_wire *wire);
 void tls_wire_done(struct tls_wire *wire);

@@ -1,5 +1,5 @@
 /* tests/unit/test-tls.c -- the server's side of a handshake is short: a small certificate, one packet in answer to a client's first
- * message. */
+ * message. Who trickles dozes. */
 #include "tests/test.h"
 
 #include "agent/tls-offer.h"
@@ -52,7 +52,7 @@ static void connect_pair(int fd[2])
 	close(listener);
 }
 
-static void pair_init_with(struct pair *p, const char *client_priority)
+static void pair_init_with(struct pair *p, const char *client_priority, struct sweeper *sweeper)
 {
 	gnutls_datum_t key, cert;
 
@@ -71,14 +71,14 @@ static void pair_init_with(struct pair *p, const char *client_priority)
 		CHECK_EQ(gnutls_credentials_set(p->session[i], GNUTLS_CRD_CERTIFICATE, i == SERVER ? p->own : p->trust), 0);
 		gnutls_transport_set_int(p->session[i], p->fd[i]);
 	}
-	tls_write_to(p->session[SERVER], &p->wire, p->fd[SERVER]);
+	tls_wire_open(&p->wire, p->session[SERVER], p->fd[SERVER], sweeper);
 }
 
 static void pair_init(struct pair *p, const char *client_priority)
 {
 	*p = (struct pair){ 0 };
 	make(&p->key, &p->cert);
-	pair_init_with(p, client_priority);
+	pair_init_with(p, client_priority, NULL);
 }
 
 static void pair_done(struct pair *p)
@@ -183,7 +183,7 @@ TEST(an_agent_takes_a_key_of_either_kind)
 
 		(i ? make_old : make)(&p.key, &p.cert);
 		CHECK_OK(tls_pin(pin, buf_bytes(&p.cert), &err));
-		pair_init_with(&p, TLS_OFFER);
+		pair_init_with(&p, TLS_OFFER, NULL);
 		greet(&p);
 		CHECK_EQ(packets_of(&p), 1);
 		finish(&p);
@@ -278,4 +278,102 @@ TEST(what_is_held_stays_in_order_when_the_line_is_full)
 	}
 	CHECK_EQ(got, sizeof(head) + 40 * sizeof(body));
 	pair_done(&p);
+}
+
+/* ---- trickling heads ---- */
+
+enum { FDS = 1024 };
+
+static bool is_readable(int fd)
+{
+	return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, WAIT_MS) == 1;
+}
+
+static void drip(struct pair *p)
+{
+	CHECK_EQ(gnutls_record_send(p->session[CLIENT], "x", 1), 1);
+}
+
+static void take_drip(struct pair *p)
+{
+	char in[8];
+
+	CHECK(is_readable(p->fd[SERVER]));
+	CHECK_EQ(gnutls_record_recv(p->session[SERVER], in, sizeof(in)), 1);
+}
+
+/* A pair whose client has sent so much of a head, in so many records, that it dozes. */
+static void doze(struct pair *p, struct sweeper *sweeper)
+{
+	*p = (struct pair){ 0 };
+	make(&p->key, &p->cert);
+	pair_init_with(p, TLS_OFFER, sweeper);
+	greet(p);
+	finish(p);
+	for (int i = 0; i < 3; i++) { /* as who types it by hand */
+		drip(p);
+		take_drip(p);
+	}
+	drip(p);
+	take_drip(p);
+	drip(p);
+	CHECK(!is_readable(p->fd[SERVER]));
+}
+
+TEST(who_sends_a_head_in_many_records_is_looked_at_once_a_second)
+{
+	struct sweeper *sweeper = sweeper_new(FDS);
+	struct pair p;
+
+	CHECK_EQ(sweeper_run(sweeper, 5000), 0);
+	doze(&p, sweeper);
+	CHECK_EQ(sweeper_run(sweeper, 5999), 0);
+	CHECK(!is_readable(p.fd[SERVER]));
+	CHECK_EQ(sweeper_run(sweeper, 6000), 0);
+	take_drip(&p);
+	drip(&p); /* dozes again */
+	CHECK(!is_readable(p.fd[SERVER]));
+	sweeper_run(sweeper, 7000);
+	take_drip(&p);
+	p.wire.is_past_head = true; /* its head is whole, and the sweeper is told how long the body may take */
+	sweeper_set(sweeper, p.fd[SERVER], 20000);
+	for (int i = 0; i < 9; i++) {
+		drip(&p);
+		take_drip(&p);
+	}
+	tls_wire_await_head(&p.wire);
+	drip(&p);
+	take_drip(&p);
+	drip(&p);
+	take_drip(&p);
+	sweeper_set(sweeper, p.fd[SERVER], 0);
+	pair_done(&p);
+	sweeper_free(sweeper);
+}
+
+TEST(one_that_dozes_is_cut_in_time_and_seen_to_leave)
+{
+	struct sweeper *sweeper = sweeper_new(FDS);
+	struct pair p;
+	char in[8];
+
+	sweeper_run(sweeper, 5000);
+	doze(&p, sweeper);
+	shutdown(p.fd[CLIENT], SHUT_WR);
+	CHECK(is_readable(p.fd[SERVER]));
+	sweeper_set(sweeper, p.fd[SERVER], 0);
+	pair_done(&p);
+
+	doze(&p, sweeper);
+	sweeper_set(sweeper, p.fd[SERVER], 5500); /* wakes it, too */
+	take_drip(&p);
+	drip(&p);
+	CHECK(!is_readable(p.fd[SERVER]));
+	CHECK_EQ(sweeper_run(sweeper, 5500), 1);
+	CHECK(is_readable(p.fd[SERVER]));
+	CHECK(gnutls_record_recv(p.session[SERVER], in, sizeof(in)) <= 1);
+	CHECK(gnutls_record_recv(p.session[SERVER], in, sizeof(in)) < 0);
+	sweeper_set(sweeper, p.fd[SERVER], 0);
+	pair_done(&p);
+	sweeper_free(sweeper);
 }
