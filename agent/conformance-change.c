@@ -3,6 +3,7 @@
 #include "agent/conformance-parts.h"
 
 #include "agent/trace.h"
+#include "base/plural.h"
 
 /* ---- changes, put back ---- */
 
@@ -200,8 +201,8 @@ static void check_cuts(struct suite *s, struct row *row)
 	if (r < 0)
 		return;
 	if (cuts)
-		row_say(row, HOLDS, "killed before %s%u of %u steps: startup was the old or the new", cuts == steps ? "each, " : "", cuts,
-			steps);
+		row_say(row, HOLDS, "killed before %s%u of %u %s: startup was the old or the new", cuts == steps ? "each, " : "", cuts,
+			steps, plural(steps, "step", "steps"));
 	else
 		row_say(row, NOT_TRIED, "it takes no step that could be seen");
 }

@@ -3,6 +3,7 @@
 #include "agent/conformance-parts.h"
 
 #include "agent/snapshot.h"
+#include "base/plural.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -29,7 +30,8 @@ static void check_canonical(struct suite *s, struct row *row)
 	else if (!s->first.running.len)
 		row_say(row, FAILS, "nothing of running is left in it");
 	else
-		row_say(row, HOLDS, "%zu of %zu bytes are no noise", s->first.running.len, running.len);
+		row_say(row, HOLDS, "%zu of %zu %s no noise", s->first.running.len, running.len,
+			plural(running.len, "byte is", "bytes are"));
 }
 
 /* What split off is put back; false for a token that the table does not have. */

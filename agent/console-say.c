@@ -1,6 +1,8 @@
 /* agent/console-say.c -- saying something: what is typed must come back before it is entered. */
 #include "agent/console-parts.h"
 
+#include "base/plural.h"
+
 #include <string.h>
 
 enum {
@@ -72,7 +74,8 @@ int console_type(struct console *c, const char *text, bool is_private, struct er
 	buf_truncate(&c->echo, 0);
 	c->is_collecting = true;
 	if (is_private)
-		transcript_remark(&c->transcript, "%zu characters are typed, withheld", strlen(text));
+		transcript_remark(&c->transcript, "%zu %s typed, withheld", strlen(text),
+				  plural(strlen(text), "character is", "characters are"));
 	else
 		transcript_out(&c->transcript, bytes_str(text));
 	r = console_put(c, bytes_str(text), err);
@@ -136,7 +139,7 @@ int console_paste(struct console *c, struct bytes text, unsigned timeout_ms, str
 		return err->code;
 	if (text.len && memchr(text.ptr, 3, text.len))
 		return error_set(err, E_DENIED, "Ctrl-C is sent to stop a boot only");
-	transcript_remark(&c->transcript, "%zu bytes are sent, withheld", text.len);
+	transcript_remark(&c->transcript, "%zu %s sent, withheld", text.len, plural(text.len, "byte is", "bytes are"));
 	transcript_withhold(&c->transcript, true);
 	for (r = 0; r >= 0 && text.len; text = bytes_from(text, PASTE_CHUNK)) {
 		if (console_now_ms(c) >= deadline_ms) {

@@ -1,6 +1,8 @@
 /* agent/console-wait.c -- waiting for what may come now; and stopping a boot, which is waiting and pressing a key. */
 #include "agent/console-parts.h"
 
+#include "base/plural.h"
+
 #include <string.h>
 
 enum {
@@ -196,6 +198,6 @@ int console_stop_boot(struct console *c, struct console_seen *seen, const struct
 	r = press_on(c, seen, stop, &w, &presses, err);
 	c->is_stopping = false;
 	c->is_booting = r < 0;
-	transcript_remark(&c->transcript, "the key that stops the boot was sent %u times", presses);
+	transcript_remark(&c->transcript, "the key that stops the boot was sent %u %s", presses, plural(presses, "time", "times"));
 	return r;
 }

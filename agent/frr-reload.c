@@ -7,6 +7,7 @@
 #include "agent/frr-parts.h"
 
 #include "base/fs.h"
+#include "base/plural.h"
 
 #include "policies/frr-text.h"
 #include "policies/words.h"
@@ -249,7 +250,9 @@ static int apply_whole(const struct settings_device *dev, struct bytes text, str
 	}
 	if (left < 0)
 		return left;
-	return left ? error_set(err, E_PEER, "read back, %d lines are not as ordered after %d rounds of frr-reload.py", left, ROUNDS) : 0;
+	return left ? error_set(err, E_PEER, "read back, %d %s not as ordered after %d rounds of frr-reload.py", left,
+				plural((unsigned)left, "line is", "lines are"), ROUNDS) :
+		      0;
 }
 
 /* vtysh enters the lines before and behind a bad one all the same: what the check refuses must not begin. */

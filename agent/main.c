@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/plural.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -286,14 +287,14 @@ static int cmd_export(const struct line *line, struct settings *settings, struct
 		if (export_device(&count, line->arg[1], dir, err) < 0)
 			return error_add(err, "device '%s'", settings->devices[i].name);
 	}
-	printf("%llu statements in '%s'; at a machine that reaches the server: holdfast import %s\n", (unsigned long long)count,
-	       line->arg[1], line->arg[1]);
+	printf("%llu %s in '%s'; at a machine that reaches the server: holdfast import %s\n", (unsigned long long)count,
+	       plural(count, "statement", "statements"), line->arg[1], line->arg[1]);
 	return 0;
 }
 
 static int cmd_check(const struct line *line, struct settings *settings, struct error *err _unused_)
 {
-	printf("%s is fine: %u device%s\n", line->config, settings->devices_count, settings->devices_count == 1 ? "" : "s");
+	printf("%s is fine: %u %s\n", line->config, settings->devices_count, plural(settings->devices_count, "device", "devices"));
 	return 0;
 }
 

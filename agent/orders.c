@@ -3,6 +3,7 @@
 
 #include "agent/probe.h"
 #include "base/clock.h"
+#include "base/plural.h"
 #include "crypto/seal.h"
 
 #include <stdarg.h>
@@ -157,8 +158,8 @@ bool orders_is_agreed(char why[static ORDERS_NOTE_MAX], const struct orders_batc
 	else if (consent.is_aborted)
 		snprintf(why, ORDERS_NOTE_MAX, "it was aborted");
 	else if (!consent_is_enough(&consent))
-		snprintf(why, ORDERS_NOTE_MAX, "%u of %u people stand behind it (by root %llu)", consent.people, consent.need,
-			 (unsigned long long)root_version(root));
+		snprintf(why, ORDERS_NOTE_MAX, "%u of %u %s behind it (by root %llu)", consent.people, consent.need,
+			 plural(consent.need, "person stands", "people stand"), (unsigned long long)root_version(root));
 	return consent_is_enough(&consent) && !consent.is_aborted;
 }
 

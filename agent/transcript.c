@@ -1,6 +1,8 @@
 /* agent/transcript.c -- what was said on a console, as evidence. */
 #include "agent/transcript.h"
 
+#include "base/plural.h"
+
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,7 +53,7 @@ static void make_room(struct transcript *t)
 
 	old.len = end ? (size_t)(end - all.ptr) + 1 : all.len;
 	hash_of(hash, old);
-	buf_addf(&text, "before this: %zu bytes, SHA-256 %s\n", old.len, hash);
+	buf_addf(&text, "before this: %zu %s, SHA-256 %s\n", old.len, plural(old.len, "byte", "bytes"), hash);
 	buf_add_bytes(&text, bytes_from(all, old.len));
 	buf_done(&t->text);
 	t->text = text;
@@ -267,7 +269,7 @@ void transcript_withhold(struct transcript *t, bool withhold)
 	if (t->is_withheld == withhold)
 		return;
 	if (!withhold && t->withheld_len)
-		transcript_remark(t, "%zu bytes came, withheld", t->withheld_len);
+		transcript_remark(t, "%zu %s came, withheld", t->withheld_len, plural(t->withheld_len, "byte", "bytes"));
 	if (withhold)
 		flush(t, &t->in);
 	t->is_withheld = withhold;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/advisory-feed.h"
 #include "cli/output.h"
 
@@ -211,7 +212,8 @@ static int take_feed(struct advisory_import *im, struct fetch *fetch, const char
 	if (r < 0)
 		return r;
 	if (feed->skipped)
-		output_note("holdfast: '%s': %zu entries are skipped; of the first: %s", url, feed->skipped, feed->why);
+		output_note("holdfast: '%s': %zu %s skipped; of the first: %s", url, feed->skipped,
+			    plural(feed->skipped, "entry is", "entries are"), feed->why);
 	im->skipped += feed->skipped;
 	r = take_entries(&g, url, feed, err);
 	if (save(&g, url, &saving) < 0 && r == 0) {

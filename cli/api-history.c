@@ -1,6 +1,7 @@
 /* cli/api-history.c -- the server's log is the one that was seen before, only longer; or nothing it says is believed. */
 #include "cli/api-parts.h"
 
+#include "base/plural.h"
 #include "cli/contradiction.h"
 #include "cli/output.h"
 #include "crypto/merkle.h"
@@ -82,8 +83,8 @@ static int check_consistency(struct api *api, const struct statement *seen, cons
 	ok = read_proof(proof, &count, json) && merkle_verify_consistency(from, old_tree, to, new_tree, proof, count);
 	json_decref(json);
 	return ok ? 0 :
-		    error_set(err, E_SEAL, "the log of %llu statements does not continue the one of %llu", (unsigned long long)to,
-			      (unsigned long long)from);
+		    error_set(err, E_SEAL, "the log of %llu %s does not continue the one of %llu", (unsigned long long)to,
+			      plural(to, "statement", "statements"), (unsigned long long)from);
 }
 
 struct fleet_answer {

@@ -1,6 +1,8 @@
 /* cli/batch.c -- a batch in the making, and the PLAN file. */
 #include "cli/batch.h"
 
+#include "base/plural.h"
+
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,7 +293,8 @@ int batch_file_parse(struct batch_file *out, struct buf *bytes, struct error *er
 	f.orders = mem_alloc(total * sizeof(*f.orders));
 	for (; f.count < total; f.count++) {
 		if (!rest.len)
-			return error_set(err, E_SEAL, "the file was changed after it was made: it has %zu of %zu orders", f.count, total);
+			return error_set(err, E_SEAL, "the file was changed after it was made: it has %zu of %zu %s", f.count, total,
+					 plural(total, "order", "orders"));
 		if (take_order(&f, rest, &used, err) < 0)
 			return err->code;
 		f.orders[f.count] = bytes_of(rest.ptr, used);

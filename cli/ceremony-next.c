@@ -2,6 +2,7 @@
 #include "cli/ceremony.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/home.h"
 
 #include <stdarg.h>
@@ -42,8 +43,9 @@ static void next_approval(struct ceremony_next *out, const struct ceremony *c, c
 	_cleanup_(buf_done) struct buf people = { 0 };
 
 	retirement_silent_people(&people, s->of, c->cli->home->root);
-	say(out, "%u of %u people agreed to the %s; it waits for %s", s->consent.people, s->consent.need,
-	    statement_get(s->of->batch, "kind"), people.len ? buf_text(&people) : "somebody who gets the role 'retirer'");
+	say(out, "%u of %u %s agreed to the %s; it waits for %s", s->consent.people, s->consent.need,
+	    plural(s->consent.need, "person", "people"), statement_get(s->of->batch, "kind"),
+	    people.len ? buf_text(&people) : "somebody who gets the role 'retirer'");
 	command(out, c, "approve", "");
 	out->is_mine = contains(buf_text(&people), c->cli->home->person);
 }

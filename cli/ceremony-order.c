@@ -2,6 +2,7 @@
 #include "cli/ceremony.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/home.h"
 #include "cli/show.h"
 
@@ -64,9 +65,10 @@ int ceremony_check_people(const struct root *root, const char *kind, struct erro
 	if (have >= need)
 		return 0;
 	return error_set(err, E_DENIED,
-			 "a batch of kind '%s' takes %u people of role 'retirer'%s, and the root has %u: %u more are needed first "
+			 "a batch of kind '%s' takes %u %s of role 'retirer'%s, and the root has %u: %u more %s needed first "
 			 "(holdfast root edit --grant PERSON=retirer)",
-			 kind, need, root_separates(root, kind) ? ", its author not counted" : "", have, need - have);
+			 kind, need, plural(need, "person", "people"), root_separates(root, kind) ? ", its author not counted" : "", have,
+			 need - have, plural(need - have, "is", "are"));
 }
 
 void ceremony_people(struct buf *out, const struct root *root, const char *kind)

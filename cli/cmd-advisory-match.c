@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/advisory-age.h"
 #include "cli/advisory-behind.h"
 #include "cli/advisory-facts.h"
@@ -449,14 +450,16 @@ static int print_json(const struct report *r, struct error *err)
 
 static void tell(const struct report *r)
 {
-	output_note("%zu devices, %zu advisories: %zu affected, %zu unknown, %zu mitigated, %zu accepted, %zu not affected",
-		    r->devices.count, r->store.count, r->counts[STATE_AFFECTED], r->counts[STATE_UNKNOWN], r->counts[STATE_MITIGATED],
-		    r->counts[STATE_ACCEPTED], r->counts[STATE_NOT_AFFECTED]);
+	output_note("%zu %s, %zu %s: %zu affected, %zu unknown, %zu mitigated, %zu accepted, %zu not affected", r->devices.count,
+		    plural(r->devices.count, "device", "devices"), r->store.count, plural(r->store.count, "advisory", "advisories"),
+		    r->counts[STATE_AFFECTED], r->counts[STATE_UNKNOWN], r->counts[STATE_MITIGATED], r->counts[STATE_ACCEPTED],
+		    r->counts[STATE_NOT_AFFECTED]);
 	if (r->limits.are_there)
-		output_note("%zu of them are overdue", r->overdue);
+		output_note("%zu of them %s overdue", r->overdue, plural(r->overdue, "is", "are"));
 	if (r->unplaced)
-		output_note("Of %zu devices no vendor is known, so what could concern them is unknown: give them the label vendor:NAME.",
-			    r->unplaced);
+		output_note("Of %zu %s no vendor is known, so what could concern %s is unknown: give %s the label vendor:NAME.",
+			    r->unplaced, plural(r->unplaced, "device", "devices"), plural(r->unplaced, "it", "them"),
+			    plural(r->unplaced, "it", "them"));
 }
 
 /* ---- the command ---- */
@@ -490,7 +493,7 @@ static int gather(struct report *r, const struct args *args, struct error *err)
 	if (result == 0)
 		result = judgements_load(&r->judgements, &r->store, r->cli->home ? r->cli->home->root : NULL, clock_now_s(), err);
 	if (fetched)
-		output_note("%zu judgements of other operators came from the archive", fetched);
+		output_note("%zu %s of other operators came from the archive", fetched, plural(fetched, "judgement", "judgements"));
 	if (fetched && judgements_elsewhere(&r->judgements, &r->store))
 		output_note("%zu advisories were judged that are not here; to take one: holdfast advisory document ID | holdfast advisory "
 			    "import -",

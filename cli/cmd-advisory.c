@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/advisory-facts.h"
 #include "cli/advisory-fetch.h"
 #include "cli/advisory-import.h"
@@ -62,14 +63,15 @@ static void tell_import(const struct advisory_import *im)
 		output_note("holdfast: '%s' is refused: %s", advisory_text(line, "file"), advisory_text(line, "problem"));
 	if (im->refused > json_array_size(im->problems))
 		output_note("holdfast: and %zu more", im->refused - json_array_size(im->problems));
-	output_note("%zu files: %zu new, %zu newer, %zu known, %zu older than what is there, %zu judgements, %zu refused", im->files,
-		    im->taken[TAKEN_NEW], im->taken[TAKEN_NEWER], im->taken[TAKEN_KNOWN], im->taken[TAKEN_OLDER], im->judgements,
-		    im->refused);
+	output_note("%zu %s: %zu new, %zu newer, %zu known, %zu older than what is there, %zu %s, %zu refused", im->files,
+		    plural(im->files, "file", "files"), im->taken[TAKEN_NEW], im->taken[TAKEN_NEWER], im->taken[TAKEN_KNOWN],
+		    im->taken[TAKEN_OLDER], im->judgements, plural(im->judgements, "judgement", "judgements"), im->refused);
 	if (im->unchanged || im->skipped)
-		output_note("%zu were taken before and not updated since; %zu entries are skipped", im->unchanged, im->skipped);
+		output_note("%zu %s taken before and not updated since; %zu %s skipped", im->unchanged,
+			    plural(im->unchanged, "was", "were"), im->skipped, plural(im->skipped, "entry is", "entries are"));
 	if (im->unclear)
-		output_note("%zu of them say %zu things that were not understood; see: holdfast advisory list --unclear", im->unclear,
-			    im->notes);
+		output_note("%zu of them %s %zu %s not understood; see: holdfast advisory list --unclear", im->unclear,
+			    plural(im->unclear, "says", "say"), im->notes, plural(im->notes, "thing that was", "things that were"));
 }
 
 static bool is_address(const char *source)
@@ -534,8 +536,9 @@ int cmd_advisory_export(struct cli *cli, const struct args *args, struct error *
 		r = export_judgements(&store, &j, args->value[0], &judgements, err);
 	if (r < 0)
 		return r;
-	output_note("%zu advisories and %zu judgements are in '%s'; another operator takes them with: holdfast advisory import",
-		    store.count, judgements, args->value[0]);
+	output_note("%zu %s and %zu %s are in '%s'; another operator takes them with: holdfast advisory import", store.count,
+		    plural(store.count, "advisory", "advisories"), judgements, plural(judgements, "judgement", "judgements"),
+		    args->value[0]);
 	return cli->json ? output_json("advisory-export",
 				       json_pack("{s:I, s:I}", "advisories", (json_int_t)store.count, "judgements", (json_int_t)judgements),
 				       err)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/carry.h"
 #include "cli/ceremony.h"
@@ -405,12 +406,13 @@ static void tell(const struct review *v)
 	output_note("Waves      %zu, fail-limit %s", batch_waves(b), statement_get(b, "fail-limit") ? statement_get(b, "fail-limit") : "0");
 	output_note("Agreed     %s", buf_text(&consent));
 	if (v->touched)
-		output_note("Addresses  touched on %zu of %zu devices", v->touched, v->seen);
+		output_note("Addresses  touched on %zu of %zu %s", v->touched, v->seen, plural(v->seen, "device", "devices"));
 	if (v->moved)
-		output_note("Moved      %zu of %zu devices changed since it was planned: they will refuse", v->moved, v->seen);
+		output_note("Moved      %zu of %zu %s changed since it was planned: %s will refuse", v->moved, v->seen,
+			    plural(v->seen, "device", "devices"), plural(v->moved, "it", "they"));
 	if (v->unread)
-		output_note("Unread     you cannot see what %zu of %zu devices would get: %s", v->unread, v->seen,
-			    v->why[0] ? v->why : "it is not sealed to your reading key");
+		output_note("Unread     you cannot see what %zu of %zu %s would get: %s", v->unread, v->seen,
+			    plural(v->seen, "device", "devices"), v->why[0] ? v->why : "it is not sealed to your reading key");
 }
 
 static int print_json(struct review *v, struct error *err)
@@ -524,9 +526,9 @@ int cmd_approval_approve(struct cli *cli, const struct args *args, struct error 
 	if (v.unread && !args_has(args, "unread"))
 		return error_set(
 			err, E_DENIED,
-			"you cannot see what %zu devices would get (role reader, and a reading key to which it is sealed, are needed); to "
+			"you cannot see what %zu %s would get (role reader, and a reading key to which it is sealed, are needed); to "
 			"sign all the same say --unread",
-			v.unread);
+			v.unread, plural(v.unread, "device", "devices"));
 	return decide(&v, args, ORDER_APPROVE, err);
 }
 

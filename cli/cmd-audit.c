@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/contradiction.h"
 #include "cli/home.h"
 #include "cli/output.h"
@@ -72,9 +73,10 @@ static void note_age(const struct audit *a, const struct home *home)
 	uint64_t seen = home->checkpoint ? statement_number(home->checkpoint, "size") : 0;
 
 	if (a->result.log_size < seen)
-		output_note("holdfast: note: this log has %llu statements, and the server had %llu when you last looked: "
+		output_note("holdfast: note: this log has %llu %s, and the server had %llu when you last looked: "
 			    "if the clone is only old, fetch and audit again",
-			    (unsigned long long)a->result.log_size, (unsigned long long)seen);
+			    (unsigned long long)a->result.log_size, plural(a->result.log_size, "statement", "statements"),
+			    (unsigned long long)seen);
 }
 
 /* ---- checkpoints that somebody kept, against this log ---- */
@@ -185,9 +187,9 @@ static void note_witnesses(const struct repo_audit *r)
 
 		show_since(since, w->time_s, clock_now_s());
 		if (w->size)
-			output_note("holdfast: witness '%s'%s vouches for the first %llu of %llu statements; that checkpoint is of %s",
-				    w->name, w->is_named ? "" : " (not in the root any more)", (unsigned long long)w->size,
-				    (unsigned long long)r->log_size, since);
+			output_note("holdfast: witness '%s'%s vouches for the first %llu of %llu %s; that checkpoint is of %s", w->name,
+				    w->is_named ? "" : " (not in the root any more)", (unsigned long long)w->size,
+				    (unsigned long long)r->log_size, plural(r->log_size, "statement", "statements"), since);
 		else if (w->is_named)
 			output_note("holdfast: warning: witness '%s' has cosigned nothing that is in this archive", w->name);
 	}
@@ -224,9 +226,10 @@ static int print_text(const struct audit *a, struct error *err)
 		return err->code;
 	if (a->found > FINDINGS_SHOWN_MAX)
 		output_note("holdfast: %d of %llu findings are shown", FINDINGS_SHOWN_MAX, (unsigned long long)a->found);
-	buf_addf(&line, "%llu finding%s in %llu commits, %llu statements, %llu devices, %llu seals; tip %s\n", (unsigned long long)a->found,
-		 a->found == 1 ? "" : "s", (unsigned long long)r->commits, (unsigned long long)r->statements,
-		 (unsigned long long)r->devices, (unsigned long long)r->seals, r->tip);
+	buf_addf(&line, "%llu %s in %llu %s, %llu %s, %llu %s, %llu %s; tip %s\n", (unsigned long long)a->found,
+		 plural(a->found, "finding", "findings"), (unsigned long long)r->commits, plural(r->commits, "commit", "commits"),
+		 (unsigned long long)r->statements, plural(r->statements, "statement", "statements"), (unsigned long long)r->devices,
+		 plural(r->devices, "device", "devices"), (unsigned long long)r->seals, plural(r->seals, "seal", "seals"), r->tip);
 	return output_raw(buf_bytes(&line), err);
 }
 

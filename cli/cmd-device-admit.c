@@ -11,6 +11,7 @@
 #include "cli/sign.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -424,8 +425,8 @@ static int conclude(const struct admission *a, struct error *err)
 	for (size_t i = 0; i < a->list.count; i++)
 		if (a->devices[i].why.code)
 			output_note("holdfast: device '%s' (%s): %s", a->devices[i].name, a->devices[i].member->id, a->devices[i].why.text);
-	return error_set(err, failed == chosen && is_shared ? first->why.code : CLI_PARTIAL, "%zu of %zu devices are not admitted", failed,
-			 chosen);
+	return error_set(err, failed == chosen && is_shared ? first->why.code : CLI_PARTIAL, "%zu of %zu %s not admitted", failed, chosen,
+			 plural(chosen, "device is", "devices are"));
 }
 
 int cmd_device_admit(struct cli *cli, const struct args *args, struct error *err)

@@ -7,6 +7,7 @@
 #include "cli/output.h"
 
 #include "base/fs.h"
+#include "base/plural.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -267,8 +268,8 @@ static int conclude(const struct import *im, struct error *err)
 	*err = im->first;
 	if (im->failed_chains == im->chain_count && !im->stored && !im->seen)
 		return err->code;
-	return error_set(err, CLI_PARTIAL, "%zu of %zu chains were not taken whole; the first: %.300s", im->failed_chains, im->chain_count,
-			 im->first.text);
+	return error_set(err, CLI_PARTIAL, "%zu of %zu %s not taken whole; the first: %.300s", im->failed_chains, im->chain_count,
+			 plural(im->chain_count, "chain was", "chains were"), im->first.text);
 }
 
 int cmd_import(struct cli *cli, const struct args *args, struct error *err)

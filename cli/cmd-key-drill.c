@@ -9,6 +9,8 @@
 #include "cli/output.h"
 #include "cli/show.h"
 
+#include "base/plural.h"
+
 #include <string.h>
 
 /* With the operator's session, and another key. */
@@ -119,10 +121,11 @@ static int print(struct drill *d, const char *person, struct error *err)
 				   json_pack("{s:s, s:I, s:O, s:I}", "person", person, "opened", (json_int_t)d->opened, "failed", d->json,
 					     "empty", (json_int_t)d->empty),
 				   err);
-	output_note("The key of %s opens the newest epoch of %llu of %llu devices%s.", person, (unsigned long long)d->opened,
-		    (unsigned long long)(d->opened + d->closed), d->needs_secrets ? ", secrets among it" : ", without their secrets");
+	output_note("The key of %s opens the newest epoch of %llu of %llu %s%s.", person, (unsigned long long)d->opened,
+		    (unsigned long long)(d->opened + d->closed), plural(d->opened + d->closed, "device", "devices"),
+		    d->needs_secrets ? ", secrets among it" : ", without their secrets");
 	if (d->empty)
-		output_note("%llu more have recorded nothing yet.", (unsigned long long)d->empty);
+		output_note("%llu more %s recorded nothing yet.", (unsigned long long)d->empty, plural(d->empty, "has", "have"));
 	return d->closed ? table_print(&d->table, err) : 0;
 }
 
@@ -173,6 +176,7 @@ int cmd_key_drill(struct cli *cli, const struct args *args, struct error *err)
 		r = print(&d, person, err);
 	if (r < 0)
 		return r;
-	return d.closed ? error_set(err, CLI_PARTIAL, "%llu devices did not open; a reader gives it the past with: holdfast key rewrap",
-				    (unsigned long long)d.closed) : EXIT_DONE;
+	return d.closed ? error_set(err, CLI_PARTIAL, "%llu %s did not open; a reader gives it the past with: holdfast key rewrap",
+				    (unsigned long long)d.closed, plural(d.closed, "device", "devices")) :
+			  EXIT_DONE;
 }

@@ -8,6 +8,8 @@
 #include "cli/home.h"
 #include "cli/output.h"
 
+#include "base/plural.h"
+
 #include <string.h>
 
 struct rewrapping {
@@ -151,7 +153,7 @@ int cmd_key_rewrap(struct cli *cli, const struct args *args, struct error *err)
 	if (r == 0)
 		r = print(&w, err);
 	if (r == 0 && w.closed)
-		r = error_set(err, CLI_PARTIAL, "%llu epochs are closed to you, too: a reader who was there before has to rewrap them",
-			      (unsigned long long)w.closed);
+		r = error_set(err, CLI_PARTIAL, "%llu %s closed to you, too: a reader who was there before has to rewrap %s",
+			      (unsigned long long)w.closed, plural(w.closed, "epoch is", "epochs are"), plural(w.closed, "it", "them"));
 	return r;
 }

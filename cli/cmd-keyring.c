@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/fleet.h"
 #include "cli/output.h"
@@ -188,7 +189,7 @@ int cmd_keyring_export(struct cli *cli, const struct args *args, struct error *e
 	if (r < 0)
 		return r;
 	if (x.failed)
-		return error_set(err, x.worst, "%llu of %llu epochs were not exported", (unsigned long long)x.failed,
-				 (unsigned long long)x.total);
+		return error_set(err, x.worst, "%llu of %llu %s not exported", (unsigned long long)x.failed, (unsigned long long)x.total,
+				 plural(x.total, "epoch was", "epochs were"));
 	return 0;
 }

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/fleet.h"
 #include "cli/home.h"
@@ -315,9 +316,9 @@ int cmd_log(struct cli *cli, const struct args *args, struct error *err)
 	if (r < 0)
 		return r;
 	if (l.member->pending)
-		output_note("holdfast: note: %llu order%s for '%s' %s not answered yet; see: holdfast rollout list",
-			    (unsigned long long)l.member->pending, l.member->pending == 1 ? "" : "s", l.member->name,
-			    l.member->pending == 1 ? "is" : "are");
+		output_note("holdfast: note: %llu %s for '%s' %s not answered yet; see: holdfast rollout list",
+			    (unsigned long long)l.member->pending, plural(l.member->pending, "order", "orders"), l.member->name,
+			    plural(l.member->pending, "is", "are"));
 	if (l.below != 1)
 		device = NULL; /* its admission stands behind the first statement */
 	return cli->json ? print_json(&l, device, err) : print_table(&l, device, err);

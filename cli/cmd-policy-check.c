@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/output.h"
 #include "cli/policed-show.h"
 #include "cli/sweep.h"
@@ -236,9 +237,9 @@ static void note_counts(const struct checking *c)
 
 	while (bytes_next_line(&rest, &line))
 		output_note("%.*s", (int)line.len, (const char *)line.ptr);
-	output_note("%zu device%s, %zu rules: %zu pass, %zu fail, %zu unknown, %zu not applicable", c->count, c->count == 1 ? "" : "s",
-		    c->policy->count, c->counts[VERDICT_PASS], c->counts[VERDICT_FAIL], c->counts[VERDICT_UNKNOWN],
-		    c->counts[VERDICT_NOT_APPLICABLE]);
+	output_note("%zu %s, %zu %s: %zu pass, %zu fail, %zu unknown, %zu not applicable", c->count, plural(c->count, "device", "devices"),
+		    c->policy->count, plural(c->policy->count, "rule", "rules"), c->counts[VERDICT_PASS], c->counts[VERDICT_FAIL],
+		    c->counts[VERDICT_UNKNOWN], c->counts[VERDICT_NOT_APPLICABLE]);
 	if (c->none)
 		output_note("holdfast: note: of %zu of them the archive has no snapshot until then", c->none);
 }
@@ -249,8 +250,8 @@ static int print_plan(const struct checking *c, struct error *err)
 	size_t by_hand, in_it = policing_plan(&plan, &by_hand, c->policy, c->devices, c->count);
 
 	if (by_hand)
-		output_note("holdfast: note: %zu rule%s that fail%s cannot be put right by a plan; see: holdfast policy show", by_hand,
-			    by_hand == 1 ? "" : "s", by_hand == 1 ? "s" : "");
+		output_note("holdfast: note: %zu %s cannot be put right by a plan; see: holdfast policy show", by_hand,
+			    plural(by_hand, "rule that fails", "rules that fail"));
 	return in_it ? output_raw(buf_bytes(&plan), err) : 0;
 }
 

@@ -1,6 +1,7 @@
 /* cli/cmd-policy.c -- holdfast policy lint, test, show: packs of rules, without a fleet. */
 #include "cli/commands.h"
 
+#include "base/plural.h"
 #include "cli/output.h"
 #include "cli/policing.h"
 #include "cli/show.h"
@@ -29,7 +30,7 @@ static int lint_one(json_t *files, const char *path, bool json, bool *is_bad, st
 	if (r == 0) {
 		json_object_set_new(one, "pack", json_string(policy->name));
 		json_object_set_new(one, "rules", json_integer((json_int_t)policy->count));
-		buf_addf(&out, "%s: ok, %zu rules\n", path, policy->count);
+		buf_addf(&out, "%s: ok, %zu %s\n", path, policy->count, plural(policy->count, "rule", "rules"));
 	} else {
 		text = policing_text(err->text);
 		json_object_set_new(one, "error", show_text(bytes_str(text)));
@@ -91,7 +92,8 @@ static int print_faults(const struct examples_report *report, const char *path, 
 		buf_addf(&out, ": '%s': %s\n", fault->rule, text);
 	}
 	if (!report->count)
-		buf_addf(&out, "%s: %zu examples, %zu verdicts, all as they should be\n", path, report->examples, report->judged);
+		buf_addf(&out, "%s: %zu %s, %zu %s, all as they should be\n", path, report->examples,
+			 plural(report->examples, "example", "examples"), report->judged, plural(report->judged, "verdict", "verdicts"));
 	return output_raw(buf_bytes(&out), err);
 }
 

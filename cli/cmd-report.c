@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/casefile.h"
 #include "cli/fleet.h"
@@ -244,8 +245,9 @@ static void show_list(const struct reporting *r)
 		output_note("%-24s %8zu bytes %6zu lines %4zu masked", part->name, part->text.len, lines_of(&part->text), part->masked);
 	}
 	if (r->removed)
-		output_note("%zu receipts are left out: a secret stands in them, and without it their signatures would not hold",
-			    r->removed);
+		output_note("%zu %s left out: a secret stands in %s, and without it %s would not hold", r->removed,
+			    plural(r->removed, "receipt is", "receipts are"), plural(r->removed, "it", "them"),
+			    plural(r->removed, "its signature", "their signatures"));
 	if (r->opened.st && !r->opened.has_secrets)
 		output_note("holdfast: warning: the secrets of this device are not sealed to you, so their values could not be looked for "
 			    "in the rest");

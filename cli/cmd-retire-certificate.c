@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/bundle-make.h"
 #include "cli/certificate.h"
@@ -122,7 +123,8 @@ static int show_draft(const struct subject *s, const struct statement *st, const
 		output_note("This is a draft. Write it to a file with -o FILE; people with the role 'retirer' sign it there.");
 		return EXIT_FINDING;
 	}
-	output_note("A draft; %u people sign it with:  holdfast retire sign %s", root_threshold(view.root, "shred"), file);
+	output_note("A draft; %u %s it with:  holdfast retire sign %s", root_threshold(view.root, "shred"),
+		    plural(root_threshold(view.root, "shred"), "person signs", "people sign"), file);
 	output_note("Then one of them:           holdfast retire publish %s", file);
 	return EXIT_DONE;
 }
@@ -277,7 +279,7 @@ static int tell_signed(struct cli *cli, const char *file, const struct statement
 	if (have >= need)
 		output_note("Signed, and enough people have. Next:  holdfast retire publish %s", file);
 	else
-		output_note("Signed: %u of %u people. Hand '%s' on.", have, need, file);
+		output_note("Signed: %u of %u %s. Hand '%s' on.", have, need, plural(need, "person", "people"), file);
 	return EXIT_DONE;
 }
 
@@ -330,8 +332,8 @@ int cmd_retire_publish(struct cli *cli, const struct args *args, struct error *e
 		return r;
 	need = root_threshold(cli->home->root, "shred");
 	if (have < need)
-		return error_set(err, E_DENIED, "signatures are missing: %u of %u people. They sign with: holdfast retire sign %s", have,
-				 need, args->value[0]);
+		return error_set(err, E_DENIED, "signatures are missing: %u of %u %s. They sign with: holdfast retire sign %s", have, need,
+				 plural(need, "person", "people"), args->value[0]);
 	r = api_post_object(cli->api, statement_whole(st), err);
 	if (r < 0)
 		return r;

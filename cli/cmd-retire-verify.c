@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/home.h"
 #include "cli/output.h"
@@ -53,14 +54,14 @@ static void add_note(struct notes *n, char *text)
 
 static void make_notes(struct notes *n, const struct bundle_proof *p, const struct bundle_trust *trust)
 {
-	add_note(n, mem_printf("all %zu roots up to version %zu hold; what a later one says is not in the file", p->root_count,
-			       p->root_count));
+	add_note(n, mem_printf("%s up to version %zu %s; what a later one says is not in the file",
+			       plural(p->root_count, "the root", "all roots"), p->root_count, plural(p->root_count, "holds", "hold")));
 	if (!trust->fleet && !trust->root_count)
 		add_note(n, mem_strdup("nobody said which fleet is meant: that its first root is yours is for you to know"));
 	for (size_t i = 0; i < p->witness_count; i++)
-		add_note(n,
-			 mem_printf("witness %s saw the log at %llu statements, the certificate %s", p->witnesses[i].name,
-				    (unsigned long long)p->witnesses[i].size, p->witnesses[i].has_certificate ? "among them" : "not yet"));
+		add_note(n, mem_printf("witness %s saw the log at %llu %s, the certificate %s", p->witnesses[i].name,
+				       (unsigned long long)p->witnesses[i].size, plural(p->witnesses[i].size, "statement", "statements"),
+				       p->witnesses[i].has_certificate ? "among them" : "not yet"));
 	if (!p->witness_count)
 		add_note(n, mem_strdup("no witness cosigned the log: that the server kept it whole is the archive's word alone"));
 }

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/carry.h"
 #include "cli/home.h"
@@ -152,7 +153,7 @@ static void add_needs(struct buf *out, const struct cli *cli)
 	const struct root *root = cli->home->root;
 	bool is_separate = root_separates(root, "apply");
 
-	buf_addf(out, "%u %s with role %s%s", root_threshold(root, "apply"), root_threshold(root, "apply") == 1 ? "person" : "people",
+	buf_addf(out, "%u %s with role %s%s", root_threshold(root, "apply"), plural(root_threshold(root, "apply"), "person", "people"),
 		 role_name(root_role_for("apply")), is_separate ? ", its author not counted" : ", its author among them");
 }
 
@@ -311,8 +312,9 @@ static int tell_applied(struct cli *cli, const char *id, const struct args *args
 	if (result < 0)
 		return result;
 	rollout_consent(&consent, &r, cli->home->root);
-	output_note("Signed and posted: batch %s, %llu orders, one signature; agreed: %s", id,
-		    (unsigned long long)statement_number(r.batch, "count"), buf_text(&consent));
+	output_note("Signed and posted: batch %s, %llu %s, one signature; agreed: %s", id,
+		    (unsigned long long)statement_number(r.batch, "count"), plural(statement_number(r.batch, "count"), "order", "orders"),
+		    buf_text(&consent));
 	if (args_has(args, "watch"))
 		return carry_follow(cli, &r, args, true, false, err);
 	if (rollout_is_over(&r))

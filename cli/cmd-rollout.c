@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/carry.h"
 #include "cli/fleet.h"
@@ -122,8 +123,9 @@ static void add_waves(struct table *table, const struct rollout *r)
 		struct rollout_counts c = rollout_count(r, i);
 		uint32_t begin = i ? batch_wave_end(r->batch, i - 1) : 0;
 		_cleanup_(mem_freep) char *text =
-			mem_printf("%zu of %zu: %u devices, %zu released, %zu done, %zu failed", i + 1, batch_waves(r->batch),
-				   batch_wave_end(r->batch, i) - begin, c.released, c.done, c.failed);
+			mem_printf("%zu of %zu: %u %s, %zu released, %zu done, %zu failed", i + 1, batch_waves(r->batch),
+				   batch_wave_end(r->batch, i) - begin, plural(batch_wave_end(r->batch, i) - begin, "device", "devices"),
+				   c.released, c.done, c.failed);
 
 		add_line(table, "wave", text);
 	}

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -292,11 +293,10 @@ static int sign_and_publish(struct proposal *p, struct cli *cli, const struct ar
 	int r;
 
 	if (p->standing.need_now > 1 || p->standing.need_next > 1)
-		return error_set(
-			err, E_DENIED,
-			"it takes %u people of the root in force and %u of the next one, so --publish alone cannot do it: write it "
-			"with -o FILE, and let them sign it with: holdfast root sign FILE",
-			p->standing.need_now, p->standing.need_next);
+		return error_set(err, E_DENIED,
+				 "it takes %u %s of the root in force and %u of the next one, so --publish alone cannot do it: write it "
+				 "with -o FILE, and let them sign it with: holdfast root sign FILE",
+				 p->standing.need_now, plural(p->standing.need_now, "person", "people"), p->standing.need_next);
 	r = args_has(args, "yes") ? 0 : passphrase_confirm("Sign and publish this root?", err);
 	if (r == 0)
 		r = proposal_sign(p, cli->home, err);

@@ -6,6 +6,7 @@
 #include "cli/signers.h"
 
 #include "base/fs.h"
+#include "base/plural.h"
 #include "repo/repo.h"
 
 #include <stdlib.h>
@@ -116,10 +117,10 @@ static void add_thresholds(struct table *table, const struct root *root)
 		bool is_separate = root_separates(root, kind), waits = !strcmp(kind, "factory-reset") || !strcmp(kind, "purge");
 		_cleanup_(mem_freep) char *wait =
 			waits ? mem_printf(", one of them can stop it for %u s", root_delay(root, kind)) : mem_strdup("");
-		_cleanup_(mem_freep) char *line = mem_printf("%s takes %u of %zu people with role %s%s%s%s", kind,
-							     root_threshold(root, kind), count_role(root, root_role_for(kind)),
-							     role_name(root_role_for(kind)), is_separate ? ", its author not counted" : "",
-							     root_asks_pin(root, kind) ? ", by tokens with a PIN" : "", wait);
+		_cleanup_(mem_freep) char *line = mem_printf(
+			"%s takes %u of %zu %s with role %s%s%s%s", kind, root_threshold(root, kind), count_role(root, root_role_for(kind)),
+			plural(count_role(root, root_role_for(kind)), "person", "people"), role_name(root_role_for(kind)),
+			is_separate ? ", its author not counted" : "", root_asks_pin(root, kind) ? ", by tokens with a PIN" : "", wait);
 
 		if (i < COUNTED_ALWAYS || root_threshold(root, kind) > 1 || is_separate || root_asks_pin(root, kind))
 			add_row(table, "threshold", line);
@@ -316,8 +317,8 @@ static int add_from_mirror(struct export_list *out, const struct home *home, con
 	if (r < 0)
 		return error_add(err, "mirror '%s'", path);
 	if (judged.findings)
-		return error_set(err, E_SEAL, "mirror '%s' does not hold (%zu findings, see: holdfast audit): %s", path, judged.findings,
-				 judged.first);
+		return error_set(err, E_SEAL, "mirror '%s' does not hold (%zu %s, see: holdfast audit): %s", path, judged.findings,
+				 plural(judged.findings, "finding", "findings"), judged.first);
 	return repo_mirror_devices(path, add_mirrored, out, err);
 }
 
@@ -335,7 +336,8 @@ static int give(struct bytes text, size_t devices, const struct cli *cli, const 
 				   err);
 	if (!file)
 		return output_raw(text, err);
-	output_note("Wrote '%s' (%zu devices). Use it:  git -c gpg.ssh.allowedSignersFile=%s verify-commit main", file, devices, file);
+	output_note("Wrote '%s' (%zu %s). Use it:  git -c gpg.ssh.allowedSignersFile=%s verify-commit main", file, devices,
+		    plural(devices, "device", "devices"), file);
 	return 0;
 }
 

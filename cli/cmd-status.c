@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/ceremony.h"
 #include "cli/fleet.h"
@@ -127,8 +128,8 @@ static void judge_policies(struct report *r, const struct fleet_member *m)
 	}
 	if (failing || unknown) {
 		need = add(r, WHAT_FAILING, m, m->verdict_s);
-		snprintf(need->detail, sizeof(need->detail), "of its rules %llu fail, %llu are unknown", (unsigned long long)failing,
-			 (unsigned long long)unknown);
+		snprintf(need->detail, sizeof(need->detail), "of its rules %llu %s, %llu %s unknown", (unsigned long long)failing,
+			 plural(failing, "fails", "fail"), (unsigned long long)unknown, plural(unknown, "is", "are"));
 		snprintf(need->next, sizeof(need->next), "holdfast policy findings %s", m->name);
 	}
 }
@@ -173,8 +174,8 @@ static void judge_member(struct report *r, const struct fleet_member *m)
 	if (m->misuses) {
 		need = add(r, WHAT_MISUSE, m, 0);
 		snprintf(need->detail, sizeof(need->detail),
-			 "retired key in use: %llu statements behind its last one; somebody has its key, or it was never erased",
-			 (unsigned long long)m->misuses);
+			 "retired key in use: %llu %s behind its last one; somebody has its key, or it was never erased",
+			 (unsigned long long)m->misuses, plural(m->misuses, "statement", "statements"));
 		snprintf(need->next, sizeof(need->next), "holdfast device show %s", m->name);
 	}
 	if (*m->retired) /* it neither saves nor comes in contact any more */
@@ -451,7 +452,7 @@ static void add_row(struct table *table, const struct need *need, int64_t now_s)
 
 static void add_counts(struct buf *out, const struct report *r)
 {
-	buf_addf(out, "%s: %zu device%s, ", r->fleet, r->list.count, r->list.count == 1 ? "" : "s");
+	buf_addf(out, "%s: %zu %s, ", r->fleet, r->list.count, plural(r->list.count, "device", "devices"));
 	if (!r->count)
 		buf_add_str(out, "all saved and in contact");
 	for (size_t i = 0, n = 0; i < WHATS; i++)

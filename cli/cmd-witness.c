@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -281,7 +282,7 @@ int cmd_witness_once(struct cli *cli, const struct args *args _unused_, struct e
 					     statement_get(w.home->checkpoint, "time"), "new", (int)w.is_new),
 				   err);
 	show_since(since, statement_time(w.home->checkpoint, "time"), clock_now_s());
-	output_note("cosigned the log of %llu statements, signed by the archive %s", size, since);
+	output_note("cosigned the log of %llu %s, signed by the archive %s", size, plural(size, "statement", "statements"), since);
 	return 0;
 }
 
@@ -309,8 +310,9 @@ int cmd_witness_run(struct cli *cli, const struct args *args, struct error *err)
 		if (r < 0)
 			output_note("holdfast: %s; trying again", err->text);
 		else if (w.is_new)
-			output_note("holdfast: cosigned the log of %llu statements",
-				    (unsigned long long)statement_number(w.home->checkpoint, "size"));
+			output_note("holdfast: cosigned the log of %llu %s",
+				    (unsigned long long)statement_number(w.home->checkpoint, "size"),
+				    plural(statement_number(w.home->checkpoint, "size"), "statement", "statements"));
 		r = 0;
 		poll(NULL, 0, (int)every_s * 1000);
 	}

@@ -2,6 +2,7 @@
 #include "cli/contradiction.h"
 
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/api.h"
 
 #include <string.h>
@@ -48,7 +49,9 @@ static int parse(struct contradiction *c, struct bytes rest, struct error *err)
 		c->has_growth = true;
 		rest = bytes_from(rest, used);
 	}
-	return r == 0 && rest.len ? error_set(err, E_FORMAT, "there are %zu bytes behind the checkpoints", rest.len) : r;
+	return r == 0 && rest.len ?
+		       error_set(err, E_FORMAT, "%zu %s behind the checkpoints", rest.len, plural(rest.len, "byte stands", "bytes stand")) :
+		       r;
 }
 
 int contradiction_parse(struct contradiction *out, struct bytes in, struct error *err)
@@ -67,8 +70,8 @@ int contradiction_verify(const struct home *home, const struct statement *checkp
 	uint64_t version = statement_number(checkpoint, "root");
 
 	if (!version || version > home->root_count)
-		return error_set(err, E_DENIED, "the checkpoint names root %llu, and %zu versions are known here; look at the server first",
-				 (unsigned long long)version, home->root_count);
+		return error_set(err, E_DENIED, "the checkpoint names root %llu, and %zu %s known here; look at the server first",
+				 (unsigned long long)version, home->root_count, plural(home->root_count, "version is", "versions are"));
 	if (root_verify(home->roots[version - 1], checkpoint, err) == 0)
 		return 0;
 	return root_verify(home->root, checkpoint, err); /* a witness may have come into the root since */

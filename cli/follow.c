@@ -2,6 +2,7 @@
 #include "cli/follow.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/output.h"
 #include "cli/receipts.h"
@@ -181,8 +182,8 @@ static int hand_until(int64_t *until_s, const struct follow *f, const struct ope
 	if (*until_s <= clock_now_s())
 		return 0;
 	clock_text(when, *until_s);
-	output_note("It is %s; %zu device%s may still carry out what was given out before: waiting for them until %s", f->rollout->state,
-		    count_in_hand(f->rollout), count_in_hand(f->rollout) == 1 ? "" : "s", when);
+	output_note("It is %s; %zu %s may still carry out what was given out before: waiting for them until %s", f->rollout->state,
+		    count_in_hand(f->rollout), plural(count_in_hand(f->rollout), "device", "devices"), when);
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/passphrase.h"
 
 #include <errno.h>
@@ -387,8 +388,9 @@ static int judge_seen(const struct home *home, const struct statement *next, con
 	if (!seen)
 		return 0;
 	if (statement_number(next, "size") < statement_number(seen, "size"))
-		return error_set(err, E_SEAL, "the log has %llu statements, and had %llu",
-				 (unsigned long long)statement_number(next, "size"), (unsigned long long)statement_number(seen, "size"));
+		return error_set(err, E_SEAL, "the log has %llu %s, and had %llu", (unsigned long long)statement_number(next, "size"),
+				 plural(statement_number(next, "size"), "statement", "statements"),
+				 (unsigned long long)statement_number(seen, "size"));
 	if (statement_number(next, "size") > statement_number(seen, "size"))
 		return 0;
 	if (!is_same_point(next, seen))

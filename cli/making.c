@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/show.h"
 #include "cli/sign.h"
@@ -268,9 +269,8 @@ int making_check(struct making *o, const struct batch_file *file, struct error *
 		return r;
 	if (!conflicts)
 		return 0;
-	return error_set(err, CLI_CONFLICT,
-			 "%zu of %zu devices are not as they were when the plan was made; nothing was posted. Plan again", conflicts,
-			 file->count);
+	return error_set(err, CLI_CONFLICT, "%zu of %zu %s when the plan was made; nothing was posted. Plan again", conflicts, file->count,
+			 plural(file->count, "device is not as it was", "devices are not as they were"));
 }
 
 /* ---- posting ---- */

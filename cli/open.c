@@ -1,6 +1,7 @@
 /* cli/open.c -- opens what the archive keeps: fetch, verify, unseal. */
 #include "cli/open.h"
 
+#include "base/plural.h"
 #include "cli/enrolment.h"
 #include "crypto/merkle.h"
 
@@ -228,7 +229,8 @@ static int check_consistency(const struct opener *o, uint64_t size, struct merkl
 	int r;
 
 	if (size == to_size && memcmp(tree.b, to_tree.b, HASH_LEN) != 0)
-		return error_set(err, E_SEAL, "there are two logs of %llu statements", (unsigned long long)size);
+		return error_set(err, E_SEAL, "there are two logs of %llu %s", (unsigned long long)size,
+				 plural(size, "statement", "statements"));
 	if (size == to_size)
 		return 0;
 	r = o->source.get(o->source.ctx, &text, path, PROOF_ANSWER_MAX, err);
@@ -239,8 +241,8 @@ static int check_consistency(const struct opener *o, uint64_t size, struct merkl
 	if (r < 0)
 		return r;
 	if (!merkle_verify_consistency(size, tree, to_size, to_tree, proof, len))
-		return error_set(err, E_SEAL, "the log of %llu statements does not go on as that of %llu", (unsigned long long)size,
-				 (unsigned long long)to_size);
+		return error_set(err, E_SEAL, "the log of %llu %s does not go on as that of %llu", (unsigned long long)size,
+				 plural(size, "statement", "statements"), (unsigned long long)to_size);
 	return 0;
 }
 
@@ -259,8 +261,8 @@ static int renew_log(struct opener *o, struct error *err)
 		return refuse(err, path);
 	take_log(&next, c.st);
 	if (next.log_size < o->log_size)
-		return error_set(err, E_SEAL, "the log has %llu statements, and had %llu", (unsigned long long)next.log_size,
-				 (unsigned long long)o->log_size);
+		return error_set(err, E_SEAL, "the log has %llu %s, and had %llu", (unsigned long long)next.log_size,
+				 plural(next.log_size, "statement", "statements"), (unsigned long long)o->log_size);
 	r = o->log_size ? check_consistency(o, o->log_size, o->log_tree, next.log_size, next.log_tree, err) : 0;
 	if (r < 0)
 		return r;
@@ -284,8 +286,8 @@ static int check_seen(struct opener *o, const struct statement *st, struct error
 	if (r < 0)
 		return r;
 	if (size > o->log_size)
-		return error_set(err, E_SEAL, "it saw a log of %llu statements, and we are shown %llu: the server hides some from us",
-				 (unsigned long long)size, (unsigned long long)o->log_size);
+		return error_set(err, E_SEAL, "it saw a log of %llu %s, and we are shown %llu: the server hides some from us",
+				 (unsigned long long)size, plural(size, "statement", "statements"), (unsigned long long)o->log_size);
 	r = check_consistency(o, size, tree, o->log_size, o->log_tree, err);
 	if (r < 0)
 		return r == E_SEAL ? error_add(err, "the device was shown another log than we are") : r;

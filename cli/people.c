@@ -1,6 +1,7 @@
 /* cli/people.c -- what a person could read, and `holdfast key exposed`. */
 #include "cli/people.h"
 
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/exposure.h"
@@ -151,16 +152,17 @@ static void tell_sum(const struct exposed *x)
 {
 	bool still = people_reading(x->home->root, x->person) != READS_NOTHING;
 
-	output_note("%s could read %llu epochs of %llu devices: take every secret in them for known, and change it on the devices.",
-		    x->person, (unsigned long long)x->epochs, (unsigned long long)x->devices);
+	output_note("%s could read %llu %s of %llu %s: take every secret in %s for known, and change it on the %s.", x->person,
+		    (unsigned long long)x->epochs, plural(x->epochs, "epoch", "epochs"), (unsigned long long)x->devices,
+		    plural(x->devices, "device", "devices"), plural(x->epochs, "it", "them"), plural(x->devices, "device", "devices"));
 	if (x->unknown)
 		output_note("Of %llu more the keys are shredded: whether %s read them before, nobody can look up.",
 			    (unsigned long long)x->unknown, x->person);
 	if (!still && x->open)
-		output_note(
-			"%llu devices still record under an epoch that %s reads: they begin a new one with their next contact. Look again "
-			"with: holdfast key exposed %s",
-			(unsigned long long)x->open, x->person, x->person);
+		output_note("%llu %s under an epoch that %s reads: a new one begins with the next contact. Look again with: holdfast key "
+			    "exposed %s",
+			    (unsigned long long)x->open, plural(x->open, "device still records", "devices still record"), x->person,
+			    x->person);
 }
 
 /* Appends the list of one person to standard output, or to json. */
@@ -230,11 +232,12 @@ static int compare_all(struct exposure *e, const struct fleet_list *list, const 
 
 static int print_secrets(struct exposure *e, const char *person, bool as_json, struct error *err)
 {
-	output_note("%s could read %llu lines with a secret that are in force: change them. %llu more were changed since.", person,
-		    (unsigned long long)e->to_change, (unsigned long long)e->changed);
+	output_note("%s could read %llu %s with a secret that %s in force: change %s. %llu more %s changed since.", person,
+		    (unsigned long long)e->to_change, plural(e->to_change, "line", "lines"), plural(e->to_change, "is", "are"),
+		    plural(e->to_change, "it", "them"), (unsigned long long)e->changed, plural(e->changed, "was", "were"));
 	if (e->closed)
-		output_note("The secrets of %llu devices are not sealed to you: somebody with the role reader has to list them.",
-			    (unsigned long long)e->closed);
+		output_note("The secrets of %llu %s are not sealed to you: somebody with the role reader has to list them.",
+			    (unsigned long long)e->closed, plural(e->closed, "device", "devices"));
 	if (as_json)
 		return output_json("key-exposed-secrets",
 				   json_pack("{s:s, s:O, s:I}", "person", person, "lines", e->json, "closed", (json_int_t)e->closed), err);

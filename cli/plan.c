@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "base/yaml.h"
 #include "cli/args.h"
 #include "crypto/seal.h"
@@ -471,8 +472,8 @@ int plan_waves(uint32_t ends[static ORDER_WAVES_MAX], size_t *count, const struc
 		ends[(*count)++] = (uint32_t)end;
 	}
 	if (end < t->active && *count == ORDER_WAVES_MAX)
-		return error_set(err, E_FORMAT, "%d waves leave %zu devices over; let the last one be 'rest'", ORDER_WAVES_MAX,
-				 (size_t)(t->active - end));
+		return error_set(err, E_FORMAT, "%d waves leave %zu %s over; let the last one be 'rest'", ORDER_WAVES_MAX,
+				 (size_t)(t->active - end), plural(t->active - end, "device", "devices"));
 	if (end < t->active)
 		ends[(*count)++] = (uint32_t)t->active;
 	return 0;

@@ -1,6 +1,7 @@
 /* cli/policed-show.c -- how the verdicts about many devices are shown. */
 #include "cli/policed-show.h"
 
+#include "base/plural.h"
 #include "cli/output.h"
 #include "cli/show.h"
 
@@ -110,7 +111,8 @@ int policed_lines_print(struct policed_lines *lines, const struct policy *policy
 	}
 	r = table_print(&table, err);
 	if (lines->left_out)
-		output_note("holdfast: note: %zu more lines are not shown; see --summary, or --json", lines->left_out);
+		output_note("holdfast: note: %zu more %s not shown; see --summary, or --json", lines->left_out,
+			    plural(lines->left_out, "line is", "lines are"));
 	return r;
 }
 

@@ -2,6 +2,7 @@
 #include "cli/proposal.h"
 
 #include "base/fs.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/copies.h"
 #include "cli/home.h"
@@ -67,7 +68,7 @@ int proposal_judge(struct proposal *out, struct bytes whole, const struct home *
 		return r;
 	r = root_new(&p.next, st, err);
 	if (r == 0 && used != whole.len)
-		r = error_set(err, E_FORMAT, "%zu bytes stand behind it", whole.len - used);
+		r = error_set(err, E_FORMAT, "%zu %s behind it", whole.len - used, plural(whole.len - used, "byte stands", "bytes stand"));
 	if (r == 0)
 		r = check_place(p.now, p.next, err);
 	if (r == 0)

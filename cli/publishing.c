@@ -2,6 +2,7 @@
 #include "cli/publishing.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/home.h"
 #include "cli/show.h"
 
@@ -25,11 +26,12 @@ void publishing_text(struct buf *out, const struct policy_set *set)
 	_cleanup_(buf_done) struct buf commit = { 0 };
 
 	for (size_t i = 0; i < set->pack_count; i++)
-		buf_addf(out, "%s%s (%zu rules)", i ? ", " : "", set->packs[i].policy->name, set->packs[i].policy->count);
+		buf_addf(out, "%s%s (%zu %s)", i ? ", " : "", set->packs[i].policy->name, set->packs[i].policy->count,
+			 plural(set->packs[i].policy->count, "rule", "rules"));
 	if (!set->pack_count)
 		buf_add_str(out, "no packs");
 	if (set->waiver_count)
-		buf_addf(out, "; %zu waiver%s", set->waiver_count, set->waiver_count == 1 ? "" : "s");
+		buf_addf(out, "; %zu %s", set->waiver_count, plural(set->waiver_count, "waiver", "waivers"));
 	policy_commit_text(&commit, &set->commit);
 	if (commit.len)
 		buf_addf(out, "; %s", buf_text(&commit));

@@ -2,6 +2,7 @@
 #include "cli/rollout.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "cli/api.h"
 #include "cli/batch.h"
 #include "cli/receipts.h"
@@ -451,7 +452,8 @@ static int walk_page(struct walk *w, struct error *err)
 	size_t used = 0;
 
 	if (result == 0 && !rest.len)
-		return error_set(err, E_SEAL, "the server gives %zu of the batch's %zu orders", w->next, w->r->count);
+		return error_set(err, E_SEAL, "the server gives %zu of the batch's %zu %s", w->next, w->r->count,
+				 plural(w->r->count, "order", "orders"));
 	for (; result == 0 && rest.len; rest = bytes_from(rest, used)) {
 		_cleanup_(statement_freep) struct statement *order = NULL;
 		const struct rollout_device *d = &w->r->devices[w->next];
@@ -475,8 +477,9 @@ int rollout_orders(const struct rollout *r, const struct open_source *source, ro
 
 	if (r->count != statement_number(r->batch, "count"))
 		return error_set(err, r->orders < statement_number(r->batch, "count") ? CLI_ABSENT : E_SEAL,
-				 "the server lists %zu of the batch's %llu orders", r->count,
-				 (unsigned long long)statement_number(r->batch, "count"));
+				 "the server lists %zu of the batch's %llu %s", r->count,
+				 (unsigned long long)statement_number(r->batch, "count"),
+				 plural(statement_number(r->batch, "count"), "order", "orders"));
 	while (w.next < r->count && result == 0)
 		result = walk_page(&w, err);
 	progress_end(&w.progress);
@@ -553,7 +556,7 @@ void rollout_people(struct buf *out, const struct rollout *r, const struct root 
 
 void rollout_consent(struct buf *out, const struct rollout *r, const struct root *root)
 {
-	buf_addf(out, "%u of %u people (", r->consent.people, r->consent.need);
+	buf_addf(out, "%u of %u %s (", r->consent.people, r->consent.need, plural(r->consent.need, "person", "people"));
 	rollout_people(out, r, root);
 	buf_add_char(out, ')');
 	if (root_separates(root, statement_get(r->batch, "kind")))

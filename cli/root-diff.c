@@ -1,6 +1,8 @@
 /* cli/root-diff.c -- what a next root changes, in plain words. */
 #include "cli/root-diff.h"
 
+#include "base/plural.h"
+
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,7 +199,8 @@ static void say_threshold(struct root_diff *c, const struct root *now, const str
 	unsigned was = root_threshold(now, kind), is = root_threshold(next, kind);
 
 	if (was != is)
-		say(c, "%s takes %u of %u people, and took %u of %u", kind, is, people_for(next, kind), was, people_for(now, kind));
+		say(c, "%s takes %u of %u %s, and took %u of %u", kind, is, people_for(next, kind),
+		    plural(people_for(next, kind), "person", "people"), was, people_for(now, kind));
 }
 
 /* Kinds with a line of their own in a, and (if b is given) none in b. */
@@ -303,9 +306,8 @@ static void note_separated(struct root_diff *c, const struct root *next)
 		unsigned may = people_for(next, kind), need = root_threshold(next, kind);
 
 		if (may <= need)
-			note(c,
-			     "nobody can order %s any more: it takes %u people with role %s who are not its author, and there %s %u in all",
-			     kind, need, role_name(root_role_for(kind)), may == 1 ? "is" : "are", may);
+			note(c, "nobody can order %s any more: it takes %u %s with role %s besides its author, and there %s %u in all",
+			     kind, need, plural(need, "person", "people"), role_name(root_role_for(kind)), plural(may, "is", "are"), may);
 	}
 }
 
@@ -431,7 +433,7 @@ static void side_text(struct buf *out, const struct standing *s, const struct ro
 	const char *comma = "";
 
 	buf_addf(out, "root %llu asks for %u of its people, and %u %s signed", (unsigned long long)root_version(root), need, have,
-		 have == 1 ? "has" : "have");
+		 plural(have, "has", "have"));
 	if (have >= need)
 		return;
 	buf_addf(out, ": %u more of ", need - have);

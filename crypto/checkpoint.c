@@ -1,6 +1,8 @@
 /* crypto/checkpoint.c -- growth of the log between two checkpoints, and contradictions between them. */
 #include "crypto/checkpoint.h"
 
+#include "base/plural.h"
+
 #include <string.h>
 
 static const char head[] = "holdfast-growth/1\n", place_head[] = "holdfast-place/1\n";
@@ -148,15 +150,19 @@ int checkpoint_follows(const struct statement *seen, const struct statement *nex
 	unsigned long long from = a.size, to = b.size;
 
 	if (b.size < a.size)
-		return error_set(err, E_SEAL, "the log has %llu statements, and had %llu", to, from);
+		return error_set(err, E_SEAL, "the log has %llu %s, and had %llu", to, plural(to, "statement", "statements"), from);
 	if (b.size == a.size)
-		return is_same_tree(&a.tree, &b.tree) ? 0 : error_set(err, E_SEAL, "there are two logs of %llu statements", to);
+		return is_same_tree(&a.tree, &b.tree) ?
+			       0 :
+			       error_set(err, E_SEAL, "there are two logs of %llu %s", to, plural(to, "statement", "statements"));
 	if (!a.size)
 		return 0; /* any log continues the empty one */
 	if (!growth)
-		return error_set(err, E_SEAL, "nothing proves that the log of %llu statements continues the one of %llu", to, from);
+		return error_set(err, E_SEAL, "nothing proves that the log of %llu %s continues the one of %llu", to,
+				 plural(to, "statement", "statements"), from);
 	if (!leads(growth, &a, &b) || !is_same_tree(&growth->old_tree, &a.tree))
-		return error_set(err, E_SEAL, "the log of %llu statements does not continue the one of %llu", to, from);
+		return error_set(err, E_SEAL, "the log of %llu %s does not continue the one of %llu", to,
+				 plural(to, "statement", "statements"), from);
 	return 0;
 }
 

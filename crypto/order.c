@@ -1,6 +1,8 @@
 /* crypto/order.c -- batches, orders, proofs, consent. */
 #include "crypto/order.h"
 
+#include "base/plural.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -252,8 +254,10 @@ static int check_waves(const struct statement *batch, uint64_t count, struct err
 					 (unsigned long long)n, (unsigned long long)before);
 		before = n;
 	}
-	return !before || before == count ? 0 : error_set(err, E_FORMAT, "the last wave of the batch ends at %llu of %llu orders",
-							    (unsigned long long)before, (unsigned long long)count);
+	return !before || before == count ?
+		       0 :
+		       error_set(err, E_FORMAT, "the last wave of the batch ends at %llu of %llu %s", (unsigned long long)before,
+				 (unsigned long long)count, plural(count, "order", "orders"));
 }
 
 int batch_check(const struct statement *batch, struct error *err)

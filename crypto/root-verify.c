@@ -1,6 +1,8 @@
 /* crypto/root-verify.c -- who may sign what under a root, and which root may follow it. */
 #include "crypto/root-parts.h"
 
+#include "base/plural.h"
+
 #include <string.h>
 
 /* ---- who may sign ---- */
@@ -186,8 +188,8 @@ static int carried_by(const struct root *root, const struct statement *st, struc
 	for (size_t i = 0; i < root->people; i++)
 		count += has_signed[i];
 	if (count < need)
-		return error_set(err, E_DENIED, "the next root is signed by %u of the %u people of root version %llu that it takes", count,
-				 need, (unsigned long long)root_version(root));
+		return error_set(err, E_DENIED, "the next root is signed by %u of the %u %s of root version %llu that it takes", count,
+				 need, plural(need, "person", "people"), (unsigned long long)root_version(root));
 	return 0;
 }
 

@@ -4,6 +4,8 @@
  * twice, versions skipped, a state stored before it was checked. */
 #include "crypto/root-parts.h"
 
+#include "base/plural.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -268,8 +270,8 @@ static int check_pins(const struct root *root, struct error *err)
 		for (size_t p = 0; p < root->people; p++)
 			may += root->has[p][root_role_for(kind)] && has_token(root, root->person[p]);
 		if (may < need)
-			return error_set(err, E_FORMAT, "root asks for tokens with a PIN for '%s', which takes %u people, and %u have one",
-					 kind, need, may);
+			return error_set(err, E_FORMAT, "root asks for tokens with a PIN for '%s', which takes %u %s, and %u %s one", kind,
+					 need, plural(need, "person", "people"), may, plural(may, "has", "have"));
 	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "crypto/statement-parts.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -435,8 +436,8 @@ int statement_verify(const struct statement *st, const struct signers *by, unsig
 			people[count++] = who;
 	}
 	if (count < need)
-		return error_set(err, E_DENIED, "%s is signed by %zu of the %u people that it takes", statement_type_name(st->type), count,
-				 need);
+		return error_set(err, E_DENIED, "%s is signed by %zu of the %u %s that it takes", statement_type_name(st->type), count,
+				 need, plural(need, "person", "people"));
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* repo/item.c -- a container on its way into the archive, and lists of them. */
 #include "repo/item.h"
 
+#include "base/plural.h"
 #include "repo/pack.h"
 
 #include <assert.h>
@@ -44,7 +45,8 @@ int item_new(struct item **out, struct bytes container, struct error *err)
 	buf_add_bytes(&item->bytes, container);
 	r = container_parse(&item->c, buf_bytes(&item->bytes), CONTAINER_ATTACHED, &used, err);
 	if (r == 0 && used != item->bytes.len)
-		r = error_set(err, E_FORMAT, "%zu bytes behind the container", item->bytes.len - used);
+		r = error_set(err, E_FORMAT, "%zu %s behind the container", item->bytes.len - used,
+			      plural(item->bytes.len - used, "byte", "bytes"));
 	if (r == 0)
 		r = hash_all(item, &item->c, err);
 	if (r < 0) {

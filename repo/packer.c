@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "repo/layout.h"
 #include "repo/payloads.h"
 
@@ -217,8 +218,8 @@ static int commit_bundle(struct repo *repo, struct round *round, struct bundle *
 		return err->code;
 	hash = merkle_root(log);
 	hex_encode(tree, hash.b, HASH_LEN);
-	buf_addf(&message, "archive: %zu statement%s\n\nLog-Size: %llu\nLog-Root: %s\nHoldfast-Root: %llu\n", b->item_count,
-		 b->item_count == 1 ? "" : "s", (unsigned long long)log->size, tree, (unsigned long long)*version);
+	buf_addf(&message, "archive: %zu %s\n\nLog-Size: %llu\nLog-Root: %s\nHoldfast-Root: %llu\n", b->item_count,
+		 plural(b->item_count, "statement", "statements"), (unsigned long long)log->size, tree, (unsigned long long)*version);
 	snprintf(email, sizeof(email), "archive@%s", root_fleet(root));
 	add_change(b, "log/checkpoint", buf_bytes(&checkpoint));
 	if (git_round_commit(&id, round, b->changes, b->change_count, buf_text(&message), email, repo->key, err) < 0)

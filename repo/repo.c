@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/plural.h"
 #include "repo/signer-cache.h"
 #include "repo/touch.h"
 
@@ -210,6 +211,7 @@ static int enter_all(struct repo *repo, const struct list *list, struct error *e
 static int find_lost(struct repo *repo, const char *path, struct error *err)
 {
 	uint64_t known = 0, taken = 0;
+	const char *them;
 
 	if (store_unpacked(&known, repo->store, err) < 0 || taken_read(&taken, path, repo->store, err) < 0)
 		return err->code;
@@ -217,11 +219,12 @@ static int find_lost(struct repo *repo, const char *path, struct error *err)
 		known = taken - repo->log.size; /* of some, only the journal had more than their number */
 	if (known <= repo->pending.count)
 		return 0;
-	return error_set(
-		err, E_FORMAT,
-		"%llu acknowledged statements are neither in archive.git nor in the journal: restore '%s/journal' from a copy; or go on "
-		"without them, devices that have them post them again: holdfastd reindex",
-		(unsigned long long)(known - repo->pending.count), repo->dir);
+	them = plural(known - repo->pending.count, "it", "them");
+	return error_set(err, E_FORMAT,
+			 "%llu acknowledged %s neither in archive.git nor in the journal: restore '%s/journal' from a copy; or go on "
+			 "without %s, devices that have %s post %s again: holdfastd reindex",
+			 (unsigned long long)(known - repo->pending.count),
+			 plural(known - repo->pending.count, "statement is", "statements are"), repo->dir, them, them, them);
 }
 
 /* With a branch lost and no index to tell, only the packs remember that there was anything. */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/plural.h"
 #include "server/poll.h"
 
 #include <sodium.h>
@@ -181,7 +182,8 @@ static int post_cosigned(struct call *call, const struct statement *st, struct e
 	if (r == REPO_FORK) {
 		log_error("witness-contradicts witness=%s size=%llu: it vouches for a log that this archive never had",
 			  root_cosigner(in_force.root, st), size);
-		return call_refuse(call, REFUSE_FORK, "this archive never had that log of %llu statements", size);
+		return call_refuse(call, REFUSE_FORK, "this archive never had that log of %llu %s", size,
+				   plural(size, "statement", "statements"));
 	}
 	statement_hash_hex(hash, st);
 	log_info("cosigned witness=%s size=%llu", root_cosigner(in_force.root, st), size);

@@ -3,6 +3,7 @@
 
 #include "base/fs.h"
 #include "base/clock.h"
+#include "base/plural.h"
 #include "server/byte-range.h"
 
 #include <string.h>
@@ -158,7 +159,8 @@ static int give_image(struct call *call, const char *device, struct error *err)
 		return call_refuse(call, REFUSE_RANGE, "the image has %llu bytes", (unsigned long long)size);
 	}
 	if (!firmware_enter(call->server->firmware, call->server->sweeper, device, call->fd))
-		return call_refuse(call, REFUSE_BUSY, "%u images are being fetched", call->server->settings->downloads);
+		return call_refuse(call, REFUSE_BUSY, "%u %s being fetched", call->server->settings->downloads,
+				   plural(call->server->settings->downloads, "image is", "images are"));
 	call->is_fetching = true;
 	call_header(call, "ETag", "\"%s\"", call->args[0]);
 	call_header(call, "Accept-Ranges", "bytes");

@@ -1,6 +1,8 @@
 /* server/ingest-retire.c -- what people say at the end of a device: that they shredded what they kept, and its certificate. */
 #include "server/ingest-parts.h"
 
+#include "base/plural.h"
+
 #include <string.h>
 
 static int check_shredded(const struct root *root, const struct statement *st, struct error *err)
@@ -144,8 +146,8 @@ static int check_log(struct repo *repo, const struct statement *st, struct error
 	if (r == 0 && used < found.len && growth_parse(&growth, bytes_from(buf_bytes(&found), used), &ignored, err) == 0 &&
 	    growth.from == size && !memcmp(growth.old_tree.b, named, HASH_LEN))
 		return 0;
-	return error_set(err, E_DENIED, "the log of %llu statements that the certificate names is not one that this archive had",
-			 (unsigned long long)size);
+	return error_set(err, E_DENIED, "the log of %llu %s that the certificate names is not one that this archive had",
+			 (unsigned long long)size, plural(size, "statement", "statements"));
 }
 
 static int check_certificate(struct repo *repo, const struct root *root, const struct statement *st, struct error *err)

@@ -2,6 +2,7 @@
 #include "server/ingest-parts.h"
 
 #include "base/clock.h"
+#include "base/plural.h"
 #include "crypto/judgement.h"
 #include "crypto/seal.h"
 #include "server/server.h"
@@ -281,7 +282,7 @@ int ingest_parse(struct container *out, struct bytes body, struct error *err)
 		return r;
 	if (used != body.len) {
 		container_done(&c);
-		return error_set(err, E_FORMAT, "%zu bytes behind the container", body.len - used);
+		return error_set(err, E_FORMAT, "%zu %s behind the container", body.len - used, plural(body.len - used, "byte", "bytes"));
 	}
 	*out = c;
 	return 0;

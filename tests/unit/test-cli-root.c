@@ -322,7 +322,7 @@ TEST(every_line_that_differs_is_told)
 					    "the author of apply is not counted any more",
 					    "it expires 20" };
 	static const char *const untold[] = { "bob leaves; roles were: root, reader", "alice gets role retirer", "bob loses signing key",
-					      "carol loses reading key", "root takes 1 of 1 people, and took 3 of 3",
+					      "carol loses reading key", "root takes 1 of 1 person, and took 3 of 3",
 					      "server new.example:1 is dropped", "the author of apply is counted from now on" };
 	char text[SIGN_PUB_TEXT_MAX];
 	_cleanup_(mem_freep) char *tower = NULL;
@@ -435,7 +435,7 @@ TEST(a_delay_or_pin_that_no_root_may_have_is_no_draft)
 		check_refused(d, E_FORMAT,
 			      i == 0 ? "a delay for 'apply'" :
 			      i == 1 ? "a delay of 604801 s" :
-				       "takes 1 people, and 0 have one");
+				       "takes 1 person, and 0 have one");
 	}
 }
 
@@ -456,7 +456,7 @@ TEST(a_kind_that_nobody_can_order_any_more_is_told)
 			grant(d, "bob", "deployer");
 		next = drafted(d);
 		root_diff_of(&told, p.root, next);
-		CHECK_EQ(has_line(told.notes, told.note_count, "nobody can order apply any more: it takes 1 people with role deployer"),
+		CHECK_EQ(has_line(told.notes, told.note_count, "nobody can order apply any more: it takes 1 person with role deployer"),
 			 deployers == 1);
 	}
 }

@@ -81,13 +81,13 @@ TEST(a_pin_is_asked_for_only_where_enough_people_have_a_token)
 	_cleanup_(root_freep) struct root *root = NULL;
 
 	CHECK_EQ(SAYS(two_people, "takes 2 people, and 0 have one", r.pins[0] = "purge"), E_FORMAT);
-	CHECK_EQ(SAYS(two_people, "takes 2 people, and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE }),
+	CHECK_EQ(SAYS(two_people, "takes 2 people, and 1 has one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE }),
 		 E_FORMAT);
-	CHECK_EQ(SAYS(two_people, "and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE },
+	CHECK_EQ(SAYS(two_people, "and 1 has one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE },
 		      r.tokens[1] = (struct owned){ "alice", STRANGER }), E_FORMAT); /* people, not tokens */
-	CHECK_EQ(SAYS(two_people, "and 1 have one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE },
+	CHECK_EQ(SAYS(two_people, "and 1 has one", r.pins[0] = "purge", r.tokens[0] = (struct owned){ "alice", DAVE },
 		      r.tokens[1] = (struct owned){ "carol", STRANGER }), E_FORMAT); /* she does not retire */
-	CHECK_EQ(SAYS(two_people, "takes 1 people, and 0 have one", r.pins[0] = "apply"), E_FORMAT);
+	CHECK_EQ(SAYS(two_people, "takes 1 person, and 0 have one", r.pins[0] = "apply"), E_FORMAT);
 	with.tokens[0] = (struct owned){ "alice", DAVE };
 	with.tokens[1] = (struct owned){ "bob", STRANGER };
 	with.pins[0] = "purge";
