@@ -105,7 +105,7 @@ static bool is_kept(const struct suite *s, const struct conformance_check *check
 	else if (check->is_destructive && !check->is_erasing && !moment_is_saved(&s->first))
 		row_say(row, NOT_TRIED, "running differs from startup: save, or return, first");
 	else if (check->wants_trial && !s->trial)
-		row_say(row, NOT_TRIED, "driver %s has no trial lines: --change FILE", s->driver->name);
+		row_say(row, NOT_TRIED, "driver %s has no trial lines for this device: --change FILE", s->driver->name);
 	else
 		return false;
 	return true;
@@ -152,7 +152,9 @@ int conformance_run(const struct conformance *what)
 	struct suite s = { .what = what, .dev = what->dev, .driver = device_driver(what->dev->driver) };
 	char text[80];
 
-	s.trial = what->trial ? what->trial : s.driver->trial;
+	s.trial = what->trial;
+	if (!s.trial && s.driver->trial)
+		s.trial = s.driver->trial(s.dev);
 	printf("device %s, driver %s, which declares:%s\n\n", s.dev->name, s.driver->name,
 	       capabilities_text(text, device_capabilities(s.driver, s.dev)));
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)

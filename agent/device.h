@@ -138,8 +138,9 @@ struct device_driver {
 		       const struct device_image *image, struct error *err);
 	/* The folder and name of the startup file, for quick notice; NULL: it is on the device. */
 	const char *(*startup_path)(const struct settings_device *dev);
-	/* Lines that change running and harm nothing, for the conformance suite; NULL: there are none. */
-	const char *trial;
+	/* Lines that this device takes, that change running and harm nothing, for the conformance suite; pure. NULL: it takes none, or
+	 * none are known. May be NULL: none are of any. */
+	const char *(*trial)(const struct settings_device *dev);
 
 	/* Appends text without what is noise in a comparison. canonical(canonical(x)) == canonical(x). */
 	void (*canonical)(struct buf *out, struct bytes text);

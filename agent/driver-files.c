@@ -616,6 +616,11 @@ static const char *files_startup_path(const struct settings_device *dev)
 	return dev->files->first;
 }
 
+static const char *files_trial(const struct settings_device *dev)
+{
+	return lines_part(dev->files) ? "add table inet holdfast_trial\n" : NULL;
+}
+
 /* A purge is a reset, and the media besides; so of the whole no more is claimed than that its configuration was cleared. */
 static int files_erase(struct device_erased *out, const struct settings_device *dev, enum device_erase how, const char *state_dir,
 		       struct error *err)
@@ -640,7 +645,7 @@ const struct device_driver driver_files = {
 	.erase = files_erase,
 	.upgrade = files_upgrade,
 	.startup_path = files_startup_path,
-	.trial = "add table inet holdfast_trial\n",
+	.trial = files_trial,
 	.canonical = files_canonical,
 	.secrets = files_secrets,
 };

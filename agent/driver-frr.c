@@ -361,6 +361,11 @@ static int frr_erase(struct device_erased *out, const struct settings_device *de
 	return how == DEVICE_ERASE_PURGE ? media_erase(out, dev, state_dir, err) : 0;
 }
 
+static const char *frr_trial(const struct settings_device *dev _unused_)
+{
+	return "ip prefix-list HOLDFAST-TRIAL seq 5 permit 192.0.2.0/24\n";
+}
+
 const struct device_driver driver_frr = {
 	.name = "frr",
 	.capabilities = DEVICE_STARTUP | DEVICE_SAVE | DEVICE_REVERT | DEVICE_APPLY | DEVICE_FACTORY_RESET,
@@ -375,7 +380,7 @@ const struct device_driver driver_frr = {
 	.capable = frr_capable,
 	.erase = frr_erase,
 	.startup_path = frr_startup_path,
-	.trial = "ip prefix-list HOLDFAST-TRIAL seq 5 permit 192.0.2.0/24\n",
+	.trial = frr_trial,
 	.canonical = frr_canonical,
 	.secrets = frr_secrets,
 };

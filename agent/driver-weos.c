@@ -399,6 +399,11 @@ static int weos_show_command(struct buf *out, const struct settings_device *dev,
 	return weos_is_refusal(buf_bytes(out)) ? error_set(err, E_PEER, "the device does not show this") : 0;
 }
 
+static const char *weos_trial(const struct settings_device *dev _unused_)
+{
+	return "system\n\tlocation holdfast-trial\n\tend\n";
+}
+
 const struct device_driver driver_weos = {
 	.name = "weos",
 	.capabilities = DEVICE_STARTUP | DEVICE_SAVE | DEVICE_REVERT | DEVICE_APPLY,
@@ -415,7 +420,7 @@ const struct device_driver driver_weos = {
 	.erase = weos_erase,
 	.upgrade = weos_upgrade,
 	.show = weos_show_command,
-	.trial = "system\n\tlocation holdfast-trial\n\tend\n",
+	.trial = weos_trial,
 	.canonical = weos_canonical,
 	.secrets = weos_secrets,
 };
