@@ -141,6 +141,8 @@ static void keep_args(struct call *call, const char args[CALL_ARGS_MAX][CALL_ARG
 static int find_route(struct call *call, const char *method, const char *path)
 {
 	static const struct route *const tables[] = { device_routes, operator_routes, order_routes, policy_routes, firmware_routes };
+	/* RFC 9110, 9.3.2; the body is left out by libmicrohttpd */
+	const char *taken = strcmp(method, MHD_HTTP_METHOD_HEAD) != 0 ? method : MHD_HTTP_METHOD_GET;
 	char args[CALL_ARGS_MAX][CALL_ARG_LEN] = { 0 };
 	const struct route *other = NULL;
 
@@ -148,7 +150,7 @@ static int find_route(struct call *call, const char *method, const char *path)
 		for (const struct route *r = tables[t]; r->method; r++) {
 			if (!match(args, r->path, path))
 				continue;
-			if (!strcmp(r->method, method)) {
+			if (!strcmp(r->method, taken)) {
 				call->route = r;
 				keep_args(call, args);
 				return 0;
@@ -160,7 +162,7 @@ static int find_route(struct call *call, const char *method, const char *path)
 		call_refuse(call, REFUSE_ABSENT, "there is no such address here");
 		return CALL_REFUSED;
 	}
-	call_header(call, "Allow", "%s", other->method);
+	call_header(call, "Allow", "%s%s", other->method, strcmp(other->method, MHD_HTTP_METHOD_GET) != 0 ? "" : ", HEAD");
 	call_refuse(call, REFUSE_METHOD, "this address does not take that method");
 	return CALL_REFUSED;
 }

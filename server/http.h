@@ -70,7 +70,7 @@ typedef int (*call_fn)(struct call *call, struct error *err);
 typedef int (*call_part_fn)(struct call *call, struct bytes part, struct error *err);
 
 struct route {
-	const char *method, *path; /* '*' stands for one part of a path */
+	const char *method, *path; /* what takes GET takes HEAD; '*' stands for one part of a path */
 	size_t body_max;           /* 0: no body */
 	enum need need;
 	bool always; /* answered while stopping, too */

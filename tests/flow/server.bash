@@ -125,7 +125,7 @@ login() {
 	LOGIN=$(post /v1/login "$DIR/login")
 	TOKEN=$(field token)
 }
-read_as() { request "$1" -H "Authorization: Bearer $TOKEN"; }
+read_as() { request "$1" -H "Authorization: Bearer $TOKEN" "${@:2}"; }
 
 seal_line() { echo "$1: $2 $(stat -c %s "$3") $(sha <"$3")"; }
 
