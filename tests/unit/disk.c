@@ -18,11 +18,14 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum mode { OK, REFUSE_FROM, REFUSE_ONCE, DIE };
+enum mode { OK, REFUSE_FROM, REFUSE_ONCE, DIE, CALL };
 
 static _Atomic int mode;
 static atomic_long steps, at;
 static _Atomic int refusal;
+static _Thread_local bool is_calling; /* the thread of which steps count, between them */
+static void (*call)(void *ctx);
+static void *call_ctx;
 
 static void tell(enum mode what, long n, int error)
 {
@@ -47,9 +50,18 @@ void disk_die_at(long n)
 	tell(DIE, n, 0);
 }
 
+void disk_call_at(long n, void (*fn)(void *ctx), void *ctx)
+{
+	call = fn;
+	call_ctx = ctx;
+	is_calling = true;
+	tell(CALL, n, 0);
+}
+
 long disk_ok(void)
 {
 	mode = OK;
+	is_calling = false;
 	return steps;
 }
 
@@ -60,10 +72,24 @@ static void die(void)
 		pause();
 }
 
+static void call_once(void)
+{
+	is_calling = false;
+	call(call_ctx);
+	is_calling = true;
+}
+
 /* Counts a step; -1 while nothing is to happen. */
 static long take_step(void)
 {
-	return mode == OK ? -1 : atomic_fetch_add(&steps, 1);
+	long n;
+
+	if (mode == OK || (mode == CALL && !is_calling))
+		return -1;
+	n = atomic_fetch_add(&steps, 1);
+	if (mode == CALL && n == at)
+		call_once();
+	return n;
 }
 
 static bool step_is_refused(long n, bool frees_space)

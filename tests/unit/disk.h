@@ -10,5 +10,8 @@ void disk_refuse_from(long n, int error);
 void disk_refuse_once(long n, int error);
 /* At the nth step the process is killed; when that is a write, half of it is done before. */
 void disk_die_at(long n);
+/* Before the nth step of this thread, fn is called, once: what others do meanwhile. The steps of other threads do not count, nor do those
+ * that fn takes. */
+void disk_call_at(long n, void (*fn)(void *ctx), void *ctx);
 /* A disk like any other again. Returns how many steps there were since it was told to fail. */
 long disk_ok(void);

@@ -274,6 +274,88 @@ TEST(a_shredding_counts_what_was_acknowledged_just_before)
 	world_done(&w);
 }
 
+/* What the device posts before a step of its shredding. */
+struct meanwhile {
+	struct world *w;
+	struct fleet_device *device;
+	uint64_t number; /* of the statement */
+	int result;      /* 1: nothing was posted, there are fewer steps */
+};
+
+static void post_snapshot(void *ctx)
+{
+	struct meanwhile *m = ctx;
+	_cleanup_(buf_done) struct buf snapshot = { 0 };
+	struct error err = { 0 };
+
+	fleet_snapshot(&snapshot, &m->w->fleet, m->device, "hostname late\n", "x\n");
+	m->number = m->device->number;
+	m->result = repo_submit_wait(m->w->repo, buf_bytes(&snapshot), &err);
+}
+
+static void post_epoch(void *ctx)
+{
+	struct meanwhile *m = ctx;
+
+	m->result = try_epoch(m->w, m->device);
+}
+
+static struct meanwhile shred_while(struct repo_span *span, struct world *w, long n, void (*meanwhile)(void *ctx))
+{
+	static unsigned count;
+	struct doomed d;
+	struct meanwhile m = { .w = w, .device = &d.device, .result = 1 };
+	char name[32];
+
+	snprintf(name, sizeof(name), "d%u", count++);
+	doomed_init(&d, w, name);
+	disk_call_at(n, meanwhile, &m);
+	CHECK_EQ(shred(span, w, &d), 0);
+	disk_ok();
+	CHECK_EQ(keys_of(w, d.device.id), 0);
+	CHECK_EQ(payloads_of(w, d.device.id), 0);
+	doomed_done(&d);
+	return m;
+}
+
+/* Who has a lost device goes on posting; no row of it is in the index when the last key goes, unless somebody asks for them. */
+TEST(a_snapshot_that_comes_at_any_step_of_a_shredding_is_in_its_span)
+{
+	struct meanwhile m;
+	struct repo_span span;
+	struct world w;
+	long n = 0;
+
+	disk_ok();
+	world_init(&w);
+	while ((m = shred_while(&span, &w, n, post_snapshot)).result != 1) {
+		CHECK_EQ(m.result, 0);
+		CHECK_EQ(span.last_snapshot, m.number);
+		n++;
+	}
+	CHECK(n > 10);
+	world_done(&w);
+}
+
+TEST(an_epoch_that_comes_at_any_step_of_a_shredding_leaves_no_key)
+{
+	long n = 0, taken = 0;
+	struct meanwhile m;
+	struct repo_span span;
+	struct world w;
+
+	disk_ok();
+	world_init(&w);
+	while ((m = shred_while(&span, &w, n, post_epoch)).result != 1) {
+		CHECK(m.result == 0 || m.result == E_DENIED);
+		CHECK_EQ(span.last_epoch, m.result == 0 ? 3 : 2);
+		taken += m.result == 0;
+		n++;
+	}
+	CHECK(taken && taken < n);
+	world_done(&w);
+}
+
 TEST(a_backup_of_the_keyring_does_not_bring_back_what_was_shredded)
 {
 	_cleanup_(buf_done) struct buf word = { 0 };
