@@ -6,7 +6,6 @@
 #include "base/fs.h"
 
 #include <sodium.h>
-#include <stdlib.h>
 
 void make_key(struct sign_key *key, uint8_t fill)
 {

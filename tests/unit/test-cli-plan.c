@@ -5,9 +5,7 @@
 #include "cli/plan.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 /* ---- the plan ---- */
 

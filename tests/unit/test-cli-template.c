@@ -3,9 +3,6 @@
 
 #include "cli/template.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 struct variable {
 	const char *name;
 	const char *values[4];

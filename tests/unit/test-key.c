@@ -4,8 +4,6 @@
 
 #include "base/fs.h"
 
-#include <stdlib.h>
-
 TEST(fingerprints_are_those_of_ssh_keygen)
 {
 	_cleanup_(mem_freep) char *path = mem_printf("%s/id.pub", test_folder());

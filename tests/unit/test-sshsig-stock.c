@@ -4,9 +4,6 @@
 
 #include "base/fs.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 /* An OpenSSH private key file (PROTOCOL.key), not encrypted. */
 static char *write_private_key(const struct sign_key *key)
 {

@@ -3,7 +3,6 @@
 #include "tests/unit/forging.h"
 
 #include <jansson.h>
-#include <sodium.h>
 #include <stdlib.h>
 
 /* ---- what a blob may not hold ---- */
