@@ -26,12 +26,8 @@
 
 enum { GLANCE_MS = 2000 };
 
-int frr_vtysh(struct proc_result *res, const struct settings_frr *frr, const char *const *args, struct bytes in, unsigned timeout_ms,
-	      struct error *err)
+size_t frr_name_instance(const char **argv, size_t n, const struct settings_frr *frr)
 {
-	const char *argv[FRR_ARGS_MAX] = { "vtysh" };
-	size_t n = 1;
-
 	if (frr->pathspace) {
 		argv[n++] = "-N";
 		argv[n++] = frr->pathspace;
@@ -40,6 +36,15 @@ int frr_vtysh(struct proc_result *res, const struct settings_frr *frr, const cha
 		argv[n++] = "--vty_socket";
 		argv[n++] = frr->vty_socket;
 	}
+	return n;
+}
+
+int frr_vtysh(struct proc_result *res, const struct settings_frr *frr, const char *const *args, struct bytes in, unsigned timeout_ms,
+	      struct error *err)
+{
+	const char *argv[FRR_ARGS_MAX] = { "vtysh" };
+	size_t n = frr_name_instance(argv, 1, frr);
+
 	while (*args && n + 1 < FRR_ARGS_MAX)
 		argv[n++] = *args++;
 	argv[n] = NULL;

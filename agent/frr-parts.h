@@ -6,6 +6,8 @@
 
 enum { FRR_VTYSH_MS = 10000, FRR_APPLY_MS = 120000, FRR_ARGS_MAX = 24 };
 
+/* Puts the options that name the router behind the n words of argv, for vtysh and frr-reload.py alike. Returns how many words there are. */
+size_t frr_name_instance(const char **argv, size_t n, const struct settings_frr *frr);
 /* Runs vtysh with these arguments behind those that name the router. Nothing secret is ever among them. */
 int frr_vtysh(struct proc_result *res, const struct settings_frr *frr, const char *const *args, struct bytes in, unsigned timeout_ms,
 	      struct error *err) _must_check_;

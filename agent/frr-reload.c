@@ -100,17 +100,8 @@ static int run(struct proc_result *res, const struct settings_frr *frr, const ch
 	const char *argv[FRR_ARGS_MAX] = { "python3", "-I", "-", RELOAD_PATH, what, "--stdout", "--log-level", "critical",
 					   "--confdir", dir, "--rundir", dir };
 	_cleanup_(buf_done) struct buf program = { 0 };
-	size_t n = 12;
 
-	if (frr->pathspace) {
-		argv[n++] = "-N";
-		argv[n++] = frr->pathspace;
-	}
-	if (frr->vty_socket) {
-		argv[n++] = "--vty_socket";
-		argv[n++] = frr->vty_socket;
-	}
-	argv[n++] = file;
+	argv[frr_name_instance(argv, 12, frr)] = file;
 	write_program(&program, text);
 	return proc_run(res, argv, buf_bytes(&program), FRR_APPLY_MS, 4 << 20, err);
 }
