@@ -62,17 +62,23 @@ static bool is_hash(const char *text)
 	return text && hex_decode(hash, sizeof(hash), bytes_str(text));
 }
 
-static int take_line(struct advisory_store *s, const json_t *line, struct error *err)
+/* The texts stay the line's. */
+static void read_line(struct advisory_entry *e, const json_t *line)
 {
-	struct advisory_entry *e = add_entry(s);
-	const char *sha256 = advisory_text(line, "sha256");
-
 	e->publisher = advisory_text(line, "publisher");
 	e->id = advisory_text(line, "id");
 	e->version = advisory_text(line, "version");
 	e->released = advisory_text(line, "released");
 	e->imported = advisory_text(line, "imported");
 	e->checked = advisory_text(line, "checked");
+}
+
+static int take_line(struct advisory_store *s, const json_t *line, struct error *err)
+{
+	struct advisory_entry *e = add_entry(s);
+	const char *sha256 = advisory_text(line, "sha256");
+
+	read_line(e, line);
 	if (!is_hash(sha256) || !e->publisher || !e->id || !e->version || !e->released || !e->imported || !e->checked)
 		return error_set(err, E_FORMAT, "entry %zu is damaged", s->count);
 	memcpy(e->sha256, sha256, sizeof(e->sha256));
@@ -235,12 +241,7 @@ static void fill_entry(struct advisory_store *s, struct advisory_entry *e, const
 	if (!s->index)
 		s->index = json_pack("{s:i, s:[]}", "holdfast-advisories", INDEX_VERSION, "advisories");
 	json_array_append_new(json_object_get(s->index, "advisories"), line); /* keeps the strings; the old line goes when it is saved */
-	e->publisher = advisory_text(line, "publisher");
-	e->id = advisory_text(line, "id");
-	e->version = advisory_text(line, "version");
-	e->released = advisory_text(line, "released");
-	e->imported = advisory_text(line, "imported");
-	e->checked = advisory_text(line, "checked");
+	read_line(e, line);
 	memcpy(e->sha256, sha256, sizeof(e->sha256));
 	s->is_changed = true;
 }
