@@ -15,10 +15,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { HEAD_LEN = 4 + 1 + 4 + 8, FILE_MAX = 1 << 30, KIND_MARK = 'A', MARK_LEN = HEAD_LEN + 8 };
+enum {
+	HEAD_LEN = 4 + 1 + 4 + 8,
+	FILE_MAX = 1 << 30,
+	KIND_MARK = 'A',
+	MARK_LEN = HEAD_LEN + 8,
+	FILL_FROM = 1 << 20, /* a file that came to less is followed by one that just grows */
+	FILL_MAX = 32 << 20,
+	FILL_PIECE = 256 << 10,
+	FILL_SPARE = 8, /* so many times what the file before came to, once more: two are never quite as long */
+};
 
 static const char magic[] = "HFJ1";
 static const char retired[] = ".packed"; /* behind the name of a file that is being overwritten */
+static const char zeros[64 << 10];
 
 struct journal {
 	char *folder;
@@ -26,9 +36,16 @@ struct journal {
 	uint64_t keys;   /* of the newest file that holds keys, or was there at the start */
 	uint64_t dropped_keys; /* the same at the last rotation: dropping reads it while others append */
 	int fd;
+	off_t fill;    /* it was made beforehand, of so many zeros; 0: it just grows */
 	off_t len;     /* of what is good */
 	off_t last;    /* where its last batch begins */
+	off_t reach;   /* nothing was ever written behind it */
 	bool is_dirty; /* there are bytes behind len that could not be cut off yet */
+
+	/* of whoever rotates */
+	int next_fd; /* the file made beforehand, -1: none */
+	off_t next_fill;
+	off_t ended; /* what the file before came to */
 };
 
 static void checksum(uint8_t out[8], uint8_t kind, struct bytes content)
@@ -128,54 +145,111 @@ static int give_records(struct bytes rest, journal_fn fn, void *ctx, struct erro
 	return 0;
 }
 
-/* What is cut off may be a part of an epoch's keys: the blocks that are let go do not keep it. */
-static int cut(int fd, off_t len)
+static int put_zeros(int fd, off_t from, off_t to)
 {
-	static const char zeros[4096];
+	while (from < to) {
+		size_t n = to - from < (off_t)sizeof(zeros) ? (size_t)(to - from) : sizeof(zeros);
+		ssize_t done = pwrite(fd, zeros, n, from);
+
+		if (done < 0 && errno != EINTR)
+			return -1;
+		from += done > 0 ? done : 0;
+	}
+	return 0;
+}
+
+/* What is cut off, up to end, may be a part of an epoch's keys: the blocks that are let go do not keep it. Of a file that was made
+ * beforehand, the zeros stay; unless the disk takes nothing more: that it is cut matters more, and what is behind it goes, too. */
+static int cut(int fd, off_t len, off_t end, off_t *fill)
+{
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return -1;
-	for (off_t at = len; at < st.st_size;) {
-		size_t n = st.st_size - at < (off_t)sizeof(zeros) ? (size_t)(st.st_size - at) : sizeof(zeros);
-		ssize_t done = pwrite(fd, zeros, n, at);
-
-		if (done < 0 && errno != EINTR)
-			break; /* a disk that takes nothing more: that it is cut matters more */
-		at += done > 0 ? done : 0;
-	}
-	return fdatasync(fd) < 0 || ftruncate(fd, len) < 0 || fdatasync(fd) < 0 ? -1 : 0;
+	if (put_zeros(fd, len, end < st.st_size ? end : st.st_size) < 0)
+		*fill = 0;
+	if (fdatasync(fd) < 0)
+		return -1;
+	if (len < *fill)
+		len = *fill;
+	return len < st.st_size && (ftruncate(fd, len) < 0 || fdatasync(fd) < 0) ? -1 : 0;
 }
 
-static int cut_file(const char *path, size_t len, struct error *err)
+static int cut_file(const char *path, size_t len, size_t end, struct error *err)
 {
 	_cleanup_(fd_closep) int fd = open(path, O_WRONLY | O_CLOEXEC);
+	off_t fill = 0;
 
-	if (fd < 0 || cut(fd, (off_t)len) < 0)
+	if (fd < 0 || cut(fd, (off_t)len, (off_t)end, &fill) < 0)
 		return error_sys(err, "cannot cut '%s' back to %zu bytes", path, len);
 	return 0;
+}
+
+/* Without the zeros at its end. */
+static size_t len_written(struct bytes text)
+{
+	while (text.len && !text.ptr[text.len - 1])
+		text.len--;
+	return text.len;
 }
 
 static int replay_file(const char *path, bool newest, journal_fn fn, void *ctx, uint64_t *cut, struct error *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
-	size_t good;
+	size_t good, end;
 	int r = fs_read(&text, path, FILE_MAX, err);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
 	good = whole_len(buf_bytes(&text));
-	if (good < text.len && (!newest || has_mark_behind(buf_bytes(&text), good)))
+	end = len_written(buf_bytes(&text));
+	if (good < end && (!newest || has_mark_behind(buf_bytes(&text), good)))
 		return error_set(err, E_FORMAT,
 				 "journal '%s' is damaged at byte %zu, in what was acknowledged: restore it from a copy, or move it "
 				 "away to go on without what it holds",
 				 path, good);
 	if (give_records(bytes_of(text.ptr, good), fn, ctx, err) < 0)
 		return error_add(err, "journal '%s'", path);
-	if (good == text.len)
+	if (good >= end) /* a record may end in zeros of its own */
 		return 0;
-	*cut += text.len - good;
-	return cut_file(path, good, err);
+	*cut += end - good;
+	return cut_file(path, good, end, err);
+}
+
+/* Is there anything in it but zeros? */
+static int holds_anything(bool *out, const char *path, struct error *err)
+{
+	_cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	char chunk[sizeof(zeros)];
+	ssize_t n;
+
+	if (fd < 0)
+		return error_sys(err, "cannot open '%s'", path);
+	*out = false;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0) {
+		if (memcmp(chunk, zeros, (size_t)n) != 0) {
+			*out = true;
+			return 0;
+		}
+	}
+	return n < 0 ? error_sys(err, "cannot read '%s'", path) : 0;
+}
+
+/* How many files there are up to the newest that holds anything. What was made beforehand lies behind it. */
+static int count_used(size_t *out, const char *folder, const uint64_t *files, size_t count, struct error *err)
+{
+	bool is_used = false;
+
+	for (; count; count--) {
+		_cleanup_(mem_freep) char *path = path_of(folder, files[count - 1]);
+
+		if (holds_anything(&is_used, path, err) < 0)
+			return err->code;
+		if (is_used)
+			break;
+	}
+	*out = count;
+	return 0;
 }
 
 static int by_number(const void *a, const void *b)
@@ -230,22 +304,46 @@ static int wipe_retired(const char *folder, struct error *err)
 
 /* ---- writing ---- */
 
-static int begin_file(struct journal *journal, uint64_t number, struct error *err)
+/* In small pieces, each on the disk before the next one, so that a sync of the file in hand meets little that waits. */
+static int fill_file(int fd, off_t fill, struct error *err)
+{
+	for (off_t at = 0; at < fill; at += FILL_PIECE) {
+		if (put_zeros(fd, at, at + FILL_PIECE) < 0)
+			return error_sys(err, "cannot write");
+		if (sync_file_range(fd, at, FILL_PIECE, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) < 0)
+			return error_sys(err, "cannot sync");
+	}
+	return fill && fsync(fd) < 0 ? error_sys(err, "cannot sync") : 0;
+}
+
+/* A file of so many zeros, and its name, on the disk. */
+static int make_file(int *out, const struct journal *journal, uint64_t number, off_t fill, struct error *err)
 {
 	_cleanup_(mem_freep) char *path = path_of(journal->folder, number);
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return error_sys(err, "cannot make '%s'", path);
-	if (fs_sync_dir(journal->folder, err) < 0) {
+	if (fill_file(fd, fill, err) < 0 || fs_sync_dir(journal->folder, err) < 0) {
 		close(fd);
 		unlink(path);
-		return err->code;
+		return error_add(err, "'%s'", path);
 	}
+	*out = fd;
+	return 0;
+}
+
+static int begin_file(struct journal *journal, uint64_t number, struct error *err)
+{
+	if (journal->next_fd < 0 && make_file(&journal->next_fd, journal, number, 0, err) < 0)
+		return err->code;
 	fd_closep(&journal->fd);
-	journal->fd = fd;
+	journal->fd = journal->next_fd;
+	journal->fill = journal->next_fill;
+	journal->next_fd = -1;
+	journal->next_fill = 0;
 	journal->number = number;
-	journal->len = journal->last = 0;
+	journal->len = journal->last = journal->reach = 0;
 	return 0;
 }
 
@@ -262,24 +360,26 @@ int journal_open(struct journal **out, const char *folder, journal_fn fn, void *
 {
 	struct journal *journal = mem_alloc(sizeof(*journal));
 	_cleanup_(mem_freep) uint64_t *files = NULL;
-	size_t n = 0;
+	size_t n = 0, used = 0;
 	int r = fs_mkdirs(folder, 0700, err);
 
 	*cut = 0;
 	journal->folder = mem_strdup(folder);
-	journal->fd = -1;
+	journal->fd = journal->next_fd = -1;
 	if (r == 0)
 		r = wipe_retired(folder, err);
 	if (r == 0)
 		r = list_files(&files, &n, folder, err);
-	for (size_t i = 0; r == 0 && i < n; i++) {
+	if (r == 0)
+		r = count_used(&used, folder, files, n, err);
+	for (size_t i = 0; r == 0 && i < used; i++) {
 		_cleanup_(mem_freep) char *path = path_of(folder, files[i]);
 
-		r = replay_file(path, i + 1 == n, fn, ctx, cut, err);
+		r = replay_file(path, i + 1 == used, fn, ctx, cut, err);
 	}
 	journal->keys = n ? files[n - 1] : 0;
-	if (r == 0 && n)
-		r = sync_old(folder, files[n - 1], err);
+	if (r == 0 && used)
+		r = sync_old(folder, files[used - 1], err);
 	if (r == 0)
 		r = begin_file(journal, n ? files[n - 1] + 1 : 1, err);
 	if (r < 0) {
@@ -294,6 +394,12 @@ struct journal *journal_close(struct journal *journal)
 {
 	if (!journal)
 		return NULL;
+	if (journal->next_fd >= 0) {
+		_cleanup_(mem_freep) char *path = path_of(journal->folder, journal->number + 1);
+
+		(void)unlink(path); /* should it stay, it counts for nothing */
+	}
+	fd_closep(&journal->next_fd);
 	fd_closep(&journal->fd);
 	free(journal->folder);
 	free(journal);
@@ -303,8 +409,17 @@ struct journal *journal_close(struct journal *journal)
 /* Back to what is good. */
 static int cut_back(struct journal *journal)
 {
-	journal->is_dirty = cut(journal->fd, journal->len) < 0 || lseek(journal->fd, journal->len, SEEK_SET) < 0;
+	journal->is_dirty = cut(journal->fd, journal->len, journal->reach, &journal->fill) < 0 ||
+			    lseek(journal->fd, journal->len, SEEK_SET) < 0;
+	if (!journal->is_dirty)
+		journal->reach = journal->len;
 	return journal->is_dirty ? -1 : 0;
+}
+
+static int write_on(struct journal *journal, struct bytes in, struct error *err)
+{
+	journal->reach = journal->len + (off_t)in.len;
+	return fd_write_all(journal->fd, in, err);
 }
 
 static int be_clean(struct journal *journal, struct error *err)
@@ -320,7 +435,7 @@ int journal_append(struct journal *journal, struct bytes batch, struct error *er
 
 	if (r < 0)
 		return r;
-	if (fd_write_all(journal->fd, batch, err) < 0)
+	if (write_on(journal, batch, err) < 0)
 		r = err->code;
 	else if (fdatasync(journal->fd) < 0)
 		r = error_sys(err, "cannot sync");
@@ -345,7 +460,7 @@ void journal_mark(struct journal *journal)
 
 	add_mark(&mark, (uint64_t)journal->len);
 	/* without a mark the batch is replayed all the same; it only cannot be told from one that nobody was told of */
-	if (fd_write_all(journal->fd, buf_bytes(&mark), &ignored) < 0)
+	if (write_on(journal, buf_bytes(&mark), &ignored) < 0)
 		cut_back(journal);
 	else
 		journal->len += (off_t)mark.len;
@@ -362,7 +477,28 @@ void journal_undo(struct journal *journal)
  * one would pass for damaged. */
 static int end_file(struct journal *journal, struct error *err)
 {
-	return fdatasync(journal->fd) < 0 ? error_sys(err, "cannot sync the journal") : begin_file(journal, journal->number + 1, err);
+	off_t len = journal->len;
+
+	if (fdatasync(journal->fd) < 0)
+		return error_sys(err, "cannot sync the journal");
+	if (begin_file(journal, journal->number + 1, err) < 0)
+		return err->code;
+	journal->ended = len;
+	return 0;
+}
+
+int journal_prepare(struct journal *journal, struct error *err)
+{
+	off_t fill = (journal->ended + journal->ended / FILL_SPARE + FILL_PIECE - 1) / FILL_PIECE * FILL_PIECE;
+
+	if (journal->next_fd >= 0 || journal->ended < FILL_FROM)
+		return 0;
+	if (fill > FILL_MAX)
+		fill = FILL_MAX;
+	if (make_file(&journal->next_fd, journal, journal->number + 1, fill, err) < 0)
+		return error_add(err, "the next file of the journal");
+	journal->next_fill = fill;
+	return 0;
 }
 
 int journal_rotate(uint64_t *before, struct journal *journal, struct error *err)

@@ -606,6 +606,19 @@ static int turn(struct repo *repo)
 	return r;
 }
 
+/* With the lock held, which is let go: while there is time. */
+static void prepare_journal(struct repo *repo)
+{
+	struct error err = { 0 };
+
+	if (repo->packer_stopping)
+		return;
+	pthread_mutex_unlock(&repo->lock);
+	if (journal_prepare(repo->journal, &err) < 0)
+		log_failure(LOG_WARNING, "cannot-prepare-journal", &err);
+	pthread_mutex_lock(&repo->lock);
+}
+
 /* With the lock held. */
 static bool has_work(const struct repo *repo)
 {
@@ -630,6 +643,8 @@ void *packer_main(void *arg)
 		wait_until(repo, next_ms);
 		r = turn(repo);
 		next_ms = clock_mono_ms() + (r < 0 ? PACK_RETRY_MS : PACK_EVERY_MS);
+		if (r == 0)
+			prepare_journal(repo);
 	}
 	pthread_mutex_unlock(&repo->lock);
 	return NULL;

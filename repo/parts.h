@@ -36,7 +36,7 @@ struct repo {
 	pthread_mutex_t store_turn;    /* whoever waits for store_lock in turn */
 	struct git_store *git;         /* of the packer thread */
 	struct git_store *reading_git; /* with reading_lock */
-	struct journal *journal;       /* with journal_lock: written or rotated */
+	struct journal *journal;       /* with journal_lock: written or rotated; the packer thread rotates, and prepares for it */
 	pthread_mutex_t journal_lock;
 	pthread_mutex_t keyring_lock; /* between a rewrap that looks for its epoch, and who destroys that; taken alone */
 	pthread_mutex_t destroy_lock; /* one walk through the payloads at a time; taken first */

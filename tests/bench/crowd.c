@@ -223,7 +223,10 @@ void crowd_init(struct crowd *crowd, const char *dir, size_t count)
 	struct error err = { 0 };
 	struct world world = { 0 };
 
-	*crowd = (struct crowd){ .count = count, .dir = mem_strdup(dir), .keyring = mem_strdup("/dev/shm/holdfast-bench.XXXXXX") };
+	*crowd = (struct crowd){ .count = count,
+				 .delta_bytes = SEAL_BYTES,
+				 .dir = mem_strdup(dir),
+				 .keyring = mem_strdup("/dev/shm/holdfast-bench.XXXXXX") };
 	if (crypto_start(&err) < 0)
 		die("libsodium", &err);
 	shell("mkdir -p '%s'", dir);
@@ -259,12 +262,13 @@ void crowd_sample(struct sample *out, struct crowd *crowd, size_t i)
 {
 	struct crowd_device *device = &crowd->devices[i];
 	_cleanup_(buf_done) struct buf text = { 0 };
-	uint8_t base[SEAL_BYTES], delta[SEAL_BYTES], prev[HASH_LEN];
+	_cleanup_(buf_done) struct buf delta = { 0 };
+	uint8_t base[SEAL_BYTES], prev[HASH_LEN];
 	bool first = !device->base_number;
 	char hash[2 * HASH_LEN + 1];
 
 	randombytes_buf(base, sizeof(base));
-	randombytes_buf(delta, sizeof(delta));
+	randombytes_buf(buf_extend(&delta, crowd->delta_bytes), crowd->delta_bytes);
 	memcpy(prev, device->head, HASH_LEN);
 	begin(&text, STATEMENT_SNAPSHOT, crowd, device);
 	statement_add_hash(&text, "prev", prev);
@@ -281,13 +285,13 @@ void crowd_sample(struct sample *out, struct crowd *crowd, size_t i)
 	}
 	hex_encode(hash, device->base, HASH_LEN);
 	statement_add(&text, "base", "%u %d %s", device->base_number, SEAL_BYTES, hash);
-	statement_add_seal(&text, "delta", device->number, bytes_of(delta, sizeof(delta)));
+	statement_add_seal(&text, "delta", device->number, buf_bytes(&delta));
 	finish(&text, device, device_key(crowd, i));
 	*out = (struct sample){ .id = device->id, .statement_len = text.len };
 	buf_add_bytes(&out->container, buf_bytes(&text));
 	if (first)
 		buf_add(&out->container, base, sizeof(base));
-	buf_add(&out->container, delta, sizeof(delta));
+	buf_add_bytes(&out->container, buf_bytes(&delta));
 }
 
 struct sample *crowd_samples(struct crowd *crowd, size_t n)

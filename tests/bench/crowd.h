@@ -21,6 +21,7 @@ struct crowd {
 	struct crowd_device *devices;
 	struct sign_key key; /* of the device in hand */
 	size_t count, next; /* whose turn it is */
+	size_t delta_bytes; /* of the seals to come: SEAL_BYTES */
 	char *dir, *keyring; /* the keyring is in memory: its files are of no interest here, and a million of them take long */
 	struct repo *repo;
 };

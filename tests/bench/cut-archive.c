@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DEVICES = 40, PAUSE_US = 15000 };
+enum { DEVICES = 40, LARGE = 8192, PAUSE_US = 15000 }; /* so large that journal files are made beforehand */
 
 static int acknowledged;
 
@@ -38,16 +38,20 @@ static int write_on(const char *dir, const char *list, const char *key)
 	struct crowd crowd;
 
 	crowd_init(&crowd, dir, DEVICES);
+	crowd.delta_bytes = LARGE;
 	if (sign_key_store(&crowd.fleet.archive, key, &err) < 0)
 		return 1;
 	acknowledged = open(list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	for (size_t i = 0; acknowledged >= 0; i = (i + 1) % DEVICES) {
 		struct sent *sent = mem_alloc(sizeof(*sent));
 		struct sample sample;
+		int r;
 
 		crowd_sample(&sample, &crowd, i);
 		*sent = (struct sent){ crowd.devices[i].id, crowd.devices[i].number };
-		if (repo_submit(crowd.repo, buf_bytes(&sample.container), note, sent, &err) != 0)
+		while ((r = repo_submit(crowd.repo, buf_bytes(&sample.container), note, sent, &err)) == REPO_BUSY)
+			usleep(PAUSE_US);
+		if (r != 0)
 			return 1;
 		buf_done(&sample.container);
 		if (i % 8 == 0)

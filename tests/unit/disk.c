@@ -198,6 +198,11 @@ int fdatasync(int fd _unused_)
 	return is_refused(false) ? -1 : 0;
 }
 
+int sync_file_range(int fd _unused_, off64_t from _unused_, off64_t len _unused_, unsigned how _unused_)
+{
+	return is_refused(false) ? -1 : 0;
+}
+
 int syncfs(int fd _unused_)
 {
 	return is_refused(false) ? -1 : 0;

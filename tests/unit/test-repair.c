@@ -9,11 +9,14 @@
 #include <glob.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { LARGE = 1000000 };
 
 /* ---- the branch ---- */
 
@@ -166,6 +169,85 @@ TEST(a_journal_that_is_lost_or_damaged_is_said_and_a_new_index_goes_on_without_i
 	CHECK_OK(repo_reindex(w.dir, &w.fleet.archive, &err));
 	CHECK_OK(repo_open(&w.repo, w.dir, &w.fleet.archive, 0, &err));
 	check_log(&w, w.device.number - 1);
+	world_done(&w);
+}
+
+/* Random letters, which nothing makes much smaller. */
+static void make_large(struct world *w, struct buf *out)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+
+	randombytes_buf(buf_extend(&text, LARGE), LARGE);
+	for (size_t i = 0; i < LARGE; i++)
+		text.ptr[i] = i % 80 ? ' ' + text.ptr[i] % 64 : '\n';
+	fleet_snapshot(out, &w->fleet, &w->device, buf_text(&text), "\n");
+}
+
+/* Is there a file of the journal that was made beforehand? */
+static bool is_prepared(const struct world *w)
+{
+	_cleanup_(mem_freep) char *command = mem_printf(
+		"cd %s/journal && for f in $(find . -size +1000k); do cmp -s -n 1 $f /dev/zero && exit; done; exit 1", w->dir);
+
+	return system(command) == 0;
+}
+
+/* As post_and_die(), and the last is written over zeros: the first two come into one file, and are large. */
+static void post_over_zeros_and_die(struct world *w, const struct buf posts[static 4])
+{
+	const struct bytes two[] = { buf_bytes(&posts[0]), buf_bytes(&posts[1]) };
+	int status;
+	pid_t pid = fork();
+
+	if (!pid) {
+		struct error err = { 0 };
+
+		if (repo_open(&w->repo, w->dir, &w->fleet.archive, 0, &err) < 0 || repo_submit_list(w->repo, two, 2, NULL, NULL, &err) != 0)
+			_exit(1);
+		for (int i = 0; !is_prepared(w); i++, usleep(10000))
+			if (i == 1000)
+				_exit(2);
+		if (repo_submit_wait(w->repo, buf_bytes(&posts[2]), &err) != 0 || repo_flush(w->repo, &err) < 0 ||
+		    repo_submit_wait(w->repo, buf_bytes(&posts[3]), &err) != 0)
+			_exit(3);
+		kill(getpid(), SIGKILL);
+	}
+	waitpid(pid, &status, 0);
+	CHECK(WIFSIGNALED(status));
+}
+
+TEST(a_kill_while_a_file_made_beforehand_is_in_hand_loses_nothing)
+{
+	_cleanup_(mem_freep) char *large = NULL;
+	struct error err = { 0 };
+	struct world w;
+	bool left = false;
+
+	world_init(&w);
+	w.repo = repo_close(w.repo);
+	for (int round = 0; !left && round < 20; round++) {
+		struct buf posts[4] = { 0 };
+
+		make_large(&w, &posts[0]);
+		make_large(&w, &posts[1]);
+		make_snapshot(&w, &posts[2]);
+		make_snapshot(&w, &posts[3]);
+		post_over_zeros_and_die(&w, posts);
+		for (size_t i = 0; i < ARRAY_SIZE(posts); i++)
+			buf_done(&posts[i]);
+		left = is_journaled(&w, w.device.number) && !is_packed(&w, w.device.number);
+	}
+	CHECK(left);
+	large = mem_printf("test $(stat -c %%s $(grep -la '^number: %llu$' journal/*)) -gt 1048576", (unsigned long long)w.device.number);
+	check_shell(w.dir, large);
+	CHECK_OK(repo_open(&w.repo, w.dir, &w.fleet.archive, 0, &err));
+	check_log(&w, w.device.number);
+	CHECK_EQ(world_post(&w, make_snapshot), 0);
+	CHECK_OK(repo_flush(w.repo, &err));
+	world_reopen(&w);
+	check_log(&w, w.device.number);
+	check_git(&w);
+	check_shell(w.dir, "test -z \"$(find journal -type f -size +0)\""); /* at rest there is nothing of it any more */
 	world_done(&w);
 }
 
