@@ -162,16 +162,28 @@ static void append(struct ahead *ahead, struct item *item)
 	ahead->count++;
 }
 
-void ahead_remove(struct ahead *ahead, struct item *item)
+/* With the lock held. */
+static void take_away(struct ahead *ahead, struct item *item)
 {
 	if (!item->is_ahead)
 		return;
-	pthread_mutex_lock(&ahead->lock);
 	*(item->ahead_prev ? &item->ahead_prev->ahead_next : &ahead->first) = item->ahead_next;
 	*(item->ahead_next ? &item->ahead_next->ahead_prev : &ahead->last) = item->ahead_prev;
 	item->is_ahead = false;
 	item->ahead_head->items--;
 	ahead->count--;
+}
+
+void ahead_remove(struct ahead *ahead, struct item *item)
+{
+	ahead_remove_all(ahead, &item, 1);
+}
+
+void ahead_remove_all(struct ahead *ahead, struct item *const *items, size_t count)
+{
+	pthread_mutex_lock(&ahead->lock);
+	for (size_t i = 0; i < count; i++)
+		take_away(ahead, items[i]);
 	pthread_mutex_unlock(&ahead->lock);
 }
 

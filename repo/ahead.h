@@ -45,6 +45,7 @@ void ahead_committed(struct ahead *ahead);
 void ahead_rolled_back(struct ahead *ahead);
 /* Its rows are entered by somebody else, or it is about to be freed. */
 void ahead_remove(struct ahead *ahead, struct item *item);
+void ahead_remove_all(struct ahead *ahead, struct item *const *items, size_t count);
 
 /* ---- from any thread ---- */
 

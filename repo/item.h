@@ -7,17 +7,18 @@
 enum { KIND_STATEMENT = 'S', KIND_FORK = 'F' }; /* of the journal's records */
 
 struct item {
+	/* what walks through thousands look at comes first, and together */
 	struct item *next;
-	struct buf bytes;
-	struct container c; /* borrows from bytes */
-	uint8_t kind;       /* 0: it is not to be packed */
-	bool is_packed;     /* for index_drop_packed() */
-	size_t arrived;     /* for the packer: its place among those that are packed together */
-	struct merkle_hash leaf; /* of the log */
-	struct names names;
 	struct item *ahead_prev, *ahead_next; /* ahead.c */
 	struct ahead_head *ahead_head;
-	bool is_ahead; /* its rows are not in the index yet */
+	bool is_ahead;  /* its rows are not in the index yet */
+	uint8_t kind;   /* 0: it is not to be packed */
+	bool is_packed; /* for index_drop_packed() */
+	size_t arrived; /* for the packer: its place among those that are packed together */
+	struct buf bytes;
+	struct container c;      /* borrows from bytes */
+	struct merkle_hash leaf; /* of the log */
+	struct names names;
 	repo_done_fn done;
 	void *ctx;
 	struct repo_outcome outcome;

@@ -7,15 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The seals that lie beside a statement; what such a one does not list any more goes. */
+/* A statement and the seals that lie beside it, sorted by their files; what such a statement does not list any more goes. */
 struct place {
-	const char *name, *file;
+	const char *name, *file; /* of a seal; the statement itself has no name */
 };
 
-static const struct place snapshot_seals[] = {
-	{ "base", "base.age" }, { "delta", "delta.age" }, { "secrets", "secrets.age" }, { "startup", "startup.age" }
+enum { FILE_NAME_MAX = 16 };
+
+static const struct place snapshot_places[] = {
+	{ "base", "base.age" }, { "delta", "delta.age" }, { "secrets", "secrets.age" }, { NULL, "snapshot" }, { "startup", "startup.age" }
 };
-static const struct place verdict_seals[] = { { "findings", "findings.age" } };
+static const struct place verdict_places[] = { { "findings", "findings.age" }, { NULL, "verdict" } };
 
 /* Two or three for every snapshot: put together by hand, in a tenth of the time that a format takes. */
 void layout_device_path(char out[static PATH_MAX_LEN], const char *id, const char *name)
@@ -153,33 +155,54 @@ static size_t find_ref(const struct container *c, const char *name)
 	return k;
 }
 
-/* Sorted by path, as all are. */
-static size_t seal_changes(struct change *out, const struct container *c, const struct names *names, const struct place *places,
-			   size_t count)
+/* What becomes of a place; false: it stays as it is. */
+static bool change_at(struct change *out, const struct container *c, const struct names *names, const struct place *place)
 {
-	const char *device = statement_get(c->st, "device");
-	size_t n = 0;
+	size_t k;
 
+	if (!place->name) {
+		out->blob = statement_whole(c->st);
+		out->id = &names->whole;
+		out->remove = false;
+		return true;
+	}
+	k = find_ref(c, place->name);
+	if (k < c->count && !c->seals[k].ptr)
+		return false;
+	out->blob = k < c->count ? c->seals[k] : (struct bytes){ 0 };
+	out->id = k < c->count ? &names->seals[k] : NULL;
+	out->remove = k == c->count;
+	return true;
+}
+
+/* All in the folder of path, which has room for each: a device's folder is short. */
+static size_t place_changes(struct change *out, const char *path, const struct container *c, const struct names *names,
+			    const struct place *places, size_t count)
+{
+	size_t folder = (size_t)(strrchr(path, '/') + 1 - path), n = 0;
+
+	assert(folder + FILE_NAME_MAX < PATH_MAX_LEN);
 	for (size_t i = 0; i < count; i++) {
-		size_t k = find_ref(c, places[i].name);
-
-		if (k < c->count && !c->seals[k].ptr)
-			continue; /* stays as it is */
-		out[n].blob = k < c->count ? c->seals[k] : (struct bytes){ 0 };
-		out[n].remove = k == c->count;
-		out[n].id = k < c->count ? &names->seals[k] : NULL;
-		layout_device_path(out[n++].path, device, places[i].file);
+		if (!change_at(&out[n], c, names, &places[i]))
+			continue;
+		memcpy(out[n].path, path, folder);
+		memcpy(out[n++].path + folder, places[i].file, strlen(places[i].file) + 1);
 	}
 	return n;
 }
 
-size_t layout_changes(struct change out[static CHANGES_MAX], const struct container *c, const struct names *names, bool is_fork)
+size_t layout_changes(struct change out[static CHANGES_MAX], const char *path, const struct container *c, const struct names *names,
+		      bool is_fork)
 {
 	enum statement_type type = statement_type(c->st);
 	size_t n = 0;
 
+	if (type == STATEMENT_SNAPSHOT && !is_fork)
+		return place_changes(out, path, c, names, snapshot_places, ARRAY_SIZE(snapshot_places));
+	if (type == STATEMENT_VERDICT && !is_fork)
+		return place_changes(out, path, c, names, verdict_places, ARRAY_SIZE(verdict_places));
 	out[n] = (struct change){ .blob = statement_whole(c->st), .id = &names->whole };
-	layout_path(out[n++].path, c->st, is_fork);
+	memcpy(out[n++].path, path, strlen(path) + 1);
 	if (is_fork)
 		return n;
 	if (type == STATEMENT_INVITE) {
@@ -190,10 +213,6 @@ size_t layout_changes(struct change out[static CHANGES_MAX], const struct contai
 		out[n] = (struct change){ .blob = container_seal(c, "text") };
 		layout_text_path(out[n++].path, c->st);
 	}
-	if (type == STATEMENT_SNAPSHOT)
-		n += seal_changes(out + n, c, names, snapshot_seals, ARRAY_SIZE(snapshot_seals));
-	if (type == STATEMENT_VERDICT)
-		n += seal_changes(out + n, c, names, verdict_seals, ARRAY_SIZE(verdict_seals));
 	return n;
 }
 

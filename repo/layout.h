@@ -21,8 +21,9 @@ struct names {
 	git_oid whole, seals[CONTAINER_SEALS_MAX];
 };
 
-/* All that one container changes; blobs borrow from c, names from names. Returns how many. */
-size_t layout_changes(struct change out[static CHANGES_MAX], const struct container *c, const struct names *names, bool is_fork);
+/* All that one container changes, sorted by path; blobs borrow from c, names from names. path: of its statement. Returns how many. */
+size_t layout_changes(struct change out[static CHANGES_MAX], const char *path, const struct container *c, const struct names *names,
+		      bool is_fork);
 
 /* What lies at a path. Statements, all of which belong into the log: those of which the newest lies there, those that are written once, and
  * evidence. And what is said of the log, which does not: its checkpoint, and what witnesses cosigned. */

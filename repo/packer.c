@@ -28,141 +28,180 @@ struct bundle {
 	size_t item_count;
 	struct change *changes;
 	size_t change_count;
+	uint64_t root_version; /* 0: no root is among them */
 	char commit[41];
 	int64_t time_s;
 };
-
-static int change_order(const void *a, const void *b)
-{
-	return strcmp(((const struct change *)a)->path, ((const struct change *)b)->path);
-}
 
 /* Where an item goes: which of the round's commits. */
 struct slot {
 	struct item *item;
 	size_t commit;
-	char who[PATH_MAX_LEN]; /* the device, or for what has none, its path */
+	struct bytes who; /* the device, or for what has none, its key */
+	size_t key_len;   /* of path: what a commit has once */
+	bool is_root;
 	char path[PATH_MAX_LEN];
-	size_t key_len;         /* of path: what a commit has once */
+};
+
+/* Sorted in place of slots: how a name begins is mostly all of it that has to be looked at. */
+struct pick {
+	uint64_t begin; /* eight letters of who */
+	struct slot *slot;
 };
 
 /* Those of one commit, in the order of its log: by path. */
-static int place_order(const void *a, const void *b)
+static int path_order(const void *a, const void *b)
 {
-	const struct slot *x = *(const struct slot *const *)a, *y = *(const struct slot *const *)b;
-
-	return x->commit != y->commit ? (x->commit < y->commit ? -1 : 1) : strcmp(x->path, y->path);
+	return strcmp((*(const struct slot *const *)a)->path, (*(const struct slot *const *)b)->path);
 }
 
-static int slot_order(const void *a, const void *b)
+static int pick_order(const void *a, const void *b)
 {
-	const struct slot *x = a, *y = b;
-	int r = strcmp(x->who, y->who);
+	const struct pick *x = a, *y = b;
+	struct bytes v = x->slot->who, w = y->slot->who;
+	int r;
 
-	return r ? r : x->item->arrived < y->item->arrived ? -1 : 1;
+	if (x->begin != y->begin)
+		return x->begin < y->begin ? -1 : 1;
+	r = memcmp(v.ptr, w.ptr, v.len < w.len ? v.len : w.len);
+	if (r || v.len != w.len)
+		return r ? r : v.len < w.len ? -1 : 1;
+	return x->slot < y->slot ? -1 : 1; /* they lie there in the order of arrival */
+}
+
+static bool is_same_key(const struct slot *a, const struct slot *b)
+{
+	return a->key_len == b->key_len && !memcmp(a->path, b->path, a->key_len);
+}
+
+static bool is_same_who(const struct pick *a, const struct pick *b)
+{
+	return a->begin == b->begin && bytes_equal(a->slot->who, b->slot->who);
 }
 
 /* A path takes one statement per commit, and a device's statements stay in their order: so each goes into the first commit that is not
- * before the device's last one and does not have its path yet. Returns how many commits that takes. */
-static size_t assign_commits(struct slot *slots, size_t count)
+ * before the device's last one and does not have its path yet. Returns how many commits that takes, the first of which is `from`. */
+static size_t assign_commits(struct pick *picks, size_t count, size_t from)
 {
 	size_t commits = 0;
 
-	qsort(slots, count, sizeof(*slots), slot_order);
+	qsort(picks, count, sizeof(*picks), pick_order);
 	for (size_t i = 0, first = 0; i < count; i++) {
-		if (strcmp(slots[i].who, slots[first].who) != 0)
+		struct slot *slot = picks[i].slot;
+
+		if (!is_same_who(&picks[i], &picks[first]))
 			first = i;
-		slots[i].commit = i > first ? slots[i - 1].commit : 0;
-		for (size_t k = i; k-- > first && slots[k].commit == slots[i].commit;) {
-			if (slots[k].key_len == slots[i].key_len && !memcmp(slots[k].path, slots[i].path, slots[i].key_len)) {
-				slots[i].commit++;
+		slot->commit = i > first ? picks[i - 1].slot->commit : from;
+		for (size_t k = i; k-- > first && picks[k].slot->commit == slot->commit;) {
+			if (is_same_key(picks[k].slot, slot)) {
+				slot->commit++;
 				break;
 			}
 		}
-		if (slots[i].commit >= commits)
-			commits = slots[i].commit + 1;
+		if (slot->commit - from >= commits)
+			commits = slot->commit - from + 1;
 	}
 	return commits;
 }
 
 /* What arrived before a root was judged by the one before it; in one commit with it, it would lie behind it, and be judged by that. So a
  * root begins a commit. */
-static size_t assign_all(struct slot *slots, size_t count)
+static size_t assign_all(struct pick *picks, size_t count)
 {
 	size_t commits = 0;
 
 	for (size_t begin = 0, end; begin < count; begin = end) {
-		size_t more;
-
-		for (end = begin + 1; end < count && statement_type(slots[end].item->c.st) != STATEMENT_ROOT; end++)
+		for (end = begin + 1; end < count && !picks[end].slot->is_root; end++)
 			;
-		more = assign_commits(slots + begin, end - begin);
-		for (size_t i = begin; i < end; i++)
-			slots[i].commit += commits;
-		commits += more;
+		commits += assign_commits(picks + begin, end - begin, commits);
 	}
 	return commits;
 }
 
-static struct slot *make_slots(struct list *list)
+static void make_slot(struct slot *slot, struct item *item)
 {
-	struct slot *slots = mem_alloc((list->count + 1) * sizeof(*slots));
+	enum statement_type type = statement_type(item->c.st);
+	bool is_of_device = type != STATEMENT_JUDGEMENT; /* which names devices, and is about none */
+	const char *device = is_of_device ? statement_get(item->c.st, "device") : NULL;
+
+	slot->item = item;
+	slot->is_root = type == STATEMENT_ROOT;
+	layout_path(slot->path, item->c.st, item->kind == KIND_FORK);
+	slot->key_len = strlen(slot->path);
+	/* which of two decisions is the newer one, the log alone tells: each has a commit of its own, whatever its name */
+	if (type == STATEMENT_CONTROL)
+		slot->key_len = (size_t)(strrchr(slot->path, '/') - slot->path);
+	slot->who = device ? bytes_str(device) : bytes_of(slot->path, slot->key_len);
+}
+
+static uint64_t begin_of(struct bytes name)
+{
+	uint64_t begin = 0;
+
+	for (size_t i = 0; i < sizeof(begin); i++)
+		begin = begin << 8 | (i < name.len ? name.ptr[i] : 0);
+	return begin;
+}
+
+static void make_slots(struct slot *slots, struct pick *picks, struct list *list)
+{
 	struct item *item;
 
 	for (size_t i = 0; (item = list_take(list)); i++) {
-		bool is_of_device = statement_type(item->c.st) != STATEMENT_JUDGEMENT; /* which names devices, and is about none */
-		const char *device = is_of_device ? statement_get(item->c.st, "device") : NULL;
-
 		item->arrived = i;
-		slots[i] = (struct slot){ .item = item };
-		layout_path(slots[i].path, item->c.st, item->kind == KIND_FORK);
-		/* which of two decisions is the newer one, the log alone tells: each has a commit of its own, whatever its name */
-		slots[i].key_len = statement_type(item->c.st) == STATEMENT_CONTROL ? (size_t)(strrchr(slots[i].path, '/') - slots[i].path) :
-										     strlen(slots[i].path);
-		if (device)
-			memcpy(slots[i].who, device, strlen(device) + 1); /* an id: shorter than any path */
-		else
-			memcpy(slots[i].who, slots[i].path, slots[i].key_len);
+		make_slot(&slots[i], item);
+		picks[i] = (struct pick){ begin_of(slots[i].who), &slots[i] };
 	}
-	return slots;
+}
+/* Gives bundles their items, and sorts them: who follows one another mostly has paths that do, too. */
+static void fill_bundle(struct bundle *b, const struct slot **slots)
+{
+	bool is_sorted = true;
+
+	for (size_t i = 1; i < b->item_count && is_sorted; i++)
+		is_sorted = strcmp(slots[i - 1]->path, slots[i]->path) < 0;
+	if (!is_sorted)
+		qsort(slots, b->item_count, sizeof(*slots), path_order);
+	b->items = mem_alloc(b->item_count * sizeof(*b->items));
+	/* not zeroed: that would touch several times what is used of it */
+	b->changes = mem_grow(NULL, (b->item_count * CHANGES_MAX + 1) * sizeof(*b->changes));
+	for (size_t i = 0; i < b->item_count; i++) {
+		struct item *item = slots[i]->item;
+
+		b->items[i] = item;
+		b->change_count +=
+			layout_changes(b->changes + b->change_count, slots[i]->path, &item->c, &item->names, item->kind == KIND_FORK);
+		if (slots[i]->is_root)
+			b->root_version = statement_number(item->c.st, "version");
+	}
 }
 
-static void fill_bundles(struct bundle *bundles, const struct slot *slots, size_t count)
+static void fill_bundles(struct bundle *bundles, size_t commits, const struct pick *picks, size_t count)
 {
-	_cleanup_(mem_freep) const struct slot **order = mem_alloc((count + 1) * sizeof(*order));
+	_cleanup_(mem_freep) const struct slot **slots = mem_alloc((count + 1) * sizeof(*slots));
+	_cleanup_(mem_freep) size_t *ends = mem_alloc((commits + 1) * sizeof(*ends));
 
 	for (size_t i = 0; i < count; i++)
-		order[i] = &slots[i];
-	if (count)
-		qsort(order, count, sizeof(*order), place_order);
-	for (size_t i = 0; i < count; i++) {
-		struct bundle *b = &bundles[order[i]->commit];
-		struct item *item = order[i]->item;
-
-		b->items[b->item_count++] = item;
-		b->change_count += layout_changes(b->changes + b->change_count, &item->c, &item->names, item->kind == KIND_FORK);
-	}
+		bundles[picks[i].slot->commit].item_count++;
+	for (size_t i = 0; i < commits; i++)
+		ends[i + 1] = ends[i] + bundles[i].item_count;
+	for (size_t i = 0; i < count; i++)
+		slots[ends[picks[i].slot->commit]++] = picks[i].slot;
+	for (size_t i = 0; i < commits; i++)
+		fill_bundle(&bundles[i], slots + ends[i] - bundles[i].item_count);
 }
 
 /* Empties the list into as many bundles as it takes. */
 static size_t make_bundles(struct bundle **out, struct list *list)
 {
 	size_t count = list->count, commits;
-	_cleanup_(mem_freep) struct slot *slots = make_slots(list);
-	struct bundle *bundles;
+	_cleanup_(mem_freep) struct slot *slots = mem_grow(NULL, (count + 1) * sizeof(*slots));
+	_cleanup_(mem_freep) struct pick *picks = mem_grow(NULL, (count + 1) * sizeof(*picks));
 
-	commits = assign_all(slots, count);
-	bundles = mem_alloc((commits + 1) * sizeof(*bundles));
-	for (size_t i = 0; i < count; i++)
-		bundles[slots[i].commit].item_count++;
-	for (size_t i = 0; i < commits; i++) {
-		bundles[i].items = mem_alloc(bundles[i].item_count * sizeof(*bundles[i].items));
-		/* not zeroed: that would touch several times what is used of it */
-		bundles[i].changes = mem_grow(NULL, (bundles[i].item_count * CHANGES_MAX + 1) * sizeof(*bundles[i].changes));
-		bundles[i].item_count = 0;
-	}
-	fill_bundles(bundles, slots, count);
-	*out = bundles;
+	make_slots(slots, picks, list);
+	commits = assign_all(picks, count);
+	*out = mem_alloc((commits + 1) * sizeof(**out));
+	fill_bundles(*out, commits, picks, count);
 	return commits;
 }
 
@@ -187,19 +226,36 @@ static int make_checkpoint(struct buf *out, struct repo *repo, const struct root
 /* The root in this commit's tree: a newer one may be in force already, and lie in a later commit. */
 static const struct root *root_of_bundle(struct repo *repo, const struct bundle *b, uint64_t *version)
 {
-	for (size_t i = 0; i < b->item_count; i++)
-		if (statement_type(b->items[i]->c.st) == STATEMENT_ROOT)
-			*version = statement_number(b->items[i]->c.st, "version");
+	if (b->root_version)
+		*version = b->root_version;
 	return root_of_version(repo, *version);
 }
 
+static int change_order(const void *a, const void *b)
+{
+	return strcmp(((const struct change *)a)->path, ((const struct change *)b)->path);
+}
+
+/* Those of one item are sorted; those of several are not where one device has more than one in a commit. */
+static void sort_changes(struct bundle *b)
+{
+	for (size_t i = 1; i < b->change_count; i++) {
+		if (change_order(&b->changes[i - 1], &b->changes[i]) < 0)
+			continue;
+		qsort(b->changes, b->change_count, sizeof(*b->changes), change_order);
+		return;
+	}
+}
+
+/* Behind the last one before it. */
 static void add_change(struct bundle *b, const char *path, struct bytes blob)
 {
-	struct change *change = &b->changes[b->change_count++];
+	struct change *at = &b->changes[b->change_count++];
 
-	*change = (struct change){ .blob = blob };
-	snprintf(change->path, sizeof(change->path), "%s", path);
-	qsort(b->changes, b->change_count, sizeof(*b->changes), change_order);
+	for (; at > b->changes && strcmp(at[-1].path, path) > 0; at--)
+		*at = at[-1];
+	*at = (struct change){ .blob = blob };
+	snprintf(at->path, sizeof(at->path), "%s", path);
 }
 
 static int commit_bundle(struct repo *repo, struct round *round, struct bundle *b, struct merkle *log, uint64_t *version, struct error *err)
@@ -221,6 +277,7 @@ static int commit_bundle(struct repo *repo, struct round *round, struct bundle *
 	buf_addf(&message, "archive: %zu %s\n\nLog-Size: %llu\nLog-Root: %s\nHoldfast-Root: %llu\n", b->item_count,
 		 plural(b->item_count, "statement", "statements"), (unsigned long long)log->size, tree, (unsigned long long)*version);
 	snprintf(email, sizeof(email), "archive@%s", root_fleet(root));
+	sort_changes(b);
 	add_change(b, "log/checkpoint", buf_bytes(&checkpoint));
 	if (git_round_commit(&id, round, b->changes, b->change_count, buf_text(&message), email, repo->key, err) < 0)
 		return err->code;
@@ -244,11 +301,16 @@ struct placing {
 
 /* Whatever else is placed may change how a device's chain is judged: then it is one transaction, nothing is ahead of it, and no round is
  * judged by memory meanwhile. */
+static bool is_snapshot(const struct item *item)
+{
+	return item->is_ahead || (statement_type(item->c.st) == STATEMENT_SNAPSHOT && item->kind != KIND_FORK);
+}
+
 static bool are_snapshots(const struct bundle *bundles, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		for (size_t k = 0; k < bundles[i].item_count; k++)
-			if (statement_type(bundles[i].items[k]->c.st) != STATEMENT_SNAPSHOT || bundles[i].items[k]->kind == KIND_FORK)
+			if (!is_snapshot(bundles[i].items[k]))
 				return false;
 	return true;
 }
@@ -267,8 +329,8 @@ static int end_part(struct placing *p, struct error *err)
 {
 	int r = rows_commit(p->repo, err);
 
-	for (size_t i = 0; r == 0 && i < p->count; i++)
-		ahead_remove(p->repo->ahead, p->items[i]);
+	if (r == 0)
+		ahead_remove_all(p->repo->ahead, p->items, p->count);
 	return r;
 }
 
