@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { LARGE_PAGE = 2 << 20 };
 
 static void out_of_memory(void)
 {
@@ -28,6 +31,17 @@ void *mem_grow(void *ptr, size_t size)
 	ptr = realloc(ptr, size ? size : 1);
 	if (!ptr)
 		out_of_memory();
+	return ptr;
+}
+
+/* Page by page, the kernel takes longer to give megabytes than it takes to fill them. */
+void *mem_large(size_t size)
+{
+	uint8_t *ptr = mem_grow(NULL, size);
+	size_t before = -(uintptr_t)ptr & (LARGE_PAGE - 1);
+
+	if (size > before + LARGE_PAGE)
+		madvise(ptr + before, (size - before) & ~(size_t)(LARGE_PAGE - 1), MADV_HUGEPAGE);
 	return ptr;
 }
 

@@ -24,6 +24,7 @@ struct buf {
 /* Allocate or end the process. */
 void *mem_alloc(size_t size) _must_check_; /* zeroed */
 void *mem_grow(void *ptr, size_t size) _must_check_;
+void *mem_large(size_t size) _must_check_; /* for megabytes: in large pages where the kernel has some; not zeroed */
 char *mem_strdup(const char *text) _must_check_;
 char *mem_strndup(const char *text, size_t len) _must_check_;
 char *mem_printf(const char *fmt, ...) _must_check_ _printf_(1, 2);

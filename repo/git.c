@@ -247,13 +247,14 @@ int git_store_check(const struct git_store *git, struct error *err)
 
 /* ---- commits ---- */
 
-int git_round_begin(struct round **out, struct git_store *git, struct error *err)
+int git_round_begin(struct round **out, struct git_store *git, size_t len, struct error *err)
 {
 	struct round *round = mem_alloc(sizeof(*round));
 	int r;
 
 	round->git = git;
 	round->pack = pack_new();
+	pack_expect(round->pack, len + len / 2); /* and the folders */
 	r = git_store_tip(&round->tip, git, err);
 	if (r < 0) {
 		git_round_free(round);

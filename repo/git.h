@@ -40,7 +40,8 @@ struct change {
 	const git_oid *id; /* its name, borrowed, too; NULL: not known yet */
 };
 
-int git_round_begin(struct round **out, struct git_store *git, struct error *err) _must_check_;
+/* len: about how many bytes of blobs will come. */
+int git_round_begin(struct round **out, struct git_store *git, size_t len, struct error *err) _must_check_;
 void git_round_free(struct round *round);
 /* Adds a commit behind the last one of this round (or the branch's tip). */
 int git_round_commit(git_oid *out, struct round *round, const struct change *changes, size_t count, const char *message, const char *email,

@@ -346,7 +346,7 @@ static int commit_cosigned(struct repo *repo, const struct keeping *k, struct er
 	buf_addf(&message, "archive: %zu cosigned\n\nLog-Size: %llu\nLog-Root: %s\nHoldfast-Root: %llu\n", k->count,
 		 (unsigned long long)repo->log.size, tree, (unsigned long long)repo->packed_root);
 	snprintf(email, sizeof(email), "archive@%s", root_fleet(newest_root(repo)));
-	r = git_round_begin(&round, repo->git, err);
+	r = git_round_begin(&round, repo->git, 0, err);
 	if (r == 0)
 		r = git_round_commit(&id, round, k->changes, k->count, buf_text(&message), email, repo->key, err);
 	return r < 0 ? r : git_round_finish(round, err);

@@ -12,6 +12,8 @@ struct pack;
 
 struct pack *pack_new(void);
 struct pack *pack_free(struct pack *pack);
+/* About so many bytes will be added: takes the memory for them at once. Nothing is there yet. */
+void pack_expect(struct pack *pack, size_t len);
 /* git's name of a blob. E_FORMAT when it is made to collide with another one under SHA-1. */
 int pack_name_blob(git_oid *out, struct bytes data, struct error *err) _must_check_;
 /* Adds a blob of which the name is known. */

@@ -28,6 +28,7 @@ struct bundle {
 	size_t item_count;
 	struct change *changes;
 	size_t change_count;
+	size_t bytes;          /* of its items */
 	uint64_t root_version; /* 0: no root is among them */
 	char commit[41];
 	int64_t time_s;
@@ -164,11 +165,12 @@ static void fill_bundle(struct bundle *b, const struct slot **slots)
 		qsort(slots, b->item_count, sizeof(*slots), path_order);
 	b->items = mem_alloc(b->item_count * sizeof(*b->items));
 	/* not zeroed: that would touch several times what is used of it */
-	b->changes = mem_grow(NULL, (b->item_count * CHANGES_MAX + 1) * sizeof(*b->changes));
+	b->changes = mem_large((b->item_count * CHANGES_MAX + 1) * sizeof(*b->changes));
 	for (size_t i = 0; i < b->item_count; i++) {
 		struct item *item = slots[i]->item;
 
 		b->items[i] = item;
+		b->bytes += item->bytes.len;
 		b->change_count +=
 			layout_changes(b->changes + b->change_count, slots[i]->path, &item->c, &item->names, item->kind == KIND_FORK);
 		if (slots[i]->is_root)
@@ -195,7 +197,7 @@ static void fill_bundles(struct bundle *bundles, size_t commits, const struct pi
 static size_t make_bundles(struct bundle **out, struct list *list)
 {
 	size_t count = list->count, commits;
-	_cleanup_(mem_freep) struct slot *slots = mem_grow(NULL, (count + 1) * sizeof(*slots));
+	_cleanup_(mem_freep) struct slot *slots = mem_large((count + 1) * sizeof(*slots));
 	_cleanup_(mem_freep) struct pick *picks = mem_grow(NULL, (count + 1) * sizeof(*picks));
 
 	make_slots(slots, picks, list);
@@ -417,6 +419,15 @@ static void round_freep(struct round **round)
 	git_round_free(*round);
 }
 
+static size_t bytes_expected(const struct bundle *bundles, size_t count)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count && bytes < PACK_BYTES_MAX; i++)
+		bytes += bundles[i].bytes;
+	return bytes;
+}
+
 /* Packs as many bundles as one pack takes: *packed of them are in the archive afterwards, also when the index refuses (then it is behind).
  */
 static int pack_some(size_t *packed, struct repo *repo, struct bundle *bundles, size_t count, struct error *err)
@@ -425,7 +436,7 @@ static int pack_some(size_t *packed, struct repo *repo, struct bundle *bundles, 
 	struct merkle log = repo->log;
 	uint64_t version = repo->packed_root;
 	size_t n = 0;
-	int r = git_round_begin(&round, repo->git, err);
+	int r = git_round_begin(&round, repo->git, bytes_expected(bundles, count), err);
 
 	while (r == 0 && n < count && (!n || git_round_len(round) < PACK_BYTES_MAX))
 		r = commit_bundle(repo, round, &bundles[n++], &log, &version, err);
