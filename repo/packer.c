@@ -352,7 +352,7 @@ static int place_item(struct placing *p, struct item *item, int64_t commit_s, st
 	if (!p->in_parts || !item->is_ahead)
 		return store_place(p->repo->store, item->c.st, &item->leaf, item->kind == KIND_FORK, commit_s, p->position++, err);
 	p->items[p->count++] = item;
-	return store_enter_packed(p->repo->store, item->c.st, &item->leaf, p->position++, err);
+	return store_enter_packed(p->repo->store, &item->c, &item->leaf, p->position++, err);
 }
 
 static int place_bundle(struct placing *p, const struct bundle *b, struct error *err)

@@ -40,20 +40,34 @@ int sql_exec(struct store *store, const char *sql, struct error *err)
 
 /* ---- statements of SQL: prepared once, found again by their text's address ---- */
 
-static sqlite3_stmt *prepare(struct store *store, const char *sql)
+static bool is_free(const struct prepared *p, const char *sql)
 {
-	struct prepared *p;
+	return p->sql == sql && !sqlite3_stmt_busy(p->st);
+}
 
-	for (size_t i = 0; i < store->prepared_count; i++)
-		if (store->prepared[i].sql == sql && !sqlite3_stmt_busy(store->prepared[i].st))
-			return store->prepared[i].st;
+static struct prepared *find_prepared(struct store *store, const char *sql)
+{
+	struct prepared *p = store->prepared, *end = p + store->prepared_count;
+
+	while (p < end && !is_free(p, sql))
+		p++;
+	if (p < end)
+		return p;
 	assert(store->prepared_count < PREPARED_MAX); /* there are far fewer texts */
-	p = &store->prepared[store->prepared_count];
 	if (sqlite3_prepare_v3(store->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &p->st, NULL) != SQLITE_OK)
 		return NULL;
 	p->sql = sql;
 	store->prepared_count++;
-	return p->st;
+	return p;
+}
+
+static sqlite3_stmt *prepare(struct store *store, const char *sql)
+{
+	struct prepared **found = &store->found[(uintptr_t)sql / 8 % FOUND_LAST];
+
+	if (!*found || !is_free(*found, sql))
+		*found = find_prepared(store, sql);
+	return *found ? (*found)->st : NULL;
 }
 
 sqlite3_stmt *sql_query(struct store *store, const char *sql, const char *fmt, ...)

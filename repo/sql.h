@@ -7,7 +7,7 @@
 
 #include <sqlite3.h>
 
-enum { PREPARED_MAX = 128 };
+enum { PREPARED_MAX = 128, FOUND_LAST = 64 };
 
 struct prepared {
 	const char *sql;
@@ -18,6 +18,7 @@ struct store {
 	sqlite3 *db;
 	struct prepared prepared[PREPARED_MAX];
 	size_t prepared_count;
+	struct prepared *found[FOUND_LAST]; /* the last one of those whose address falls there */
 	_Atomic unsigned wal_pages;
 	_Atomic uint64_t signers_state;
 	bool signers_change; /* in the transaction in hand */

@@ -182,12 +182,12 @@ static int enter_facts(struct store *store, const struct statement *st, struct e
 		err);
 }
 
-int store_enter_snapshot(struct store *store, const struct statement *st, struct error *err)
+int store_enter_snapshot(struct store *store, const struct statement *st, const struct seal_ref *refs, size_t count, struct error *err)
 {
-	uint8_t seals[STATE_SEALS][STATE_SEAL_LEN];
+	uint8_t seals[STATE_SEALS][STATE_SEAL_LEN] = { 0 };
 
-	for (size_t i = 0; i < STATE_SEALS; i++)
-		put_seal(seals[i], st, snapshot_seals[i]);
+	for (size_t i = 0; i < count; i++)
+		put_ref(seals, &refs[i]);
 	if (sql_run(store,
 		    sql_query(store,
 			      "UPDATE state SET head = ?1, head_hash = ?2, snapshot_number = ?1, snapshot_s = ?3, seals = ?4, saved = ?5, "

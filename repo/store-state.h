@@ -26,6 +26,7 @@ bool state_is_next(struct state *then, const struct state *now, const struct con
 /* A snapshot or verdict that fits the device's chain by number and hash: do its epoch, its seals, and what it judges? */
 int store_judge_state(struct store *store, const struct state *state, const struct container *c, struct error *err) _must_check_;
 
-/* Those whose row of the chain is entered already. */
-int store_enter_snapshot(struct store *store, const struct statement *st, struct error *err) _must_check_;
+/* Those whose row of the chain is entered already. refs: the seals that it lists. */
+int store_enter_snapshot(struct store *store, const struct statement *st, const struct seal_ref *refs, size_t count,
+			 struct error *err) _must_check_;
 int store_enter_verdict(struct store *store, const struct statement *st, struct error *err) _must_check_;

@@ -103,6 +103,8 @@ int store_open(struct store **out, const char *path, struct error *err)
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
 	int r = 0;
 
+	/* it counts its memory behind a lock, for nobody; refused once the first index is open */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
 		r = sql_fail(err, store);
 	if (r == 0)
@@ -458,6 +460,13 @@ static bool is_of_chain(const struct statement *st)
 	return statement_get(st, "number");
 }
 
+static int enter_snapshot(struct store *store, const struct statement *st, struct error *err)
+{
+	struct seal_ref refs[CONTAINER_SEALS_MAX];
+
+	return store_enter_snapshot(store, st, refs, statement_seals(refs, st), err);
+}
+
 int store_enter(struct store *store, const struct statement *st, struct error *err)
 {
 	if (!is_of_chain(st) && enter_unpacked(store, st, err) < 0)
@@ -482,7 +491,7 @@ int store_enter(struct store *store, const struct statement *st, struct error *e
 			return err->code;
 		return enter_head(store, st, err);
 	case STATEMENT_SNAPSHOT:
-		return enter_chain(store, st, err) < 0 ? err->code : store_enter_snapshot(store, st, err);
+		return enter_chain(store, st, err) < 0 ? err->code : enter_snapshot(store, st, err);
 	case STATEMENT_RECEIPT:
 		if (enter_chain(store, st, err) < 0 || enter_head(store, st, err) < 0)
 			return err->code;
@@ -590,9 +599,10 @@ int store_place(struct store *store, const struct statement *st, const struct me
 	return !is_fork && statement_type(st) == STATEMENT_SHREDDED ? store_place_shredded(store, st, commit_s, err) : 0;
 }
 
-int store_enter_packed(struct store *store, const struct statement *st, const struct merkle_hash *leaf, uint64_t position,
+int store_enter_packed(struct store *store, const struct container *c, const struct merkle_hash *leaf, uint64_t position,
 		       struct error *err)
 {
+	const struct statement *st = c->st;
 	int64_t added, removed;
 
 	take_changed(&added, &removed, st);
@@ -608,5 +618,5 @@ int store_enter_packed(struct store *store, const struct statement *st, const st
 			      (int64_t)statement_number(st, "epoch"), added, removed, statement_hash(st)),
 		    err) < 0)
 		return err->code;
-	return store_enter_snapshot(store, st, err);
+	return store_enter_snapshot(store, st, c->refs, c->count, err);
 }

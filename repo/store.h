@@ -38,7 +38,7 @@ int store_add_commit(struct store *store, const char *commit, int64_t commit_s, 
 int store_place(struct store *store, const struct statement *st, const struct merkle_hash *leaf, bool is_fork, int64_t commit_s,
 		uint64_t position, struct error *err) _must_check_;
 /* Enters a judged snapshot with its place. */
-int store_enter_packed(struct store *store, const struct statement *st, const struct merkle_hash *leaf, uint64_t position,
+int store_enter_packed(struct store *store, const struct container *c, const struct merkle_hash *leaf, uint64_t position,
 		       struct error *err) _must_check_;
 /* Every leaf in order; E_FORMAT when one is missing. */
 typedef void (*store_leaf_fn)(void *ctx, uint64_t position, const struct merkle_hash *leaf);
