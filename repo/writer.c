@@ -22,6 +22,7 @@ enum {
 	PENDING_BYTES_MAX = 128 << 20,
 	GATHER_FROM = 4, /* items of a round: then the next one is waited for a little, */
 	GATHER_US = 1500,
+	RECORD_HEAD = 32,   /* of the journal, at most */
 	GATHER_ITEMS = 128, /* unless that many are there already */
 };
 
@@ -204,8 +205,10 @@ static int journal_by_memory(struct repo *repo, struct list *round, struct bytes
 static int try_memory(struct repo *repo, struct list *round, struct error *err)
 {
 	_cleanup_(buf_done) struct buf batch = { 0 };
-	int r = take_by_memory(repo, round, &batch);
+	int r;
 
+	buf_reserve(&batch, round->bytes + round->count * RECORD_HEAD); /* or it is copied and wiped each time that it grows */
+	r = take_by_memory(repo, round, &batch);
 	if (r == 0)
 		r = journal_by_memory(repo, round, buf_bytes(&batch), err);
 	if (r == 0)
