@@ -1,9 +1,9 @@
 /* repo/trees.h -- git's folders: what a commit changes in them, and the newest of them in memory. Internal to repo/.
  *
  * A snapshot changes the folder of its device and four above it, and to read those back from packs cost more than everything else that a
- * commit does. So each is kept as it was written, by its path; a device takes about 400 bytes. Beyond the bound goes what was not used for
- * the longest time: the upper folders are used by every commit and stay, the others are read from packs again. What is kept is never
- * believed without its id, so a commit that failed, or another writer, leaves nothing wrong behind. */
+ * commit does. So each is kept as it was written, by its path; a device takes about 400 bytes. Beyond the bound goes the oldest that was
+ * not used since it came, or since it was spared last: the upper folders are used by every commit and stay, the others are read from packs
+ * again. What is kept is never believed without its id, so a commit that failed, or another writer, leaves nothing wrong behind. */
 #pragma once
 
 #include "repo/git.h"
