@@ -154,6 +154,7 @@ static void make_slots(struct slot *slots, struct pick *picks, struct list *list
 		picks[i] = (struct pick){ begin_of(slots[i].who), &slots[i] };
 	}
 }
+
 /* Gives bundles their items, and sorts them: who follows one another mostly has paths that do, too. */
 static void fill_bundle(struct bundle *b, const struct slot **slots)
 {
