@@ -14,6 +14,13 @@
 
 enum { ROUND = 11 };
 
+/* It forks for each step: memory that the sanitizer keeps from use would be copied each time, and there are 256 MiB of it. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "quarantine_size_mb=16";
+}
+
 /* ---- a device's whole way in, as a row of containers ---- */
 
 struct row {
