@@ -74,11 +74,6 @@ static int get_roots(struct call *call, struct error *err)
 
 /* ---- objects ---- */
 
-struct root_in_force {
-	struct repo *repo;
-	const struct root *root;
-};
-
 static int refuse_failed(struct call *call, const struct submission *sub)
 {
 	const struct submitted *one = sub->failed;
@@ -154,12 +149,6 @@ static int submit(struct call *call, struct row *row, struct error *err)
 		return r;
 	call_drop_body(call);
 	return call->submission->is_parked ? CALL_SUSPENDED : answer_outcome(call);
-}
-
-static void put_root(struct root_in_force *in_force)
-{
-	if (in_force->root)
-		repo_root_put(in_force->repo, in_force->root);
 }
 
 /* What a witness cosigned is no statement of the log, but kept beside it. That it knows another log is an alarm: ours was set back, or

@@ -16,17 +16,6 @@ enum {
 	AHEAD_AFTER_S = 10, /* what a device has not sent yet is under way in the seconds after its status */
 };
 
-struct root_in_force {
-	struct repo *repo;
-	const struct root *root;
-};
-
-static void put_root(struct root_in_force *in_force)
-{
-	if (in_force->root)
-		repo_root_put(in_force->repo, in_force->root);
-}
-
 /* ---- sessions ---- */
 
 static const char *bearer(const struct call *call)

@@ -4,9 +4,12 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "server/settings.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -16,6 +19,7 @@
 #include <unistd.h>
 
 enum {
+	BACKLOG = 4096,
 	EVENTS_AT_ONCE = 256,
 	TAKEN_AT_ONCE = 64,
 	PAUSE_MS = 50,           /* how long until there may be room again */
@@ -178,6 +182,42 @@ static void *serve_door(void *ctx)
 		if (d->is_paused && d->calls.has_room(d->calls.ctx, d->held_count))
 			watch_listener(d, true);
 	}
+}
+
+int door_listen(const char *address, struct error *err)
+{
+	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM }, *found = NULL;
+	_cleanup_(fd_closep) int fd = -1;
+	char host[SETTINGS_ADDRESS_MAX], port_text[8];
+	int on = 1, off = 0, r;
+	unsigned port;
+
+	if (settings_split(host, &port, address, err) < 0)
+		return err->code;
+	snprintf(port_text, sizeof(port_text), "%u", port);
+	r = getaddrinfo(host, port_text, &hints, &found);
+	if (r != 0)
+		return error_set(err, E_FORMAT, "cannot listen on '%s': %s", address, gai_strerror(r));
+	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof(on)); /* who says nothing at first is not even accepted */
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)); /* accepted ones inherit it: dead peers of waiting polls show */
+		if (found->ai_family == AF_INET6)
+			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+	}
+	r = fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0;
+	if (r)
+		error_sys(err, "cannot listen on '%s'", address);
+	else /* listen() would undo it. Accepted ones inherit it: what answers a client's hello confirms it too */
+		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
+	freeaddrinfo(found);
+	if (r)
+		return err->code;
+	r = fd;
+	fd = -1;
+	return r;
 }
 
 int door_open(struct door **out, int listener, size_t fds, unsigned seconds, struct sweeper *sweeper, const struct door_calls *calls,

@@ -21,6 +21,9 @@ struct door_calls {
 	void *ctx;
 };
 
+/* Listens on "host:port". Returns the descriptor, which is the caller's. */
+int door_listen(const char *address, struct error *err) _must_check_;
+
 /* Starts the thread. listener: stays the caller's. fds: descriptors are below. Each connection has `seconds` from here on for all that
  * comes before its first request, by the sweeper; whoever gets it goes on with that deadline. */
 int door_open(struct door **out, int listener, size_t fds, unsigned seconds, struct sweeper *sweeper, const struct door_calls *calls,

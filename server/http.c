@@ -15,9 +15,6 @@
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,7 +25,6 @@ enum {
 	PER_ADDRESS_MAX = 1024,      /* connections; a NAT may hide many devices */
 	BODIES_MAX = 128 << 20,      /* bytes of all bodies in memory */
 	DRAIN_MAX = 1 << 20,         /* of a body that is refused for its length, read so that the answer arrives */
-	BACKLOG = 4096,
 	IDLE_SECONDS = 15,           /* between requests */
 	ANSWER_SECONDS = 60,         /* to take an answer, and 1 s more per 64 KiB */
 	STREAM_BYTES = 64 << 10,     /* of a body that is not gathered: who does not send so many in stall-seconds is cut */
@@ -529,42 +525,6 @@ static void *attend(void *ctx)
 
 /* ---- start and stop ---- */
 
-static int bind_to(const char *address, struct error *err)
-{
-	struct addrinfo hints = { .ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST, .ai_socktype = SOCK_STREAM }, *found = NULL;
-	_cleanup_(fd_closep) int fd = -1;
-	char host[SETTINGS_ADDRESS_MAX], port_text[8];
-	int on = 1, off = 0, r;
-	unsigned port;
-
-	if (settings_split(host, &port, address, err) < 0)
-		return err->code;
-	snprintf(port_text, sizeof(port_text), "%u", port);
-	r = getaddrinfo(host, port_text, &hints, &found);
-	if (r != 0)
-		return error_set(err, E_FORMAT, "cannot listen on '%s': %s", address, gai_strerror(r));
-	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd >= 0) {
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof(on)); /* who says nothing at first is not even accepted */
-		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)); /* accepted ones inherit it: dead peers of waiting polls show */
-		if (found->ai_family == AF_INET6)
-			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	}
-	r = fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0;
-	if (r)
-		error_sys(err, "cannot listen on '%s'", address);
-	else /* listen() would undo it. Accepted ones inherit it: what answers a client's hello confirms it too */
-		setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off));
-	freeaddrinfo(found);
-	if (r)
-		return err->code;
-	r = fd;
-	fd = -1;
-	return r;
-}
-
 static int load_tls(struct http *http, struct error *err)
 {
 	_cleanup_(mem_freep) char *key = mem_printf("%s/%s", http->server->dir, SERVER_TLS_KEY_FILE);
@@ -649,7 +609,7 @@ int http_start(struct http **out, struct server *server, struct error *err)
 	r = load_tls(http, err);
 	if (r < 0)
 		return r;
-	r = http->listener = bind_to(server->settings->listen, err);
+	r = http->listener = door_listen(server->settings->listen, err);
 	if (r < 0)
 		return r;
 	r = make_bare(server, err);

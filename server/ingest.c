@@ -9,18 +9,6 @@
 
 #include <string.h>
 
-/* The root in force, given back at the end of a scope. */
-struct root_in_force {
-	struct repo *repo;
-	const struct root *root;
-};
-
-static void put_root(struct root_in_force *in_force)
-{
-	if (in_force->root)
-		repo_root_put(in_force->repo, in_force->root);
-}
-
 static bool names_archive(const struct root *root, const struct sign_pub *archive)
 {
 	struct sign_pub keys[4];

@@ -12,6 +12,18 @@
 struct MHD_Connection;
 struct server;
 
+/* The root in force, given back at the end of a scope. */
+struct root_in_force {
+	struct repo *repo;
+	const struct root *root;
+};
+
+static inline void put_root(struct root_in_force *in_force)
+{
+	if (in_force->root)
+		repo_root_put(in_force->repo, in_force->root);
+}
+
 enum { ROW_MAX = 64 };
 
 /* What came in one body: one container; or a row of a device's chain, as it gathers while there is no server: some of its epochs,
