@@ -460,10 +460,12 @@ static void storm(struct bench *b)
 
 static void post_as_operator(struct bench *b, const char *path, struct bytes body)
 {
-	call_messenger(b);
-	agent_ask(b->agents, b->messenger, path, "", body);
-	while (b->messenger->state != AGENT_IDLE)
-		agents_step(b->agents, 20);
+	do { /* its connection may have idled for so long that the server ends it at this moment */
+		call_messenger(b);
+		agent_ask(b->agents, b->messenger, path, "", body);
+		while (b->messenger->state == AGENT_SENDING || b->messenger->state == AGENT_WAITING)
+			agents_step(b->agents, 20);
+	} while (b->messenger->state == AGENT_AWAY);
 }
 
 static void post_batch(struct bench *b)
