@@ -79,6 +79,7 @@ int taken_open(struct taken **out, const char *path, struct store *store, uint64
 	hex_encode(taken->mark, random, sizeof(random));
 	taken->count = count;
 	make_text(text, taken->mark, count);
+	fs_sweep(path); /* what a stop in the middle of this left */
 	r = fs_write(path, bytes_of(text, TEXT_LEN), 0600, err);
 	taken->fd = r == 0 ? open(path, O_WRONLY | O_CLOEXEC) : -1;
 	if (r == 0 && taken->fd < 0)

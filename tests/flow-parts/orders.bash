@@ -87,14 +87,17 @@ agent_kill() { # NAME SIGNAL
 }
 says() { grep -q -- "$2" "$DIR/$1.log"; }
 objects() { ls "$S/objects"/*[0-9] 2>/dev/null; }
-# The newest container of this type of a device; nothing when there is none.
-newest() { # TYPE NAME
-	local file found=
-	for file in $(objects); do
-		head -n 1 "$file" | grep -aqx "holdfast-statement/1 $1" && grep -aqx "device: ${DEVICE_ID[$2]}" "$file" && found=$file
+# The containers of this type of a device that have all these lines, oldest first; by a few programs in all, since much waits for them.
+containers() { # TYPE NAME [LINE...]
+	local line found
+	found=$(objects)
+	for line in "holdfast-statement/1 $1" "device: ${DEVICE_ID[$2]}" "${@:3}"; do
+		[ -n "$found" ] || return 0
+		found=$(grep -alxF -- "$line" $found) || return 0
 	done
 	echo "$found"
 }
+newest() { containers "$@" | tail -n 1; } # TYPE NAME: nothing when there is none
 has_snapshot() { [ -n "$(newest snapshot "$1")" ]; }
 
 device_begin() { # NAME
@@ -137,19 +140,12 @@ deliver() { # DEVICE NAME...
 # ---- receipts ----
 
 leaf_of() { text_of "$DIR/$2.$1.order" | sha; } # DEVICE NAME
-receipts() { # DEVICE NAME: the files
-	local file leaf
-	leaf=$(leaf_of "$1" "$2")
-	for file in $(objects); do
-		head -n 1 "$file" | grep -aqx "holdfast-statement/1 receipt" && grep -aqx "device: ${DEVICE_ID[$1]}" "$file" && grep -aqx "leaf: $leaf" "$file" && echo "$file"
-	done
-	return 0
-}
+receipts() { containers receipt "$1" "leaf: $(leaf_of "$1" "$2")"; } # DEVICE NAME: the files
 field() { sed -n "s/^$1: //p" "$2"; }
 last_receipt() { # DEVICE NAME
-	local file found=
-	for file in $(receipts "$1" "$2"); do [ "$(field outcome "$file")" = healthy ] || found=$file; done
-	[ -n "$found" ] && echo "$found"
+	local found
+	found=$(receipts "$1" "$2")
+	[ -n "$found" ] && grep -aLx 'outcome: healthy' $found | tail -n 1 | grep .
 }
 outcome() { # DEVICE NAME [SECONDS]
 	local file

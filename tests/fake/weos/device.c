@@ -515,7 +515,7 @@ int device_open(struct device *dev, struct loop *loop, const char *state, unsign
 	_cleanup_(mem_freep) char *folder = mem_printf("%s/flash", state), *unit = mem_printf("%s/flash/unit", state);
 	int r;
 
-	*dev = (struct device){ .loop = loop, .boot_ms = 2000, .active = "Main" };
+	*dev = (struct device){ .loop = loop, .boot_ms = 2000, .program_ms = 300, .active = "Main" };
 	dev->reap_timer.fire = reap;
 	dev->power_timer.fire = power_back;
 	if (strlen(state) >= sizeof(dev->state))

@@ -34,7 +34,7 @@ struct device {
 	struct flash flash;
 	struct unit unit;
 	bool fault[FAULT_COUNT];
-	unsigned boot_ms;
+	unsigned boot_ms, program_ms; /* program_ms: for one image */
 	char state[300];
 
 	/* gone when the power is */

@@ -36,7 +36,7 @@ enum { LINES_MAX = 4, PACKAGE_MAX = 512 << 20, READ_MAX = 4096 };
 
 struct options {
 	const char *state, *name, *serial, *version, *user, *count;
-	unsigned weos, boot_ms;
+	unsigned weos, boot_ms, program_ms;
 	size_t bytes;
 	bool fault[FAULT_COUNT];
 	struct {
@@ -50,7 +50,7 @@ static int usage(void)
 {
 	fprintf(stderr,
 		"usage: weos-sim on --state DIR [--weos 4|5] [--name HOST] [--serial TEXT] [--version X.Y.Z] [--boot-seconds N]\n"
-		"                   [--fault NAME]... [--pty LINK] [--tcp ADDR:PORT] [--rfc2217 ADDR:PORT]\n"
+		"                   [--program-seconds N] [--fault NAME]... [--pty LINK] [--tcp ADDR:PORT] [--rfc2217 ADDR:PORT]\n"
 		"       weos-sim login --state DIR [--user NAME]\n"
 		"       weos-sim fault --state DIR NAME [on|off]\n"
 		"       weos-sim power --state DIR on|off|cut\n"
@@ -83,6 +83,7 @@ static int run_device(struct device *dev, const struct options *opt, struct loop
 	if (r < 0)
 		return r;
 	dev->boot_ms = opt->boot_ms;
+	dev->program_ms = opt->program_ms;
 	for (size_t i = 0; i < opt->line_count && r >= 0; i++)
 		r = line_new(dev, opt->line[i].kind, opt->line[i].where, err);
 	if (r >= 0)
@@ -291,6 +292,9 @@ static bool take_option(struct options *opt, int c)
 	case 'b':
 		opt->boot_ms = (unsigned)(atof(optarg) * 1000);
 		return opt->boot_ms >= 60;
+	case 'P':
+		opt->program_ms = (unsigned)(atof(optarg) * 1000);
+		return opt->program_ms > 0;
 	case 'f':
 		return add_fault(opt, optarg);
 	case 'p':
@@ -314,13 +318,21 @@ static bool take_option(struct options *opt, int c)
 }
 
 static const struct option long_options[] = {
-	{ "state", required_argument, NULL, 's' },   { "weos", required_argument, NULL, 'w' },
-	{ "name", required_argument, NULL, 'n' },    { "serial", required_argument, NULL, 'S' },
-	{ "version", required_argument, NULL, 'V' }, { "boot-seconds", required_argument, NULL, 'b' },
-	{ "fault", required_argument, NULL, 'f' },   { "pty", required_argument, NULL, 'p' },
-	{ "tcp", required_argument, NULL, 't' },     { "rfc2217", required_argument, NULL, 'r' },
-	{ "user", required_argument, NULL, 'u' },    { "count", required_argument, NULL, 'c' },
-	{ "bytes", required_argument, NULL, 'B' },   { 0 },
+	{ "state", required_argument, NULL, 's' },
+	{ "weos", required_argument, NULL, 'w' },
+	{ "name", required_argument, NULL, 'n' },
+	{ "serial", required_argument, NULL, 'S' },
+	{ "version", required_argument, NULL, 'V' },
+	{ "boot-seconds", required_argument, NULL, 'b' },
+	{ "fault", required_argument, NULL, 'f' },
+	{ "pty", required_argument, NULL, 'p' },
+	{ "tcp", required_argument, NULL, 't' },
+	{ "rfc2217", required_argument, NULL, 'r' },
+	{ "user", required_argument, NULL, 'u' },
+	{ "count", required_argument, NULL, 'c' },
+	{ "bytes", required_argument, NULL, 'B' },
+	{ "program-seconds", required_argument, NULL, 'P' },
+	{ 0 },
 };
 
 static const struct {
@@ -330,7 +342,7 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-	struct options opt = { .boot_ms = 2000, .bytes = 100000 };
+	struct options opt = { .boot_ms = 2000, .program_ms = 300, .bytes = 100000 };
 	const char *verb = argc > 1 ? argv[1] : "";
 	int c;
 

@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { HEAD_MAX = 400, READ_MAX = 64 << 10, PROGRAM_MS = 300, TARGETS_MAX = 3 };
+enum { HEAD_MAX = 400, READ_MAX = 64 << 10, TARGETS_MAX = 3 };
 
 struct upgrade {
 	struct session *s;
@@ -125,7 +125,7 @@ static void program(struct upgrade *u)
 	for (size_t i = 0; i < u->target_count; i++) {
 		say(s, "Programming %s ...", names[u->target[i]]);
 		session_wait(s, 20, erase_target);
-		session_wait(s, PROGRAM_MS, write_target);
+		session_wait(s, s->dev->program_ms, write_target);
 		say(s, " [ OK ]\n");
 	}
 	say(s, "Firmware upgrade completed.\n");
