@@ -19,12 +19,15 @@ void fd_closep(int *fd)
 	*fd = -1;
 }
 
-enum { SYNC_BYTES = 2 << 20 };
+enum {
+	SYNC_BYTES = 256 << 10,
+	WRITE_BYTES = 64 << 10, /* a core is not taken from a thread in the middle of one write() by every kernel */
+};
 
 int fd_write_all(int fd, struct bytes in, struct error *err)
 {
 	while (in.len) {
-		ssize_t n = write(fd, in.ptr, in.len);
+		ssize_t n = write(fd, in.ptr, in.len < WRITE_BYTES ? in.len : WRITE_BYTES);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -43,7 +46,7 @@ int fd_write_in_pieces(int fd, struct bytes in, struct error *err)
 		if (fd_write_all(fd, piece, err) < 0)
 			return err->code;
 		in = bytes_from(in, piece.len);
-		if (in.len && fdatasync(fd) < 0)
+		if (in.len && sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER) < 0 && fdatasync(fd) < 0)
 			return error_sys(err, "cannot sync");
 	}
 	return 0;

@@ -1,6 +1,7 @@
 /* repo/checkpoint.c -- the thread that copies the index's write-ahead log to its place, while others write: whoever commits or packs does
  * not wait for that disk. */
 #include "repo/parts.h"
+#include "repo/turns.h"
 
 #include "base/log.h"
 
@@ -40,6 +41,7 @@ void *checkpoint_main(void *arg)
 	struct repo *repo = arg;
 
 	pthread_setname_np(pthread_self(), "checkpointer");
+	stand_back();
 	pthread_mutex_lock(&repo->lock);
 	while (!repo->checkpoint_stop) {
 		if (!repo->checkpoint_due) {

@@ -7,6 +7,7 @@
 #include "base/plural.h"
 #include "repo/bundles.h"
 #include "repo/payloads.h"
+#include "repo/turns.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -493,6 +494,7 @@ void *packer_main(void *arg)
 	int r = 0;
 
 	pthread_setname_np(pthread_self(), "packer"); /* for those who look with top -H */
+	stand_back();
 	pthread_mutex_lock(&repo->lock);
 	for (;;) {
 		while (!repo->packer_stopping && !has_work(repo))

@@ -1,4 +1,5 @@
 /* repo/store.c -- the index in SQLite. */
+#include "repo/paced.h"
 #include "repo/store-firmware.h"
 #include "repo/store-judge.h"
 #include "repo/store-retire.h"
@@ -105,7 +106,7 @@ int store_open(struct store **out, const char *path, struct error *err)
 
 	/* it counts its memory behind a lock, for nobody; refused once the first index is open */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	if (sqlite3_open_v2(path, &store->db, flags, NULL) != SQLITE_OK)
+	if (sqlite3_open_v2(path, &store->db, flags, paced_vfs()) != SQLITE_OK)
 		r = sql_fail(err, store);
 	if (r == 0)
 		sqlite3_busy_timeout(store->db, 10000);

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "repo/keyring.h"
 #include "repo/payloads.h"
+#include "repo/turns.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ enum {
 	ROUND_ITEMS_MAX = 1024, /* of one sync */
 	PENDING_BYTES_MAX = 128 << 20,
 	GATHER_FROM = 4, /* items of a round: then the next one is waited for a little, */
-	GATHER_US = 1500,
+	GATHER_US = 1000,
 	RECORD_HEAD = 32,   /* of the journal, at most */
 	GATHER_ITEMS = 128, /* unless that many are there already */
 };
@@ -388,6 +389,7 @@ void *journal_main(void *arg)
 	size_t count = 0;
 
 	pthread_setname_np(pthread_self(), "journal"); /* for those who look with top -H */
+	come_first();
 
 	while (next_round(&round, repo, count)) {
 		count = round.count;

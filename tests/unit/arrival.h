@@ -1,4 +1,4 @@
-/* tests/unit/arrival.h -- a device's whole way into an archive, as the containers that it takes: from its invite to the receipt of an order. */
+/* tests/unit/arrival.h -- a device's whole way into an archive, as the containers that it takes: from invite to an order's receipt. */
 #pragma once
 
 #include "tests/orders.h"
