@@ -324,8 +324,9 @@ static void took_poll(struct duty *d, const struct http_answer *a)
 		poll_again(d, backoff_ms(u->poll_failures + 4, u->window_s));
 		return;
 	}
-	if (u->poll_failures == 1)
+	if (u->poll_failures == 1 || strncmp(u->unreached, a->error, sizeof(u->unreached) - 1) != 0)
 		log_info("unreached device=%s status=%u why=\"%s\"", d->dev->name, a->status, a->error);
+	snprintf(u->unreached, sizeof(u->unreached), "%s", a->error);
 	poll_again(d, later_ms(u, u->poll_failures, a));
 }
 
