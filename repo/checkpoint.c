@@ -41,7 +41,7 @@ void *checkpoint_main(void *arg)
 	struct repo *repo = arg;
 
 	pthread_setname_np(pthread_self(), "checkpointer");
-	stand_back();
+	stand_back(BACK_BEHIND_ANSWERS);
 	pthread_mutex_lock(&repo->lock);
 	while (!repo->checkpoint_stop) {
 		if (!repo->checkpoint_due) {

@@ -3,12 +3,12 @@
  * It has the lowest priority, since whoever sends or reads comes first. What it has merged, the packer thread exchanges between two of its
  * turns, when nobody of us reads. */
 #include "repo/parts.h"
+#include "repo/turns.h"
 
 #include "base/log.h"
 #include "base/proc.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 enum { GRAPH_TIMEOUT_MS = 3600000, GRAPH_OUTPUT_MAX = 64 << 10 };
@@ -99,7 +99,7 @@ void *merge_main(void *arg)
 	bool has_git = true;
 
 	pthread_setname_np(pthread_self(), "merger");
-	setpriority(PRIO_PROCESS, (id_t)gettid(), 19);
+	stand_back(BACK_BEHIND_ALL);
 	pthread_mutex_lock(&repo->lock);
 	while (!repo->merge_stop) {
 		bool all = repo->merge_asked > repo->merge_done;

@@ -3,8 +3,6 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
-#include <stddef.h>
-#include <string.h>
 
 enum { PIECE = 1 << 20 };
 

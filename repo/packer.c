@@ -494,7 +494,7 @@ void *packer_main(void *arg)
 	int r = 0;
 
 	pthread_setname_np(pthread_self(), "packer"); /* for those who look with top -H */
-	stand_back();
+	stand_back(BACK_BEHIND_ANSWERS);
 	pthread_mutex_lock(&repo->lock);
 	for (;;) {
 		while (!repo->packer_stopping && !has_work(repo))

@@ -7,11 +7,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { BACK_NICE = 10, FIRST_SLICE_NS = 100000 };
+enum { FIRST_SLICE_NS = 100000 };
 
-/* Since Linux 6.12 a thread that wakes takes the core at once from one whose slice is longer, and waits for the end of that slice, up to a
- * tick more than 3 ms, where it is not (sched(7), sched_setattr(2)). Older kernels go by nice values alone, and take no notice of the
- * slice. */
+/* Since Linux 6.12 a thread that wakes waits for the end of the slice of the one that runs, up to a tick more than 3 ms, unless its own
+ * slice is shorter: then it has the core at once (sched_setattr(2)). Older kernels go by nice values alone, and take no notice of it. */
 void come_first(void)
 {
 	struct sched_attr attr = { .size = sizeof(attr), .sched_policy = SCHED_NORMAL, .sched_runtime = FIRST_SLICE_NS };
@@ -20,7 +19,7 @@ void come_first(void)
 	(void)syscall(SYS_sched_setattr, 0, &attr, 0);
 }
 
-void stand_back(void)
+void stand_back(int nice)
 {
-	setpriority(PRIO_PROCESS, (id_t)gettid(), BACK_NICE);
+	setpriority(PRIO_PROCESS, (id_t)gettid(), nice);
 }

@@ -3,5 +3,6 @@
 
 /* The calling thread is the one that others wait for: it is given a core as soon as it wakes, for a moment at a time. */
 void come_first(void);
-/* The calling thread has its work done in what the others leave. */
-void stand_back(void);
+/* The calling thread does its work in what the others leave: a nice value, of it alone (setpriority(2)). */
+enum { BACK_BEHIND_ANSWERS = 10, BACK_BEHIND_ALL = 19 };
+void stand_back(int nice);
