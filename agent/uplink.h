@@ -21,7 +21,7 @@ struct uplink {
 	uint32_t window_s;
 	bool is_forked;       /* the server has another statement of one of our numbers: nothing more is sent */
 	char trouble[200];    /* what the server refused, or how it lied; "" */
-	char unreached[160]; /* why, when that was last said: another reason is news */
+	char unreached[160];  /* why, when that was last said: another reason is news */
 	char polled_as[640];  /* what the status under way says, to notice when it is out of date */
 };
 

@@ -35,8 +35,8 @@ int fs_lock(const char *path, struct error *err) _must_check_;
 
 void fd_closep(int *fd); /* for _cleanup_; ignores -1 */
 int fd_write_all(int fd, struct bytes in, struct error *err) _must_check_;
-/* What is large, in pieces of 256 KiB, each but the last on the disk before the next one: whoever syncs something small meanwhile does not
- * wait for all of it. */
+/* What is large, in pieces of 256 KiB, each but the last handed to the disk before the next one: whoever syncs something small meanwhile
+ * does not wait for all of it. It is safe after an fsync(2), as ever. */
 int fd_write_in_pieces(int fd, struct bytes in, struct error *err) _must_check_;
 /* Reads to the end of fd, at most max bytes (E_LIMIT beyond). */
 int fd_read_all(struct buf *out, int fd, size_t max, struct error *err) _must_check_;
