@@ -18,10 +18,11 @@ struct given {
 };
 
 struct deliveries {
-	pthread_mutex_t lock;
-	void *tree; /* tsearch(3) tree of struct given by device: only of devices for which there is something */
-	void *ordered; /* ids of devices that may have open orders; who is not there has none */
-	uint64_t notes; /* how often one was added */
+	struct wait *wait;
+	pthread_mutex_t lock; /* for what follows */
+	void *tree;           /* tsearch(3) tree of struct given by device: only of devices for which there is something */
+	void *ordered;        /* ids of devices that may have open orders; who is not there has none */
+	uint64_t notes;       /* how often one was added */
 };
 
 static int by_device(const void *a, const void *b)
@@ -48,11 +49,12 @@ static int find_ordered(void *ctx, const struct repo_order *order)
 	return 0;
 }
 
-int deliveries_new(struct deliveries **out, struct repo *repo, struct error *err)
+int deliveries_new(struct deliveries **out, struct repo *repo, struct wait *wait, struct error *err)
 {
 	struct deliveries *d = mem_alloc(sizeof(*d));
 
 	pthread_mutex_init(&d->lock, NULL);
+	d->wait = wait;
 	if (repo_open_orders(repo, NULL, find_ordered, d, err) < 0) {
 		deliveries_free(d);
 		return err->code;
@@ -61,13 +63,21 @@ int deliveries_new(struct deliveries **out, struct repo *repo, struct error *err
 	return 0;
 }
 
-void deliveries_note(struct deliveries *d, const struct statement *st)
+void deliveries_note(struct deliveries *d, const char *device)
 {
-	if (statement_type(st) != STATEMENT_ORDER)
-		return;
 	pthread_mutex_lock(&d->lock);
-	add_ordered(d, statement_get(st, "device"));
+	add_ordered(d, device);
 	pthread_mutex_unlock(&d->lock);
+}
+
+/* Orders that came together are readable together, and the first to be noted wakes the devices of all: of the others none may be noted yet,
+ * and who looked and found nothing would not be woken again. */
+void deliveries_wake(void *deliveries, const char *device)
+{
+	struct deliveries *d = deliveries;
+
+	deliveries_note(d, device);
+	wait_news(d->wait, device);
 }
 
 /* May there be orders? *notes: for has_none(). */
@@ -131,7 +141,8 @@ static int take_open(void *ctx, const struct repo_order *order)
 	if (!(all->count & (all->count - 1)))
 		all->list = mem_grow(all->list, (all->count ? 2 * all->count : 1) * sizeof(*all->list));
 	o = &all->list[all->count++];
-	*o = (struct open_order){ .wave = order->wave, .number = order->number,
+	*o = (struct open_order){ .wave = order->wave,
+				  .number = order->number,
 				  .is_healthy = order->is_grouped && !strcmp(order->outcome, "healthy"),
 				  .is_armed = !strcmp(order->outcome, "armed"),
 				  .is_upgrade = !strcmp(order->kind, order_kind_name(ORDER_UPGRADE)) };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "server/rollouts.h"
+#include "server/wait.h"
 
 enum {
 	DELIVER_ORDERS_MAX = 8,
@@ -13,11 +14,13 @@ enum {
 };
 
 struct deliveries;
-/* Reads for which devices there are orders at all: of the others nobody need ask the archive. */
-int deliveries_new(struct deliveries **out, struct repo *repo, struct error *err) _must_check_;
+/* Reads for which devices there are orders at all: of the others nobody need ask the archive. wait: where devices are woken. */
+int deliveries_new(struct deliveries **out, struct repo *repo, struct wait *wait, struct error *err) _must_check_;
 struct deliveries *deliveries_free(struct deliveries *d);
-/* From the journal thread: a statement was taken, and the archive knows it. */
-void deliveries_note(struct deliveries *d, const struct statement *st);
+/* From the journal thread: an order for this device was taken, and the archive knows it. */
+void deliveries_note(struct deliveries *d, const char *device);
+/* The archive has something for this device now: a rollouts_wake_fn. */
+void deliveries_wake(void *deliveries, const char *device);
 
 /* What there is for one device now. */
 struct delivery {

@@ -45,9 +45,10 @@ struct notes {
 
 struct rollouts {
 	struct repo *repo;
-	struct wait *wait;
+	rollouts_wake_fn wake;
+	void *wake_ctx;
 
-	pthread_mutex_t lock; /* for what follows; taken before note_lock and before any lock of repo/ and wait.c */
+	pthread_mutex_t lock; /* for what follows; taken before note_lock and before any lock of repo/ and of who is woken */
 	void *tree;           /* tsearch(3) tree of struct rollout by id */
 	struct rollout *queue;
 	struct notes answers; /* receipts whose groups are to be woken */
@@ -371,10 +372,10 @@ bool rollouts_is_open(struct buf *head, struct rollouts *r, const char *id, uint
 
 static int wake_open(void *ctx, const struct repo_order *order)
 {
-	struct wait *wait = ctx;
+	const struct rollouts *r = ctx;
 
 	if (!order->is_settled)
-		wait_news(wait, order->device);
+		r->wake(r->wake_ctx, order->device);
 	return 0;
 }
 
@@ -391,7 +392,7 @@ static void wake_devices(struct rollouts *r, const struct rollout *b)
 		return;
 	if (b->told_open && b->told_waves)
 		from = counts.waves[b->told_waves - 1].end;
-	if (repo_orders(r->repo, b->id, from, b->now.released, wake_open, r->wait, &err) < 0)
+	if (repo_orders(r->repo, b->id, from, b->now.released, wake_open, r, &err) < 0)
 		log_failure(LOG_ERROR, "cannot-wake-devices", &err);
 }
 
@@ -434,10 +435,10 @@ static void tell_all(struct rollouts *r)
 
 static int wake_healthy(void *ctx, const struct repo_order *order)
 {
-	struct wait *wait = ctx;
+	const struct rollouts *r = ctx;
 
 	if (!strcmp(order->outcome, "healthy"))
-		wait_news(wait, order->device);
+		r->wake(r->wake_ctx, order->device);
 	return 0;
 }
 
@@ -447,7 +448,7 @@ static void wake_groups(struct rollouts *r)
 	struct error err = { 0 };
 
 	for (size_t i = 0; i < r->answers.count; i++)
-		if (repo_group(NULL, r->repo, r->answers.list[i].id, r->answers.list[i].device, wake_healthy, r->wait, &err) < 0)
+		if (repo_group(NULL, r->repo, r->answers.list[i].id, r->answers.list[i].device, wake_healthy, r, &err) < 0)
 			log_failure(LOG_ERROR, "cannot-wake-group", &err);
 	notes_done(&r->answers);
 }
@@ -455,13 +456,13 @@ static void wake_groups(struct rollouts *r)
 /* A device that waits with an order to erase it, or may still be fetching an image. */
 static int wake_undone(void *ctx, const struct repo_order *order)
 {
-	struct wait *wait = ctx;
+	const struct rollouts *r = ctx;
 	enum order_kind kind;
 
 	if (!order_kind_parse(&kind, order->kind) || !(order_kind_erases(kind) || kind == ORDER_UPGRADE))
 		return 1; /* all of a batch are of one kind */
 	if (kind == ORDER_UPGRADE ? !order->is_settled : !strcmp(order->outcome, "armed"))
-		wait_news(wait, order->device);
+		r->wake(r->wake_ctx, order->device);
 	return 0;
 }
 
@@ -470,7 +471,7 @@ static void wake_decided(struct rollouts *r)
 	struct error err = { 0 };
 
 	for (size_t i = 0; i < r->decided.count; i++)
-		if (repo_orders(r->repo, r->decided.list[i].id, 0, ORDER_COUNT_MAX, wake_undone, r->wait, &err) < 0)
+		if (repo_orders(r->repo, r->decided.list[i].id, 0, ORDER_COUNT_MAX, wake_undone, r, &err) < 0)
 			log_failure(LOG_ERROR, "cannot-wake-devices", &err);
 	notes_done(&r->decided);
 }
@@ -537,13 +538,14 @@ static void init_waiting(struct rollouts *r)
 	pthread_condattr_destroy(&attr);
 }
 
-int rollouts_new(struct rollouts **out, struct repo *repo, struct wait *wait, struct error *err)
+int rollouts_new(struct rollouts **out, struct repo *repo, rollouts_wake_fn wake, void *ctx, struct error *err)
 {
 	struct rollouts *r = mem_alloc(sizeof(*r));
 	int result;
 
 	r->repo = repo;
-	r->wait = wait;
+	r->wake = wake;
+	r->wake_ctx = ctx;
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_mutex_init(&r->note_lock, NULL);
 	init_waiting(r);

@@ -5,12 +5,14 @@
 #pragma once
 
 #include "server/release.h"
-#include "server/wait.h"
 
 struct rollouts;
 
-/* Reads what there is. wait: whom to wake. */
-int rollouts_new(struct rollouts **out, struct repo *repo, struct wait *wait, struct error *err) _must_check_;
+/* The archive has something for this device now. From the thread, which holds a lock: it calls nothing of this header. */
+typedef void (*rollouts_wake_fn)(void *ctx, const char *device);
+
+/* Reads what there is. */
+int rollouts_new(struct rollouts **out, struct repo *repo, rollouts_wake_fn wake, void *ctx, struct error *err) _must_check_;
 /* Stops the thread; notes are still taken. Before the repository is closed. */
 void rollouts_stop(struct rollouts *r);
 struct rollouts *rollouts_free(struct rollouts *r);

@@ -55,7 +55,8 @@ static void on_news(void *ctx, const struct statement *st)
 	enum statement_type type = statement_type(st);
 	const char *device = statement_get(st, "device");
 
-	deliveries_note(server->deliveries, st);
+	if (type == STATEMENT_ORDER)
+		deliveries_note(server->deliveries, device);
 	rollouts_note(server->rollouts, st);
 	if (type == STATEMENT_ROOT) {
 		wait_news(server->wait, NULL);
@@ -117,13 +118,13 @@ static int server_init(struct server *server, const char *dir, struct error *err
 	if (r < 0)
 		return r;
 	server->answers = answers_new();
-	r = deliveries_new(&server->deliveries, server->repo, err);
+	r = deliveries_new(&server->deliveries, server->repo, server->wait, err);
 	if (r < 0)
 		return r;
 	r = firmware_new(&server->firmware, dir, server->settings->downloads, err);
 	if (r < 0)
 		return r;
-	r = rollouts_new(&server->rollouts, server->repo, server->wait, err);
+	r = rollouts_new(&server->rollouts, server->repo, deliveries_wake, server->deliveries, err);
 	if (r < 0)
 		return r;
 	repo_on_news(server->repo, on_news, server);

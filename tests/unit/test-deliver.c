@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "server/deliver.h"
 
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -20,14 +21,28 @@ struct plant {
 	struct deliveries *given;
 	struct orders_batch batches[BATCHES];
 	size_t count;
+	bool notes_late; /* an order is noted for its device only when may_note says so */
+	sem_t woken, may_note;
 };
 
 static void on_news(void *ctx, const struct statement *st)
 {
 	struct plant *p = ctx;
 
-	deliveries_note(p->given, st);
 	rollouts_note(p->rollouts, st);
+	if (statement_type(st) != STATEMENT_ORDER)
+		return;
+	if (p->notes_late)
+		sem_wait(&p->may_note);
+	deliveries_note(p->given, statement_get(st, "device"));
+}
+
+static void on_wake(void *ctx, const char *device)
+{
+	struct plant *p = ctx;
+
+	deliveries_wake(p->given, device);
+	sem_post(&p->woken);
 }
 
 static void plant_init(struct plant *p)
@@ -37,8 +52,10 @@ static void plant_init(struct plant *p)
 	*p = (struct plant){ 0 };
 	world_init(&p->w);
 	CHECK_OK(wait_new(&p->wait, FDS, &err));
-	CHECK_OK(rollouts_new(&p->rollouts, p->w.repo, p->wait, &err));
-	CHECK_OK(deliveries_new(&p->given, p->w.repo, &err));
+	sem_init(&p->woken, 0, 0);
+	sem_init(&p->may_note, 0, 0);
+	CHECK_OK(deliveries_new(&p->given, p->w.repo, p->wait, &err));
+	CHECK_OK(rollouts_new(&p->rollouts, p->w.repo, on_wake, p, &err));
 	repo_on_news(p->w.repo, on_news, p);
 }
 
@@ -142,9 +159,35 @@ TEST(whoever_had_no_order_gets_what_comes_and_a_server_that_starts_knows_what_th
 	gets(&p, 0, "");
 	order(&p, (struct orders_plan){ .kind = "snapshot" });
 	gets(&p, 0, "1");
+	sem_wait(&p.woken); /* the thread of rollouts is done with what is freed now */
 	deliveries_free(p.given);
-	CHECK_OK(deliveries_new(&p.given, p.w.repo, &err));
+	CHECK_OK(deliveries_new(&p.given, p.w.repo, p.wait, &err));
 	gets(&p, 0, "1");
+	plant_done(&p);
+}
+
+static void ignore(void *ctx, const struct repo_outcome *outcome)
+{
+	(void)ctx;
+	(void)outcome;
+}
+
+TEST(whoever_is_woken_finds_its_order_even_when_the_first_of_many_woke_it)
+{
+	struct orders_batch *batch;
+	struct error err = { 0 };
+	struct plant p;
+
+	plant_init(&p);
+	p.notes_late = true;
+	batch = &p.batches[p.count++];
+	orders_batch_make(batch, &p.w.fleet, (struct fleet_device *[]){ &p.w.device }, 1,
+			  &(struct orders_plan){ .kind = "snapshot", .number = 1 });
+	posted(&p, buf_bytes(&batch->whole));
+	CHECK_OK(repo_submit(p.w.repo, buf_bytes(&batch->orders[0]), ignore, NULL, &err));
+	sem_wait(&p.woken);
+	gets(&p, 0, "1");
+	sem_post(&p.may_note);
 	plant_done(&p);
 }
 
