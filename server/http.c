@@ -29,7 +29,7 @@ enum {
 	ANSWER_SECONDS = 60,         /* to take an answer, and 1 s more per 64 KiB */
 	STREAM_BYTES = 64 << 10,     /* of a body that is not gathered: who does not send so many in stall-seconds is cut */
 	SPARE_FDS = 256,             /* for git, SQLite, pipes */
-	STEP_MS = 250,               /* how finely waits and deadlines are kept */
+	STEP_MS = 500,               /* how finely waits and deadlines are kept */
 	GRACE_SECONDS = 10,
 };
 
@@ -67,6 +67,7 @@ static struct call *call_new(struct http *http, struct MHD_Connection *conn)
 	call->fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	call->wire = &http->wires[call->fd];
 	call->wire->is_past_head = true;
+	tls_wire_settle(MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
 	call->begun_ms = clock_mono_ms();
 	atomic_fetch_add(&server->calls, 1);
 	return call;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { DOZE_BYTES = 32 << 10, DOZE_MS = 1000 };
+enum { DOZE_BYTES = 32 << 10 };
 
 struct place {
 	uint64_t due_ms;

@@ -4,10 +4,12 @@
  * here, by its descriptor, and one whose time is up is shut down from outside; the HTTP side then sees it end.
  *
  * One that trickles costs more than its bytes: for each, a thread looks at all connections that it has. So it dozes: what comes from it
- * is looked at once a second, together with that of all others that do. */
+ * is looked at every DOZE_MS, together with that of all others that do. */
 #pragma once
 
 #include "base/bytes.h"
+
+enum { DOZE_MS = 3000 };
 
 struct sweeper;
 
@@ -22,5 +24,5 @@ void sweeper_set(struct sweeper *sweeper, int fd, uint64_t due_ms);
 /* Until sweeper_run() has it looked at, it passes for silent, unless it ends or very much has come (SO_RCVLOWAT of socket(7)). */
 void sweeper_doze(struct sweeper *sweeper, int fd);
 
-/* Shuts down what is overdue; returns how many. Once a second, wakes what dozes. */
+/* Shuts down what is overdue; returns how many. Every DOZE_MS, wakes what dozes. */
 size_t sweeper_run(struct sweeper *sweeper, uint64_t now_ms);

@@ -119,8 +119,10 @@ static const uint8_t retry_random[32] = { 0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x
 /* PARTS_MAX: GnuTLS writes a few at a time; what is beyond it takes with the next call */
 enum { PARTS_MAX = 15, HANDSHAKE = 22, DATA = 23, SERVER_HELLO = 2, TYPE_AT = 5, RANDOM_AT = 11 };
 
+enum { SIGNATURE_ALGORITHMS = 13, ALPN = 16 }; /* RFC 8446, 4.2 */
+
 /* HEAD_RECORDS: a client's last message of the handshake is one, too */
-enum { RECORD_HEAD = 5, HEAD_RECORDS = 4 };
+enum { RECORD_HEAD = 5, HEAD_RECORDS = 2 };
 
 static bool is_data(const giovec_t *part)
 {
@@ -188,7 +190,7 @@ static ssize_t push(gnutls_transport_ptr_t ptr, const giovec_t *parts, int count
 	return wire->held.len ? push_behind(wire, parts, count) : sendmsg(wire->fd, &msg, MSG_NOSIGNAL);
 }
 
-/* The library reads the head of each record by itself. Clients send a request's head in one, and who types it by hand in a few. */
+/* The library reads the head of each record by itself. Clients send a request's head in one; who types it by hand is heard, with pauses. */
 static ssize_t pull(gnutls_transport_ptr_t ptr, void *data, size_t len)
 {
 	struct tls_wire *wire = ptr;
@@ -209,6 +211,16 @@ void tls_wire_open(struct tls_wire *wire, void *session, int fd, struct sweeper 
 	gnutls_transport_set_ptr(session, wire);
 	gnutls_transport_set_vec_push_function(session, push);
 	gnutls_transport_set_pull_function(session, pull);
+}
+
+/* GnuTLS keeps which signatures and which protocols (ALPN) the client offered until the session ends. Data that is set takes the place of
+ * what was there, which is freed: gnutls_ext_set_data(3). TLS 1.3 has no second handshake that would look at it. */
+void tls_wire_settle(void *session)
+{
+	static const unsigned of_handshake[] = { SIGNATURE_ALGORITHMS, ALPN };
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_handshake); i++)
+		gnutls_ext_set_data(session, of_handshake[i], NULL);
 }
 
 void tls_wire_await_head(struct tls_wire *wire)

@@ -3,12 +3,15 @@
  * A key of another kind serves as well: those of before were P-256. */
 #pragma once
 
+#include "base/cpu.h"
 #include "crypto/key.h"
 #include "server/sweeper.h"
 
-/* Only TLS 1.3; X25519 first. */
-#define TLS_PRIORITY \
+/* Only TLS 1.3; X25519 first. The client knows best which suite its processor is quick with, unless ours is slow with AES. */
+#define TLS_PRIORITY_AES \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:+AES-128-GCM:+AES-256-GCM:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1"
+#define TLS_PRIORITY_CHACHA TLS_PRIORITY_AES ":%SERVER_PRECEDENCE"
+#define TLS_PRIORITY (cpu_has_aes() ? TLS_PRIORITY_AES : TLS_PRIORITY_CHACHA)
 
 enum { TLS_FILE_MAX = 64 << 10 };
 
@@ -34,6 +37,8 @@ struct tls_wire {
  * and so does an answer's head with its body. The library writes its ServerHello by itself, and the rest as soon as it is signed.
  * Who sends the head of a request in many records dozes by the sweeper (NULL: never) until it is whole. Afterwards tls_wire_done(). */
 void tls_wire_open(struct tls_wire *wire, void *session, int fd, struct sweeper *sweeper);
+/* The handshake is over: what the session remembers of it alone, 0.8 KiB, is given back. */
+void tls_wire_settle(void *session);
 /* A request has ended: the head of the next is awaited. */
 void tls_wire_await_head(struct tls_wire *wire);
 void tls_wire_done(struct tls_wire *wire);

@@ -425,7 +425,10 @@ static gnutls_session_t anonymous(unsigned flags, void *credentials, int fd)
 
 	gnutls_init(&tls, flags);
 	must_do(gnutls_priority_set_direct(
-			tls, "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK", NULL) == 0,
+			tls,
+			cpu_has_aes() ? "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK" :
+					"NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK",
+			NULL) == 0,
 		"priorities");
 	gnutls_credentials_set(tls, GNUTLS_CRD_PSK, credentials);
 	gnutls_transport_set_int(tls, fd);
