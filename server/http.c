@@ -57,6 +57,16 @@ static uint64_t in_seconds(uint64_t seconds)
 	return clock_mono_ms() + seconds * 1000;
 }
 
+static int fd_of(struct MHD_Connection *conn)
+{
+	return MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+static void *session_of(struct MHD_Connection *conn)
+{
+	return MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session;
+}
+
 static struct call *call_new(struct http *http, struct MHD_Connection *conn)
 {
 	struct server *server = http->server;
@@ -64,10 +74,10 @@ static struct call *call_new(struct http *http, struct MHD_Connection *conn)
 
 	call->server = server;
 	call->conn = conn;
-	call->fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	call->fd = fd_of(conn);
 	call->wire = &http->wires[call->fd];
 	call->wire->is_past_head = true;
-	tls_wire_settle(MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session);
+	tls_wire_settle(session_of(conn));
 	call->begun_ms = clock_mono_ms();
 	atomic_fetch_add(&server->calls, 1);
 	return call;
@@ -466,12 +476,11 @@ static void on_completed(void *ctx, struct MHD_Connection *conn _unused_, void *
 static void on_connection(void *ctx, struct MHD_Connection *conn, void **socket_ctx _unused_, enum MHD_ConnectionNotificationCode what)
 {
 	struct http *http = ctx;
-	int fd = MHD_get_connection_info(conn, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	int fd = fd_of(conn);
 	bool opened = what == MHD_CONNECTION_NOTIFY_STARTED;
 
 	if (opened)
-		tls_wire_open(&http->wires[fd], MHD_get_connection_info(conn, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, fd,
-			      http->server->sweeper);
+		tls_wire_open(&http->wires[fd], session_of(conn), fd, http->server->sweeper);
 	if (!opened) {
 		sweeper_set(http->server->sweeper, fd, 0); /* at first, the deadline that it came in with goes on */
 		tls_wire_done(&http->wires[fd]);

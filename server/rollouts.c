@@ -385,14 +385,16 @@ static void wake_devices(struct rollouts *r, const struct rollout *b)
 	uint32_t from = 0;
 	struct error err = { 0 };
 	struct repo_batch counts;
+	int result;
 
 	if (!b->now.is_open || (b->told_open && b->told_waves >= b->now.waves))
 		return;
-	if (repo_batch(&counts, NULL, NULL, r->repo, b->id, &err) != 0)
-		return;
-	if (b->told_open && b->told_waves)
+	result = repo_batch(&counts, NULL, NULL, r->repo, b->id, &err);
+	if (result == 0 && b->told_open && b->told_waves)
 		from = counts.waves[b->told_waves - 1].end;
-	if (repo_orders(r->repo, b->id, from, b->now.released, wake_open, r, &err) < 0)
+	if (result == 0)
+		result = repo_orders(r->repo, b->id, from, b->now.released, wake_open, r, &err);
+	if (result < 0)
 		log_failure(LOG_ERROR, "cannot-wake-devices", &err);
 }
 

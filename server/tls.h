@@ -8,10 +8,10 @@
 #include "server/sweeper.h"
 
 /* Only TLS 1.3; X25519 first. The client knows best which suite its processor is quick with, unless ours is slow with AES. */
-#define TLS_PRIORITY_AES \
+#define TLS_PRIORITY_BY_CLIENT \
 	"NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:+AES-128-GCM:+AES-256-GCM:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1"
-#define TLS_PRIORITY_CHACHA TLS_PRIORITY_AES ":%SERVER_PRECEDENCE"
-#define TLS_PRIORITY (cpu_has_aes() ? TLS_PRIORITY_AES : TLS_PRIORITY_CHACHA)
+#define TLS_PRIORITY_CHACHA TLS_PRIORITY_BY_CLIENT ":%SERVER_PRECEDENCE"
+#define TLS_PRIORITY (cpu_has_aes() ? TLS_PRIORITY_BY_CLIENT : TLS_PRIORITY_CHACHA)
 
 enum { TLS_FILE_MAX = 64 << 10 };
 

@@ -419,6 +419,8 @@ static void must_do(bool holds, const char *what)
 	exit(1);
 }
 
+#define ANONYMOUS(suite) "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:" suite ":-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK"
+
 static gnutls_session_t anonymous(unsigned flags, void *credentials, int fd)
 {
 	gnutls_session_t tls;
@@ -426,8 +428,7 @@ static gnutls_session_t anonymous(unsigned flags, void *credentials, int fd)
 	gnutls_init(&tls, flags);
 	must_do(gnutls_priority_set_direct(
 			tls,
-			cpu_has_aes() ? "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK" :
-					"NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+CHACHA20-POLY1305:-KX-ALL:+ECDHE-PSK:+DHE-PSK:+PSK",
+			cpu_has_aes() ? ANONYMOUS("+AES-128-GCM") : ANONYMOUS("+CHACHA20-POLY1305"),
 			NULL) == 0,
 		"priorities");
 	gnutls_credentials_set(tls, GNUTLS_CRD_PSK, credentials);

@@ -2,6 +2,7 @@
 #include "tests/test.h"
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/fs.h"
 #include "base/proc.h"
 #include "base/rest.h"
@@ -208,6 +209,21 @@ TEST(settings_refuse_what_would_be_read_in_a_surprising_way)
 	CHECK_EQ(load("vlan: 10\n---\nvlan: 11\n", &vlan, &err), E_FORMAT);
 	CHECK_EQ(load("vlan: 10\nlan: 11\n", &vlan, &err), E_FORMAT);
 	CHECK(strstr(err.text, "lan"));
+}
+
+/* As the kernel has it: "flags" of x86, "Features" of ARM. */
+TEST(a_processor_has_aes_when_the_kernel_says_so)
+{
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct error err;
+
+	CHECK_OK(fs_read(&text, "/proc/cpuinfo", 16 << 20, &err));
+	CHECK_EQ(cpu_has_aes(),
+		 strstr(buf_text(&text), " aes") && (strstr(buf_text(&text), " pclmulqdq") || strstr(buf_text(&text), " pmull")));
+#else
+	CHECK(!cpu_has_aes());
+#endif
 }
 
 TEST(a_process_that_rests_keeps_all_that_it_wrote)
